@@ -1,0 +1,28 @@
+"""The two ways a run can end badly, and the wording that helps the user on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """The user's input was wrong. The message says what, what is allowed and how to mend it."""
+
+
+class RunError(RuntimeError):
+    """The run itself failed (a loss became infinite, the disk is full); nothing saved is lost."""
+
+
+def did_you_mean(value: str, choices: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for near matches of `value`, or an empty string."""
+    near = difflib.get_close_matches(value, list(choices), n=2, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
+
+
+def unknown(kind: str, value: str, choices: Iterable[str], fix: str = "") -> InputError:
+    """Build the error for a name that is not among `choices`; `fix` is a closing sentence."""
+    choices = sorted(choices)
+    message = f"Unknown {kind} {value!r}.{did_you_mean(value, choices)}"
+    message += f" Known: {', '.join(choices)}."
+    return InputError(f"{message} {fix}".rstrip())

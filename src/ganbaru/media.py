@@ -1,0 +1,60 @@
+"""Pictures out: grids, PNG files and GIFs, always from uint8 images (N, H, W, C)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Images = NDArray[np.uint8]
+
+
+def to_bytes(images: NDArray[np.floating]) -> Images:
+    """Turn float images (N, C, H, W) in [-1, 1] into bytes (N, H, W, C), by a fixed range."""
+    scaled = (np.asarray(images, np.float64).transpose(0, 2, 3, 1) + 1) * 127.5
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
+    """Arrange images (N, H, W, C) row by row in one picture (H', W', C), `gap` pixels apart."""
+    count, height, width, channels = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, channels)
+    sheet = np.full(shape, 24, np.uint8)
+    for i, image in enumerate(images):
+        top = gap + i // columns * (height + gap)
+        left = gap + i % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def picture(image: Images) -> Image.Image:
+    """Return a Pillow image of one byte image (H, W, C), C being 1 or 3."""
+    return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+
+
+def enlarge(image: Images, least: int = 512) -> Images:
+    """Repeat pixels until the longer side has at least `least` of them, so that a screen shows it."""
+    times = max(1, math.ceil(least / max(image.shape[:2])))
+    return image.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def save_png(path: Path, image: Images) -> None:
+    """Write one byte image (H, W, C) as PNG."""
+    picture(image).save(path, format="PNG")
+
+
+def save_gif(path: Path, frames: Iterable[Image.Image], seconds: float = 0.15) -> int:
+    """Write frames as a looping GIF, the last one held for two seconds; return their number."""
+    pictures = [frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames]
+    if not pictures:
+        return 0
+    duration = [round(1000 * seconds)] * (len(pictures) - 1) + [2000]
+    pictures[0].save(path, format="GIF", save_all=True, append_images=pictures[1:],
+                     duration=duration, loop=0)
+    return len(pictures)
