@@ -1,0 +1,80 @@
+"""The NumPy engine: our own differentiation and convolution, on NumPy arrays (or CuPy's)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .conv import channels_last, conv2d, conv_transpose2d
+from .fused import adam, batch_norm, move_towards
+from .parallel import thread_count
+from .rules import (
+    array_module,
+    broadcast_to,
+    concat,
+    exp,
+    leaky_relu,
+    log,
+    matmul,
+    maximum,
+    mean,
+    one_hot,
+    pad,
+    reshape,
+    sigmoid,
+    softplus,
+    sqrt,
+    sum,
+    take,
+    tanh,
+    transpose,
+    where,
+)
+from .tape import grad, stop_gradient, value_and_grad, value_of
+
+__all__ = [
+    "array_module", "broadcast_to", "concat", "conv2d", "conv_transpose2d", "exp", "grad", "leaky_relu", "log",
+    "matmul", "maximum", "mean", "one_hot", "pad", "reshape", "sigmoid", "softplus", "sqrt",
+    "stop_gradient", "sum", "take", "tanh", "transpose", "value_and_grad", "where",
+]  # fmt: skip
+
+FUSED = {"adam": adam, "batch_norm": batch_norm, "move_towards": move_towards}
+
+
+def describe(device: str) -> str:
+    """Say what computes: the library's version and how many threads."""
+    return f"NumPy {np.__version__}, {thread_count()} threads"
+
+
+def check(device: str) -> None:
+    """Raise ValueError for a device that this engine cannot use."""
+    if device != "cpu":
+        raise ValueError("the numpy engine computes on 'cpu'; for a GPU take --engine cupy or torch")
+
+
+def default_device() -> str:
+    """Return the device taken when none is asked for."""
+    return "cpu"
+
+
+def from_numpy(array: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """Copy an array in, images and kernels (N, C, H, W) channels-last in memory."""
+    if array.ndim != 4:
+        return np.array(array, order="C")
+    return np.array(array.transpose(0, 2, 3, 1), order="C").transpose(0, 3, 1, 2)
+
+
+def to_numpy(x: Any) -> np.ndarray:
+    """Return the values of a tensor as an array."""
+    return np.asarray(value_of(x))
+
+
+def compile(function: Callable) -> Callable:
+    """Return the function itself: this engine runs operations as they come."""
+    return function
+
+
+def synchronise() -> None:
+    """Wait until the device has done its work: at once on a CPU."""

@@ -1,0 +1,192 @@
+"""Composed operations worth a version of their own on arrays: batch norm, Adam, averages.
+
+Composed batch norm makes about fifteen passes over the activations and a gradient as many again;
+these make two and two, in cache-sized blocks on the engine's threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import parallel
+from .conv import channels_last
+from .rules import array_module, mean, power, reshape, sum, whole_or_blocks
+from .tape import Array, Tensor, joint_rule, primitive, value_of
+
+
+def _rows(x: Array) -> Array:
+    """Return (N, C, H, W) or (N, C) as a contiguous matrix with a column for each channel."""
+    if x.ndim == 2:
+        return array_module(x).ascontiguousarray(x)
+    return channels_last(x).reshape(-1, x.shape[1])
+
+
+def _like(rows: Array, x: Array) -> Array:
+    """Give a matrix with a column for each channel the shape of `x` again."""
+    if x.ndim == 2:
+        return rows
+    n, channels, height, width = x.shape
+    return rows.reshape(n, height, width, channels).transpose(0, 3, 1, 2)
+
+
+def _column_sum(rows: Array) -> Array:
+    """Sum a matrix over its rows; as a product with ones, 3 times faster than `sum`."""
+    return array_module(rows).ones(len(rows), rows.dtype) @ rows
+
+
+def _dot_columns(x: Array, y: Array) -> Array:
+    return array_module(x).einsum("ij,ij->j", x, y)
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Return each channel's mean and biased variance, shapes (C,), merged block by block.
+
+    Blocks are merged by Chan's rule, which stays exact when the mean is large against the spread.
+    """
+    rows = _rows(value_of(x))
+
+    def task(part: slice) -> tuple[int, Array, Array]:
+        block = rows[part]
+        average = _column_sum(block) / len(block)
+        centred = block - average
+        return len(block), average, _dot_columns(centred, centred)
+
+    parts = whole_or_blocks(rows)
+    (count, average, square), *others = parallel.run(task, parts)
+    for n, other_average, other_square in others:
+        shift = other_average - average
+        square = square + other_square + shift * shift * (count * n / (count + n))
+        average = average + shift * (n / (count + n))
+        count += n
+    return average, square / count
+
+
+@primitive
+def _normalise(x: Array, weight: Array, bias: Array, average: Array | None = None,
+               deviation: Array | None = None, epsilon: float = 0.0) -> Array:
+    rows = _rows(x)
+    out = array_module(x).empty_like(rows)
+    scale = weight / deviation
+
+    def task(part: slice) -> None:
+        block = out[part]
+        array_module(x).subtract(rows[part], average, out=block)
+        block *= scale
+        block += bias
+
+    parallel.run(task, whole_or_blocks(rows))
+    return _like(out, x)
+
+
+def _normalise_back(g: Any, answer: Any, needs: Sequence[bool], x: Any, weight: Any, bias: Any,
+                    average: Array, deviation: Array, epsilon: float) -> list:
+    if any(isinstance(a, Tensor) for a in (g, x, weight)):
+        return _normalise_back_recorded(g, x, weight, epsilon)
+    rows, slopes = _rows(x), _rows(g)
+    parts = whole_or_blocks(rows)
+
+    def sums(part: slice) -> tuple[Array, Array]:
+        return _column_sum(slopes[part]), _dot_columns(slopes[part], rows[part] - average)
+
+    pairs = parallel.run(sums, parts)
+    total = _in_order([first for first, _ in pairs])
+    product = _in_order([second for _, second in pairs]) / deviation
+    if not needs[0]:
+        return [None, product, total]
+    out = array_module(x).empty_like(rows)
+    scale = weight / deviation
+    tilt = -product / (len(rows) * deviation)
+    level = total / len(rows)
+
+    def task(part: slice) -> None:
+        block = out[part]
+        array_module(x).subtract(rows[part], average, out=block)
+        block *= tilt
+        block += slopes[part]
+        block -= level
+        block *= scale
+
+    parallel.run(task, parts)
+    return [_like(out, x), product, total]
+
+
+def _in_order(arrays: Sequence[Array]) -> Array:
+    total = arrays[0].copy()
+    for array in arrays[1:]:
+        total += array
+    return total
+
+
+def _normalise_back_recorded(g: Any, x: Any, weight: Any, epsilon: float) -> list:
+    """The same gradients in differentiable operations, for a gradient of this gradient."""
+    axes = (0, *range(2, x.ndim))
+    per_channel = (1, -1) + (1,) * (x.ndim - 2)
+    centred = x - mean(x, axis=axes, keepdims=True)
+    inverse = power(mean(centred * centred, axis=axes, keepdims=True) + epsilon, exponent=-0.5)
+    normal = centred * inverse
+    slope = g * reshape(weight, shape=per_channel)
+    tilt = mean(slope * normal, axis=axes, keepdims=True)
+    back = (slope - mean(slope, axis=axes, keepdims=True) - normal * tilt) * inverse
+    return [back, sum(g * normal, axis=axes), sum(g, axis=axes)]
+
+
+joint_rule(_normalise, _normalise_back)
+
+
+def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Array, running_var: Array,
+               momentum: float, epsilon: float) -> tuple[Any, Array, Array]:
+    """Normalise each channel by its own batch; see `ganbaru.nn.batch_norm` for the rule."""
+    average, variance = moments(x)
+    count = x.size // x.shape[1]
+    deviation = (variance + epsilon) ** 0.5
+    y = _normalise(x, weight, bias, average=average, deviation=deviation, epsilon=epsilon)
+    unbiased = variance * (count / max(1, count - 1))
+    keep = 1 - momentum
+    return y, keep * running_mean + momentum * average, keep * running_var + momentum * unbiased
+
+
+def adam(parameters: dict, gradients: dict, mean: dict, square: dict, update: int, rate: float,
+         betas: tuple[float, float], epsilon: float) -> tuple[dict, dict, dict]:
+    """Make one Adam update in place; see `ganbaru.optim.adam` for the rule."""
+    first, second = betas
+    step = rate / (1 - first**update)
+    root = (1 - second**update) ** 0.5
+
+    def task(job: tuple[str, slice]) -> None:
+        name, part = job
+        p, g = parameters[name][part], gradients[name][part]
+        m, v = mean[name][part], square[name][part]
+        m *= first
+        m += (1 - first) * g
+        v *= second
+        work = g * g
+        work *= 1 - second
+        v += work
+        np.sqrt(v, out=work)
+        work /= root
+        work += epsilon
+        np.divide(m, work, out=work)
+        work *= step
+        p -= work
+
+    _each_block(parameters, task)
+    return parameters, mean, square
+
+
+def move_towards(average: dict, target: dict, keep: float) -> dict:
+    """Move running averages in place: ``average = keep * average + (1 - keep) * target``."""
+
+    def task(job: tuple[str, slice]) -> None:
+        name, part = job
+        average[name][part] += (1 - keep) * (target[name][part] - average[name][part])
+
+    _each_block(average, task)
+    return average
+
+
+def _each_block(arrays: dict, task: Any) -> None:
+    jobs = [(name, part) for name, array in arrays.items() for part in whole_or_blocks(array)]
+    parallel.run(task, jobs)

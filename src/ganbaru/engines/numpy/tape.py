@@ -1,0 +1,174 @@
+"""Reverse-mode differentiation: tensors that remember how they were made, and the walk back.
+
+Every gradient rule is written in the same differentiable operations, so a gradient can itself be
+differentiated, to any order (as in HIPS autograd). Outside a gradient nothing is recorded: the
+operations work on plain arrays and return plain arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+Array = Any  # a numpy.ndarray, a NumPy scalar or a cupy.ndarray
+
+# How many gradients are being taken around the current call: inner ones must record their walk.
+_depth: ContextVar[int] = ContextVar("depth", default=0)
+
+
+class Tensor:
+    """An array taking part in a gradient: its value, and the call that made it."""
+
+    __slots__ = ("arguments", "options", "primitive", "value")
+    __array_ufunc__ = None  # lets `ndarray + Tensor` reach Tensor.__radd__
+    __hash__ = object.__hash__
+
+    def __init__(self, value: Array, primitive: Any = None, arguments: tuple = (),
+                 options: dict | None = None) -> None:
+        self.value = value
+        self.primitive = primitive
+        self.arguments = arguments
+        self.options = options or {}
+
+    shape = property(lambda self: self.value.shape)
+    dtype = property(lambda self: self.value.dtype)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.value!r})"
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def value_of(x: Any) -> Array:
+    """Return the plain array in `x`."""
+    return x.value if isinstance(x, Tensor) else x
+
+
+def primitive(function: Callable) -> Callable:
+    """Make `function` of arrays record itself when one of its positional arguments is a Tensor."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        if not any(isinstance(argument, Tensor) for argument in arguments):
+            return function(*arguments, **options)
+        values = [value_of(argument) for argument in arguments]
+        return Tensor(function(*values, **options), call, arguments, options)
+
+    return call
+
+
+def rules(of: Callable, *each: Callable | None) -> None:
+    """Register one gradient rule for each positional argument: ``rule(g, answer, *args, **opts)``.
+
+    `g` is the gradient of the result; None stands for an argument without gradient.
+    """
+
+    def pullback(g: Any, answer: Any, needs: Sequence[bool], *arguments: Any, **options: Any) -> list:
+        return [
+            rule(g, answer, *arguments, **options) if need and rule else None
+            for rule, need in zip(each, needs, strict=False)
+        ]
+
+    joint_rule(of, pullback)
+
+
+def joint_rule(of: Callable, pullback: Callable) -> None:
+    """Register one rule for all arguments at once: ``rule(g, answer, needs, *args, **opts)``."""
+    of.pullback = pullback  # type: ignore[attr-defined]
+
+
+def stop_gradient(x: Any) -> Array:
+    """Return the value of `x`, through which no gradient flows."""
+    return value_of(x)
+
+
+def _order(output: Tensor, wanted: set[int]) -> list[Tensor]:
+    """List the tensors between the wanted ones and `output`, each after the ones it was made of."""
+    reaches: dict[int, bool] = {}
+    order: list[Tensor] = []
+    stack: list[tuple[Tensor, bool]] = [(output, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            inputs = (a for a in node.arguments if isinstance(a, Tensor))
+            reaches[id(node)] = id(node) in wanted or any([reaches[id(a)] for a in inputs])
+            if reaches[id(node)]:
+                order.append(node)
+        elif id(node) not in reaches:
+            reaches[id(node)] = False
+            stack.append((node, True))
+            stack.extend((a, False) for a in node.arguments if isinstance(a, Tensor))
+    return order
+
+
+def _walk_back(output: Tensor, wanted: list[Tensor], record: bool) -> list[Any]:
+    """Return the gradient of the scalar `output` with respect to each of `wanted`."""
+    keep = {id(tensor) for tensor in wanted}
+    order = _order(output, keep)
+    on_path = {id(node) for node in order}
+    gradients: dict[int, Any] = {id(output): np.ones_like(value_of(output))}
+    while order:
+        node = order.pop()
+        if node.primitive is None or id(node) not in gradients:
+            continue
+        g = gradients[id(node)] if id(node) in keep else gradients.pop(id(node))
+        plain = [a if record else value_of(a) for a in node.arguments]
+        needs = [isinstance(a, Tensor) and id(a) in on_path for a in node.arguments]
+        answer = node if record else node.value
+        parts = node.primitive.pullback(g, answer, needs, *plain, **node.options)
+        for argument, part in zip(node.arguments, parts, strict=False):
+            if part is not None and isinstance(argument, Tensor):
+                before = gradients.get(id(argument))
+                gradients[id(argument)] = part if before is None else before + part
+        if not record:  # nobody walks here again: give the memory of the activations back
+            node.arguments = ()
+    zeros = (np.zeros_like(tensor.value) for tensor in wanted)
+    return [gradients.get(id(t), zero) for t, zero in zip(wanted, zeros, strict=True)]
+
+
+def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[Any, Any, dict]:
+    """Return ``(value, auxiliary, gradients)`` of ``function(parameters) -> (value, auxiliary)``."""
+    outer = _depth.get()
+    token = _depth.set(outer + 1)
+    try:
+        tensors = {name: Tensor(value_of(p), _leaf, (p,)) for name, p in parameters.items()}
+        value, auxiliary = function(tensors)
+    finally:
+        _depth.reset(token)
+    if not isinstance(value, Tensor):
+        return value, auxiliary, {name: np.zeros_like(value_of(p)) for name, p in parameters.items()}
+    gradients = _walk_back(value, list(tensors.values()), record=outer > 0)
+    result = dict(zip(tensors, gradients, strict=True))
+    if outer == 0:
+        return value.value, _plain(auxiliary), result
+    return value, auxiliary, result
+
+
+def grad(function: Callable, x: Array) -> Any:
+    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
+    _, _, gradients = value_and_grad(lambda p: (function(p["x"]), None), {"x": x})
+    return gradients["x"]
+
+
+def _leaf(value: Array) -> Array:
+    """The primitive of a tensor that a gradient starts from: the identity."""
+    return value
+
+
+rules(_leaf, lambda g, answer, value: g)
+
+
+def _plain(nest: Any) -> Any:
+    """Replace every Tensor in nested dicts, lists and tuples by its value."""
+    if isinstance(nest, dict):
+        return {key: _plain(item) for key, item in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        return type(nest)(_plain(item) for item in nest)
+    return value_of(nest)

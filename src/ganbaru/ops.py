@@ -1,0 +1,179 @@
+"""The vocabulary: the operations that every engine supplies and everything else is written in.
+
+Arithmetic (``+ - * / **``, comparisons) is by operators. The engine is found from the root module
+of a tensor's type, so no function takes an engine as an argument. Images are (N, C, H, W).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Tensor = Any  # numpy.ndarray, torch.Tensor, ... : whatever the engine computes with
+Parameters = dict[str, Tensor]
+
+# Where tensors of a library are computed; types of our own engines name their module themselves.
+_ENGINE_OF_ROOT = {
+    "numpy": "ganbaru.engines.numpy",
+    "torch": "ganbaru.engines.torch",
+    "cupy": "ganbaru.engines.cupy",
+}
+
+
+@functools.cache
+def _engine_of(kind: type) -> ModuleType:
+    root = kind.__module__.partition(".")[0]
+    if root == "ganbaru":
+        return importlib.import_module(".".join(kind.__module__.split(".")[:3]))
+    if root not in _ENGINE_OF_ROOT:
+        raise TypeError(f"{kind.__module__}.{kind.__name__} is no tensor of an engine")
+    return importlib.import_module(_ENGINE_OF_ROOT[root])
+
+
+def engine(x: Tensor) -> ModuleType:
+    """Return the engine module that computes with tensors like `x`."""
+    return _engine_of(type(x))
+
+
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Multiply matrices (N, K) and (K, M)."""
+    return engine(x).matmul(x, y)
+
+
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW); result (N, O, OH, OW)."""
+    return engine(x).conv2d(x, w, stride=stride, padding=padding)
+
+
+def conv_transpose2d(
+    x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Tensor:
+    """Spread (N, C, H, W) by kernels (C, O, KH, KW): the adjoint of `conv2d`, PyTorch's sizes."""
+    how = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    return engine(x).conv_transpose2d(x, w, **how)
+
+
+def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Give `x` another shape of the same size, in logical order; one entry may be -1."""
+    return engine(x).reshape(x, shape=tuple(shape))
+
+
+def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """Reorder the axes of `x`."""
+    return engine(x).transpose(x, axes=tuple(axes))
+
+
+def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Repeat `x` along its axes of length 1 up to `shape`."""
+    return engine(x).broadcast_to(x, shape=tuple(shape))
+
+
+def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+    """Join tensors along an axis."""
+    return engine(tensors[0]).concat(tensors, axis=axis)
+
+
+def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Surround `x` with zeros: (before, after) for each axis."""
+    return engine(x).pad(x, widths=tuple(widths))
+
+
+def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Add up over `axis` (all axes by default)."""
+    return engine(x).sum(x, axis=axis, keepdims=keepdims)
+
+
+def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Average over `axis` (all axes by default)."""
+    return engine(x).mean(x, axis=axis, keepdims=keepdims)
+
+
+def maximum(x: Tensor, y: Tensor | float) -> Tensor:
+    """Take the larger of two, entry by entry; in a tie the gradient goes to `x`."""
+    return engine(x).maximum(x, y)
+
+
+def where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Pick from `x` where `condition` holds, else from `y`."""
+    return engine(x).where(condition, x, y)
+
+
+def exp(x: Tensor) -> Tensor:
+    """Raise e to the power `x`."""
+    return engine(x).exp(x)
+
+
+def log(x: Tensor) -> Tensor:
+    """Take the natural logarithm."""
+    return engine(x).log(x)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """Take the square root."""
+    return engine(x).sqrt(x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """Take the hyperbolic tangent."""
+    return engine(x).tanh(x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """Return 1 / (1 + exp(-x)), without overflow."""
+    return engine(x).sigmoid(x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x)), without overflow."""
+    return engine(x).softplus(x)
+
+
+def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
+    """Return `x` where positive and ``slope * x`` elsewhere, 0 <= slope <= 1."""
+    return engine(x).leaky_relu(x, slope=slope)
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """Pick rows of `x` (n, ...) by whole numbers `index` (N,); result (N, ...)."""
+    return engine(x).take(x, index)
+
+
+def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
+    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
+    return engine(like).one_hot(labels, classes, like=like)
+
+
+def stop_gradient(x: Tensor) -> Tensor:
+    """Return the values of `x`, through which no gradient flows."""
+    return engine(x).stop_gradient(x)
+
+
+def value_and_grad(
+    function: Callable[[Parameters], tuple[Tensor, Any]], parameters: Parameters
+) -> tuple[Tensor, Any, Parameters]:
+    """Evaluate ``function(parameters) -> (scalar, auxiliary)`` and its gradient.
+
+    Returns ``(scalar, auxiliary, gradients)``; the outermost call returns plain values.
+    """
+    return engine(next(iter(parameters.values()))).value_and_grad(function, parameters)
+
+
+def grad(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
+    return engine(x).grad(function, x)
+
+
+def to_numpy(x: Tensor) -> np.ndarray:
+    """Fetch the values of a tensor as a NumPy array."""
+    return engine(x).to_numpy(x)
+
+
+def fused(name: str, parameters: Tensor | Mapping[str, Tensor], composed: Callable) -> Callable:
+    """Return the engine's own form of a composed operation, or `composed` where it has none."""
+    x = next(iter(parameters.values())) if isinstance(parameters, Mapping) else parameters
+    return engine(x).FUSED.get(name, composed)

@@ -1,0 +1,47 @@
+"""Random numbers by counter: the same on every machine and engine, with no state to carry along.
+
+Every number is made of words of Philox4x64-10 (Salmon et al. 2011) under a key of (seed, purpose)
+and a counter that starts at (0, 0, 0, index). Normal numbers are Box and Muller's in float64.
+`docs/randomness.md` publishes the recipe with test vectors.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def words(seed: int, purpose: str, index: int, count: int) -> NDArray[np.uint64]:
+    """Return `count` raw 64-bit words for (seed, purpose, index)."""
+    key = np.array([seed, zlib.crc32(purpose.encode())], dtype=np.uint64)
+    counter = np.array([0, 0, 0, index], dtype=np.uint64)
+    return np.random.Philox(key=key, counter=counter).random_raw(count)
+
+
+def uniform(seed: int, purpose: str, index: int, count: int) -> NDArray[np.float64]:
+    """Return `count` numbers in [0, 1): the upper 53 bits of each word."""
+    return (words(seed, purpose, index, count) >> np.uint64(11)) * 2.0**-53
+
+
+def normal(seed: int, purpose: str, index: int, count: int) -> NDArray[np.float32]:
+    """Return `count` standard normal numbers; each pair of words gives a pair of numbers.
+
+    With u and v the pair as numbers in [0, 1): r = sqrt(-2 ln(1 - u)), then r cos(2 pi v) and
+    r sin(2 pi v) (Box and Muller 1958), rounded to float32 at the end.
+    """
+    pairs = uniform(seed, purpose, index, count + count % 2).reshape(-1, 2)
+    radius, angle = np.sqrt(-2 * np.log1p(-pairs[:, 0])), 2 * np.pi * pairs[:, 1]
+    both = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return both.reshape(-1)[:count].astype(np.float32)
+
+
+def integers(seed: int, purpose: str, index: int, count: int, below: int) -> NDArray[np.int64]:
+    """Return `count` whole numbers from 0 to `below` - 1."""
+    return (uniform(seed, purpose, index, count) * below).astype(np.int64)
+
+
+def permutation(seed: int, purpose: str, index: int, length: int) -> NDArray[np.int64]:
+    """Return the numbers from 0 to `length` - 1 in the order of `length` random words."""
+    return np.argsort(words(seed, purpose, index, length), kind="stable").astype(np.int64)
