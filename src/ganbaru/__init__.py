@@ -1,0 +1,33 @@
+"""Ganbaru: write a GAN once, run it on any array engine, and trust what comes out.
+
+The public Python API is what `__all__` lists; everything is loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives. Importing ganbaru loads none of them, nor any framework.
+_HOMES = {
+    "Config": "config",
+    "InputError": "errors",
+    "RunError": "errors",
+    "PRESETS": "config",
+    "from_preset": "config",
+    "Generator": "sample",
+    "load": "sample",
+    "objective": "objectives",
+    "penalty": "penalties",
+    "train": "training",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ganbaru' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ganbaru.{_HOMES[name]}"), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +58,11 @@ def save_gif(path: Path, frames: Iterable[Image.Image], seconds: float = 0.15) -
     pictures[0].save(path, format="GIF", save_all=True, append_images=pictures[1:],
                      duration=duration, loop=0)
     return len(pictures)
+
+
+def evenly(paths: Sequence[Path], most: int) -> Iterator[Image.Image]:
+    """Open at most `most` of the pictures, evenly spread, the last one always among them."""
+    step = max(1, math.ceil(len(paths) / most))
+    for path in [*paths[:-1:step], *paths[-1:]]:
+        with Image.open(path) as image:
+            yield image.copy()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from types import ModuleType
 
-from ganbaru.errors import InputError, unknown
+from ganbaru.errors import InputError, did_you_mean, unknown
 
 
 def names(family: str) -> list[str]:
@@ -42,3 +43,29 @@ def user_object(path: str) -> object:
     if not hasattr(found, attribute):
         raise InputError(f"Module {parent!r} has no {attribute!r}: check the spelling of {path!r}.")
     return getattr(found, attribute)
+
+
+def parse_options(text: str) -> tuple[str, dict[str, float]]:
+    """Split ``name:key=value,key=value`` into the name and its options, numbers all."""
+    name, _, rest = text.strip().partition(":")
+    options: dict[str, float] = {}
+    for item in filter(None, rest.split(",")):
+        key, _, value = item.partition("=")
+        try:
+            options[key.strip()] = float(value)
+        except ValueError:
+            raise InputError(
+                f"Cannot read {item!r} in {text!r}: write options as {name}:key=number,key=number."
+            ) from None
+    return name, options
+
+
+def check_options(kind: str, name: str, function: object, options: dict[str, float]) -> None:
+    """Raise InputError unless `function` takes every option by keyword with a number as default."""
+    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    known = [p.name for p in parameters if p.default is not inspect.Parameter.empty]
+    for option in options:
+        if option not in known:
+            allowed = f"Known: {', '.join(known)}." if known else "It has none."
+            near = did_you_mean(option, known)
+            raise InputError(f"The {kind} {name} has no option {option!r}.{near} {allowed}")

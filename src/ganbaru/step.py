@@ -13,7 +13,6 @@ from typing import Any
 
 from ganbaru import nn, ops, optim
 from ganbaru.nn import Network
-from ganbaru.objectives import Objective
 from ganbaru.ops import Parameters, Tensor
 from ganbaru.penalties import Penalty
 
@@ -34,15 +33,6 @@ class Game:
     d_optimiser: optim.Adam
     g_optimiser: optim.Adam
     ema: float
-
-    @staticmethod
-    def losses(objective: Objective) -> dict[str, Any]:
-        """Return the fields that an objective decides."""
-        return {
-            "d_loss": objective.d,
-            "g_loss": objective.g,
-            "relativistic": objective.relativistic,
-        }
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ up to 8 times the width. Images (N, C, H, W) are in [-1, 1].
 from __future__ import annotations
 
 from ganbaru import nn, ops
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, unknown
 from ganbaru.nn import Scope, Tensor
 
 LEAST, MOST = 16, 256
@@ -73,7 +73,7 @@ def discriminator(
 ) -> Tensor:
     """Turn images, and labels (N,) by the conditioning chosen, into scores (N,)."""
     inner, maps = plan(image_size, width)
-    joined, scored = CONDITIONINGS[conditioning] if classes else (_unjoined, _unscored)
+    joined, scored = _conditioning(conditioning) if classes else (_unjoined, _unscored)
     x = joined(image, label, classes)
     for i, count in enumerate(maps):  # half the size each time
         x = nn.conv(scope.child(f"down{i + 1}.conv"), x, count, (4, 4), stride=2, padding=1)
@@ -107,3 +107,9 @@ def _projection(scope: Scope, scores: Tensor, features: Tensor, label: Tensor, c
 
 # How a label reaches the discriminator: what joins it to the image, what adds it to the score.
 CONDITIONINGS = {"projection": (_unjoined, _projection), "planes": (_planes, _unscored)}
+
+
+def _conditioning(name: str) -> tuple:
+    if name not in CONDITIONINGS:
+        raise unknown("conditioning", name, ["none", *CONDITIONINGS])
+    return CONDITIONINGS[name]

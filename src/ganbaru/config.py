@@ -1,0 +1,183 @@
+"""Everything a run is told: one typed dataclass, a sentence for each field, and the presets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganbaru.errors import InputError, unknown
+
+
+def _option(default: Any, sentence: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": sentence})
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run trains, on what, for how long and where; every field is a flag of `train`."""
+
+    preset: str = _option("", "the preset that this configuration started from")
+    data: str = _option("digits", "a known set (see `ganbaru data`) or a folder, zip, npz or file")
+    data_dir: str | None = _option(None, "where named sets are looked for first")
+    replacement: bool = _option(False, "draw images with replacement instead of by epochs")
+    image_size: str | None = _option(None, "side N or HxW of the images; default: as they are")
+    channels: int | None = _option(None, "1 for grey, 3 for colour; default: as the images are")
+    network: str = _option("dcgan", "the architecture, or a dotted path to a module of your own")
+    width: int = _option(64, "feature maps next to the image; deeper layers have up to 8 times it")
+    latent: int = _option(100, "numbers in a latent")
+    conditioning: str = _option("none", "how labels reach the networks: none, projection or planes")
+    objective: str = _option("non-saturating", "what is played for, e.g. hinge or rasgan")
+    penalty: str = _option("none", "penalties on D, e.g. r1:gamma=10 or r1+r2")
+    d_steps: int = _option(1, "D updates for each G update, each on a fresh batch")
+    batch: int = _option(64, "images in a batch")
+    lr: float = _option(2e-4, "learning rate of both players")
+    lr_g: float | None = _option(None, "learning rate of G, if it differs")
+    lr_d: float | None = _option(None, "learning rate of D, if it differs")
+    betas: tuple[float, float] = _option((0.5, 0.999), "Adam's two decays")
+    ema: float = _option(0.999, "decay, per step, of the running average of G that is sampled")
+    seed: int = _option(0, "seed of everything random in the run")
+    engine: str = _option("numpy", "what computes: numpy, torch or cupy")
+    device: str = _option("auto", "where: cpu, cuda, cuda:1, mps; auto takes the engine's best")
+    precision: str = _option("float32", "of all numbers: float32 or float64")
+    steps: int | None = _option(None, "total G updates of the run; the first total reached ends it")
+    images: int | None = _option(None, "total real images shown to D")
+    epochs: float | None = _option(None, "total passes over the data")
+    minutes: float | None = _option(None, "total minutes of training")
+    run: str | None = _option(None, "the run's folder, or its name below runs/")
+    resume: bool = _option(False, "go on from the run's newest checkpoint")
+    overwrite: bool = _option(False, "delete what the run's folder holds and start anew")
+    log_every: int = _option(2_000, "images between two lines of the log")
+    sample_every: int = _option(20_000, "images between two sample grids")
+    checkpoint_every: int = _option(100_000, "images between two checkpoints")
+    keep: int = _option(3, "checkpoints kept, newest first")
+
+    def __post_init__(self) -> None:
+        for name, (allowed, fits) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not fits(value):
+                raise InputError(f"{flag(name)} {_shown(value)} is out of range: give {allowed}.")
+        if self.resume and self.overwrite:
+            raise InputError("--resume and --overwrite contradict each other: give one of them.")
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The images' height and width, or None to take them as they are."""
+        return None if self.image_size is None else parse_size(self.image_size)
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """The learning rates of G and of D."""
+        g, d = self.lr_g, self.lr_d
+        return self.lr if g is None else g, self.lr if d is None else d
+
+
+def _positive(value: float) -> bool:
+    return value > 0
+
+
+def _is_size(text: str) -> bool:
+    sides = str(text).lower().split("x")
+    return len(sides) in (1, 2) and all(side.isdigit() and int(side) > 0 for side in sides)
+
+
+_WHOLE = ("a whole number from 1", lambda value: value >= 1)
+_RATE = ("a number above 0", _positive)
+_RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
+    "channels": ("1 or 3", lambda value: value in (1, 3)),
+    "seed": ("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
+    "batch": ("a whole number from 2 (batch norm needs two images)", lambda value: value >= 2),
+    "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
+    "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
+    "lr": _RATE,
+    "lr_g": _RATE,
+    "lr_d": _RATE,
+    "epochs": _RATE,
+    "minutes": _RATE,
+    **dict.fromkeys(
+        ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every",
+         "checkpoint_every", "keep"),
+        _WHOLE,
+    ),
+}  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def flag(field: str) -> str:
+    """Return a field's flag on the command line."""
+    return f"--{field.replace('_', '-')}"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Turn "64" or "48x64" into (height, width)."""
+    height, _, width = str(text).lower().partition("x")
+    return int(height), int(width or height)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named starting point: what it is for, and the fields it sets."""
+
+    summary: str
+    options: dict[str, Any]
+
+
+PRESETS: dict[str, Preset] = {}
+
+
+def _preset(name: str, summary: str, **options: Any) -> None:
+    PRESETS[name] = Preset(summary, options)
+
+
+_FAST = {"conditioning": "projection", "lr": 1e-3, "betas": (0.5, 0.99)}
+
+_preset("digits", "handwritten digits that ship with scikit-learn, by class; legible in a minute",
+        data="digits", image_size="16", width=24, latent=32, minutes=1.5, sample_every=10_000, **_FAST)
+_preset("mnist", "MNIST at 28x28, by class, for two CPU cores", data="mnist", width=32,
+        minutes=5, **_FAST)
+_preset("fashion-mnist", "Fashion-MNIST at 28x28, by class, for two CPU cores",
+        data="fashion-mnist", width=32, minutes=5, **_FAST)
+_preset("cifar10", "CIFAR-10 at 32x32, by class", data="cifar10", width=64, epochs=50,
+        conditioning="projection")
+_preset("dcgan", "the 64x64 DCGAN of the paper, for a folder of pictures given by --data",
+        data="", image_size="64", width=64, epochs=100)
+_preset("small", "the small 64x64 net (width 32) for a folder of pictures given by --data",
+        data="", image_size="64", width=32, epochs=100)
+
+
+def from_preset(name: str, **options: Any) -> Config:
+    """Build the configuration of a preset, with fields of one's own on top."""
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS, "See: ganbaru presets.")
+    fields = {field.name for field in dataclasses.fields(Config)}
+    for option in options:
+        if option not in fields:
+            raise unknown("option", option, fields)
+    return Config(**{**PRESETS[name].options, "preset": name, **options})
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a configuration's fields from YAML."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"Cannot read the configuration {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no configuration: expected lines such as `batch: 64`.")
+    return found
+
+
+def to_yaml(config: Config) -> str:
+    """Return a configuration as YAML."""
+    import yaml
+
+    fields = {**dataclasses.asdict(config), "betas": list(config.betas)}
+    return str(yaml.safe_dump(fields, sort_keys=False))

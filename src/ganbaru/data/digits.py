@@ -1,0 +1,31 @@
+"""The 1,797 handwritten digits that come with scikit-learn, 8x8 grey: the offline default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ganbaru.data._cache import kept
+from ganbaru.data._source import Arrays, Original, Progress, checked, of_reader
+
+
+def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
+    """Take every sixth image for testing (300 of them), the others for training (1,497)."""
+
+    def read() -> Arrays:
+        # Importing scikit-learn takes a second: once, since its digits never change.
+        found = kept("digits-1", _decode)
+        sixth = np.arange(len(found["images"])) % 6 == 0
+        chosen = {"train": ~sixth, "test": sixth}[split]
+        return checked("digits", found["images"][chosen], found["labels"][chosen])
+
+    return of_reader("digits", f"digits/{split}", "1", read)
+
+
+def _decode() -> dict[str, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    values = np.rint(found.images * (255 / 16)).astype(np.uint8)
+    return {"images": values, "labels": found.target.astype(np.int64)}

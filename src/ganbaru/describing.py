@@ -1,0 +1,82 @@
+"""The layer table of a configuration's networks, made by tracing them on shapes alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ganbaru import data, model, nn
+from ganbaru.config import Config
+from ganbaru.model import Shape
+
+# Operations that move or combine numbers without being layers of their own.
+_UNLISTED = {"arithmetic", "reshape", "transpose", "broadcast_to", "one_hot", "sum"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: its name, operation, output shape without N, parameters, multiply-adds an image."""
+
+    layer: str
+    operation: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Player:
+    """One network as a table."""
+
+    title: str
+    rows: list[Row]
+    parameters: int
+    macs: int
+
+
+def assumed(config: Config) -> tuple[Shape, int]:
+    """Return the image shape (H, W, C) and the number of classes, from the data where need be."""
+    if config.data:
+        from pathlib import Path
+
+        source = data.load(config.data, image_size=config.size, channels=config.channels,
+                           data_dir=Path(config.data_dir) if config.data_dir else None)
+        height, width, channels = source.images.shape[1:]
+        return (height, width, channels), len(model.class_names(config, source.classes))
+    height, width = config.size or (64, 64)
+    return (height, width, config.channels or 3), 0
+
+
+def layers(config: Config, shape: Shape, classes: int) -> list[Player]:
+    """Trace both networks on one image."""
+    players = zip(
+        ("generator", "discriminator"),
+        model.networks(config, shape, classes),
+        model.input_shapes(config, shape, classes, count=1),
+        strict=True,
+    )
+    return [_trace(title, network, shapes) for title, network, shapes in players]
+
+
+def _trace(title: str, network: nn.Network, shapes: list) -> Player:
+    sizes: dict[str, int] = {}
+
+    def count(name: str, shape: tuple[int, ...], kind: str) -> None:
+        size = 1
+        for side in shape:
+            size *= side
+        sizes[name] = size
+
+    _, records = nn.trace(network, *shapes, parameter=count)
+    rows = [
+        Row(
+            layer=record.parameters[0].rpartition(".")[0] if record.parameters else "",
+            operation=record.operation,
+            shape=record.shape[1:],
+            parameters=sum(sizes[name] for name in record.parameters),
+            macs=record.macs,
+        )
+        for record in records
+        if record.operation not in _UNLISTED
+    ]
+    total = sum(row.macs for row in rows)
+    return Player(title, rows, sum(sizes.values()), total)

@@ -1,0 +1,96 @@
+"""The data check: numbers against NumPy, repeats and blanks that were put there."""
+
+import numpy as np
+import pytest
+from data_helpers import cache, picture_files, png, random_images, write_folder  # noqa: F401
+from PIL import Image
+
+from ganbaru import data
+
+
+@pytest.fixture
+def source(tmp_path):
+    images = random_images(300, 8, 6)
+    images[7] = images[290] = images[3]
+    images[5] = [1, 2, 3]
+    images[299] = images[298]
+    np.savez(
+        tmp_path / "set.npz",
+        images=images,
+        labels=np.repeat([0, 1, 2], [200, 99, 1]),
+        classes=np.array(["ant", "bee", "cat"]),
+    )
+    return data.load(tmp_path / "set.npz")
+
+
+def test_numbers(source):
+    found = data.inspect(source)
+    assert (found.count, found.height, found.width, found.channels) == (300, 8, 6, 3)
+    assert found.classes == (("ant", 200), ("bee", 99), ("cat", 1))
+    assert found.duplicates == 3 and found.duplicate_groups == ((3, 7, 290), (298, 299))
+    assert found.constant == (5,) and found.bytes == 300 * 8 * 6 * 3
+    assert found.mean == pytest.approx(source.images.mean(axis=(0, 1, 2)))
+    assert found.std == pytest.approx(source.images.std(axis=(0, 1, 2)))
+    assert found.fingerprint == source.fingerprint
+
+
+def test_words(source):
+    text = "\n".join(data.inspect(source).lines())
+    assert "set: 300 images, 8 high x 6 wide, RGB, 0.0 MiB" in text
+    assert "3 classes: ant 200, bee 99, cat 1" in text
+    assert "3 images repeat another exactly, such as 3 = 7 = 290; 298 = 299" in text
+    assert "1 images are of a single colour, such as 5" in text
+    assert "originals all 8 high x 6 wide" in text
+
+
+def test_originals_and_broken_files(tmp_path):
+    sides = [(10, 20), (30, 12), (8, 8), (16, 9)]
+    files = {f"{i}.png": png(random_images(1, *side, seed=i)[0]) for i, side in enumerate(sides)}
+    root = write_folder(tmp_path / "set", files | {"x.png": b"text"})
+    for _ in "12":  # decoded, then from the cache
+        found = data.inspect(data.load(root, image_size=(8, 8)))
+        assert found.broken == ("x.png (not a picture)",)
+        assert found.originals == (
+            "originals 8 to 30 high (median 13), 8 to 20 wide (median 10): "
+            "2 upright, 1 wide, 1 square",
+        )
+        text = "\n".join(found.lines())
+        assert "no labels" in text and "no exact repeats and no blank images" in text
+        assert "1 of 5 files could not be read and were left out: x.png" in text
+
+
+def test_many_classes_are_not_all_listed(tmp_path):
+    np.savez(tmp_path / "a.npz", images=random_images(30), labels=np.arange(30))
+    line = data.inspect(data.load(tmp_path / "a.npz")).lines()[3]
+    assert line.startswith("30 classes: 0 1, 1 1,") and line.endswith("19 1 and 10 more")
+
+
+def test_contact_sheet_has_a_row_for_each_class(tmp_path):
+    images = np.zeros((30, 8, 8, 1), np.uint8)
+    labels = np.arange(30) % 3
+    images += (labels[:, None, None, None] * 100 + 20).astype(np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    data.contact_sheet(data.load(tmp_path / "a.npz"), tmp_path / "sheet.png", count=12)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        times = sheet.width // 42  # four images of 8 pixels with gaps of 2
+        pixels = np.asarray(sheet)[times // 2 :: times, times // 2 :: times]
+    assert pixels.shape == (32, 42)
+    rows = [pixels[2 + 10 * k : 10 + 10 * k] for k in range(3)]
+    centres = [row[4, 6 + 10 * i] for row in rows for i in range(4)]
+    assert centres == [20] * 4 + [120] * 4 + [220] * 4
+
+
+def test_contact_sheet_without_labels_spreads_over_the_set(tmp_path):
+    images = np.arange(200, dtype=np.uint8)[:, None, None, None].repeat(8, 1).repeat(8, 2)
+    np.save(tmp_path / "a.npy", images)
+    data.contact_sheet(data.load(tmp_path / "a.npy"), tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == sheet.height == 82 * 7  # 8 x 8 images, enlarged to at least 512
+        assert sheet.getpixel((6 * 7, 6 * 7)) == 0 and sheet.getpixel((76 * 7, 76 * 7)) == 199
+
+
+def test_contact_sheet_of_few_images(tmp_path):
+    source = data.load(write_folder(tmp_path / "set", picture_files(random_images(3))))
+    data.contact_sheet(source, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.mode == "RGB"
