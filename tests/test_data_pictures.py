@@ -1,15 +1,11 @@
-"""Folders, zips and tar shards of pictures: every mode, every way to be broken."""
+"""Folders of pictures: order, labels, sizes, and what becomes of the unreadable ones."""
 
 import os
-import struct
-import zipfile
-import zlib
 
 import numpy as np
 import pytest
 from data_helpers import (
     cache,  # noqa: F401
-    encoded,
     picture_files,
     png,
     random_images,
@@ -17,11 +13,8 @@ from data_helpers import (
     write_tar,
     write_zip,
 )
-from PIL import Image
 
 from ganbaru import data
-from ganbaru.data._picture import decode
-from ganbaru.data._source import Want
 from ganbaru.errors import InputError
 
 IMAGES = random_images()
@@ -179,182 +172,6 @@ def test_grey_pictures_stay_grey_until_a_coloured_one_comes(tmp_path):
     assert mixed.shape == (302, 8, 8, 3)
     assert (mixed[:300] == grey).all() and (mixed[300] == IMAGES[0]).all()
     assert (mixed[301] == grey[7]).all()
-
-
-def decoded(image: Image.Image, form: str, want=Want(), **options) -> np.ndarray:  # noqa: B008
-    shot = decode(encoded(image, form, **options), want)
-    assert shot.reason == ""
-    return shot.pixels
-
-
-def test_palette_and_one_bit():
-    colours = Image.fromarray(IMAGES[0]).quantize(16)
-    assert (decoded(colours, "PNG") == np.asarray(colours.convert("RGB"))).all()
-    greys = Image.fromarray(random_images(1, channels=1)[0][..., 0]).quantize(8)
-    assert decoded(greys, "PNG").shape == (8, 8, 1)
-    dots = Image.fromarray(np.eye(8, dtype=np.uint8) * 255).convert("1")
-    assert (decoded(dots, "PNG")[..., 0] == np.eye(8) * 255).all()
-
-
-def test_transparency_lies_over_white():
-    red = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
-    assert (decoded(red, "PNG") == 255).all()
-    half = Image.new("RGBA", (4, 4), (255, 0, 0, 51))
-    assert decoded(half, "PNG")[0, 0].tolist() == [255, 204, 204]
-    grey = decoded(Image.new("LA", (4, 4), (0, 51)), "PNG")
-    assert grey.shape == (4, 4, 1) and (grey == 204).all()
-    keyed = Image.new("RGB", (4, 4), (9, 9, 9))
-    assert (decoded(keyed, "PNG", transparency=(9, 9, 9)) == 255).all()
-    palette = Image.new("P", (4, 4), 1)
-    palette.putpalette([0, 0, 0, 200, 100, 50])
-    assert (decoded(palette, "PNG", transparency=1) == 255).all()
-
-
-def test_sixteen_bits_are_scaled_not_clipped():
-    values = np.array([[0, 257, 32896, 65535]], np.uint16)
-    assert decoded(Image.fromarray(values), "PNG").ravel().tolist() == [0, 1, 128, 255]
-    assert decoded(Image.fromarray(values), "TIFF").ravel().tolist() == [0, 1, 128, 255]
-
-
-def test_pixels_without_a_fixed_range_are_refused():
-    for values, reason in (
-        (np.full((4, 4), 0.5, np.float32), "floating-point"),
-        (np.full((4, 4), 70_000, np.int32), "exceed 16 bits"),
-    ):
-        assert reason in decode(encoded(Image.fromarray(values), "TIFF"), Want()).reason
-
-
-def test_cmyk():
-    ink = Image.new("CMYK", (4, 4), (0, 255, 255, 0))
-    assert np.abs(decoded(ink, "TIFF")[0, 0].astype(int) - [255, 0, 0]).max() <= 1
-
-
-def test_first_frame_of_an_animation():
-    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    moving = decoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert (moving == [255, 0, 0]).all()
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
-def test_orientation_from_the_camera_is_applied(form):
-    """Tag 6: the first row of the file is the right-hand side of the picture."""
-    picture = np.full((16, 32, 3), 255, np.uint8)
-    picture[:8] = 0
-    lying = Image.fromarray(picture)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    shot = decode(encoded(lying, form, exif=exif), Want())
-    assert shot.pixels.shape == (32, 16, 3) and (shot.height, shot.width) == (32, 16)
-    assert shot.pixels[:, 9:].mean() < 5 and shot.pixels[:, :7].mean() > 250
-
-
-def test_large_jpeg_shrinks_early_to_nearly_the_same_pixels():
-    smooth = Image.fromarray(random_images(1, 6, 9)[0]).resize((900, 600), Image.Resampling.BICUBIC)
-    file = encoded(smooth, "JPEG", quality=95)
-    shot = decode(file, Want((32, 32)))
-    whole = smooth.resize((32, 32), Image.Resampling.LANCZOS, box=(150, 0, 750, 600))
-    assert (shot.height, shot.width) == (600, 900)
-    assert np.abs(shot.pixels.astype(int) - np.asarray(whole)).mean() < 2
-
-
-def bomb() -> bytes:
-    """Return a PNG of 60,000 x 60,000 pixels in a few bytes."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
-
-
-def test_decompression_bombs_count_as_broken(tmp_path):
-    source = data.load(write_zip(tmp_path / "a.zip", picture_files(IMAGES) | {"a.png": bomb()}))
-    assert source.broken == ("a.png (more pixels than a picture may have)",)
-
-
-def test_zip_member_that_claims_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganbaru.data._zip.MOST_BYTES", 1000)
-    files = picture_files(IMAGES) | {"a.png": bytes(1001)}
-    source = data.load(write_zip(tmp_path / "a.zip", files))
-    assert source.broken == ("a.png (would unpack to 1,001 bytes)",)
-
-
-def test_truncated_zip(tmp_path):
-    file = write_zip(tmp_path / "a.zip", picture_files(IMAGES))
-    file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(InputError, match=r"a\.zip begins like a zip .* cut off. Copy or download"):
-        data.load(file)
-
-
-def test_damaged_zip_member_counts_as_broken(tmp_path):
-    file = write_zip(tmp_path / "a.zip", picture_files(IMAGES))
-    raw = bytearray(file.read_bytes())
-    raw[60] ^= 255
-    file.write_bytes(raw)
-    source = data.load(file)
-    assert len(source.images) == 5 and "0.png (Bad CRC-32" in source.broken[0]
-
-
-def test_zip_without_pictures(tmp_path):
-    with pytest.raises(InputError, match=r"a\.zip holds 1 files, but no pictures"):
-        data.load(write_zip(tmp_path / "a.zip", {"a.txt": b"x"}))
-    with zipfile.ZipFile(tmp_path / "b.zip", "w"):
-        pass
-    with pytest.raises(InputError, match=r"b\.zip holds 0 files, but no pictures"):
-        data.load(tmp_path / "b.zip")
-
-
-def shard(start: int, count: int, labelled=True) -> dict[str, bytes]:
-    files = {}
-    for i in range(start, start + count):
-        files[f"{i:04}.seg.png"] = png(IMAGES[i])
-        if labelled:
-            files[f"{i:04}.cls"] = f"{i % 3 * 2}\n".encode()
-    return files
-
-
-def test_tar_shards_with_labels(tmp_path):
-    write_folder(tmp_path / "set", {"about.json": b"{}"})
-    write_tar(tmp_path / "set" / "b.tar", shard(4, 2))
-    write_tar(tmp_path / "set" / "a.tar", shard(0, 4))
-    source = data.load(tmp_path / "set")
-    assert (source.images == IMAGES).all()
-    assert source.labels.tolist() == [0, 2, 4, 0, 2, 4]
-    assert source.classes == ("0", "1", "2", "3", "4")
-    assert source.notes == ("Classes without a readable picture: 1, 3.",)
-
-
-def test_tar_with_some_labels_is_unlabelled(tmp_path):
-    files = shard(0, 3) | shard(3, 3, labelled=False)
-    source = data.load(write_tar(tmp_path / "a.tar", files))
-    assert source.labels is None
-    assert source.notes == (
-        "3 of 6 pictures have no .cls file, so the set is taken as unlabelled.",
-    )
-
-
-@pytest.mark.parametrize("text", [b"cat", b"-1", b"1.0", b"", b"70000"])
-def test_tar_label_that_is_no_class(tmp_path, text):
-    file = write_tar(tmp_path / "a.tar", shard(0, 3) | {"0001.cls": text})
-    with pytest.raises(InputError, match=r"a\.tar/0001\.cls holds .* the number of a class"):
-        data.load(file)
-
-
-def test_truncated_and_empty_tar(tmp_path):
-    file = write_tar(tmp_path / "a.tar", {"0.png": png(IMAGES[0]), "1.png": bytes(9000)})
-    file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"a\.tar is damaged: .*copy or download"):
-        data.load(file)
-    with pytest.raises(InputError, match=r"b\.tar holds no pictures"):
-        data.load(write_tar(tmp_path / "b.tar", {"a.txt": b"x"}))
-
-
-def test_packed_tar_of_pictures_says_to_unpack(tmp_path):
-    file = write_tar(tmp_path / "a.tar.gz", shard(0, 3), "w:gz")
-    with pytest.raises(InputError, match=r"a\.tar\.gz is in no format .* Unpack it and give"):
-        data.load(file)
 
 
 def test_links_to_folders_are_followed_and_loops_end(tmp_path):

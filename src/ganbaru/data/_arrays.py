@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,10 @@ FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels'
 
 
 def opened_npy(path: Path, head: bytes, split: str) -> Original | None:
-    """Open a .npy file of images; one of the right size is used as it lies, however large."""
+    """Open a .npy file of images; one of the right size is used as it lies, however large.
+
+    It must then stay as it is while a run reads from it.
+    """
     if not head.startswith(NPY):
         return None
     whole_only(path, split)
@@ -46,9 +47,10 @@ def _first_member(head: bytes) -> bytes:
 
 
 def _loaded(path: Path) -> NDArray[Any]:
+    # Fed a damaged header, NumPy's reader raises anything from ValueError to TokenError.
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
     return found
 
@@ -60,7 +62,7 @@ def _read_npz(path: Path) -> Arrays:
             members = {name: archive[name] for name in archive.files if name in MEMBERS}
             found = archive.files
     # A damaged archive makes zipfile, zlib or the array reader fail, each in its own way.
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:
         raise _unreadable(path, error) from error
     if "images" not in members:
         raise InputError(f"{path} holds {', '.join(map(repr, found))} but no 'images'; {FORM}.")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganbaru.data._folder import whole_only
-from ganbaru.data._source import Arrays, Original, checked, of_reader, stamp
+from ganbaru.data._source import Arrays, Images, Original, checked, of_reader, stamp
 from ganbaru.errors import InputError
 
 GZIP = b"\x1f\x8b"
@@ -38,7 +37,7 @@ def opened(path: Path, head: bytes, split: str) -> Original | None:
     return of_reader(path.stem.split(".")[0], f"{path.resolve()}/{split}", stamp(files), read)
 
 
-def parse(file: Path) -> NDArray[np.uint8]:
+def parse(file: Path) -> Images:
     """Read one IDX file of bytes, packed or not."""
     try:
         with _open(file) as stream:
@@ -56,7 +55,7 @@ def _open(file: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(file, "rb")) if packed else open(file, "rb")
 
 
-def _parse(file: Path, stream: BinaryIO) -> NDArray[np.uint8]:
+def _parse(file: Path, stream: BinaryIO) -> Images:
     magic = stream.read(4)
     if magic[:3] != UBYTES or len(magic) < 4:
         raise InputError(
@@ -69,7 +68,7 @@ def _parse(file: Path, stream: BinaryIO) -> NDArray[np.uint8]:
             f"{file} is damaged or cut off: it ends after {4 + len(sizes)} bytes, within its "
             f"header. Delete it and copy or download it again."
         )
-    shape = np.frombuffer(sizes, ">u4").tolist()
+    shape: list[int] = np.frombuffer(sizes, ">u4").tolist()
     expected = math.prod(shape)
     data = _read(stream, expected + 1)
     if len(data) != expected:
@@ -79,7 +78,8 @@ def _parse(file: Path, stream: BinaryIO) -> NDArray[np.uint8]:
             f"{file} is damaged or cut off: its header announces {sides} = {expected:,} bytes, "
             f"but {found} follow. Delete it and copy or download it again."
         )
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    array: Images = np.frombuffer(data, np.uint8).reshape(shape)
+    return array
 
 
 def _read(stream: BinaryIO, most: int) -> bytes:
@@ -91,7 +91,7 @@ def _read(stream: BinaryIO, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _only_images(file: Path, found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _only_images(file: Path, found: Images) -> Images:
     if found.ndim == 1:
         raise InputError(f"{file} holds labels. Name the file of the images; labels are found.")
     return found

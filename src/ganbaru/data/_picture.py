@@ -92,6 +92,11 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
 
 
+def brief(error: Exception) -> str:
+    """Return the first words of an error, since some libraries quote half the file."""
+    return str(error).rstrip(".")[:80] or type(error).__name__
+
+
 def _reason(error: Exception, data: bytes) -> str:
     if not data:
         return "the file is empty"
@@ -99,4 +104,4 @@ def _reason(error: Exception, data: bytes) -> str:
         return "not a picture"
     if isinstance(error, Image.DecompressionBombError):
         return "more pixels than a picture may have"
-    return str(error).rstrip(".") or type(error).__name__
+    return brief(error)

