@@ -1,6 +1,6 @@
 """Label accuracy of a conditional run, by a classifier trained on the real images.
 
-python -m bench.quality --data mnist --train mnist --minutes 2     trains, then judges
+python -m bench.quality --data mnist --train mnist --minutes 2     trains (flags of train), judges
 python -m bench.quality --data mnist --run runs/NAME               judges a run
 
 The judge is a small convolutional net (PyTorch) of its own, trained on the training split; its
@@ -69,8 +69,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--train", default="", help="a preset to train first")
-    parser.add_argument("--minutes", default="2")
-    parser.add_argument("--engine", default="numpy")
     parser.add_argument("--run", default="")
     parser.add_argument("--epochs", type=int, default=3, help="of the judge")
     parser.add_argument("-n", type=int, default=10_000)
@@ -78,7 +76,7 @@ def main() -> None:
     if not wanted.run:
         wanted.run = str(Path(tempfile.mkdtemp()) / wanted.train)
         command = [sys.executable, "-m", "ganbaru", "train", wanted.train, "--run", wanted.run]
-        command += ["--minutes", wanted.minutes, "--engine", wanted.engine, *flags]
+        command += flags
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout[-900:])
     started = time.perf_counter()
     generator = sample.load(wanted.run)

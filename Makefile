@@ -1,0 +1,40 @@
+# make train   a virtual environment, the base install, and a first GAN, on a CPU without framework
+# make test    lint, types and the whole test suite, with all engines
+# make bench   the measurements of docs/results.md
+# On Windows, or without make: the same commands as plain pip lines are in README.md.
+
+PYTHON ?= python3
+DATA := $(wildcard $(CURDIR)/../shared/data)
+ifneq ($(DATA),)
+export GANBARU_DATA ?= $(DATA)
+endif
+
+.PHONY: train test lint bench clean
+
+train: .venv/installed
+	.venv/bin/ganbaru train digits
+
+test: .venv-test/installed lint
+	.venv-test/bin/python -m pytest
+
+lint: .venv-test/installed
+	.venv-test/bin/ruff check .
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/mypy
+
+bench: .venv-test/installed
+	.venv-test/bin/python -m bench.step
+	.venv-test/bin/python -m bench.startup
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --editable .
+	@touch $@
+
+.venv-test/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-test
+	.venv-test/bin/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-test .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,55 @@
+"""What every test may rely on: one way of drawing examples, a cache of its own, the engines."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+from hypothesis import settings
+
+from ganbaru import engines
+from ganbaru.engines import Engine
+
+# The same examples in every run, so that a failure in CI is one at home; no time limit for one.
+settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("ganbaru")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep the user's cache of decoded pictures out of the tests, and the tests out of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANBARU_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def engine(name: str, precision: str) -> Engine:
+    """Load an engine, or skip the test that needs it."""
+    library, _ = engines.LIBRARIES[name]
+    if not importlib.util.find_spec(library):
+        pytest.skip(f"needs {library}, which is not installed")
+    return engines.load(name, "auto" if name == "cupy" else "cpu", precision)
+
+
+@pytest.fixture(params=sorted(engines.LIBRARIES))
+def any_engine(request) -> Engine:
+    """Every installed engine in turn, in float64."""
+    return engine(request.param, "float64")
+
+
+@pytest.fixture(params=sorted(engines.LIBRARIES))
+def any_engine32(request) -> Engine:
+    """Every installed engine in turn, in float32."""
+    return engine(request.param, "float32")
+
+
+@pytest.fixture(params=sorted(set(engines.LIBRARIES) - {"numpy"}))
+def other_engine(request) -> Engine:
+    """Every installed engine but NumPy's in turn, in float64."""
+    return engine(request.param, "float64")
+
+
+@pytest.fixture(params=sorted(set(engines.LIBRARIES) - {"numpy"}))
+def other_engine32(request) -> Engine:
+    """Every installed engine but NumPy's in turn, in float32."""
+    return engine(request.param, "float32")
