@@ -46,9 +46,9 @@ class Batch:
     mix: Tensor | None = None  # (N, 1, 1, 1), uniform in [0, 1), for penalties
 
 
-def start(game: Game, generator: State, discriminator: State) -> State:
-    """Make the first state of the networks' first parameters and buffers."""
-    state = {**generator, **discriminator}
+def start(game: Game, networks: State) -> State:
+    """Make the first state of both players' first parameters and buffers."""
+    state = dict(networks)
     state["ema"] = {name: p * 1.0 for name, p in state["generator"].items()}
     state["ema_buffers"] = {name: b * 1.0 for name, b in state["generator_buffers"].items()}
     for player, optimiser in _optimisers(game).items():

@@ -151,8 +151,7 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     )  # fmt: skip
     if config.resume:
         return _resumed(config, source, engine, game, draw, classes, first)
-    tensors = _to_engine(engine, first)
-    state = step.start(game, _of(tensors, "generator"), _of(tensors, "discriminator"))
+    state = step.start(game, _to_engine(engine, first))
     folder = runs.prepare(config)
     config = dataclasses.replace(config, run=str(folder.path))
     folder.config.write_text(to_yaml(config), encoding="utf-8")
@@ -190,10 +189,6 @@ def _larger(config: Config) -> str:
     """Say which flags, doubled, would let a finished run go on."""
     totals = {name: getattr(config, name) for name in ("steps", "images", "epochs", "minutes")}
     return " ".join(f"{flag(name)} {2 * total:g}" for name, total in totals.items() if total)
-
-
-def _of(tensors: State, player: str) -> State:
-    return {group: tensors[group] for group in (player, f"{player}_buffers")}
 
 
 def _to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
