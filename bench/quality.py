@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from ganbaru import data, sample
@@ -89,8 +89,10 @@ def main() -> None:
     fakes = torch.tensor(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
     print(f"judge on real test images: {accuracy(net, *tensors(test)):.4f}")
     print(f"label accuracy of {wanted.n} images: {accuracy(net, fakes, torch.tensor(labels)):.4f}")
-    print(f"sampling: {wanted.n / made:.0f} images/s; pixel deviation over images "
-          f"{fakes.std(0).mean():.3f}, of real {tensors(test)[0].std(0).mean():.3f}")
+    print(
+        f"sampling: {wanted.n / made:.0f} images/s; pixel deviation over images "
+        f"{fakes.std(0).mean():.3f}, of real {tensors(test)[0].std(0).mean():.3f}"
+    )
 
 
 if __name__ == "__main__":

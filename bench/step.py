@@ -71,7 +71,8 @@ def plain(width: int, channels: int) -> Callable[[], None]:
 
     w = width
     generator = nn.Sequential(
-        *up(LATENT, 8 * w, 1, 0), *up(8 * w, 4 * w, 2, 1), *up(4 * w, 2 * w, 2, 1), *up(2 * w, w, 2, 1),
+        *up(LATENT, 8 * w, 1, 0), *up(8 * w, 4 * w, 2, 1), *up(4 * w, 2 * w, 2, 1),
+        *up(2 * w, w, 2, 1),
         nn.ConvTranspose2d(w, channels, 4, 2, 1, bias=False), nn.Tanh(),
     )  # fmt: skip
     discriminator = nn.Sequential(

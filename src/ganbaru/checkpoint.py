@@ -6,6 +6,7 @@ any file. A file appears whole or not at all: it is written under another name, 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ganbaru import files
 from ganbaru.errors import InputError
 
 FORMAT = 1
@@ -30,6 +32,7 @@ class Header:
     images: int
     seconds: float
     data: dict[str, Any]  # name, fingerprint, classes, shape (H, W, C)
+    reports: list[dict[str, float]]  # of the steps since the last line of the log
 
 
 def save(path: Path, groups: Groups, header: Header) -> None:
@@ -41,22 +44,12 @@ def save(path: Path, groups: Groups, header: Header) -> None:
         for group, arrays in groups.items()
         for name, array in arrays.items()
     }
-    about = json.dumps({"format": FORMAT, **header.__dict__})
+    about = json.dumps({"format": FORMAT, **dataclasses.asdict(header)})
     content = pack(tensors, metadata={"ganbaru": about})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"Cannot write the checkpoint {path}: {error.strerror}. Earlier checkpoints are kept. "
-            f"Free some space (this one needs {len(content) / 1e6:.0f} MB) or choose another --run."
-        ) from error
+    with files.replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
 
 
 def load(path: Path) -> tuple[Groups, Header]:
@@ -65,16 +58,17 @@ def load(path: Path) -> tuple[Groups, Header]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("ganbaru", "{}"))
+            header = _header(path, (file.metadata() or {}).get("ganbaru", ""))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"There is no checkpoint at {path}.") from error
-    except (OSError, SafetensorError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"Cannot read the checkpoint {path}: {error.strerror or error}.") from error
+    except SafetensorError as error:
         raise InputError(
             f"The checkpoint {path} is damaged or cut short ({error}). Delete it to go on from the "
             f"one before it, or name another with --checkpoint."
         ) from error
-    header = _header(path, about)
     groups: Groups = {}
     for key, array in tensors.items():
         group, _, name = key.partition("/")
@@ -82,10 +76,16 @@ def load(path: Path) -> tuple[Groups, Header]:
     return groups, header
 
 
-def _header(path: Path, about: dict[str, Any]) -> Header:
-    if "format" not in about:
-        raise InputError(f"{path} is a safetensors file, but no checkpoint of ganbaru's.")
-    if about.pop("format") > FORMAT:
+def _header(path: Path, text: str) -> Header:
+    try:
+        about = json.loads(text)
+        number = int(about.pop("format"))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path} is a safetensors file, but no checkpoint of ganbaru's: name one from the "
+            f"checkpoints folder of a run."
+        ) from error
+    if number > FORMAT:
         raise InputError(
             f"The checkpoint {path} was written by ganbaru {about.get('version')}, which is newer "
             f"than this one. Install that version or a later one: pip install -U ganbaru."
@@ -98,13 +98,18 @@ def found(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors"))
 
 
-def check_fits(path: Path, loaded: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
-    """Raise InputError unless both dictionaries have the same names and shapes."""
-    for name in sorted(loaded.keys() | expected.keys()):
-        got = loaded[name].shape if name in loaded else "nothing"
-        want = expected[name].shape if name in expected else "nothing"
-        if got != want:
-            raise InputError(
-                f"The checkpoint {path} is of another architecture: {name} is {got} there and "
-                f"{want} in the network asked for. Use the run's own settings, or another --run."
-            )
+def check_fits(path: Path, loaded: Groups, expected: Groups) -> None:
+    """Raise InputError unless the groups expected are there, with the same names and shapes."""
+    for group, arrays in expected.items():
+        there = loaded.get(group, {})
+        for name in sorted(there.keys() | arrays.keys()):
+            _check_shape(path, f"{group}/{name}", there.get(name), arrays.get(name))
+
+
+def _check_shape(path: Path, name: str, found: np.ndarray | None, wanted: np.ndarray | None) -> None:
+    got, want = ("nothing" if array is None else array.shape for array in (found, wanted))
+    if got != want:
+        raise InputError(
+            f"The checkpoint {path} is of another architecture: {name} is {got} there and {want} in "
+            f"the network asked for. Use the run's own settings, or another --run."
+        )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+import math
+import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,14 +26,14 @@ class Config:
     data: str = _option("digits", "a known set (see `ganbaru data`) or a folder, zip, npz or file")
     data_dir: str | None = _option(None, "where named sets are looked for first")
     replacement: bool = _option(False, "draw images with replacement instead of by epochs")
-    image_size: str | None = _option(None, "side N or HxW of the images; default: as they are")
-    channels: int | None = _option(None, "1 for grey, 3 for colour; default: as the images are")
+    image_size: str | None = _option(None, "side N or HxW of the images; as they are if not given")
+    channels: int | None = _option(None, "1 for grey, 3 for colour; as the images are if not given")
     network: str = _option("dcgan", "the architecture, or a dotted path to a module of your own")
     width: int = _option(64, "feature maps next to the image; deeper layers have up to 8 times it")
     latent: int = _option(100, "numbers in a latent")
     conditioning: str = _option("none", "how labels reach the networks: none, projection or planes")
-    objective: str = _option("non-saturating", "what is played for, e.g. hinge or rasgan")
-    penalty: str = _option("none", "penalties on D, e.g. r1:gamma=10 or r1+r2")
+    objective: str = _option("non-saturating", "non-saturating, least-squares, hinge, wgan, rsgan, rasgan, ralsgan or a dotted path")
+    penalty: str = _option("none", "on D: none, r1, r2, wgan-gp or a dotted path; r1:gamma=10 sets a weight, r1+r2 joins")
     d_steps: int = _option(1, "D updates for each G update, each on a fresh batch")
     batch: int = _option(64, "images in a batch")
     lr: float = _option(2e-4, "learning rate of both players")
@@ -39,26 +42,31 @@ class Config:
     betas: tuple[float, float] = _option((0.5, 0.999), "Adam's two decays")
     ema: float = _option(0.999, "decay, per step, of the running average of G that is sampled")
     seed: int = _option(0, "seed of everything random in the run")
-    engine: str = _option("numpy", "what computes: numpy, torch or cupy")
-    device: str = _option("auto", "where: cpu, cuda, cuda:1, mps; auto takes the engine's best")
-    precision: str = _option("float32", "of all numbers: float32 or float64")
-    steps: int | None = _option(None, "total G updates of the run; the first total reached ends it")
-    images: int | None = _option(None, "total real images shown to D")
-    epochs: float | None = _option(None, "total passes over the data")
-    minutes: float | None = _option(None, "total minutes of training")
-    run: str | None = _option(None, "the run's folder, or its name below runs/")
+    engine: str = _option("numpy", "numpy, torch or cupy, or a dotted path to a module of your own")
+    device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto takes the best that the engine finds")
+    precision: str = _option("float32", "how numbers are kept: float32 or float64")
+    steps: int | None = _option(None, "G updates (steps)")
+    images: int | None = _option(None, "real images shown to D")
+    epochs: float | None = _option(None, "passes over the data")
+    minutes: float | None = _option(None, "minutes of training")
+    run: str | None = _option(None, "the run's folder, or its name below runs/; by preset and date if not given")
     resume: bool = _option(False, "go on from the run's newest checkpoint")
-    overwrite: bool = _option(False, "delete what the run's folder holds and start anew")
+    overwrite: bool = _option(False, "delete the run that is in the folder and start anew")
     log_every: int = _option(2_000, "images between two lines of the log")
     sample_every: int = _option(20_000, "images between two sample grids")
     checkpoint_every: int = _option(100_000, "images between two checkpoints")
-    keep: int = _option(3, "checkpoints kept, newest first")
+    keep: int = _option(3, "how many of the newest checkpoints are kept")
 
     def __post_init__(self) -> None:
-        for name, (allowed, fits) in _RANGES.items():
-            value = getattr(self, name)
+        """Bring every field into its type and check its range: text, YAML and Python all pass."""
+        for field in dataclasses.fields(self):
+            value = typed(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
+            allowed, fits = _RANGES.get(field.name, _ANY)
             if value is not None and not fits(value):
-                raise InputError(f"{flag(name)} {_shown(value)} is out of range: give {allowed}.")
+                raise InputError(
+                    f"{flag(field.name)} {_shown(value)} is out of range: give {allowed}."
+                )
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite contradict each other: give one of them.")
 
@@ -74,17 +82,91 @@ class Config:
         return self.lr if g is None else g, self.lr if d is None else d
 
 
-def _positive(value: float) -> bool:
-    return value > 0
+TOTALS = ("steps", "images", "epochs", "minutes")
+
+
+# --- types ------------------------------------------------------------------------------------
+
+
+def _whole(value: Any) -> int:
+    text = str(value)
+    number = int(text) if text.lstrip("+-").isdigit() else float(text)  # so that 1e5 will do
+    if number != number // 1:  # nan as well
+        raise ValueError(text)
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    number = float(str(value))  # True, a number to Python, is none as text
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, (str, int, float, Path)) or isinstance(value, bool):
+        raise TypeError(value)
+    return str(value)
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    first, second = value
+    return _number(first), _number(second)
+
+
+# How a value becomes one of each type, and what that is called.
+_TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
+    int: (_whole, "a whole number"),
+    float: (_number, "a number"),
+    str: (_text, "a text"),
+    bool: (_switch, "true or false"),
+    tuple[float, float]: (_pair, "two numbers"),
+}
+
+
+@functools.cache
+def kind(name: str) -> tuple[Any, bool]:
+    """Return the type of a field, and whether it may be None."""
+    hint = typing.get_type_hints(Config)[name]
+    inner = [each for each in typing.get_args(hint) if each is not type(None)]
+    optional = type(None) in typing.get_args(hint)
+    return (inner[0], True) if optional else (hint, False)
+
+
+def typed(name: str, value: Any) -> Any:
+    """Return a value in its field's type, or raise InputError."""
+    if name == "image_size" and isinstance(value, (tuple, list)):
+        value = "x".join(map(str, value))
+    of, optional = kind(name)
+    return None if value is None and optional else convert(of, flag(name), value)
+
+
+def convert(of: Any, name: str, value: Any) -> Any:
+    """Return a value as type `of`, or raise an InputError that calls it `name`."""
+    into, called = _TYPES[of]
+    try:
+        return into(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} {_shown(value)} is not {called}.") from error
+
+
+# --- ranges -----------------------------------------------------------------------------------
 
 
 def _is_size(text: str) -> bool:
-    sides = str(text).lower().split("x")
+    sides = text.lower().split("x")
     return len(sides) in (1, 2) and all(side.isdigit() and int(side) > 0 for side in sides)
 
 
+_ANY = ("anything", lambda value: True)
 _WHOLE = ("a whole number from 1", lambda value: value >= 1)
-_RATE = ("a number above 0", _positive)
+_POSITIVE = ("a number above 0", lambda value: value > 0)
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
@@ -92,11 +174,7 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "batch": ("a whole number from 2 (batch norm needs two images)", lambda value: value >= 2),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
-    "lr": _RATE,
-    "lr_g": _RATE,
-    "lr_d": _RATE,
-    "epochs": _RATE,
-    "minutes": _RATE,
+    **dict.fromkeys(("lr", "lr_g", "lr_d", "epochs", "minutes"), _POSITIVE),
     **dict.fromkeys(
         ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every",
          "checkpoint_every", "keep"),
@@ -116,8 +194,13 @@ def flag(field: str) -> str:
 
 def parse_size(text: str) -> tuple[int, int]:
     """Turn "64" or "48x64" into (height, width)."""
-    height, _, width = str(text).lower().partition("x")
+    if not _is_size(text):
+        raise InputError(f"--image-size {text} is out of range: give {_RANGES['image_size'][0]}.")
+    height, _, width = text.lower().partition("x")
     return int(height), int(width or height)
+
+
+# --- presets ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -152,14 +235,34 @@ _preset("small", "the small 64x64 net (width 32) for a folder of pictures given 
 
 
 def from_preset(name: str, **options: Any) -> Config:
-    """Build the configuration of a preset, with fields of one's own on top."""
+    """Build the configuration of a preset, with fields of one's own on top.
+
+    A total (steps, images, epochs or minutes) of one's own replaces the preset's.
+    """
+    return from_fields(merged(preset_fields(name), options))
+
+
+def preset_fields(name: str) -> dict[str, Any]:
+    """Return the fields that a preset sets."""
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, "See: ganbaru presets.")
-    fields = {field.name for field in dataclasses.fields(Config)}
-    for option in options:
-        if option not in fields:
-            raise unknown("option", option, fields)
-    return Config(**{**PRESETS[name].options, "preset": name, **options})
+    return {**PRESETS[name].options, "preset": name}
+
+
+def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay fields over others; any total among the later ones replaces all earlier totals."""
+    if any(after.get(name) is not None for name in TOTALS):
+        before = {**before, **dict.fromkeys(TOTALS)}
+    return {**before, **after}
+
+
+def from_fields(fields: Mapping[str, Any]) -> Config:
+    """Build a configuration from fields by name; the others keep their defaults."""
+    known = [field.name for field in dataclasses.fields(Config)]
+    for name in fields:
+        if name not in known:
+            raise unknown("field", str(name), known)
+    return Config(**fields)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -168,10 +271,16 @@ def load_yaml(path: Path) -> dict[str, Any]:
 
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"Cannot read the configuration {path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"Cannot read the configuration {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        place = getattr(error, "problem_mark", None)
+        where = f"line {place.line + 1}: {error.problem}" if place else "it is no text"
+        raise InputError(
+            f"The configuration {path} is not valid YAML ({where}): write lines such as `batch: 64`."
+        ) from error
     if not isinstance(found, dict):
-        raise InputError(f"{path} holds no configuration: expected lines such as `batch: 64`.")
+        raise InputError(f"{path} holds no configuration: write lines such as `batch: 64`.")
     return found
 
 

@@ -17,7 +17,7 @@ from ganbaru.step import Batch
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
-    """Turn bytes (N, H, W, C) into floats (N, C, H, W) in [-1, 1]: the one place where it is done."""
+    """Turn bytes (N, H, W, C) into floats (N, C, H, W) in [-1, 1]; nothing else scales reals."""
     return (images.astype(np.float32) / np.float32(127.5) - np.float32(1)).transpose(0, 3, 1, 2)
 
 
@@ -73,7 +73,7 @@ class Draw:
         )
 
     def generator(self, step: int) -> Batch:
-        """Draw G's update number `step`, from 0: fresh latents; fresh reals where they are scored."""
+        """Draw G's update number `step`, from 0: fresh latents, and fresh reals if they are scored."""
         reals = self._reals(self.g_order, step) if self.relativistic else {}
         return Batch(**reals, **self._latents("G", step, self.g_order))
 
@@ -83,7 +83,9 @@ class Draw:
         return {**reals, "real_label": self._labels(order, turn)} if self.classes else reals
 
     def _latents(self, player: str, turn: int, order: Order) -> dict[str, Any]:
-        numbers = randomness.normal(self.seed, f"latents of {player}", turn, self.batch * self.latent)
+        numbers = randomness.normal(
+            self.seed, f"latents of {player}", turn, self.batch * self.latent
+        )
         drawn = {"latent": self._tensor(numbers, self.latent)}
         if not self.classes:
             return drawn

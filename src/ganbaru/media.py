@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ganbaru import files
+
 Images = NDArray[np.uint8]
 
 
@@ -46,7 +48,8 @@ def enlarge(image: Images, least: int = 512) -> Images:
 
 def save_png(path: Path, image: Images) -> None:
     """Write one byte image (H, W, C) as PNG."""
-    picture(image).save(path, format="PNG")
+    with files.replacing(path) as temporary:
+        picture(image).save(temporary, format="PNG")
 
 
 def save_gif(path: Path, frames: Iterable[Image.Image], seconds: float = 0.15) -> int:
@@ -55,8 +58,9 @@ def save_gif(path: Path, frames: Iterable[Image.Image], seconds: float = 0.15) -
     if not pictures:
         return 0
     duration = [round(1000 * seconds)] * (len(pictures) - 1) + [2000]
-    pictures[0].save(path, format="GIF", save_all=True, append_images=pictures[1:],
-                     duration=duration, loop=0)
+    with files.replacing(path) as temporary:
+        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:],
+                         duration=duration, loop=0)  # fmt: skip
     return len(pictures)
 
 

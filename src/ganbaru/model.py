@@ -57,8 +57,9 @@ def first_parameters(config: Config, shape: Shape, classes: int) -> dict[str, di
         strict=True,
     )
     for player, network, shapes in players:
-        how = {"seed": config.seed, "initialisation": initial.DCGAN, "prefix": f"{player}."}
-        made[player], made[f"{player}_buffers"] = nn.initialise(network, *shapes, **how)
+        made[player], made[f"{player}_buffers"] = nn.initialise(
+            network, *shapes, seed=config.seed, initialisation=initial.DCGAN, prefix=f"{player}."
+        )
     return made
 
 
@@ -68,7 +69,9 @@ def objective(spec: str) -> tuple[Objective, dict[str, float]]:
     if "." in name:
         chosen = registry.user_object(name)
         if not isinstance(chosen, Objective):
-            raise InputError(f"{name} is no objective: decorate its class with @ganbaru.objective().")
+            raise InputError(
+                f"{name} is no objective: decorate its class with @ganbaru.objective()."
+            )
     elif name not in OBJECTIVES:
         raise unknown("objective", name, OBJECTIVES)
     else:
@@ -108,7 +111,7 @@ def game(config: Config, shape: Shape, classes: int) -> Game:
         g_loss=functools.partial(chosen.g, **options),
         relativistic=chosen.relativistic,
         penalties=penalties(config.penalty),
-        d_optimiser=Adam(d_rate, tuple(config.betas)),
-        g_optimiser=Adam(g_rate, tuple(config.betas)),
+        d_optimiser=Adam(d_rate, config.betas),
+        g_optimiser=Adam(g_rate, config.betas),
         ema=config.ema,
     )

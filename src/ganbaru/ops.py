@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 Tensor = Any  # numpy.ndarray, torch.Tensor, ... : whatever the engine computes with
 Parameters = dict[str, Tensor]
+Rule = Callable[..., Any]
 
 # Where tensors of a library are computed; types of our own engines name their module themselves.
 _ENGINE_OF_ROOT = {
@@ -26,7 +27,8 @@ _ENGINE_OF_ROOT = {
 
 
 @functools.cache
-def _engine_of(kind: type) -> ModuleType:
+def _engine_of(kind: Hashable) -> ModuleType:
+    assert isinstance(kind, type)
     root = kind.__module__.partition(".")[0]
     if root == "ganbaru":
         return importlib.import_module(".".join(kind.__module__.split(".")[:3]))
@@ -160,7 +162,9 @@ def value_and_grad(
 
     Returns ``(scalar, auxiliary, gradients)``; the outermost call returns plain values.
     """
-    return engine(next(iter(parameters.values()))).value_and_grad(function, parameters)
+    first = next(iter(parameters.values()))
+    result: tuple[Tensor, Any, Parameters] = engine(first).value_and_grad(function, parameters)
+    return result
 
 
 def grad(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -170,10 +174,12 @@ def grad(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 def to_numpy(x: Tensor) -> np.ndarray:
     """Fetch the values of a tensor as a NumPy array."""
-    return engine(x).to_numpy(x)
+    values: np.ndarray = engine(x).to_numpy(x)
+    return values
 
 
-def fused(name: str, parameters: Tensor | Mapping[str, Tensor], composed: Callable) -> Callable:
+def fused(name: str, parameters: Tensor | Mapping[str, Tensor], composed: Rule) -> Rule:
     """Return the engine's own form of a composed operation, or `composed` where it has none."""
     x = next(iter(parameters.values())) if isinstance(parameters, Mapping) else parameters
-    return engine(x).FUSED.get(name, composed)
+    rule: Rule = engine(x).FUSED.get(name, composed)
+    return rule

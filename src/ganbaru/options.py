@@ -1,117 +1,154 @@
-"""Command-line parsers on jsonargparse, with errors in one sentence instead of a usage page."""
+"""Command-line parsers on jsonargparse, with a help page to read and errors of one sentence."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
-import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import SUPPRESS, ArgumentParser
 
-from ganbaru.config import PRESETS, Config, flag, from_preset, load_yaml, to_yaml
-from ganbaru.errors import InputError, did_you_mean, unknown
+from ganbaru import config as settings
+from ganbaru import help_page
+from ganbaru.config import PRESETS, Config, flag
+from ganbaru.errors import InputError, did_you_mean
 from ganbaru.runs import existing
-
-# Named by a positional argument instead of a flag, or written by us alone.
-_NO_FLAG = {"preset"}
 
 
 class Parser(ArgumentParser):
     """A parser whose errors are InputErrors: one readable message, the near matches of a flag."""
 
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(
+            prog=f"ganbaru {command}", description=description, add_help=False,
+            allow_abbrev=False, print_config=None,
+        )  # fmt: skip
+        self.add_argument("-h", "--help", action="help", help="show this page and stop")
+        self.headings: dict[str, str] = {}
+        self.defaults: dict[str, Any] = {}  # what the help page shows instead of the arguments' own
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise the message as an InputError."""
-        raise InputError(_readable(message, self._flags()))
+        raise InputError(f"{self._readable(message, ex)} See: {self.prog} --help.") from ex
 
-    def _flags(self) -> list[str]:
-        return [option for action in self._actions for option in action.option_strings]
+    def _readable(self, message: str, ex: Exception | None) -> str:
+        if ex and isinstance(ex.__context__, InputError):  # of a type
+            return str(ex.__context__)
+        about = {name: str(action.help) for action in self._actions
+                 for name in (action.dest, *action.option_strings)}  # fmt: skip
+        if found := re.search(r"nrecognized arguments: (\S+)", message):
+            name = found.group(1).partition("=")[0]
+            if name.startswith("-"):
+                flags = [known for known in about if known.startswith("--")]
+                return f"There is no option {name}.{did_you_mean(name, flags)}"
+            return f"There is one word too many: {name!r}."
+        if found := re.search(r"arguments are required: (\w+)", message):
+            return f"Say {found.group(1).upper()}: {about[found.group(1)]}."
+        if found := re.search(r"argument (?:-\w/)?(\S+): expected (\w+) argument", message):
+            name, count = found.groups()
+            return f"{name} needs {'a value' if count == 'one' else f'{count} values'}: {about[name]}."
+        return " ".join(message.split())
 
-
-def _readable(message: str, flags: Sequence[str]) -> str:
-    stray = re.search(r"[Uu]nrecognized arguments: (\S+)", message)
-    if stray:
-        name = stray.group(1).partition("=")[0]
-        return f"There is no option {name}.{did_you_mean(name, flags)} See --help for all."
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return " ".join(lines)
-
-
-def parser(command: str, description: str) -> Parser:
-    """Make a parser for one command."""
-    return Parser(prog=f"ganbaru {command}", description=description, exit_on_error=True)
-
-
-def add_config_flags(to: Parser) -> None:
-    """Add a flag for each field of Config, its type, default and sentence taken from there."""
-    types = typing.get_type_hints(Config)
-    for field in dataclasses.fields(Config):
-        if field.name in _NO_FLAG:
-            continue
-        kind = types[field.name]
-        how: dict[str, Any] = {"default": field.default, "help": field.metadata["help"]}
-        if kind is bool:
-            to.add_argument(flag(field.name), action="store_true", **how)
-        elif isinstance(field.default, tuple):
-            how["default"] = list(field.default)
-            to.add_argument(flag(field.name), type=float, nargs=len(field.default), **how)
-        else:
-            to.add_argument(flag(field.name), type=kind, **how)
+    def format_help(self) -> str:
+        """Return the help page, positional arguments first."""
+        listed = [action for action in self._actions if action.help != SUPPRESS]
+        actions = sorted(listed, key=lambda action: bool(action.option_strings))
+        own = {action.dest: action.default for action in actions}
+        shown = {name: _shown(value) for name, value in {**own, **self.defaults}.items()}
+        return help_page.page(self.prog, self.description, actions, self.headings, shown)
 
 
-def given(names: Sequence[str], arguments: Sequence[str]) -> set[str]:
-    """Return which fields have their flag among the arguments."""
-    flags = {argument.partition("=")[0] for argument in arguments}
-    return {name for name in names if flag(name) in flags}
+def _shown(default: Any) -> str:
+    if default is None or default is False or default == SUPPRESS:
+        return ""
+    return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-TOTALS = ("steps", "images", "epochs", "minutes")
+def whole(name: str) -> Callable[[str], int]:
+    """Return the type of an option `name` that takes a whole number."""
+    return functools.partial(settings.convert, int, name)
 
 
-def config(command: str, description: str, arguments: Sequence[str]) -> Config:
-    """Build the configuration of a command that takes a preset and the fields as flags.
+# --- configurations ---------------------------------------------------------------------------
+
+DEFAULT_PRESET = "digits"
+
+# What the help page says before which option.
+HEADINGS = {
+    "data": "what it learns from",
+    "network": "the networks",
+    "objective": "how they play and learn",
+    "engine": "what computes",
+    "steps": "how long, in totals of the whole run (the first one reached ends it)",
+    "run": "where it goes, and how often",
+}
+_PLACEHOLDERS = {int: "N", float: "X", tuple[float, float]: "X X"}
+
+
+def config(
+    command: str, description: str, arguments: Sequence[str], only: Collection[str] = ()
+) -> Config:
+    """Build the configuration of a command that takes a preset and fields as flags.
 
     A preset's fields (or those of the run that goes on) come first, then the file of --config,
-    then flags. A total given as a flag replaces all totals from before.
+    then flags; `only` names the flags of a command that does not take them all.
     """
-    arguments = list(arguments)
-    to = parser(command, f"{description} Presets: {', '.join(PRESETS)}.")
-    to.add_argument("preset", type=str, nargs="?", default=None, help="where the fields start from")
-    to.add_argument("--config", type=str, default=None, help="a YAML file of fields, as a run keeps")
-    to.add_argument("--print_config", action="store_true", help="print the configuration and stop")
-    add_config_flags(to)
-    fields = [field.name for field in dataclasses.fields(Config)]
-    to.set_defaults(_start(to, arguments, fields))
-    parsed = to.parse_args(arguments)
-    values = {name: getattr(parsed, name) for name in fields}
-    values["betas"] = tuple(values["betas"])
-    if totals := given(TOTALS, arguments):
-        values |= dict.fromkeys(set(TOTALS) - totals)
-    made = Config(**values)
-    if parsed.print_config:
-        print(to_yaml(made), end="")
+    parser = _parser(command, description, only)
+    named = [word for word in arguments if word in PRESETS]
+    parser.defaults = vars(settings.from_preset(named[0] if named else DEFAULT_PRESET))
+    given = dict(vars(parser.parse_args(list(arguments))))
+    file, printing = given.pop("config", None), given.pop("print_config", False)
+    above = settings.load_yaml(Path(file)) if file else {}
+    made = settings.from_fields(settings.merged(settings.merged(_start(given, above), above), given))
+    if printing:
+        print(settings.to_yaml(made), end="")
         raise SystemExit(0)
     return made
 
 
-def _start(to: Parser, arguments: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
-    """Find what the fields are before any flag: the preset's, or the run's that goes on."""
-    first = to.parse_args(arguments)
-    if first.resume and first.run:
-        start = load_yaml(existing(first.run).config)
-        if first.preset not in (None, start.get("preset")):
-            raise InputError(
-                f"The run {first.run} started from the preset {start.get('preset')!r}, not "
-                f"{first.preset!r}. Leave the preset out to go on, or choose another --run."
-            )
+def _parser(command: str, description: str, only: Collection[str]) -> Parser:
+    about = f"{description}\nPresets: {', '.join(PRESETS)}. Without one: {DEFAULT_PRESET}."
+    parser = Parser(command, f"{about} In brackets: the values of the preset named before --help.")
+    parser.headings = HEADINGS
+    parser.add_argument("preset", type=str, nargs="?", default=SUPPRESS, help="where to start from")
+    parser.add_argument("--config", type=str, metavar="FILE", default=SUPPRESS,
+                        help="a YAML file of fields to lay over the preset's, such as a run keeps")
+    parser.add_argument("--print_config", action="store_true", default=SUPPRESS,
+                        help="print the configuration as YAML and stop")
+    for field in dataclasses.fields(Config):
+        if field.name != "preset" and (not only or field.name in only):
+            _add(parser, field)
+    return parser
+
+
+def _add(parser: Parser, field: dataclasses.Field) -> None:
+    """Add a field's flag: type and sentence are the field's own."""
+    of, _ = settings.kind(field.name)
+    how: dict[str, Any] = {"default": SUPPRESS, "help": field.metadata["help"]}
+    if of is bool:
+        parser.add_argument(flag(field.name), action="store_true", **how)
+        return
+    how["metavar"] = _PLACEHOLDERS.get(of, field.name.rpartition("_")[2].upper())
+    if of == tuple[float, float]:
+        how["nargs"] = 2
     else:
-        start = dataclasses.asdict(from_preset(first.preset or "digits"))
-    if first.config:
-        start |= load_yaml(Path(first.config))
-    start["betas"] = list(start["betas"])
-    for name in start:
-        if name not in fields:
-            raise unknown("field", name, fields)
-    return {**start, "resume": False, "overwrite": False}
+        how["type"] = functools.partial(settings.typed, field.name)
+    parser.add_argument(flag(field.name), **how)
+
+
+def _start(given: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Find what the fields are before file and flags: the preset's, or the run's that goes on."""
+    preset = given.get("preset", above.get("preset"))
+    if not (given.get("resume") and given.get("run")):
+        return settings.preset_fields(preset or DEFAULT_PRESET)
+    run = existing(given["run"])
+    fields = settings.load_yaml(run.config)
+    if preset not in (None, fields.get("preset")):
+        raise InputError(
+            f"The run {run.path} started from the preset {fields.get('preset')!r}, not {preset!r}. "
+            f"Leave the preset out to go on, or choose another --run."
+        )
+    return {**fields, "overwrite": False}

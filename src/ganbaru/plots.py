@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganbaru import files
+
 
 def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
     """Plot both losses and the mean scores of a log over images, as PNG."""
@@ -23,4 +25,5 @@ def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.legend(loc="upper right")
     below.set_xlabel("real images shown")
-    figure.savefig(path, dpi=120)
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

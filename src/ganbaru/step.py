@@ -18,6 +18,7 @@ from ganbaru.penalties import Penalty
 
 State = dict[str, Parameters]
 Report = dict[str, Tensor]
+Scored = tuple[Tensor, Parameters]  # scores, and the buffers that scoring leaves
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def discriminator_update(
     )  # fmt: skip
 
     def loss(parameters: Parameters) -> tuple[Tensor, Any]:
-        def score(image: Tensor, label: Tensor | None, buffers: Parameters) -> tuple:
+        def score(image: Tensor, label: Tensor | None, buffers: Parameters) -> Scored:
             inputs = _inputs(image, label)
             return nn.apply(game.discriminator, parameters, buffers, *inputs, training=True)
 
@@ -119,7 +120,7 @@ def generator_update(game: Game, state: State, batch: Batch, update: int) -> tup
     A relativistic objective scores a fresh batch of reals with the updated D, without a gradient.
     """
 
-    def score(image: Tensor, label: Tensor | None, buffers: Parameters) -> tuple:
+    def score(image: Tensor, label: Tensor | None, buffers: Parameters) -> Scored:
         inputs = _inputs(image, label)
         return nn.apply(game.discriminator, state["discriminator"], buffers, *inputs, training=True)
 

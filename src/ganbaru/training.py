@@ -70,7 +70,9 @@ class Run:
         }
         for group, arrays in groups.items():
             if not all(np.isfinite(array).all() for array in arrays.values()):
-                raise RunError(f"{group} holds NaN or infinity at {self.images:,} images: not saved.")
+                raise RunError(
+                    f"{group} holds NaN or infinity at {self.images:,} images: not saved."
+                )
         header = checkpoint.Header(
             version=__version__,
             config=dataclasses.asdict(self.config),
@@ -159,8 +161,15 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     return Run(config, folder, source, engine, game, state, draw, classes, notes=notes)
 
 
-def _resumed(config: Config, source: Source, engine: Engine, game: Game, draw: Draw,
-             classes: tuple[str, ...], first: checkpoint.Groups) -> Run:
+def _resumed(
+    config: Config,
+    source: Source,
+    engine: Engine,
+    game: Game,
+    draw: Draw,
+    classes: tuple[str, ...],
+    first: checkpoint.Groups,
+) -> Run:
     """Load the run's newest checkpoint and go on from it."""
     folder = runs.existing(config.run or "")
     path = runs.find_checkpoint(folder.path)
@@ -173,8 +182,20 @@ def _resumed(config: Config, source: Source, engine: Engine, game: Game, draw: D
             f"{_say(_about(source))}. Put the old data back, or start another --run."
         )
     state = _to_engine(engine, groups)
-    run = Run(config, folder, source, engine, game, state, draw, classes,
-              header.step, header.images, header.seconds, _notes(config, source))
+    run = Run(
+        config,
+        folder,
+        source,
+        engine,
+        game,
+        state,
+        draw,
+        classes,
+        header.step,
+        header.images,
+        header.seconds,
+        _notes(config, source),
+    )
     if run.share >= 1:
         raise InputError(
             f"The run {folder.path} is complete: {run.images:,} images, {run.step:,} steps, "
@@ -224,7 +245,7 @@ def _check_total(config: Config) -> None:
 
 
 def _check_source(config: Config, source: Source) -> tuple[str, ...]:
-    """Raise InputError unless the source can feed the run; return the labels' names if it uses any."""
+    """Raise InputError unless the source can feed the run; return the names of labels it uses."""
     count = len(source.images)
     if count < config.batch and not config.replacement:
         raise InputError(
@@ -235,8 +256,8 @@ def _check_source(config: Config, source: Source) -> tuple[str, ...]:
         return ()
     if source.labels is None:
         raise InputError(
-            f"--conditioning {config.conditioning} needs labels, and {source.name} has none. Put each "
-            f"class in a sub-folder of its own, or take --conditioning none."
+            f"--conditioning {config.conditioning} needs labels, and {source.name} has none. Put "
+            f"each class in a sub-folder of its own, or take --conditioning none."
         )
     return model.class_names(config, source.classes)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
 
 Tensor = torch.Tensor
 _depth: ContextVar[int] = ContextVar("depth", default=0)
@@ -30,7 +30,9 @@ def check(device: str) -> None:
         torch.zeros((), device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
-        raise ValueError(f"PyTorch says: {reason}. Allowed here: {', '.join(_devices())}") from error
+        raise ValueError(
+            f"PyTorch says: {reason}. Allowed here: {', '.join(_devices())}"
+        ) from error
 
 
 def _devices() -> list[str]:
@@ -92,14 +94,20 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     return F.pad(x, [n for pair in reversed(widths) for n in pair])
 
 
+def _axes(x: Tensor, axis: Sequence[int] | int | None) -> list[int]:
+    if axis is None:
+        return list(range(x.ndim))
+    return [axis] if isinstance(axis, int) else list(axis)
+
+
 def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
     """Add up over `axis` (all axes by default)."""
-    return torch.sum(x) if axis is None else torch.sum(x, dim=axis, keepdim=keepdims)
+    return torch.sum(x, dim=_axes(x, axis), keepdim=keepdims)
 
 
 def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
     """Average over `axis` (all axes by default)."""
-    return torch.mean(x) if axis is None else torch.mean(x, dim=axis, keepdim=keepdims)
+    return torch.mean(x, dim=_axes(x, axis), keepdim=keepdims)
 
 
 def maximum(x: Tensor, y: Any) -> Tensor:
@@ -132,8 +140,9 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
     return F.conv2d(x, w, None, stride, padding)
 
 
-def conv_transpose2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0,
-                     output_padding: int = 0) -> Tensor:
+def conv_transpose2d(
+    x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Tensor:
     """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     return F.conv_transpose2d(x, w, None, stride, padding, output_padding)
 
@@ -144,7 +153,7 @@ def stop_gradient(x: Tensor) -> Tensor:
 
 
 def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[Tensor, Any, dict]:
-    """Return ``(value, auxiliary, gradients)`` of ``function(parameters) -> (value, auxiliary)``."""
+    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
     outer = _depth.get()
     token = _depth.set(outer + 1)
     try:
@@ -155,7 +164,10 @@ def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[T
             }
             value, auxiliary = function(leaves)
             gradients = torch.autograd.grad(
-                value, list(leaves.values()), create_graph=outer > 0, allow_unused=True,
+                value,
+                list(leaves.values()),
+                create_graph=outer > 0,
+                allow_unused=True,
                 materialize_grads=True,
             )
     finally:
@@ -179,8 +191,15 @@ def _plain(nest: Any) -> Any:
     return nest.detach() if isinstance(nest, Tensor) else nest
 
 
-def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor, running_mean: Tensor,
-                running_var: Tensor, momentum: float, epsilon: float) -> tuple:
+def _batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    epsilon: float,
+) -> tuple:
     """Normalise by the batch in one kernel; see `ganbaru.nn.batch_norm` for the rule."""
     average, variance = running_mean.clone(), running_var.clone()
     y = F.batch_norm(x, average, variance, weight, bias, True, momentum, epsilon)
@@ -188,19 +207,37 @@ def _batch_norm(x: Tensor, weight: Tensor, bias: Tensor, running_mean: Tensor,
 
 
 def _laid_out_like(x: Tensor, y: Tensor) -> Tensor:
-    """Return `y` with the memory layout of `x`: fused Adam walks memory, whatever the strides say."""
+    """Return `y` laid out in memory as `x` is: fused Adam walks memory whatever the strides say."""
     return y if x.stride() == y.stride() else torch.empty_like(x).copy_(y)
 
 
-def _adam(parameters: dict, gradients: dict, mean: dict, square: dict, update: int, rate: float,
-          betas: tuple[float, float], epsilon: float) -> tuple[dict, dict, dict]:
+def _adam(
+    parameters: dict,
+    gradients: dict,
+    mean: dict,
+    square: dict,
+    update: int,
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> tuple[dict, dict, dict]:
     """Make one Adam update in place, in one kernel; see `ganbaru.optim.adam` for the rule."""
     weights, names = list(parameters.values()), list(parameters)
     steps = [torch.tensor(float(update), device=weights[0].device)] * len(weights)
     torch._fused_adam_(
-        weights, [_laid_out_like(parameters[n], gradients[n]) for n in names], [mean[n] for n in names],
-        [square[n] for n in names], [], steps, lr=rate, beta1=betas[0], beta2=betas[1],
-        weight_decay=0.0, eps=epsilon, amsgrad=False, maximize=False,
+        weights,
+        [_laid_out_like(parameters[n], gradients[n]) for n in names],
+        [mean[n] for n in names],
+        [square[n] for n in names],
+        [],
+        steps,
+        lr=rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=False,
+        maximize=False,
     )
     return parameters, mean, square
 

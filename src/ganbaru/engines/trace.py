@@ -34,7 +34,9 @@ class Shape:
 
     __array_ufunc__ = None
 
-    def __init__(self, shape: Sequence[int], tape: Tape, name: str = "", dtype: str = "float32") -> None:
+    def __init__(
+        self, shape: Sequence[int], tape: Tape, name: str = "", dtype: str = "float32"
+    ) -> None:
         self.shape = tuple(int(n) for n in shape)
         self.tape = tape
         self.name = name
@@ -56,7 +58,9 @@ class Shape:
         return _record("arithmetic", self)
 
 
-def _record(operation: str, *inputs: Any, shape: Sequence[int] | None = None, macs: int = 0) -> Shape:
+def _record(
+    operation: str, *inputs: Any, shape: Sequence[int] | None = None, macs: int = 0
+) -> Shape:
     tensors = [x for x in inputs if isinstance(x, Shape)]
     if shape is None:
         shape = np.broadcast_shapes(*(x.shape for x in tensors))
@@ -142,14 +146,17 @@ def conv2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0) -> Shape:
     return _record("conv2d", x, w, shape=(n, count, oh, ow), macs=n * oh * ow * w.size)
 
 
-def conv_transpose2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0,
-                     output_padding: int = 0) -> Shape:
+def conv_transpose2d(
+    x: Shape, w: Shape, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Shape:
     """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     (n, channels, *size), (inner, count, *kernel) = x.shape, w.shape
     if channels != inner:
         raise ValueError(f"cannot convolve images {x.shape} with kernels {w.shape}")
-    out = [(s - 1) * stride - 2 * padding + k + output_padding
-           for s, k in zip(size, kernel, strict=True)]
+    out = [
+        (s - 1) * stride - 2 * padding + k + output_padding
+        for s, k in zip(size, kernel, strict=True)
+    ]
     macs = n * math.prod(size) * w.size
     return _record("conv_transpose2d", x, w, shape=(n, count, *out), macs=macs)
 
@@ -164,8 +171,15 @@ def one_hot(labels: Shape, classes: int, like: Shape) -> Shape:
     return _record("one_hot", labels, shape=(*labels.shape, classes))
 
 
-def batch_norm(x: Shape, weight: Shape, bias: Shape, running_mean: Shape, running_var: Shape,
-               momentum: float, epsilon: float) -> tuple[Shape, Shape, Shape]:
+def batch_norm(
+    x: Shape,
+    weight: Shape,
+    bias: Shape,
+    running_mean: Shape,
+    running_var: Shape,
+    momentum: float,
+    epsilon: float,
+) -> tuple[Shape, Shape, Shape]:
     """Record batch norm as the one layer that it is."""
     return _record("batch_norm", x, weight, bias, shape=x.shape), running_mean, running_var
 

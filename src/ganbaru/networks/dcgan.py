@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from ganbaru import nn, ops
 from ganbaru.errors import InputError, unknown
-from ganbaru.nn import Scope, Tensor
+from ganbaru.nn import Scope
+from ganbaru.ops import Tensor
 
 LEAST, MOST = 16, 256
 
@@ -94,11 +95,15 @@ def _planes(image: Tensor, label: Tensor, classes: int) -> Tensor:
     return ops.concat([image, ops.broadcast_to(planes, (n, classes, height, width))], axis=1)
 
 
-def _unscored(scope: Scope, scores: Tensor, features: Tensor, label: Tensor, classes: int) -> Tensor:
+def _unscored(
+    scope: Scope, scores: Tensor, features: Tensor, label: Tensor, classes: int
+) -> Tensor:
     return scores
 
 
-def _projection(scope: Scope, scores: Tensor, features: Tensor, label: Tensor, classes: int) -> Tensor:
+def _projection(
+    scope: Scope, scores: Tensor, features: Tensor, label: Tensor, classes: int
+) -> Tensor:
     """Add <embedding(label), features> (Miyato and Koyama 2018, eq. 5).
 
     The features are those the score itself is linear in, all places of them: summed over places,

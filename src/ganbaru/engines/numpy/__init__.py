@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .conv import channels_last, conv2d, conv_transpose2d
+from .conv import conv2d, conv_transpose2d
 from .fused import adam, batch_norm, move_towards
 from .parallel import thread_count
 from .rules import (
@@ -51,7 +51,9 @@ def describe(device: str) -> str:
 def check(device: str) -> None:
     """Raise ValueError for a device that this engine cannot use."""
     if device != "cpu":
-        raise ValueError("the numpy engine computes on 'cpu'; for a GPU take --engine cupy or torch")
+        raise ValueError(
+            "the numpy engine computes on 'cpu'; for a GPU take --engine cupy or torch"
+        )
 
 
 def default_device() -> str:

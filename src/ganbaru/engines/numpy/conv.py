@@ -110,7 +110,7 @@ def _blocks(count: int, patches_of_one: int) -> list[slice]:
 
 
 def _run(task: Any, items: Sequence[Any], like: Array) -> list[Any]:
-    """Run the tasks on threads for NumPy, one after the other for a GPU, which is parallel itself."""
+    """Run the tasks on threads for NumPy, one by one for a GPU, which is parallel itself."""
     return parallel.run(task, items) if array_module(like) is np else [task(item) for item in items]
 
 
@@ -132,8 +132,9 @@ def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0) -> Array:
 
 
 @primitive
-def conv2d_input_gradient(g: Array, w: Array, size: Sequence[int] = (), stride: int = 1,
-                          padding: int = 0) -> Array:
+def conv2d_input_gradient(
+    g: Array, w: Array, size: Sequence[int] = (), stride: int = 1, padding: int = 0
+) -> Array:
     """Spread scores (N, O, OH, OW) over images (N, C, *size): the adjoint of `conv2d` in `x`."""
     xp, scores, kernels = array_module(g), channels_last(g), channels_last(w)
     n, oh, ow, count = scores.shape
@@ -154,8 +155,9 @@ def conv2d_input_gradient(g: Array, w: Array, size: Sequence[int] = (), stride: 
 
 
 @primitive
-def conv2d_weight_gradient(x: Array, g: Array, kernel: Sequence[int] = (), stride: int = 1,
-                           padding: int = 0) -> Array:
+def conv2d_weight_gradient(
+    x: Array, g: Array, kernel: Sequence[int] = (), stride: int = 1, padding: int = 0
+) -> Array:
     """Correlate images (N, C, H, W) with scores (N, O, OH, OW): the adjoint of `conv2d` in `w`."""
     images, scores = _padded(channels_last(x), padding), channels_last(g)
     count, channels, (kh, kw) = scores.shape[3], images.shape[3], kernel
@@ -198,7 +200,9 @@ def _weights_by_block(images: Array, scores: Array, kernel: tuple[int, int], str
     return total
 
 
-def conv_transpose2d(x: Any, w: Any, stride: int = 1, padding: int = 0, output_padding: int = 0) -> Any:
+def conv_transpose2d(
+    x: Any, w: Any, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Any:
     """Spread (N, C, H, W) by kernels (C, O, KH, KW), as PyTorch's transposed convolution does."""
     size = tuple(
         (n - 1) * stride - 2 * padding + k + output_padding

@@ -65,8 +65,14 @@ def moments(x: Array) -> tuple[Array, Array]:
 
 
 @primitive
-def _normalise(x: Array, weight: Array, bias: Array, average: Array | None = None,
-               deviation: Array | None = None, epsilon: float = 0.0) -> Array:
+def _normalise(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    average: Array | None = None,
+    deviation: Array | None = None,
+    epsilon: float = 0.0,
+) -> Array:
     rows = _rows(x)
     out = array_module(x).empty_like(rows)
     scale = weight / deviation
@@ -81,8 +87,17 @@ def _normalise(x: Array, weight: Array, bias: Array, average: Array | None = Non
     return _like(out, x)
 
 
-def _normalise_back(g: Any, answer: Any, needs: Sequence[bool], x: Any, weight: Any, bias: Any,
-                    average: Array, deviation: Array, epsilon: float) -> list:
+def _normalise_back(
+    g: Any,
+    answer: Any,
+    needs: Sequence[bool],
+    x: Any,
+    weight: Any,
+    bias: Any,
+    average: Array,
+    deviation: Array,
+    epsilon: float,
+) -> list:
     if any(isinstance(a, Tensor) for a in (g, x, weight)):
         return _normalise_back_recorded(g, x, weight, epsilon)
     rows, slopes = _rows(x), _rows(g)
@@ -136,8 +151,15 @@ def _normalise_back_recorded(g: Any, x: Any, weight: Any, epsilon: float) -> lis
 joint_rule(_normalise, _normalise_back)
 
 
-def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Array, running_var: Array,
-               momentum: float, epsilon: float) -> tuple[Any, Array, Array]:
+def batch_norm(
+    x: Any,
+    weight: Any,
+    bias: Any,
+    running_mean: Array,
+    running_var: Array,
+    momentum: float,
+    epsilon: float,
+) -> tuple[Any, Array, Array]:
     """Normalise each channel by its own batch; see `ganbaru.nn.batch_norm` for the rule."""
     average, variance = moments(x)
     count = x.size // x.shape[1]
@@ -148,8 +170,16 @@ def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Array, running_var:
     return y, keep * running_mean + momentum * average, keep * running_var + momentum * unbiased
 
 
-def adam(parameters: dict, gradients: dict, mean: dict, square: dict, update: int, rate: float,
-         betas: tuple[float, float], epsilon: float) -> tuple[dict, dict, dict]:
+def adam(
+    parameters: dict,
+    gradients: dict,
+    mean: dict,
+    square: dict,
+    update: int,
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> tuple[dict, dict, dict]:
     """Make one Adam update in place; see `ganbaru.optim.adam` for the rule."""
     first, second = betas
     step = rate / (1 - first**update)

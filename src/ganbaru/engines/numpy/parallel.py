@@ -53,4 +53,3 @@ def blocks(length: int, size_of_one: int, target: int = BLOCK) -> list[slice]:
     """Cut range(length) into slices of about `target` elements, `size_of_one` for each index."""
     step = max(1, target // max(1, size_of_one))
     return [slice(start, min(start + step, length)) for start in range(0, length, step)]
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ def whole_or_blocks(array: Array) -> list[slice]:
 
 
 def blockwise(kernel: Any, out: Array, *inputs: Array) -> Array:
-    """Run the elementwise ``kernel(out, *inputs)`` in cache-sized blocks on the engine's threads."""
+    """Run the elementwise ``kernel(out, *inputs)`` in cache-sized blocks on all threads."""
     if out.ndim == 0:
         kernel(out, *inputs)
         return out
@@ -194,8 +195,9 @@ def _to(g: Any, x: Any) -> Any:
 rules(add, lambda g, answer, x, y: _to(g, x), lambda g, answer, x, y: _to(g, y))
 rules(subtract, lambda g, answer, x, y: _to(g, x), lambda g, answer, x, y: _to(-g, y))
 rules(multiply, lambda g, answer, x, y: _to(g * y, x), lambda g, answer, x, y: _to(g * x, y))
-rules(divide, lambda g, answer, x, y: _to(g / y, x),
-      lambda g, answer, x, y: _to(-g * answer / y, y))
+rules(
+    divide, lambda g, answer, x, y: _to(g / y, x), lambda g, answer, x, y: _to(-g * answer / y, y)
+)
 rules(negative, lambda g, answer, x: -g)
 rules(power, lambda g, answer, x, exponent: g * (exponent * power(x, exponent=exponent - 1)))
 
@@ -206,8 +208,11 @@ def matmul(x: Array, y: Array) -> Array:
     return x @ y
 
 
-rules(matmul, lambda g, answer, x, y: matmul(g, transpose(y, axes=(1, 0))),
-      lambda g, answer, x, y: matmul(transpose(x, axes=(1, 0)), g))
+rules(
+    matmul,
+    lambda g, answer, x, y: matmul(g, transpose(y, axes=(1, 0))),
+    lambda g, answer, x, y: matmul(transpose(x, axes=(1, 0)), g),
+)
 
 
 @primitive
@@ -245,8 +250,12 @@ def _masked(g: Any, condition: Any) -> Any:
     return g * value_of(condition).astype(g.dtype)
 
 
-rules(where, None, lambda g, answer, condition, x, y: _to(_masked(g, condition), x),
-      lambda g, answer, condition, x, y: _to(_masked(g, ~value_of(condition)), y))
+rules(
+    where,
+    None,
+    lambda g, answer, condition, x, y: _to(_masked(g, condition), x),
+    lambda g, answer, condition, x, y: _to(_masked(g, ~value_of(condition)), y),
+)
 
 
 @primitive
@@ -255,8 +264,11 @@ def maximum(x: Array, y: Array) -> Array:
     return array_module(x).maximum(x, y)
 
 
-rules(maximum, lambda g, answer, x, y: _to(_masked(g, value_of(x) >= value_of(y)), x),
-      lambda g, answer, x, y: _to(_masked(g, value_of(x) < value_of(y)), y))
+rules(
+    maximum,
+    lambda g, answer, x, y: _to(_masked(g, value_of(x) >= value_of(y)), x),
+    lambda g, answer, x, y: _to(_masked(g, value_of(x) < value_of(y)), y),
+)
 
 
 @primitive
@@ -343,14 +355,27 @@ def _swapped(operation: Any) -> Any:
     return lambda x, y: operation(y, x)
 
 
-Tensor.__add__ = Tensor.__radd__ = add  # type: ignore[attr-defined]
-Tensor.__mul__ = Tensor.__rmul__ = multiply  # type: ignore[attr-defined]
-Tensor.__sub__, Tensor.__rsub__ = subtract, _swapped(subtract)  # type: ignore[attr-defined]
-Tensor.__truediv__, Tensor.__rtruediv__ = divide, _swapped(divide)  # type: ignore[attr-defined]
-Tensor.__matmul__, Tensor.__rmatmul__ = matmul, _swapped(matmul)  # type: ignore[attr-defined]
-Tensor.__neg__ = negative  # type: ignore[attr-defined]
-Tensor.__pow__ = lambda x, exponent: power(x, exponent=exponent)  # type: ignore[attr-defined]
-Tensor.__gt__ = lambda x, y: value_of(x) > value_of(y)  # type: ignore[attr-defined]
-Tensor.__lt__ = lambda x, y: value_of(x) < value_of(y)  # type: ignore[attr-defined]
-Tensor.__ge__ = lambda x, y: value_of(x) >= value_of(y)  # type: ignore[attr-defined]
-Tensor.__le__ = lambda x, y: value_of(x) <= value_of(y)  # type: ignore[attr-defined]
+def _compared(operation: Any) -> Any:
+    return lambda x, y: operation(value_of(x), value_of(y))
+
+
+_OPERATORS = {
+    "__add__": add,
+    "__radd__": add,
+    "__sub__": subtract,
+    "__rsub__": _swapped(subtract),
+    "__mul__": multiply,
+    "__rmul__": multiply,
+    "__truediv__": divide,
+    "__rtruediv__": _swapped(divide),
+    "__matmul__": matmul,
+    "__rmatmul__": _swapped(matmul),
+    "__neg__": negative,
+    "__pow__": lambda x, exponent: power(x, exponent=exponent),
+    "__gt__": _compared(operator.gt),
+    "__lt__": _compared(operator.lt),
+    "__ge__": _compared(operator.ge),
+    "__le__": _compared(operator.le),
+}
+for _name, _operation in _OPERATORS.items():
+    setattr(Tensor, _name, _operation)

@@ -27,8 +27,13 @@ class Tensor:
     __array_ufunc__ = None  # lets `ndarray + Tensor` reach Tensor.__radd__
     __hash__ = object.__hash__
 
-    def __init__(self, value: Array, primitive: Any = None, arguments: tuple = (),
-                 options: dict | None = None) -> None:
+    def __init__(
+        self,
+        value: Array,
+        primitive: Any = None,
+        arguments: tuple = (),
+        options: dict | None = None,
+    ) -> None:
         self.value = value
         self.primitive = primitive
         self.arguments = arguments
@@ -70,7 +75,9 @@ def rules(of: Callable, *each: Callable | None) -> None:
     `g` is the gradient of the result; None stands for an argument without gradient.
     """
 
-    def pullback(g: Any, answer: Any, needs: Sequence[bool], *arguments: Any, **options: Any) -> list:
+    def pullback(
+        g: Any, answer: Any, needs: Sequence[bool], *arguments: Any, **options: Any
+    ) -> list:
         return [
             rule(g, answer, *arguments, **options) if need and rule else None
             for rule, need in zip(each, needs, strict=False)
@@ -98,7 +105,7 @@ def _order(output: Tensor, wanted: set[int]) -> list[Tensor]:
         node, done = stack.pop()
         if done:
             inputs = (a for a in node.arguments if isinstance(a, Tensor))
-            reaches[id(node)] = id(node) in wanted or any([reaches[id(a)] for a in inputs])
+            reaches[id(node)] = id(node) in wanted or any(reaches[id(a)] for a in inputs)
             if reaches[id(node)]:
                 order.append(node)
         elif id(node) not in reaches:
@@ -134,7 +141,7 @@ def _walk_back(output: Tensor, wanted: list[Tensor], record: bool) -> list[Any]:
 
 
 def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[Any, Any, dict]:
-    """Return ``(value, auxiliary, gradients)`` of ``function(parameters) -> (value, auxiliary)``."""
+    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
     outer = _depth.get()
     token = _depth.set(outer + 1)
     try:
@@ -142,8 +149,8 @@ def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[An
         value, auxiliary = function(tensors)
     finally:
         _depth.reset(token)
-    if not isinstance(value, Tensor):
-        return value, auxiliary, {name: np.zeros_like(value_of(p)) for name, p in parameters.items()}
+    if not isinstance(value, Tensor):  # a constant: the walk back finds nobody
+        value = Tensor(value)
     gradients = _walk_back(value, list(tensors.values()), record=outer > 0)
     result = dict(zip(tensors, gradients, strict=True))
     if outer == 0:
