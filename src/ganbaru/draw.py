@@ -73,7 +73,7 @@ class Draw:
         )
 
     def generator(self, step: int) -> Batch:
-        """Draw G's update number `step`, from 0: fresh latents, and fresh reals if they are scored."""
+        """Draw G's update number `step`, from 0: fresh latents; fresh reals if they are scored."""
         reals = self._reals(self.g_order, step) if self.relativistic else {}
         return Batch(**reals, **self._latents("G", step, self.g_order))
 

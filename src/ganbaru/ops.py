@@ -6,9 +6,8 @@ of a tensor's type, so no function takes an engine as an argument. Images are (N
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -26,9 +25,10 @@ _ENGINE_OF_ROOT = {
 }
 
 
-@functools.cache
-def _engine_of(kind: Hashable) -> ModuleType:
-    assert isinstance(kind, type)
+_engines: dict[type, ModuleType] = {}
+
+
+def _find_engine(kind: type) -> ModuleType:
     root = kind.__module__.partition(".")[0]
     if root == "ganbaru":
         return importlib.import_module(".".join(kind.__module__.split(".")[:3]))
@@ -39,7 +39,10 @@ def _engine_of(kind: Hashable) -> ModuleType:
 
 def engine(x: Tensor) -> ModuleType:
     """Return the engine module that computes with tensors like `x`."""
-    return _engine_of(type(x))
+    kind = type(x)
+    if kind not in _engines:
+        _engines[kind] = _find_engine(kind)
+    return _engines[kind]
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
