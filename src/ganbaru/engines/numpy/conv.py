@@ -63,44 +63,51 @@ def _gathered(x: Array, kernel: Sequence[int], stride: int, out: Sequence[int]) 
     return by_tap.reshape(-1, count * oh * ow).T
 
 
-def _scattered(scores: Array, kernels: Array, grown: Sequence[int], stride: int) -> Array:
-    """Add scores (N, OH, OW, O) times kernels (O, KH, KW, C) up to images (N, *grown, C)."""
+def _scattered(
+    scores: Array, kernels: Array, size: Sequence[int], stride: int, padding: int
+) -> Array:
+    """Add scores (N, OH, OW, O) times kernels (O, KH, KW, C) up to images (N, *size, C)."""
     n, oh, ow, count = scores.shape
     _, kh, kw, channels = kernels.shape
     rows, matrix = scores.reshape(-1, count), kernels.reshape(count, -1)
-    image = array_module(scores).zeros((n, *grown, channels), scores.dtype)
     if channels > FEW:
-        _add_tiles(image, (rows @ matrix).reshape(n, oh, ow, kh, kw * channels), stride)
+        image = _add_tiles((rows @ matrix).reshape(n, oh, ow, kh, kw * channels), stride, channels)
     else:
-        _add_taps(image, (matrix.T @ rows.T).reshape(kh, kw, channels, n, oh, ow), stride)
-    return image
+        image = _add_taps((matrix.T @ rows.T).reshape(kh, kw, channels, n, oh, ow), stride)
+    height, width = size
+    missing = [max(0, side + padding - grown) for side, grown in zip(size, image.shape[1:3])]
+    if any(missing):  # rows or columns that no kernel reached
+        image = array_module(image).pad(image, [(0, 0), *((0, m) for m in missing), (0, 0)])
+    return image[:, padding : padding + height, padding : padding + width]
 
 
-def _add_tiles(image: Array, spread: Array, stride: int) -> None:
-    """Add (N, OH, OW, KH, KW C) to images, `stride` columns, which are neighbours, at a time."""
+def _add_tiles(spread: Array, stride: int, channels: int) -> Array:
+    """Add patches (N, OH, OW, KH, KW C) up in an image, `stride` neighbouring columns at a time."""
     n, oh, ow, kh, run = spread.shape
-    channels = image.shape[3]
     tile = stride * channels
-    lines = image.reshape(n, image.shape[1], -1)
+    down, across = -(-kh // stride), -(-run // tile)
+    shape = (n, oh + down - 1, stride, ow + across - 1, tile)
+    image = array_module(spread).zeros(shape, spread.dtype)
     for i in range(kh):
-        for start in range(0, run, tile):
-            width = min(tile, run - start)
-            step = lines[:, i : i + stride * (oh - 1) + 1 : stride, start:]
-            target = array_module(image).lib.stride_tricks.as_strided(
-                step, (n, oh, ow, width), (*step.strides[:2], tile * image.itemsize, image.itemsize)
-            )
-            target += spread[:, :, :, i, start : start + width]
+        rows = slice(i // stride, i // stride + oh)
+        for j in range(across):
+            part = spread[:, :, :, i, j * tile : (j + 1) * tile]
+            image[:, rows, i % stride, j : j + ow, : part.shape[3]] += part
+    return image.reshape(n, shape[1] * stride, -1, channels)
 
 
-def _add_taps(image: Array, spread: Array, stride: int) -> None:
-    """Add (KH, KW, C, N, OH, OW) to images, one tap of one channel at a time."""
-    kh, kw, channels, _, oh, ow = spread.shape
+def _add_taps(spread: Array, stride: int) -> Array:
+    """Add patches (KH, KW, C, N, OH, OW) up in an image, one tap of one channel at a time."""
+    kh, kw, channels, n, oh, ow = spread.shape
+    shape = (n, stride * (oh - 1) + kh, stride * (ow - 1) + kw, channels)
+    image = array_module(spread).zeros(shape, spread.dtype)
     for i in range(kh):
+        rows = slice(i, i + stride * (oh - 1) + 1, stride)
         for j in range(kw):
+            columns = slice(j, j + stride * (ow - 1) + 1, stride)
             for c in range(channels):
-                rows = slice(i, i + stride * (oh - 1) + 1, stride)
-                columns = slice(j, j + stride * (ow - 1) + 1, stride)
                 image[:, rows, columns, c] += spread[i, j, c]
+    return image
 
 
 def _blocks(count: int, patches_of_one: int) -> list[slice]:
@@ -144,11 +151,9 @@ def conv2d_input_gradient(
         flat = scores.reshape(n, count) @ kernels.reshape(count, -1)
         return _logical(flat.reshape(n, height, width, channels))
     out = xp.empty((n, height, width, channels), g.dtype)
-    grown = (height + 2 * padding, width + 2 * padding)
 
     def task(part: slice) -> None:
-        image = _scattered(scores[part], kernels, grown, stride)
-        out[part] = image[:, padding : padding + height, padding : padding + width]
+        out[part] = _scattered(scores[part], kernels, size, stride, padding)
 
     _run(task, _blocks(n, oh * ow * kh * kw * channels), g)
     return _logical(out)
