@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from ganbaru import engines, ops
+from ganbaru import engines, model, nn, ops, step
+from ganbaru.config import Config
+from ganbaru.data import Source
+from ganbaru.draw import Draw
 from ganbaru.engines import Engine
+from ganbaru.initial import Initialisation
+from ganbaru.sample import Generator
+from ganbaru.step import Game, Report, State
 
 NUMPY64 = engines.load("numpy", precision="float64")
 NUMPY32 = engines.load("numpy", precision="float32")
@@ -104,7 +113,7 @@ def assert_close(found, expected, relative: float) -> None:
     """Compare arrays within `relative` of the largest entry expected."""
     assert np.shape(found) == np.shape(expected)
     scale = float(np.abs(expected).max(initial=0))
-    assert_allclose(found, expected, rtol=0, atol=relative * max(scale, 1e-3))
+    assert_allclose(found, expected, rtol=0, atol=relative * scale)
 
 
 def assert_engines_agree(
@@ -115,3 +124,115 @@ def assert_engines_agree(
     for found, expected in zip(outcomes(engine, function, arrays, orders), reference, strict=True):
         assert found.dtype == engine.precision
         assert_close(found, expected, relative)
+
+
+def network_as_function(
+    network: nn.Network,
+    *inputs: np.ndarray,
+    initialisation: Initialisation,
+    training: bool = True,
+) -> tuple[Any, ...]:
+    """Return a network as a function of parameters, buffers and inputs, and arrays to try it on.
+
+    Training may not differentiate through running statistics, and its result ignores them.
+    """
+    shapes = [x.shape for x in inputs]
+    parameters, buffers = nn.initialise(network, *shapes, seed=1, initialisation=initialisation)
+    first, last = len(parameters), len(parameters) + len(buffers)
+    hold = ops.stop_gradient if training else lambda x: x
+
+    def function(*tensors: ops.Tensor) -> ops.Tensor:
+        given = dict(zip(parameters, tensors[:first], strict=True))
+        running = {n: hold(x) for n, x in zip(buffers, tensors[first:last], strict=True)}
+        return nn.apply(network, given, running, *tensors[last:], training=training)[0]
+
+    arrays = [p.astype(np.float64) for p in parameters.values()]
+    running = [positive(*b.shape, seed=i) for i, b in enumerate(buffers.values())]
+    return function, *arrays, *running, *inputs
+
+
+def is_channels_last(x: np.ndarray) -> bool:
+    """Say whether images (N, C, H, W) lie in the order (N, H, W, C); repeated views have any."""
+    sides = zip(x.transpose(0, 2, 3, 1).shape, x.transpose(0, 2, 3, 1).strides, strict=True)
+    steps = [stride for n, stride in sides if n > 1 and stride]
+    return steps == sorted(steps, reverse=True)
+
+
+@st.composite
+def convolutions(draw) -> tuple[list[np.ndarray], dict[str, int]]:
+    """Draw images, kernels and scores of a convolution that has a result, and its settings."""
+    stride, padding = draw(st.integers(1, 3)), draw(st.integers(0, 2))
+    kernel = [draw(st.integers(1, 5)) for _ in range(2)]
+    sides = [draw(st.integers(max(1, k - 2 * padding), 7)) for k in kernel]
+    n, channels, count = (draw(st.integers(1, most)) for most in (3, 6, 6))
+    out = [(side + 2 * padding - k) // stride + 1 for side, k in zip(sides, kernel, strict=True)]
+    shapes = (n, channels, *sides), (count, channels, *kernel), (n, count, *out)
+    arrays = [normal(*shape, seed=i) for i, shape in enumerate(shapes)]
+    return arrays, {"stride": stride, "padding": padding}
+
+
+# --- small games ------------------------------------------------------------------------------
+
+
+def source(count: int, shape: tuple[int, int, int], classes: int) -> Source:
+    """Random pictures (H, W, C), labelled in turn."""
+    images = np.random.default_rng(count).integers(0, 256, (count, *shape), dtype=np.uint8)
+    names = tuple(f"class {i}" for i in range(classes))
+    return Source("random", images, np.arange(count) % max(1, classes), names, "")
+
+
+@dataclass
+class Table:
+    """A game about to be played on an engine: its rules, its state and who draws the batches."""
+
+    engine: Engine
+    game: Game
+    state: State
+    draw: Draw
+    d_steps: int
+
+    def step(self, number: int) -> dict[str, float]:
+        """Make step `number`, from 0: D's updates and G's; return its losses and mean scores."""
+        report: Report = {}
+        for turn in range(number * self.d_steps, (number + 1) * self.d_steps):
+            batch = self.draw.discriminator(turn)
+            self.state, of_d = step.discriminator_update(self.game, self.state, batch, turn + 1)
+            report |= of_d
+        batch = self.draw.generator(number)
+        self.state, of_g = step.generator_update(self.game, self.state, batch, number + 1)
+        return {name: float(value) for name, value in (report | of_g).items()}
+
+    def sampler(self) -> Generator:
+        """Return the averaged generator, as a run's callbacks see it."""
+        return Generator(
+            engine=self.engine,
+            network=self.game.generator,
+            parameters=self.state["ema"],
+            buffers=self.state["ema_buffers"],
+            latent=self.draw.latent,
+            classes=self.draw.source.classes[: self.draw.classes],
+        )
+
+    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        """Return the state in NumPy, copied: the next update may change it in place."""
+        return {
+            group: {name: ops.to_numpy(tensor).copy() for name, tensor in tensors.items()}
+            for group, tensors in self.state.items()
+        }
+
+
+def table(engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: Any) -> Table:
+    """Set up a small game (width 8, batch 8) of 5 classes; `options` are fields of Config."""
+    config = Config(**{"batch": 8, "width": 8, "latent": 6, "lr": 2e-3, **options})
+    pictures = source(40, shape, classes=5)
+    classes = len(model.class_names(config, pictures.classes))
+    game = model.game(config, shape, classes)
+    first = {
+        group: {name: engine.from_numpy(array) for name, array in arrays.items()}
+        for group, arrays in model.first_parameters(config, shape, classes).items()
+    }
+    draw = Draw(
+        pictures, engine, seed=config.seed, batch=config.batch, latent=config.latent,
+        classes=classes, relativistic=game.relativistic, replacement=config.batch > 40,
+    )  # fmt: skip
+    return Table(engine, game, step.start(game, first), draw, config.d_steps)

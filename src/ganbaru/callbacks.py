@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
-from ganbaru import media
-from ganbaru.errors import RunError
+from ganbaru import checkpoint, files, media
 from ganbaru.step import Report
 from ganbaru.training import Callback, Run
 
@@ -29,45 +30,50 @@ class Every:
 
 
 class Log:
-    """Writes a line to log.jsonl every so many images, each number the mean since the last line."""
+    """Writes a line to log.jsonl every so many images, each number the mean since the last line.
+
+    What is not in a line yet is in the run's `reports` and so in its checkpoints: a run that goes
+    on writes the lines that an uninterrupted one would have written.
+    """
 
     def __init__(self, listeners: Sequence[Callable[[Line], None]] = ()) -> None:
         self.listeners = listeners
-        self.reports: list[Report] = []
 
     def start(self, run: Run) -> None:
-        """Open the log; lines written after the checkpoint that a run goes on from are dropped."""
+        """Open the log as it was at the checkpoint; later lines and a short last one go."""
         self.every = Every(run.config.log_every, run.images)
-        kept = [line for line in read_log(run) if line["images"] <= run.images]
         self.last = (run.images, run.seconds)
-        run.folder.log.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        whole = run.images - (1 if run.reports else 0)
+        kept = [json.dumps(line) + "\n" for line in read_log(run) if line["images"] <= whole]
+        with files.replacing(run.folder.log) as temporary:
+            temporary.write_text("".join(kept))
 
     def step(self, run: Run, report: Report) -> None:
         """Collect a step's numbers; write a line when one is due."""
-        self.reports.append(report)
+        run.reports.append(report)
         if self.every.due(run.images):
             self._write(run)
+            run.reports.clear()
 
     def end(self, run: Run) -> None:
         """Write what has gathered since the last line."""
-        if self.reports:
+        if run.reports:
             self._write(run)
 
     def _write(self, run: Run) -> None:
         means = {
-            name: math.fsum(float(run.engine.to_numpy(r[name])) for r in self.reports)
-            / len(self.reports)
-            for name in self.reports[0]
+            name: math.fsum(float(report[name]) for report in run.reports) / len(run.reports)
+            for name in run.reports[0]
         }
-        if not all(map(math.isfinite, means.values())):
-            raise RunError(_diverged(run, means))
+        if broken := [name for name, value in means.items() if not math.isfinite(value)]:
+            raise run.diverged(", ".join(broken))
         images, seconds = self.last
         speed = (run.images - images) / max(1e-9, run.seconds - seconds)
         line = {"images": run.images, "step": run.step, "seconds": round(run.seconds, 3),
                 "images_per_second": round(speed, 1), **means}  # fmt: skip
-        with run.folder.log.open("a") as file:
+        with files.writing(run.folder.log), run.folder.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        self.last, self.reports = (run.images, run.seconds), []
+        self.last = (run.images, run.seconds)
         for listener in self.listeners:
             listener(line)
 
@@ -84,28 +90,19 @@ def read_log(run: Run) -> list[Line]:
     return lines
 
 
-def _diverged(run: Run, means: Line) -> str:
-    broken = ", ".join(name for name, value in means.items() if not math.isfinite(value))
-    return (
-        f"The training diverged before {run.images:,} images: {broken} became NaN or infinite. "
-        f"{_last_good(run)} Try a lower --lr, a penalty such as --penalty r1, or another --objective."
-    )
-
-
-def _last_good(run: Run) -> str:
-    kept = sorted(run.folder.checkpoints.glob("*.safetensors"))
-    return f"The last good checkpoint is {kept[-1]}." if kept else "No checkpoint was due yet."
-
-
 class Samples:
     """Draws the same seeds every so many images; at the end makes a film of the grids."""
 
     def start(self, run: Run) -> None:
-        """Draw the untrained generator."""
-        self.every = Every(run.config.sample_every, run.images)
-        self.drawn = -1
-        if run.images == 0:
-            self._draw(run)
+        """Draw the untrained generator, or drop what was drawn after the checkpoint."""
+        for path in _grids(run):
+            if int(path.stem) > run.images:
+                path.unlink()
+        # From the step before, so that a grid is drawn that is due at this very moment, such as
+        # the first of all, or one for which a killed run had no time.
+        before = run.images - run.config.batch * run.config.d_steps
+        self.every = Every(run.config.sample_every, before)
+        self.step(run, {})
 
     def step(self, run: Run, report: Report) -> None:
         """Draw when a grid is due."""
@@ -114,24 +111,31 @@ class Samples:
 
     def end(self, run: Run) -> None:
         """Draw the last grid and write the time-lapse."""
-        if self.drawn != run.images:
-            self._draw(run)
-        grids = sorted(p for p in run.folder.samples.glob("*.png") if int(p.stem) <= run.images)
-        media.save_gif(run.folder.timelapse, media.evenly(grids, most=120))
+        self._draw(run)
+        media.save_gif(run.folder.timelapse, media.evenly(_grids(run), most=120))
 
     def _draw(self, run: Run) -> None:
-        columns = len(run.classes) if 2 <= len(run.classes) <= 16 else 8
+        path = run.folder.sample(run.images)
+        if path.exists():
+            return
+        run.fetched("ema"), run.fetched("ema_buffers")  # a diverged generator is not drawn
+        columns = media.columns(len(run.classes))
         images = run.generator().sample(8 * columns)
-        media.save_png(run.folder.sample(run.images), media.enlarge(media.grid(images, columns)))
-        self.drawn = run.images
+        media.save_png(path, media.enlarge(media.grid(images, columns)))
+
+
+def _grids(run: Run) -> list[Path]:
+    return sorted(run.folder.samples.glob("[0-9]*.png"))
 
 
 class Checkpoints:
     """Saves every so many images and at the end, and keeps the newest few."""
 
     def start(self, run: Run) -> None:
-        """Begin counting."""
+        """Begin counting; a file that a killed run left half-written goes."""
         self.every = Every(run.config.checkpoint_every, run.images)
+        for path in run.folder.checkpoints.glob(".*.tmp"):
+            path.unlink()
 
     def step(self, run: Run, report: Report) -> None:
         """Save when a checkpoint is due."""
@@ -144,8 +148,7 @@ class Checkpoints:
 
     def _save(self, run: Run) -> None:
         run.save()
-        kept = sorted(run.folder.checkpoints.glob("*.safetensors"))
-        for path in kept[: -run.config.keep]:
+        for path in checkpoint.found(run.folder.checkpoints)[: -run.config.keep]:
             path.unlink()
 
 
@@ -166,30 +169,39 @@ class LossPlot:
 
 
 class Display:
-    """Shows live progress on a terminal, or a plain line for each line of the log elsewhere."""
+    """Shows a live bar on a terminal; elsewhere a plain line at each twentieth of the run.
+
+    So that the log of a long run shows life, a plain line also comes with the first line of the
+    log and after ten minutes without one.
+    """
+
+    PARTS, MOST_SECONDS = 20, 600
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
         self.bar: Any = None
-        self.share, self.began, self.first = 0.0, 0.0, 0.0
 
     def start(self, run: Run) -> None:
         """Show the bar, if there is a terminal."""
-        self.first = run.share
+        self.first = self.now = (run.share, run.seconds)
+        self.shown: tuple[int, float] = (-1, -math.inf)
         if self.stream.isatty():
             self.bar = _bar(self.stream)
+            self.task = self.bar.add_task("", total=1.0, images="starting", left="", numbers="")
             self.bar.start()
-            self.task = self.bar.add_task("starting", total=1.0, completed=run.share)
 
     def step(self, run: Run, report: Report) -> None:
         """Move the bar."""
-        self.share = run.share
+        self.now = (run.share, run.seconds)
         if self.bar:
-            self.bar.update(self.task, completed=run.share)
+            how = {"images": f"{run.images:,} images", "left": f"{_clock(self._left())} left"}
+            self.bar.update(self.task, completed=run.share, **how)
 
     def end(self, run: Run) -> None:
         """Take the bar away."""
         self.close()
+        if run.share < 1:
+            self._say("Stopping and saving; press Ctrl-C again to end at once.")
 
     def close(self) -> None:
         """Give the terminal back, also after a failure."""
@@ -199,25 +211,40 @@ class Display:
 
     def line(self, line: Line) -> None:
         """Show a line of the log."""
-        left = line["seconds"] / max(1e-9, self.share) * (1 - min(1.0, self.share))
-        text = (
-            f"{line['images']:,} images  {line['images_per_second']:.0f}/s  "
-            f"{_clock(line['seconds'])} done  {_clock(left)} left  "
-            f"D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
+        numbers = (
+            f"{line['images_per_second']:.0f}/s  D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
             f"real {line['real_score']:+.2f}  fake {line['fake_score']:+.2f}"
         )
+        part, seconds = int(self.PARTS * self.now[0]), line["seconds"]
         if self.bar:
-            self.bar.update(self.task, description=text)
-        else:
+            self.bar.update(self.task, numbers=numbers)
+        elif part > self.shown[0] or seconds - self.shown[1] >= self.MOST_SECONDS:
+            self.shown = (part, seconds)
+            done = f"{line['images']:,} images  {_clock(seconds)}  {_clock(self._left())} left"
+            self._say(f"{done}  {numbers}")
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # training outlives whoever read its lines
             print(text, file=self.stream, flush=True)
+
+    def _left(self) -> float:
+        """Estimate the seconds to go, by the pace of this session."""
+        share, seconds = self.now
+        pace = (seconds - self.first[1]) / max(1e-9, share - self.first[0])
+        return pace * (1 - min(1.0, share))
 
 
 def _bar(stream: TextIO) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.table import Column
 
-    columns = (BarColumn(bar_width=20), TaskProgressColumn(), TextColumn("{task.description}"))
-    return Progress(*columns, console=Console(file=stream))
+    texts = ("{task.fields[images]}", "{task.fields[left]}", "{task.fields[numbers]}")
+    columns = [TextColumn(text, table_column=Column(no_wrap=True)) for text in texts]
+    return Progress(
+        BarColumn(bar_width=10), TaskProgressColumn(), *columns,
+        console=Console(file=stream), transient=True,
+    )  # fmt: skip
 
 
 def _clock(seconds: float) -> str:
@@ -230,4 +257,5 @@ def standard(display: Display | None = None) -> list[Callback]:
     """Return the habits of `ganbaru train`, in the order in which they hear of a step."""
     listeners = [display.line] if display else []
     shown: list[Callback] = [display] if display else []
-    return [*shown, Log(listeners), Samples(), Checkpoints(), LossPlot()]
+    # A second Ctrl-C may cut the last habits short: the checkpoint comes before the pictures.
+    return [*shown, Log(listeners), Checkpoints(), Samples(), LossPlot()]

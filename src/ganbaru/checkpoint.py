@@ -63,7 +63,9 @@ def load(path: Path) -> tuple[Groups, Header]:
     except FileNotFoundError as error:
         raise InputError(f"There is no checkpoint at {path}.") from error
     except OSError as error:
-        raise InputError(f"Cannot read the checkpoint {path}: {error.strerror or error}.") from error
+        raise InputError(
+            f"Cannot read the checkpoint {path}: {error.strerror or error}."
+        ) from error
     except SafetensorError as error:
         raise InputError(
             f"The checkpoint {path} is damaged or cut short ({error}). Delete it to go on from the "
@@ -106,10 +108,12 @@ def check_fits(path: Path, loaded: Groups, expected: Groups) -> None:
             _check_shape(path, f"{group}/{name}", there.get(name), arrays.get(name))
 
 
-def _check_shape(path: Path, name: str, found: np.ndarray | None, wanted: np.ndarray | None) -> None:
+def _check_shape(
+    path: Path, name: str, found: np.ndarray | None, wanted: np.ndarray | None
+) -> None:
     got, want = ("nothing" if array is None else array.shape for array in (found, wanted))
     if got != want:
         raise InputError(
-            f"The checkpoint {path} is of another architecture: {name} is {got} there and {want} in "
-            f"the network asked for. Use the run's own settings, or another --run."
+            f"The checkpoint {path} is of another architecture: {name} is {got} there and {want} "
+            f"in the network asked for. Use the run's own settings, or another --run."
         )

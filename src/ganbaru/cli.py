@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ganbaru.errors import InputError, RunError, unknown
 
-Command = Callable[[Sequence[str]], None]
+Command = Callable[[Sequence[str]], "int | None"]
 
 
-def _lazily(module: str, function: str) -> Command:
+def _lazily(function: str) -> Command:
     """Return a command that is imported when it is called: `--help` stays quick."""
 
-    def call(arguments: Sequence[str]) -> None:
-        import importlib
-
-        getattr(importlib.import_module(f"ganbaru.{module}"), function)(arguments)
+    def call(arguments: Sequence[str]) -> int | None:
+        command: Command = getattr(importlib.import_module("ganbaru.commands"), function)
+        return command(arguments)
 
     return call
 
 
 COMMANDS: dict[str, tuple[str, Command]] = {
-    "train": ("train a GAN; everything lands in a run's folder", _lazily("commands", "train")),
-    "generate": ("make images with a trained generator", _lazily("commands", "generate")),
-    "presets": ("list the presets", _lazily("commands", "presets")),
-    "describe": ("show a preset's networks, layer by layer", _lazily("commands", "describe")),
-    "data": ("look at a data set before training on it", _lazily("commands", "data")),
+    "train": ("train a GAN; everything lands in a run's folder", _lazily("train")),
+    "generate": ("make images with a trained generator", _lazily("generate")),
+    "presets": ("list the presets", _lazily("presets")),
+    "describe": ("show a preset's networks, layer by layer", _lazily("describe")),
+    "data": ("look at a data set before training on it", _lazily("data")),
 }
 
 
@@ -37,14 +38,38 @@ def usage() -> str:
     return (
         "ganbaru: write a GAN once, run it on any array engine, and trust what comes out\n\n"
         f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"
-        "`ganbaru COMMAND --help` tells a command's options. Begin with: ganbaru train digits"
+        "`ganbaru COMMAND --help` tells a command's options. Begin with: ganbaru train digits\n\n"
+        "exit codes: 0 done, 1 the run failed, 2 the input was wrong; 130 stopped by Ctrl-C and\n"
+        "143 by SIGTERM, a run having saved itself first"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 the run failed, 2 the input was wrong."""
+    """Run a command and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where modules of the user's own are looked for
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except SystemExit as stop:  # after printing help
+        return int(stop.code or 0)
+    except InputError as error:
+        return _fail(error, 2)
+    except RunError as error:
+        return _fail(error, 1)
+    except MemoryError as error:
+        return _fail(f"Out of memory ({error}). Try a smaller --batch, --width or --image-size.", 1)
+    except KeyboardInterrupt:
+        return _fail("Stopped at once.", 130)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help") or list(arguments) == ["help"]:
         print(usage())
         return 0
     if arguments[0] in ("-V", "--version"):
@@ -52,19 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"ganbaru {__version__}")
         return 0
-    try:
-        if arguments[0] not in COMMANDS:
-            raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
-        COMMANDS[arguments[0]][1](arguments[1:])
-    except InputError as error:
-        return _fail(error, 2)
-    except RunError as error:
-        return _fail(error, 1)
-    except KeyboardInterrupt:
-        return _fail("Stopped.", 130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        sys.stderr.close()
-    return 0
+    if arguments[0] == "help":
+        arguments = [arguments[1], "--help"]
+    if arguments[0] not in COMMANDS:
+        raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
+    return COMMANDS[arguments[0]][1](arguments[1:]) or 0
 
 
 def _fail(message: Any, code: int) -> int:

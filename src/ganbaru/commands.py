@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import sys
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from ganbaru import options, runs
-from ganbaru.config import PRESETS, Config, from_preset, load_yaml
+from ganbaru import options
+from ganbaru.config import PRESETS, TOTALS, Config, from_preset, parse_size
 from ganbaru.errors import InputError
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-def train(arguments: Sequence[str]) -> None:
-    """Train, showing progress, and say where everything is."""
+    from ganbaru.data import Source
+    from ganbaru.training import Run
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Train, showing progress, and say where everything is; returns the exit code."""
+    config = options.config(
+        "train", "Train a GAN; everything lands in the run's folder.", arguments
+    )
     from ganbaru import callbacks, data, interrupt, training
 
-    config = options.config("train", "Train a GAN.", arguments)
     with data.progress_bar() as progress:
         run = training.build(config, progress)
     print(_opening(run), flush=True)
@@ -30,9 +35,10 @@ def train(arguments: Sequence[str]) -> None:
     finally:
         display.close()
     print(_closing(run))
+    return 0 if run.share >= 1 else interrupted.exit_code
 
 
-def _opening(run: "training.Run") -> str:  # noqa: F821
+def _opening(run: Run) -> str:
     from ganbaru import nn
 
     config, (height, width, channels) = run.config, run.source.images.shape[1:]
@@ -40,25 +46,33 @@ def _opening(run: "training.Run") -> str:  # noqa: F821
     counts = [nn.parameter_count(run.state[player]) for player in ("generator", "discriminator")]
     begun = f"going on from {run.images:,} images" if run.images else "from the start"
     lines = [
-        f"data      {run.source.name}: {len(run.source.images):,} images {height}x{width}x{channels}"
-        f"{labels}",
+        f"data      {run.source.name}: {len(run.source.images):,} images "
+        f"{height}x{width}x{channels}{labels}",
         *(f"          {note}" for note in run.notes),
         f"networks  {config.network}, width {config.width}: generator {counts[0]:,} and "
         f"discriminator {counts[1]:,} parameters",
         f"playing   {config.objective}, penalty {config.penalty}, batch {config.batch}",
         f"engine    {run.engine.describe()}, {config.precision}",
-        f"run       {run.folder.path}, {begun}",
+        f"run       {run.folder.path}, {begun} until {_length(config)}",
     ]
     return "\n".join(lines)
 
 
-def _closing(run: "training.Run") -> str:  # noqa: F821
-    folder = run.folder
+def _length(config: Config) -> str:
+    """Say how long a run lasts, such as "20 epochs or 5 minutes"."""
+    totals = {name: getattr(config, name) for name in TOTALS}
+    return " or ".join(f"{total:,g} {name}" for name, total in totals.items() if total)
+
+
+def _closing(run: Run) -> str:
+    folder, path = run.folder, shlex.quote(str(run.folder.path))
     speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
     if run.share >= 1:
         first = f"Done: {speed}."
     else:
-        first = f"Stopped early and saved: {speed}. Go on with:\n  ganbaru train --run {folder.path} --resume"
+        first = (
+            f"Stopped early and saved: {speed}. Go on with:\n  ganbaru train --run {path} --resume"
+        )
     rows = [
         ("sample grid", folder.sample(run.images)),
         ("time-lapse", folder.timelapse),
@@ -67,92 +81,154 @@ def _closing(run: "training.Run") -> str:  # noqa: F821
         ("checkpoint", folder.checkpoint(run.images)),
     ]
     files = "\n".join(f"  {name:12}{path}" for name, path in rows)
-    return f"{first}\n{files}\nMore images: ganbaru generate {folder.path} -n 64 -o images.png"
+    return f"{first}\n{files}\nMore images: ganbaru generate {path} -n 64 -o images.png"
 
 
 def generate(arguments: Sequence[str]) -> None:
     """Make images with a trained generator."""
-    from ganbaru import output, sample
-
-    parser = options.parser("generate", "Make images with a trained generator.")
-    parser.add_argument("run", type=str, help="a run's folder, its name below runs/, or a checkpoint")
-    parser.add_argument("-n", "--number", type=int, default=64, help="how many images")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first; seeds count up")
-    parser.add_argument("--label", type=str, default=None, help="a label for all: number or name")
-    parser.add_argument("--checkpoint", type=str, default="newest",
-                        help="newest, or the number of images a checkpoint was written at")
+    parser = options.Parser("generate", "Make images with a trained generator.")
+    parser.add_argument(
+        "run", type=str, help="a run's folder, its name below runs/, or a checkpoint"
+    )
+    parser.add_argument("-n", "--number", type=options.whole("-n"), default=64, metavar="N",
+                        help="how many images")  # fmt: skip
+    parser.add_argument("--seed", type=options.whole("--seed"), default=0, metavar="N",
+                        help="seed of the first image; seeds count up")  # fmt: skip
+    parser.add_argument("--label", type=str, default=None,
+                        help="a label for all, number or name; else each in turn")  # fmt: skip
+    parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
+                        help="newest, or the number of images it was written at")  # fmt: skip
     parser.add_argument("--engine", type=str, default="numpy", help="what computes")
-    parser.add_argument("--device", type=str, default="auto", help="where: cpu, cuda, mps")
-    parser.add_argument("-o", "--output", type=str, default="images.png",
-                        help=".png for a grid, .npz, or a folder for a PNG each")
+    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, cuda:1 or mps")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=str,
+        default="images.png",
+        metavar="PATH",
+        help=".png for a grid, .npz for arrays, or a folder for a PNG each",
+    )
     wanted = parser.parse_args(list(arguments))
-    if wanted.number < 1 or not 0 <= wanted.seed < 2**63 - wanted.number:
-        raise InputError(
-            f"Cannot make {wanted.number} images from seed {wanted.seed}: give -n from 1 and a seed "
-            f"from 0."
-        )
+    from ganbaru import data, output, sample
+
     write = output.writer(Path(wanted.output))
-    generator = sample.load(wanted.run, which=wanted.checkpoint, engine=wanted.engine,
-                            device=wanted.device)
-    generator.labels([wanted.seed], wanted.label)  # a wrong label is told before anything is made
-    write(generator, wanted.number, wanted.seed, wanted.label)
-    print(f"{wanted.number} images from seed {wanted.seed} on: {wanted.output}")
+    generator = sample.load(
+        wanted.run, which=wanted.checkpoint, engine=wanted.engine, device=wanted.device
+    )
+    seeds = generator.seeds(wanted.number, wanted.seed)
+    generator.labels(seeds, wanted.label)  # a wrong label is told before anything is made
+    with data.progress_bar() as progress:
+        write(output.Wanted(generator, wanted.number, wanted.seed, wanted.label, progress))
+    print(f"{len(seeds):,} images, seeds {seeds[0]} to {seeds[-1]}: {wanted.output}")
+
+
+def _show(table: Table) -> None:
+    """Print a table by our own means: rich ends the program when the reader has gone."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    print(captured.get(), end="")
 
 
 def presets(arguments: Sequence[str]) -> None:
     """List the presets."""
-    options.parser("presets", "List the presets.").parse_args(list(arguments))
-    table = Table("preset", "trains on", "size", "what it is")
+    from rich.table import Table
+
+    options.Parser("presets", "List the presets.").parse_args(list(arguments))
+    table = Table(
+        "preset", "learns from", "size", "until", "what it is", box=None, padding=(0, 2, 0, 0)
+    )
     for name, preset in PRESETS.items():
         config = from_preset(name)
         table.add_row(name, config.data or "your pictures", config.image_size or "native",
-                      preset.summary)
-    Console().print(table)
+                      _length(config), preset.summary)  # fmt: skip
+    _show(table)
+
+
+# The fields that shape the networks.
+_SHAPING = (
+    "data",
+    "data_dir",
+    "image_size",
+    "channels",
+    "network",
+    "width",
+    "latent",
+    "conditioning",
+)
 
 
 def describe(arguments: Sequence[str]) -> None:
     """Show a preset's networks: every layer with its output, parameters and multiply-adds."""
+    config = options.config(
+        "describe", "Show a preset's networks, layer by layer.", arguments, _SHAPING
+    )
+    from rich.table import Table
+
     from ganbaru import describing
 
-    config = options.config("describe", "Show networks layer by layer.", arguments)
-    shape, classes = describing.assumed(config)
-    for player in describing.layers(config, shape, classes):
-        table = Table("layer", "operation", "output (N, ...)", "parameters", "MACs", title=player.title)
+    for player in describing.layers(config, *describing.assumed(config)):
+        table = Table("layer", "operation", "output", "parameters", "multiply-adds",
+                      title=f"{player.title}, for one image")  # fmt: skip
         for column in table.columns[3:]:
             column.justify = "right"
         for row in player.rows:
-            table.add_row(row.layer, row.operation, "x".join(map(str, row.shape)),
-                          f"{row.parameters:,}" if row.parameters else "",
-                          f"{row.macs:,}" if row.macs else "")
+            numbers = (f"{number:,}" if number else "" for number in (row.parameters, row.macs))
+            table.add_row(row.layer, row.operation, "x".join(map(str, row.shape)), *numbers)
         table.add_section()
         table.add_row("total", "", "", f"{player.parameters:,}", f"{player.macs:,}")
-        Console().print(table)
+        _show(table)
 
 
 def data(arguments: Sequence[str]) -> None:
     """Tell what is in a data set, and draw a contact sheet of it."""
-    from ganbaru import data as sources
-    from ganbaru import registry
-
-    parser = options.parser("data", "Look at a data set before training on it.")
-    parser.add_argument("what", type=str, nargs="?", default="", help="a known set or a path")
-    parser.add_argument("--data-dir", type=str, default=None, help="where named sets are looked for")
-    parser.add_argument("--image-size", type=str, default=None, help="resize to a side N or HxW")
+    parser = options.Parser("data", "Look at a data set before training on it.")
+    parser.add_argument(
+        "what",
+        type=str,
+        nargs="?",
+        default="",
+        metavar="WHAT",
+        help="a known set or a path; without it, the known sets are listed",
+    )
+    parser.add_argument("--data-dir", type=str, default=None, metavar="DIR",
+                        help="where named sets are looked for first")  # fmt: skip
+    parser.add_argument("--image-size", type=str, default=None, metavar="SIZE",
+                        help="resize to a side N or HxW")  # fmt: skip
     parser.add_argument("--split", type=str, default="train", help="train or test")
-    parser.add_argument("-o", "--output", type=str, default="contact-sheet.png",
-                        help="where the contact sheet goes")
+    parser.add_argument("-o", "--output", type=str, default="contact-sheet.png", metavar="PATH",
+                        help="where the contact sheet goes")  # fmt: skip
     wanted = parser.parse_args(list(arguments))
     if not wanted.what:
-        print(f"Known sets: {', '.join(registry.names('data'))}. Or give a folder, zip, npz or file.")
+        sets = ", ".join(options.known("data"))
+        print(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
         return
-    from ganbaru.config import parse_size
+    from ganbaru import data as sources
 
-    size = parse_size(wanted.image_size) if wanted.image_size else None
-    with sources.progress_bar() as progress:
-        source = sources.load(
-            wanted.what, image_size=size, split=wanted.split, progress=progress,
-            data_dir=Path(wanted.data_dir) if wanted.data_dir else None,
-        )  # fmt: skip
+    source = _source(wanted.what, wanted.image_size, wanted.split, wanted.data_dir)
     print("\n".join(sources.inspect(source).lines()))
     sources.contact_sheet(source, Path(wanted.output))
     print(f"contact sheet: {wanted.output}")
+
+
+def _source(what: str, size: str | None, split: str, data_dir: str | None) -> Source:
+    """Load data to look at; pictures of different sizes are looked at as the presets take them."""
+    from ganbaru import data as sources
+
+    def load(side: str | None) -> Source:
+        return sources.load(
+            what, image_size=parse_size(side) if side else None, split=split, progress=progress,
+            data_dir=Path(data_dir) if data_dir else None,
+        )  # fmt: skip
+
+    with sources.progress_bar() as progress:
+        try:
+            return load(size)
+        except InputError:
+            if size or not Path(what).exists():
+                raise
+        source = load("64")
+    print("The pictures are of different sizes; here they are cropped and resized to 64x64.")
+    return source

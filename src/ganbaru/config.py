@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganbaru import values
 from ganbaru.errors import InputError, unknown
 
 
 def _option(default: Any, sentence: str) -> Any:
+    """Make a field; {known} in its sentence stands for the names that it may have."""
     return dataclasses.field(default=default, metadata={"help": sentence})
 
 
@@ -23,17 +24,23 @@ class Config:
     """What a run trains, on what, for how long and where; every field is a flag of `train`."""
 
     preset: str = _option("", "the preset that this configuration started from")
-    data: str = _option("digits", "a known set (see `ganbaru data`) or a folder, zip, npz or file")
+    data: str = _option(
+        "digits", "a path (folder, zip, npz or other file), or a known set: {known}"
+    )
     data_dir: str | None = _option(None, "where named sets are looked for first")
     replacement: bool = _option(False, "draw images with replacement instead of by epochs")
     image_size: str | None = _option(None, "side N or HxW of the images; as they are if not given")
     channels: int | None = _option(None, "1 for grey, 3 for colour; as the images are if not given")
-    network: str = _option("dcgan", "the architecture, or a dotted path to a module of your own")
+    network: str = _option(
+        "dcgan", "the architecture: {known} or a dotted path to a module of your own"
+    )
     width: int = _option(64, "feature maps next to the image; deeper layers have up to 8 times it")
     latent: int = _option(100, "numbers in a latent")
     conditioning: str = _option("none", "how labels reach the networks: none, projection or planes")
-    objective: str = _option("non-saturating", "non-saturating, least-squares, hinge, wgan, rsgan, rasgan, ralsgan or a dotted path")
-    penalty: str = _option("none", "on D: none, r1, r2, wgan-gp or a dotted path; r1:gamma=10 sets a weight, r1+r2 joins")
+    objective: str = _option("non-saturating", "what is played for: {known} or a dotted path")
+    penalty: str = _option(
+        "none", "on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 adds both"
+    )
     d_steps: int = _option(1, "D updates for each G update, each on a fresh batch")
     batch: int = _option(64, "images in a batch")
     lr: float = _option(2e-4, "learning rate of both players")
@@ -42,14 +49,18 @@ class Config:
     betas: tuple[float, float] = _option((0.5, 0.999), "Adam's two decays")
     ema: float = _option(0.999, "decay, per step, of the running average of G that is sampled")
     seed: int = _option(0, "seed of everything random in the run")
-    engine: str = _option("numpy", "numpy, torch or cupy, or a dotted path to a module of your own")
-    device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto takes the best that the engine finds")
+    engine: str = _option("numpy", "the library that computes: {known} or a dotted path")
+    device: str = _option(
+        "auto", "cpu, cuda, cuda:1 or mps; auto takes the best that the engine finds"
+    )
     precision: str = _option("float32", "how numbers are kept: float32 or float64")
     steps: int | None = _option(None, "G updates (steps)")
     images: int | None = _option(None, "real images shown to D")
     epochs: float | None = _option(None, "passes over the data")
     minutes: float | None = _option(None, "minutes of training")
-    run: str | None = _option(None, "the run's folder, or its name below runs/; by preset and date if not given")
+    run: str | None = _option(
+        None, "the run's folder, or its name below runs/; by preset and date if not given"
+    )
     resume: bool = _option(False, "go on from the run's newest checkpoint")
     overwrite: bool = _option(False, "delete the run that is in the folder and start anew")
     log_every: int = _option(2_000, "images between two lines of the log")
@@ -65,7 +76,7 @@ class Config:
             allowed, fits = _RANGES.get(field.name, _ANY)
             if value is not None and not fits(value):
                 raise InputError(
-                    f"{flag(field.name)} {_shown(value)} is out of range: give {allowed}."
+                    f"{flag(field.name)} {values.shown(value)} is out of range: give {allowed}."
                 )
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite contradict each other: give one of them.")
@@ -85,51 +96,6 @@ class Config:
 TOTALS = ("steps", "images", "epochs", "minutes")
 
 
-# --- types ------------------------------------------------------------------------------------
-
-
-def _whole(value: Any) -> int:
-    text = str(value)
-    number = int(text) if text.lstrip("+-").isdigit() else float(text)  # so that 1e5 will do
-    if number != number // 1:  # nan as well
-        raise ValueError(text)
-    return int(number)
-
-
-def _number(value: Any) -> float:
-    number = float(str(value))  # True, a number to Python, is none as text
-    if not math.isfinite(number):
-        raise ValueError(value)
-    return number
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, (str, int, float, Path)) or isinstance(value, bool):
-        raise TypeError(value)
-    return str(value)
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return value
-
-
-def _pair(value: Any) -> tuple[float, float]:
-    first, second = value
-    return _number(first), _number(second)
-
-
-# How a value becomes one of each type, and what that is called.
-_TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
-    int: (_whole, "a whole number"),
-    float: (_number, "a number"),
-    str: (_text, "a text"),
-    bool: (_switch, "true or false"),
-    tuple[float, float]: (_pair, "two numbers"),
-}
-
-
 @functools.cache
 def kind(name: str) -> tuple[Any, bool]:
     """Return the type of a field, and whether it may be None."""
@@ -144,16 +110,7 @@ def typed(name: str, value: Any) -> Any:
     if name == "image_size" and isinstance(value, (tuple, list)):
         value = "x".join(map(str, value))
     of, optional = kind(name)
-    return None if value is None and optional else convert(of, flag(name), value)
-
-
-def convert(of: Any, name: str, value: Any) -> Any:
-    """Return a value as type `of`, or raise an InputError that calls it `name`."""
-    into, called = _TYPES[of]
-    try:
-        return into(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} {_shown(value)} is not {called}.") from error
+    return None if value is None and optional else values.convert(of, flag(name), value)
 
 
 # --- ranges -----------------------------------------------------------------------------------
@@ -181,10 +138,6 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         _WHOLE,
     ),
 }  # fmt: skip
-
-
-def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
 def flag(field: str) -> str:
@@ -220,18 +173,57 @@ def _preset(name: str, summary: str, **options: Any) -> None:
 
 _FAST = {"conditioning": "projection", "lr": 1e-3, "betas": (0.5, 0.99)}
 
-_preset("digits", "handwritten digits that ship with scikit-learn, by class; legible in a minute",
-        data="digits", image_size="16", width=24, latent=32, minutes=1.5, sample_every=10_000, **_FAST)
-_preset("mnist", "MNIST at 28x28, by class, for two CPU cores", data="mnist", width=32,
-        minutes=5, **_FAST)
-_preset("fashion-mnist", "Fashion-MNIST at 28x28, by class, for two CPU cores",
-        data="fashion-mnist", width=32, minutes=5, **_FAST)
-_preset("cifar10", "CIFAR-10 at 32x32, by class", data="cifar10", width=64, epochs=50,
-        conditioning="projection")
-_preset("dcgan", "the 64x64 DCGAN of the paper, for a folder of pictures given by --data",
-        data="", image_size="64", width=64, epochs=100)
-_preset("small", "the small 64x64 net (width 32) for a folder of pictures given by --data",
-        data="", image_size="64", width=32, epochs=100)
+_preset(
+    "digits",
+    "handwritten digits that ship with scikit-learn, by class; legible in a minute",
+    data="digits",
+    image_size="16",
+    width=24,
+    latent=32,
+    minutes=1.5,
+    sample_every=10_000,
+    **_FAST,
+)
+_preset(
+    "mnist",
+    "MNIST at 28x28, by class, for two CPU cores",
+    data="mnist",
+    width=32,
+    minutes=5,
+    **_FAST,
+)
+_preset(
+    "fashion-mnist",
+    "Fashion-MNIST at 28x28, by class, for two CPU cores",
+    data="fashion-mnist",
+    width=32,
+    minutes=5,
+    **_FAST,
+)
+_preset(
+    "cifar10",
+    "CIFAR-10 at 32x32, by class",
+    data="cifar10",
+    width=64,
+    epochs=50,
+    conditioning="projection",
+)
+_preset(
+    "dcgan",
+    "the 64x64 DCGAN of the paper, for a folder of pictures given by --data",
+    data="",
+    image_size="64",
+    width=64,
+    epochs=100,
+)
+_preset(
+    "small",
+    "the small 64x64 net (width 32) for a folder of pictures given by --data",
+    data="",
+    image_size="64",
+    width=32,
+    epochs=100,
+)
 
 
 def from_preset(name: str, **options: Any) -> Config:
@@ -275,9 +267,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"Cannot read the configuration {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         place = getattr(error, "problem_mark", None)
-        where = f"line {place.line + 1}: {error.problem}" if place else "it is no text"
+        reason = getattr(error, "problem", None) or "it is no text"
+        where = f"line {place.line + 1}: {reason}" if place else reason
         raise InputError(
-            f"The configuration {path} is not valid YAML ({where}): write lines such as `batch: 64`."
+            f"The configuration {path} is not valid YAML ({where}): write lines such as "
+            f"`batch: 64`."
         ) from error
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no configuration: write lines such as `batch: 64`.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganbaru import data, model, nn
+from ganbaru import model, nn, training
 from ganbaru.config import Config
 from ganbaru.model import Shape
 
@@ -14,7 +14,7 @@ _UNLISTED = {"arithmetic", "reshape", "transpose", "broadcast_to", "one_hot", "s
 
 @dataclass(frozen=True)
 class Row:
-    """One layer: its name, operation, output shape without N, parameters, multiply-adds an image."""
+    """One layer: its name, operation, output shape of an image, parameters, multiply-adds."""
 
     layer: str
     operation: str
@@ -36,12 +36,9 @@ class Player:
 def assumed(config: Config) -> tuple[Shape, int]:
     """Return the image shape (H, W, C) and the number of classes, from the data where need be."""
     if config.data:
-        from pathlib import Path
-
-        source = data.load(config.data, image_size=config.size, channels=config.channels,
-                           data_dir=Path(config.data_dir) if config.data_dir else None)
+        source = training.load_data(config)
         height, width, channels = source.images.shape[1:]
-        return (height, width, channels), len(model.class_names(config, source.classes))
+        return (height, width, channels), len(training.label_names(config, source))
     height, width = config.size or (64, 64)
     return (height, width, config.channels or 3), 0
 

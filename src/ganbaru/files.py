@@ -24,7 +24,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path` at the end, or goes after a failure."""
+    """Yield a path to write to; it takes the place of `path`, or goes after a failure."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}.tmp")
     with writing(path):
         try:

@@ -33,7 +33,9 @@ class Initialisation:
     scale: Rule
     offset: Rule
 
-    def values(self, seed: int, name: str, kind: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    def values(
+        self, seed: int, name: str, kind: str, shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
         """Draw a parameter's first values; they depend on the seed and its name, not on order."""
         key = zlib.crc32(name.encode())
         draw = randomness.normal(seed, "weights", key, int(np.prod(shape))).reshape(shape)

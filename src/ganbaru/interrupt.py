@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first asks the run to end, the second ends it at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first asks a run to end, the second ends it."""
 
 from __future__ import annotations
 

@@ -35,13 +35,18 @@ def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
     return sheet
 
 
+def columns(classes: int) -> int:
+    """Return how many columns show a class each, when labels count up: about 8, at most 16."""
+    return classes * max(1, 8 // classes) if 2 <= classes <= 16 else 8
+
+
 def picture(image: Images) -> Image.Image:
     """Return a Pillow image of one byte image (H, W, C), C being 1 or 3."""
     return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 
 
 def enlarge(image: Images, least: int = 512) -> Images:
-    """Repeat pixels until the longer side has at least `least` of them, so that a screen shows it."""
+    """Repeat pixels until the longer side has `least` of them or more, for a screen to show."""
     times = max(1, math.ceil(least / max(image.shape[:2])))
     return image.repeat(times, axis=0).repeat(times, axis=1)
 

@@ -4,8 +4,12 @@ Scores are logits (N,) or score maps (N, ...). Both players see both; an objecti
 relativistic needs the reals' scores in the generator's turn too. Options are keyword arguments.
 """
 
+# Classes bear the names that users type, and hold two plain functions.
+# ruff: noqa: N801, N805
+
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +38,9 @@ def objective(relativistic: bool = False) -> Callable[[type], Objective]:
 
     def register(players: Any) -> Objective:
         name = players.__name__.replace("_", "-")
-        found = Objective(name, players.d, players.g, relativistic, (players.__doc__ or "").strip())
+        found = Objective(
+            name, players.d, players.g, relativistic, inspect.cleandoc(players.__doc__ or "")
+        )
         OBJECTIVES[name] = found
         return found
 
@@ -55,61 +61,61 @@ def _hinge(scores: Tensor) -> Tensor:
 
 
 @objective()
-class non_saturating:  # noqa: N801  the class name is the name the user types
+class non_saturating:
     """Cross-entropy; G maximises log D(G) (Goodfellow et al. 2014, section 3).
 
     D: -log s(real) - log(1 - s(fake)); G: -log s(fake). `real` and `fake` are D's targets: 0.9
     and 0 smooth one side (Salimans et al. 2016), 0.9 and 0.1 both; G's target is `real`.
     """
 
-    def d(real_scores, fake_scores, real=1.0, fake=0.0):
+    def d(real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
         return _cross_entropy(real_scores, real) + _cross_entropy(fake_scores, fake)
 
-    def g(real_scores, fake_scores, real=1.0, fake=0.0):
+    def g(real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
         return _cross_entropy(fake_scores, real)
 
 
 @objective()
-class least_squares:  # noqa: N801
+class least_squares:
     """Squared distance from 1 for real and 0 for fake (Mao et al. 2017, eq. 2, without the 1/2)."""
 
-    def d(real_scores, fake_scores):
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return _squared(real_scores, 1.0) + _squared(fake_scores, 0.0)
 
-    def g(real_scores, fake_scores):
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return _squared(fake_scores, 1.0)
 
 
 @objective()
-class hinge:  # noqa: N801
-    """D: max(0, 1 - real) + max(0, 1 + fake); G: -fake (Lim and Ye 2017, Miyato et al. 2018)."""
+class hinge:
+    """D: max(0, 1 - real) + max(0, 1 + fake); G: -fake (Miyato et al. 2018, eq. 16 and 17)."""
 
-    def d(real_scores, fake_scores):
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return _hinge(real_scores) + _hinge(-fake_scores)
 
-    def g(real_scores, fake_scores):
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return -mean(fake_scores)
 
 
 @objective()
-class wgan:  # noqa: N801
+class wgan:
     """D: fake - real; G: -fake (Arjovsky et al. 2017, algorithm 1); wants a penalty on D."""
 
-    def d(real_scores, fake_scores):
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return mean(fake_scores) - mean(real_scores)
 
-    def g(real_scores, fake_scores):
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return -mean(fake_scores)
 
 
 @objective(relativistic=True)
-class rsgan:  # noqa: N801
+class rsgan:
     """-log s(real - fake), pair by pair; G the reverse (Jolicoeur-Martineau 2019, eq. 4 and 5)."""
 
-    def d(real_scores, fake_scores):
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return _cross_entropy(real_scores - fake_scores, 1.0)
 
-    def g(real_scores, fake_scores):
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         return _cross_entropy(fake_scores - real_scores, 1.0)
 
 
@@ -118,26 +124,33 @@ def _against_averages(real_scores: Tensor, fake_scores: Tensor) -> tuple[Tensor,
 
 
 @objective(relativistic=True)
-class rasgan:  # noqa: N801
-    """Cross-entropy of each score less the other side's mean (Jolicoeur-Martineau 2019, eq. 6, 7)."""
+class rasgan:
+    """Cross-entropy of each score less the other side's mean.
 
-    def d(real_scores, fake_scores):
+    D wants reals above the mean fake and fakes below the mean real, G the reverse
+    (Jolicoeur-Martineau 2019, eq. 6 and 7).
+    """
+
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _against_averages(real_scores, fake_scores)
         return (_cross_entropy(real, 1.0) + _cross_entropy(fake, 0.0)) / 2
 
-    def g(real_scores, fake_scores):
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _against_averages(real_scores, fake_scores)
         return (_cross_entropy(real, 0.0) + _cross_entropy(fake, 1.0)) / 2
 
 
 @objective(relativistic=True)
-class ralsgan:  # noqa: N801
-    """Squares of each score less the other side's mean, from +1 and -1 (ibid., appendix D)."""
+class ralsgan:
+    """Squared distance of each score less the other side's mean from 1 and -1.
 
-    def d(real_scores, fake_scores):
+    D wants reals at 1 and fakes at -1, G the reverse (Jolicoeur-Martineau 2019, appendix D).
+    """
+
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _against_averages(real_scores, fake_scores)
         return (_squared(real, 1.0) + _squared(fake, -1.0)) / 2
 
-    def g(real_scores, fake_scores):
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _against_averages(real_scores, fake_scores)
         return (_squared(real, -1.0) + _squared(fake, 1.0)) / 2

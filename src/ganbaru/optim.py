@@ -24,7 +24,11 @@ class Adam:
         }
 
     def update(
-        self, parameters: Parameters, gradients: Parameters, moments: dict[str, Parameters], update: int
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        moments: dict[str, Parameters],
+        update: int,
     ) -> tuple[Parameters, dict[str, Parameters]]:
         """Make update number `update` (1, 2, ...); consumes the arguments, returns the new ones."""
         rule = ops.fused("adam", parameters, composed_adam)
@@ -46,7 +50,8 @@ def composed_adam(
 ) -> tuple[Parameters, Parameters, Parameters]:
     """Adam (Kingma and Ba 2015, algorithm 1) in the vocabulary, in PyTorch's order of operations.
 
-    m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²; p -= rate m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
+    m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²;
+    p -= rate m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
     """
     first, second = betas
     new_mean = {n: mean[n] * first + g * (1 - first) for n, g in gradients.items()}
@@ -61,6 +66,8 @@ def composed_adam(
 
 def move_towards(average: Parameters, target: Parameters, keep: float) -> Parameters:
     """Return ``keep * average + (1 - keep) * target``; consumes `average`."""
+    if not average:  # the buffers of a network without batch norm
+        return average
     result: Parameters = ops.fused("move_towards", average, composed_move_towards)(
         average, target, keep
     )

@@ -12,9 +12,12 @@ from typing import Any, NoReturn
 from jsonargparse import SUPPRESS, ArgumentParser
 
 from ganbaru import config as settings
-from ganbaru import help_page
+from ganbaru import help_page, registry, values
 from ganbaru.config import PRESETS, Config, flag
+from ganbaru.engines import LIBRARIES
 from ganbaru.errors import InputError, did_you_mean
+from ganbaru.objectives import OBJECTIVES
+from ganbaru.penalties import PENALTIES
 from ganbaru.runs import existing
 
 
@@ -49,16 +52,18 @@ class Parser(ArgumentParser):
             return f"Say {found.group(1).upper()}: {about[found.group(1)]}."
         if found := re.search(r"argument (?:-\w/)?(\S+): expected (\w+) argument", message):
             name, count = found.groups()
-            return f"{name} needs {'a value' if count == 'one' else f'{count} values'}: {about[name]}."
+            return (
+                f"{name} needs {'a value' if count == 'one' else f'{count} values'}: {about[name]}."
+            )
         return " ".join(message.split())
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: Any = None) -> str:
         """Return the help page, positional arguments first."""
         listed = [action for action in self._actions if action.help != SUPPRESS]
         actions = sorted(listed, key=lambda action: bool(action.option_strings))
         own = {action.dest: action.default for action in actions}
         shown = {name: _shown(value) for name, value in {**own, **self.defaults}.items()}
-        return help_page.page(self.prog, self.description, actions, self.headings, shown)
+        return help_page.page(self.prog, self.description or "", actions, self.headings, shown)
 
 
 def _shown(default: Any) -> str:
@@ -69,7 +74,7 @@ def _shown(default: Any) -> str:
 
 def whole(name: str) -> Callable[[str], int]:
     """Return the type of an option `name` that takes a whole number."""
-    return functools.partial(settings.convert, int, name)
+    return functools.partial(values.convert, int, name)
 
 
 # --- configurations ---------------------------------------------------------------------------
@@ -102,7 +107,9 @@ def config(
     given = dict(vars(parser.parse_args(list(arguments))))
     file, printing = given.pop("config", None), given.pop("print_config", False)
     above = settings.load_yaml(Path(file)) if file else {}
-    made = settings.from_fields(settings.merged(settings.merged(_start(given, above), above), given))
+    made = settings.from_fields(
+        settings.merged(settings.merged(_start(given, above), above), given)
+    )
     if printing:
         print(settings.to_yaml(made), end="")
         raise SystemExit(0)
@@ -114,10 +121,19 @@ def _parser(command: str, description: str, only: Collection[str]) -> Parser:
     parser = Parser(command, f"{about} In brackets: the values of the preset named before --help.")
     parser.headings = HEADINGS
     parser.add_argument("preset", type=str, nargs="?", default=SUPPRESS, help="where to start from")
-    parser.add_argument("--config", type=str, metavar="FILE", default=SUPPRESS,
-                        help="a YAML file of fields to lay over the preset's, such as a run keeps")
-    parser.add_argument("--print_config", action="store_true", default=SUPPRESS,
-                        help="print the configuration as YAML and stop")
+    parser.add_argument(
+        "--config",
+        type=str,
+        metavar="FILE",
+        default=SUPPRESS,
+        help="a YAML file of fields to lay over the preset's, such as a run keeps",
+    )
+    parser.add_argument(
+        "--print_config",
+        action="store_true",
+        default=SUPPRESS,
+        help="print the configuration as YAML and stop",
+    )
     for field in dataclasses.fields(Config):
         if field.name != "preset" and (not only or field.name in only):
             _add(parser, field)
@@ -127,7 +143,8 @@ def _parser(command: str, description: str, only: Collection[str]) -> Parser:
 def _add(parser: Parser, field: dataclasses.Field) -> None:
     """Add a field's flag: type and sentence are the field's own."""
     of, _ = settings.kind(field.name)
-    how: dict[str, Any] = {"default": SUPPRESS, "help": field.metadata["help"]}
+    sentence = field.metadata["help"].replace("{known}", ", ".join(known(field.name)))
+    how: dict[str, Any] = {"default": SUPPRESS, "help": sentence}
     if of is bool:
         parser.add_argument(flag(field.name), action="store_true", **how)
         return
@@ -137,6 +154,18 @@ def _add(parser: Parser, field: dataclasses.Field) -> None:
     else:
         how["type"] = functools.partial(settings.typed, field.name)
     parser.add_argument(flag(field.name), **how)
+
+
+def known(name: str) -> list[str]:
+    """List the names that a field may have, where there is a list of them."""
+    lists: dict[str, Callable[[], Collection[str]]] = {
+        "data": lambda: registry.names("data"),
+        "network": lambda: registry.names("networks"),
+        "objective": lambda: OBJECTIVES,
+        "penalty": lambda: PENALTIES,
+        "engine": lambda: LIBRARIES,
+    }
+    return list(lists.get(name, list)())
 
 
 def _start(given: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ganbaru import media
+from ganbaru import files, media
+from ganbaru.data import Progress
 from ganbaru.errors import InputError
 from ganbaru.sample import Generator
-
-Writer = Callable[[Generator, int, int, "str | None"], None]
 
 MOST_IN_GRID = 4096
 
 
-def writer(path: Path) -> Writer:
+@dataclass(frozen=True)
+class Wanted:
+    """What to make: `n` images from `seed` on, of a label or (None) of each in turn."""
+
+    generator: Generator
+    n: int
+    seed: int
+    label: str | None
+    progress: Progress
+
+    def batches(self) -> Iterator[tuple[media.Images, NDArray[np.int64] | None]]:
+        """Make the images, batch by batch, and report how far they are."""
+        made = 0
+        for images, labels in self.generator.batches(self.n, self.seed, self.label):
+            yield images, labels
+            made += len(images)
+            self.progress(made, self.n, "making images")
+
+
+def writer(path: Path) -> Callable[[Wanted], None]:
     """Choose by the name's ending: .png a grid, .npz arrays, no ending a folder."""
-    endings: dict[str, Callable[..., None]] = {".png": _grid, ".npz": _npz, "": _folder}
+    endings: dict[str, Callable[[Path, Wanted], None]] = {
+        ".png": _grid, ".npz": _npz, "": _folder,
+    }  # fmt: skip
     if path.suffix.lower() not in endings:
         raise InputError(
             f"Cannot write images to {path}: give a name ending in .png (one grid) or .npz, or a "
@@ -26,44 +48,40 @@ def writer(path: Path) -> Writer:
         )
     write = endings[path.suffix.lower()]
 
-    def checked(generator: Generator, n: int, seed: int, label: str | None) -> None:
-        try:
+    def checked(wanted: Wanted) -> None:
+        with files.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(path, generator, n, seed, label)
-        except OSError as error:
-            raise InputError(
-                f"Cannot write {path}: {error.strerror}. Choose another -o, where you may write."
-            ) from error
+            write(path, wanted)
 
     return checked
 
 
-def _grid(path: Path, generator: Generator, n: int, seed: int, label: str | None) -> None:
-    if n > MOST_IN_GRID:
+def _grid(path: Path, wanted: Wanted) -> None:
+    if wanted.n > MOST_IN_GRID:
         raise InputError(
-            f"A grid of {n:,} images would be too large to look at (at most {MOST_IN_GRID:,}): "
-            f"write them to a folder or an .npz file."
+            f"A grid of {wanted.n:,} images would be too large to look at (at most "
+            f"{MOST_IN_GRID:,}): write them to a folder or an .npz file."
         )
-    images = np.concatenate([batch for batch, _ in generator.batches(n, seed, label)])
-    columns = len(generator.classes) if label is None and 2 <= len(generator.classes) <= 16 else None
-    media.save_png(path, media.grid(images, columns if columns and n >= columns else None))
+    images = np.concatenate([images for images, _ in wanted.batches()])
+    columns = media.columns(len(wanted.generator.classes))
+    by_class = wanted.generator.classes and wanted.label is None and wanted.n >= columns
+    media.save_png(path, media.grid(images, columns if by_class else None))
 
 
-def _folder(path: Path, generator: Generator, n: int, seed: int, label: str | None) -> None:
+def _folder(path: Path, wanted: Wanted) -> None:
     path.mkdir(exist_ok=True)
-    number = seed
-    for images, labels in generator.batches(n, seed, label):
+    seed = wanted.seed
+    for images, labels in wanted.batches():
         for i, image in enumerate(images):
             of = "" if labels is None else f"-label{labels[i]}"
-            media.save_png(path / f"seed{number:08d}{of}.png", image)
-            number += 1
+            media.save_png(path / f"seed{seed:08d}{of}.png", image)
+            seed += 1
 
 
-def _npz(path: Path, generator: Generator, n: int, seed: int, label: str | None) -> None:
-    batches = list(generator.batches(n, seed, label))
+def _npz(path: Path, wanted: Wanted) -> None:
+    batches = list(wanted.batches())
     arrays = {"images": np.concatenate([images for images, _ in batches])}
-    if generator.classes:
+    if wanted.generator.classes:
         arrays["labels"] = np.concatenate([labels for _, labels in batches if labels is not None])
-    temporary = path.with_name(f".{path.name}.tmp.npz")
-    np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-    temporary.replace(path)
+    with files.replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]

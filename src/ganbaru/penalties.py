@@ -30,23 +30,44 @@ def _squared_slopes(score: Score, images: Tensor) -> Tensor:
 
 
 @penalty
-def r1(score_real: Score, score_fake: Score, real: Tensor, fake: Tensor, mix: Tensor, *,
-       gamma: float = 10.0) -> Tensor:
+def r1(
+    score_real: Score,
+    score_fake: Score,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    *,
+    gamma: float = 10.0,
+) -> Tensor:
     """gamma/2 E |grad D(real)|² (Mescheder, Geiger and Nowozin 2018, eq. 9)."""
     return mean(_squared_slopes(score_real, real)) * (gamma / 2)
 
 
 @penalty
-def r2(score_real: Score, score_fake: Score, real: Tensor, fake: Tensor, mix: Tensor, *,
-       gamma: float = 10.0) -> Tensor:
+def r2(
+    score_real: Score,
+    score_fake: Score,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    *,
+    gamma: float = 10.0,
+) -> Tensor:
     """gamma/2 E |grad D(fake)|² (Mescheder, Geiger and Nowozin 2018, eq. 10)."""
     return mean(_squared_slopes(score_fake, fake)) * (gamma / 2)
 
 
 @penalty
-def wgan_gp(score_real: Score, score_fake: Score, real: Tensor, fake: Tensor, mix: Tensor, *,
-            gamma: float = 10.0) -> Tensor:
-    """gamma E (|grad D(mixed)| - 1)², mixed between real and fake (Gulrajani et al. 2017, eq. 3)."""
+def wgan_gp(
+    score_real: Score,
+    score_fake: Score,
+    real: Tensor,
+    fake: Tensor,
+    mix: Tensor,
+    *,
+    gamma: float = 10.0,
+) -> Tensor:
+    """gamma E (|grad D(mixed)| - 1)², mixed of real and fake (Gulrajani et al. 2017, eq. 3)."""
     mixed = real * mix + fake * (1.0 - mix)
     # 1e-12 keeps the root's own slope finite where D is flat; it moves the norm by at most 1e-6.
     norms = sqrt(_squared_slopes(score_real, mixed) + 1e-12)

@@ -22,7 +22,8 @@ def words(seed: int, purpose: str, index: int, count: int) -> NDArray[np.uint64]
 
 def uniform(seed: int, purpose: str, index: int, count: int) -> NDArray[np.float64]:
     """Return `count` numbers in [0, 1): the upper 53 bits of each word."""
-    return (words(seed, purpose, index, count) >> np.uint64(11)) * 2.0**-53
+    upper: NDArray[np.uint64] = words(seed, purpose, index, count) >> np.uint64(11)
+    return upper.astype(np.float64) * 2.0**-53
 
 
 def normal(seed: int, purpose: str, index: int, count: int) -> NDArray[np.float32]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
+import traceback
 from types import ModuleType
 
 from ganbaru.errors import InputError, did_you_mean, unknown
@@ -18,31 +20,47 @@ def names(family: str) -> list[str]:
 
 
 def module(family: str, name: str) -> ModuleType:
-    """Import the member `name` of a family; a dotted path names a user's own module instead."""
-    if "." in name:
-        return _user_module(name)
-    if name not in names(family):
-        raise unknown(family.removesuffix("s"), name, names(family))
-    return importlib.import_module(f"ganbaru.{family}.{name.replace('-', '_')}")
+    """Import the member `name` of a family; another name is that of a user's own module."""
+    if name in names(family):
+        return importlib.import_module(f"ganbaru.{family}.{name.replace('-', '_')}")
+    if "." not in name and not (name.isidentifier() and importlib.util.find_spec(name)):
+        raise unknown(family.removesuffix("s"), name, names(family), _OWN)
+    found = _user_module(name)
+    for attribute in _MEMBERS.get(family, ()):
+        _attribute(found, attribute)
+    return found
+
+
+# What the modules of a family must have, where users write their own.
+_MEMBERS = {"networks": ("generator", "discriminator")}
+_OWN = "A module of your own is found if its folder is this one or on PYTHONPATH."
 
 
 def _user_module(path: str) -> ModuleType:
     try:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
+        raise InputError(f"Cannot import {path!r}: {error}. Check its spelling. {_OWN}") from error
+    except Exception as error:  # the user's own code may raise anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f" ({place.filename}, line {place.lineno})"
+        told = isinstance(error, SyntaxError)  # which says where it is by itself
         raise InputError(
-            f"Cannot import {path!r}: {error}. A dotted name must be a module that Python finds "
-            f"from here: check its spelling, or put its folder on PYTHONPATH."
+            f"Cannot import {path!r}: {type(error).__name__}: {error}{'' if told else where}."
         ) from error
+
+
+def _attribute(found: ModuleType, name: str) -> object:
+    if not hasattr(found, name):
+        near = did_you_mean(name, vars(found))
+        raise InputError(f"Module {found.__name__!r} has no {name!r}.{near} Check the spelling.")
+    return getattr(found, name)
 
 
 def user_object(path: str) -> object:
     """Import ``package.module.attribute`` of the user's own."""
     parent, _, attribute = path.rpartition(".")
-    found = _user_module(parent)
-    if not hasattr(found, attribute):
-        raise InputError(f"Module {parent!r} has no {attribute!r}: check the spelling of {path!r}.")
-    return getattr(found, attribute)
+    return _attribute(_user_module(parent), attribute)
 
 
 def parse_options(text: str) -> tuple[str, dict[str, float]]:
@@ -61,8 +79,10 @@ def parse_options(text: str) -> tuple[str, dict[str, float]]:
 
 
 def check_options(kind: str, name: str, function: object, options: dict[str, float]) -> None:
-    """Raise InputError unless `function` takes every option by keyword with a number as default."""
-    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    """Raise InputError unless `function` takes every option by keyword, with a default."""
+    if not callable(function):
+        raise InputError(f"The {kind} {name} is no function (but {type(function).__name__}).")
+    parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.default is not inspect.Parameter.empty]
     for option in options:
         if option not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,38 +61,29 @@ class Folder:
 
 
 def resolve(name: str | Path) -> Path:
-    """Turn a path, or a bare name below runs/, into a path."""
+    """Turn a path, or a bare name below runs/, into a path; ./NAME is a path."""
     path = Path(name)
-    return RUNS / path if len(path.parts) == 1 and not path.exists() else path
+    if len(path.parts) != 1:
+        return path
+    return path.absolute() if {"/", os.sep} & set(str(name)) else RUNS / path
 
 
-def new_path(config: Config) -> Path:
-    """Choose the folder of a run that names none: preset, date and the first free number."""
+def planned(config: Config) -> Folder:
+    """Return a new run's folder: the one it names, or preset, date and the first free number."""
+    if config.run:
+        return Folder(resolve(config.run))
     today = datetime.date.today().isoformat()
     number = 1
     while (path := RUNS / f"{config.preset or 'run'}-{today}-{number}").exists():
         number += 1
-    return path
+    return Folder(path)
 
 
-def prepare(config: Config) -> Folder:
-    """Make a new run's folder; refuses one that holds a run, unless told to overwrite it."""
-    folder = Folder(resolve(config.run) if config.run else new_path(config))
-    if folder.path.is_file():
-        raise InputError(f"--run {folder.path} is a file: name a folder that may be made.")
-    if folder.path.exists() and any(folder.path.iterdir()):
-        if not config.overwrite:
-            raise InputError(
-                f"The folder {folder.path} is not empty. Go on from its newest checkpoint with "
-                f"--resume, replace it with --overwrite, or choose another --run."
-            )
-        if not folder.config.exists():
-            raise InputError(
-                f"The folder {folder.path} holds no run (no config.yaml), so --overwrite does not "
-                f"delete it. Choose another --run."
-            )
-        shutil.rmtree(folder.path)
+def prepare(folder: Folder, overwrite: bool) -> None:
+    """Make a new run's folder; refuses one that holds anything, unless told to overwrite a run."""
     try:
+        if folder.path.exists() and any(folder.path.iterdir()):
+            _clear(folder, overwrite)
         for path in (folder.path, folder.checkpoints, folder.samples):
             path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,17 +91,31 @@ def prepare(config: Config) -> Folder:
             f"Cannot make the run's folder {folder.path}: {error.strerror}. "
             f"Choose a --run where you may write."
         ) from error
-    return folder
+
+
+def _clear(folder: Folder, overwrite: bool) -> None:
+    if not overwrite:
+        raise InputError(
+            f"The folder {folder.path} is not empty. Go on from its newest checkpoint with "
+            f"--resume, replace it with --overwrite, or choose another --run."
+        )
+    if not folder.config.exists():
+        raise InputError(
+            f"The folder {folder.path} holds no run (no config.yaml), so --overwrite does not "
+            f"delete it. Choose another --run."
+        )
+    shutil.rmtree(folder.path)
 
 
 def existing(name: str | Path) -> Folder:
     """Find a run's folder, or raise InputError with the names of those there are."""
     path = resolve(name)
-    if not (path / "config.yaml").exists():
-        there = sorted(p.parent.name for p in RUNS.glob("*/config.yaml"))
-        known = f"Runs here: {', '.join(there)}." if there else "There are no runs below runs/ yet."
-        raise InputError(f"There is no run at {path}.{did_you_mean(path.name, there)} {known}")
-    return Folder(path)
+    for place in (path, Path(name)):
+        if (place / "config.yaml").exists():
+            return Folder(place)
+    there = sorted(found.parent.name for found in RUNS.glob("*/config.yaml"))
+    known = f"Runs here: {', '.join(there)}." if there else "There are no runs below runs/ yet."
+    raise InputError(f"There is no run at {path}.{did_you_mean(path.name, there)} {known}")
 
 
 def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
@@ -119,7 +125,9 @@ def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
     folder = existing(name)
     there = checkpoint.found(folder.checkpoints)
     if not there:
-        raise InputError(f"The run {folder.path} has no checkpoint yet.")
+        raise InputError(
+            f"The run {folder.path} has no checkpoint yet: start it again with --overwrite."
+        )
     if which == "newest":
         return there[-1]
     matches = [path for path in there if which.isdigit() and int(path.stem) == int(which)]

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import checkpoint, engines, media, model, nn, randomness, runs
-from ganbaru.config import Config
+from ganbaru.config import from_fields
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, did_you_mean
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters
 
 BATCH = 64
+Labels = int | str | Sequence[int | str] | None
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ class Generator:
     latent: int
     classes: tuple[str, ...]
 
+    @staticmethod
+    def seeds(n: int, first: int = 0) -> range:
+        """Return the seeds of `n` images; they count up."""
+        if n < 1 or not 0 <= first < 2**63 - n:
+            raise InputError(
+                f"Cannot make {n} images from seed {first}: give a number from 1 and a seed from 0."
+            )
+        return range(first, first + n)
+
     def latents(self, seeds: Sequence[int]) -> NDArray[np.float32]:
         """Return the latents (N, Z) of seeds: each seed's depends on itself alone."""
         return np.stack([randomness.normal(seed, "sample", 0, self.latent) for seed in seeds])
@@ -44,20 +54,21 @@ class Generator:
         inputs = [self.engine.from_numpy(latents)]
         if self.classes:
             inputs.append(self.engine.from_numpy(np.asarray(labels, np.int64)))
-        images, _ = nn.apply(
-            self.network, self.parameters, self.buffers, *inputs, training=False
-        )
+        images, _ = nn.apply(self.network, self.parameters, self.buffers, *inputs, training=False)
         return self.engine.to_numpy(images)
 
-    def labels(self, seeds: Sequence[int], label: int | str | None) -> NDArray[np.int64] | None:
-        """Return the labels (N,) of seeds: `label` for all, or seed mod the number of classes."""
+    def labels(self, seeds: Sequence[int], label: Labels = None) -> NDArray[np.int64] | None:
+        """Return the labels (N,) of seeds: one for all, one for each, or seed mod classes."""
         if not self.classes:
             if label is not None:
                 raise InputError("This generator is unconditional: it takes no label.")
             return None
         if label is None:
             return np.asarray(seeds, np.int64) % len(self.classes)
-        return np.full(len(seeds), self._label_index(label), np.int64)
+        each = [label] * len(seeds) if isinstance(label, (int, str, np.integer)) else list(label)
+        if len(each) != len(seeds):
+            raise InputError(f"Got {len(each)} labels for {len(seeds)} images: give one for each.")
+        return np.array([self._label_index(one) for one in each], np.int64)
 
     def _label_index(self, label: int | str) -> int:
         text = str(label)
@@ -65,31 +76,30 @@ class Generator:
             return self.classes.index(text)
         if text.isdigit() and int(text) < len(self.classes):
             return int(text)
-        names = ", ".join(f"{i} ({name})" for i, name in enumerate(self.classes))
-        raise InputError(f"Label {text!r} is out of range. This generator's labels: {names}.")
+        names = ", ".join(
+            name if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
+        )
+        near = "" if text.isdigit() else did_you_mean(text, self.classes)
+        raise InputError(f"Label {text!r} is out of range.{near} This generator's labels: {names}.")
 
     def batches(
-        self, n: int, seed: int = 0, label: int | str | None = None
+        self, n: int, seed: int = 0, labels: Labels = None
     ) -> Iterator[tuple[media.Images, NDArray[np.int64] | None]]:
         """Yield bytes (B, H, W, C) and labels (B,) of seeds `seed`, `seed` + 1, ... in batches."""
-        for start in range(seed, seed + n, BATCH):
-            seeds = range(start, min(start + BATCH, seed + n))
-            labels = self.labels(seeds, label)
-            yield media.to_bytes(self.floats(self.latents(seeds), labels)), labels
+        seeds = self.seeds(n, seed)
+        chosen = self.labels(seeds, labels)
+        for start in range(0, n, BATCH):
+            part = slice(start, start + BATCH)
+            of = None if chosen is None else chosen[part]
+            yield media.to_bytes(self.floats(self.latents(seeds[part]), of)), of
 
-    def sample(
-        self, n: int, seed: int = 0, labels: int | str | Sequence[int] | None = None
-    ) -> media.Images:
+    def sample(self, n: int, seed: int = 0, labels: Labels = None) -> media.Images:
         """Return images (n, H, W, C), bytes, of the seeds from `seed` on.
 
-        `labels` is one label for all, a sequence of n labels, or None for seed mod classes.
+        `labels` is one label for all (a number or a class's name), a sequence of n labels, or None
+        for seed mod classes.
         """
-        if isinstance(labels, (int, str)) or labels is None:
-            return np.concatenate([images for images, _ in self.batches(n, seed, labels)])
-        if len(labels) != n:
-            raise InputError(f"Got {len(labels)} labels for {n} images: give one for each.")
-        one_by_one = (self.sample(1, seed + i, int(label)) for i, label in enumerate(labels))
-        return np.concatenate(list(one_by_one))
+        return np.concatenate([images for images, _ in self.batches(n, seed, labels)])
 
 
 def load(
@@ -102,10 +112,11 @@ def load(
     """
     path = runs.find_checkpoint(run, which)
     groups, header = checkpoint.load(path)
-    config, shape = Config(**header.config), tuple(header.data["shape"])
+    config, shape = from_fields(header.config), tuple(header.data["shape"])
     classes = model.class_names(config, header.data["classes"])
     expected = model.first_parameters(config, shape, len(classes))
-    checkpoint.check_fits(path, groups.get("ema", {}), expected["generator"])
+    ema = {"ema": expected["generator"], "ema_buffers": expected["generator_buffers"]}
+    checkpoint.check_fits(path, groups, ema)
     chosen = engines.load(engine, device, config.precision)
     return Generator(
         engine=chosen,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ganbaru import __version__, checkpoint, data, engines, interrupt, model, runs, step
-from ganbaru.config import Config, flag, to_yaml
+from ganbaru import __version__, checkpoint, data, engines, files, interrupt, model, runs, step
+from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Source
 from ganbaru.draw import Draw
 from ganbaru.engines import Engine
@@ -38,6 +39,7 @@ class Run:
     images: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    reports: list[Report] = field(default_factory=list)  # of the steps since the log's last line
 
     @property
     def share(self) -> float:
@@ -64,15 +66,7 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint of this moment."""
-        groups = {
-            group: {name: self.engine.to_numpy(tensor) for name, tensor in tensors.items()}
-            for group, tensors in self.state.items()
-        }
-        for group, arrays in groups.items():
-            if not all(np.isfinite(array).all() for array in arrays.values()):
-                raise RunError(
-                    f"{group} holds NaN or infinity at {self.images:,} images: not saved."
-                )
+        groups = {group: self.fetched(group) for group in self.state}
         header = checkpoint.Header(
             version=__version__,
             config=dataclasses.asdict(self.config),
@@ -80,8 +74,25 @@ class Run:
             images=self.images,
             seconds=self.seconds,
             data=_about(self.source),
+            reports=[{name: float(x) for name, x in report.items()} for report in self.reports],
         )
         checkpoint.save(self.folder.checkpoint(self.images), groups, header)
+
+    def fetched(self, group: str) -> dict[str, np.ndarray]:
+        """Fetch a group of the state in NumPy; raises RunError if it holds NaN or infinity."""
+        arrays = {name: self.engine.to_numpy(x) for name, x in self.state[group].items()}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise self.diverged(f"{group}'s numbers")
+        return arrays
+
+    def diverged(self, what: str) -> RunError:
+        """Build the error for NaN or infinity in `what`: nothing of it has been saved."""
+        kept = checkpoint.found(self.folder.checkpoints)
+        last = f"The last good checkpoint is {kept[-1]}." if kept else "No checkpoint was due yet."
+        return RunError(
+            f"The training diverged before {self.images:,} images: {what} became NaN or infinite. "
+            f"{last} Try a lower --lr, a penalty such as --penalty r1, or another --objective."
+        )
 
 
 class Callback(Protocol):
@@ -113,6 +124,12 @@ def train(config: Config, callbacks: Sequence[Callback] | None = None) -> Path:
 
 def loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool]) -> None:
     """Train until a total is reached or `interrupted` says so."""
+    # Numbers that explode are told of by the habits, in one sentence.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        _loop(run, callbacks, interrupted)
+
+
+def _loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool]) -> None:
     turns, before, began = run.config.d_steps, run.seconds, time.perf_counter()
     for callback in callbacks:
         callback.start(run)
@@ -139,11 +156,9 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     """Build a new run, or the one to go on with, from its configuration."""
     _check_total(config)
     engine = engines.load(config.engine, config.device, config.precision)
-    source = data.load(
-        config.data, image_size=config.size, channels=config.channels,
-        data_dir=Path(config.data_dir) if config.data_dir else None, progress=progress,
-    )  # fmt: skip
-    classes = _check_source(config, source)
+    source = load_data(config, progress)
+    _check_batch(config, source)
+    classes = label_names(config, source)
     shape = source.images.shape[1:]
     game = model.game(config, shape, len(classes))
     first = model.first_parameters(config, shape, len(classes))
@@ -151,65 +166,51 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
         source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
         classes=len(classes), relativistic=game.relativistic, replacement=config.replacement,
     )  # fmt: skip
-    if config.resume:
-        return _resumed(config, source, engine, game, draw, classes, first)
-    state = step.start(game, _to_engine(engine, first))
-    folder = runs.prepare(config)
-    config = dataclasses.replace(config, run=str(folder.path))
-    folder.config.write_text(to_yaml(config), encoding="utf-8")
+    folder = runs.existing(config.run or "") if config.resume else runs.planned(config)
+    kept = dataclasses.replace(config, run=str(folder.path), resume=False, overwrite=False)
     notes = _notes(config, source)
-    return Run(config, folder, source, engine, game, state, draw, classes, notes=notes)
-
-
-def _resumed(
-    config: Config,
-    source: Source,
-    engine: Engine,
-    game: Game,
-    draw: Draw,
-    classes: tuple[str, ...],
-    first: checkpoint.Groups,
-) -> Run:
-    """Load the run's newest checkpoint and go on from it."""
-    folder = runs.existing(config.run or "")
-    path = runs.find_checkpoint(folder.path)
-    groups, header = checkpoint.load(path)
-    for player, expected in first.items():
-        checkpoint.check_fits(path, groups.get(player, {}), expected)
-    if header.data != _about(source):
-        raise InputError(
-            f"The data has changed since {path} was written: it was {_say(header.data)}, now it is "
-            f"{_say(_about(source))}. Put the old data back, or start another --run."
-        )
-    state = _to_engine(engine, groups)
-    run = Run(
-        config,
-        folder,
-        source,
-        engine,
-        game,
-        state,
-        draw,
-        classes,
-        header.step,
-        header.images,
-        header.seconds,
-        _notes(config, source),
-    )
-    if run.share >= 1:
-        raise InputError(
-            f"The run {folder.path} is complete: {run.images:,} images, {run.step:,} steps, "
-            f"{run.seconds / 60:.1f} minutes. To go on, resume it with a larger total, for example "
-            f"{_larger(config)}."
-        )
-    folder.config.write_text(to_yaml(config), encoding="utf-8")
+    run = Run(kept, folder, source, engine, game, {}, draw, classes, notes=notes)
+    if config.resume:
+        _go_on(run, first)
+    else:
+        run.state = step.start(game, _to_engine(engine, first))
+        runs.prepare(folder, config.overwrite)
+    with files.replacing(folder.config) as temporary:
+        temporary.write_text(to_yaml(kept), encoding="utf-8")
     return run
 
 
-def _larger(config: Config) -> str:
-    """Say which flags, doubled, would let a finished run go on."""
-    totals = {name: getattr(config, name) for name in ("steps", "images", "epochs", "minutes")}
-    return " ".join(f"{flag(name)} {2 * total:g}" for name, total in totals.items() if total)
+def _go_on(run: Run, first: checkpoint.Groups) -> None:
+    """Bring a run to where its newest checkpoint is."""
+    path = runs.find_checkpoint(run.folder.path)
+    groups, header = checkpoint.load(path)
+    checkpoint.check_fits(path, groups, step.start(run.game, first))
+    now = _about(run.source)
+    if {**header.data, "name": run.source.name} != now:
+        raise InputError(
+            f"The data has changed since {path} was written: it was {_say(header.data)}, now it is "
+            f"{_say(now)}. Put the old data back, or start another --run."
+        )
+    run.state, run.reports = _to_engine(run.engine, groups), list(header.reports)
+    run.step, run.images, run.seconds = header.step, header.images, header.seconds
+    if run.share >= 1:
+        raise InputError(
+            f"The run {run.folder.path} is complete: {run.images:,} images, {run.step:,} steps, "
+            f"{run.seconds / 60:.1f} minutes. To go on, resume it with a larger total, for example "
+            f"{_larger(run)}."
+        )
+
+
+def _larger(run: Run) -> str:
+    """Say which flag with which number would let a finished run go on for as long again."""
+    reached = {
+        "steps": run.step,
+        "images": run.images,
+        "epochs": run.images / len(run.source.images),
+        "minutes": run.seconds / 60,
+    }
+    asked = [name for name in TOTALS if getattr(run.config, name)]
+    return " ".join(f"{flag(name)} {math.ceil(2 * reached[name])}" for name in asked)
 
 
 def _to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
@@ -244,14 +245,25 @@ def _check_total(config: Config) -> None:
         raise InputError("--resume needs --run, the folder of the run to go on with.")
 
 
-def _check_source(config: Config, source: Source) -> tuple[str, ...]:
-    """Raise InputError unless the source can feed the run; return the names of labels it uses."""
+def load_data(config: Config, progress: data.Progress | None = None) -> Source:
+    """Load the images that a configuration names."""
+    return data.load(
+        config.data, image_size=config.size, channels=config.channels,
+        data_dir=Path(config.data_dir) if config.data_dir else None, progress=progress,
+    )  # fmt: skip
+
+
+def _check_batch(config: Config, source: Source) -> None:
     count = len(source.images)
     if count < config.batch and not config.replacement:
         raise InputError(
             f"A batch of {config.batch} is larger than the data ({count} images). "
             f"Take --batch {max(2, count)} or less, or draw with --replacement."
         )
+
+
+def label_names(config: Config, source: Source) -> tuple[str, ...]:
+    """Return the names of the labels that the networks take; raises InputError for lack of any."""
     if config.conditioning == "none":
         return ()
     if source.labels is None:

@@ -49,7 +49,7 @@ def default_device() -> str:
 
 def from_numpy(array: np.ndarray, device: str = "cpu") -> Tensor:
     """Copy an array to the device, images and kernels (N, C, H, W) channels-last in memory."""
-    tensor = torch.tensor(np.ascontiguousarray(array), device=device)
+    tensor = torch.tensor(np.array(array, order="C"), device=device)  # keeps 0-d arrays 0-d
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
@@ -137,6 +137,8 @@ def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
 
 def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
     """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+    if x.dtype == torch.float64:  # PyTorch's slow CPU path wants its weights in plain order
+        x, w = x.contiguous(), w.contiguous()
     return F.conv2d(x, w, None, stride, padding)
 
 
@@ -158,22 +160,30 @@ def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[T
     token = _depth.set(outer + 1)
     try:
         with torch.enable_grad():
-            leaves = {
-                name: p if p.requires_grad else p.detach().requires_grad_()
-                for name, p in parameters.items()
-            }
+            leaves = {name: _leaf(p) for name, p in parameters.items()}
             value, auxiliary = function(leaves)
-            gradients = torch.autograd.grad(
-                value,
-                list(leaves.values()),
-                create_graph=outer > 0,
-                allow_unused=True,
-                materialize_grads=True,
-            )
+            gradients = _gradients(value, list(leaves.values()), create_graph=outer > 0)
     finally:
         _depth.reset(token)
     result = dict(zip(leaves, gradients, strict=True))
     return (value, auxiliary, result) if outer else (value.detach(), _plain(auxiliary), result)
+
+
+def _leaf(p: Tensor) -> Tensor:
+    """Return a tensor with the values of `p` to which gradients are counted.
+
+    One that an outer gradient follows gets another name, so that what the function makes of it
+    under its old name is not counted.
+    """
+    return p.view_as(p) if p.requires_grad else p.detach().requires_grad_()
+
+
+def _gradients(value: Tensor, leaves: list[Tensor], create_graph: bool) -> tuple[Tensor, ...]:
+    if not value.requires_grad:  # it depends on none of them, as a slope of something linear
+        return tuple(torch.zeros_like(leaf) for leaf in leaves)
+    return torch.autograd.grad(
+        value, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True
+    )
 
 
 def grad(function: Callable, x: Tensor) -> Tensor:

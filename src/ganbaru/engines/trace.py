@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 FUSED: dict[str, Callable] = {}
+_add_up = sum  # Python's own, before ours takes the name
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,13 @@ def broadcast_to(x: Shape, shape: Sequence[int]) -> Shape:
 def concat(tensors: Sequence[Shape], axis: int = 0) -> Shape:
     """Join tensors along an axis."""
     shape = list(tensors[0].shape)
-    shape[axis] = sum_of(t.shape[axis] for t in tensors)
+    shape[axis] = _add_up(t.shape[axis] for t in tensors)
     return _record("concat", *tensors, shape=shape)
 
 
 def pad(x: Shape, widths: Sequence[tuple[int, int]]) -> Shape:
     """Surround `x` with zeros."""
     return _record("pad", x, shape=[n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)])
-
-
-sum_of = sum
 
 
 def sum(x: Shape, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Shape:
@@ -153,6 +151,8 @@ def conv_transpose2d(
     (n, channels, *size), (inner, count, *kernel) = x.shape, w.shape
     if channels != inner:
         raise ValueError(f"cannot convolve images {x.shape} with kernels {w.shape}")
+    if not 0 <= output_padding < stride:
+        raise ValueError(f"output_padding {output_padding} is not below the stride, {stride}")
     out = [
         (s - 1) * stride - 2 * padding + k + output_padding
         for s, k in zip(size, kernel, strict=True)

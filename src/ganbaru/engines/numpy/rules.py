@@ -82,12 +82,22 @@ def sum_to(x: Any, shape: Sequence[int]) -> Any:
     return reshape(sum(x, axis=axes), shape=tuple(shape))
 
 
+def _laid_out(make: Any, shape: Sequence[int], dtype: Any) -> Array:
+    """Make an array by `xp.zeros` or `xp.empty`, images (N, C, H, W) channels-last in memory.
+
+    NumPy's own choice follows its inputs, and one channel or a repeated view has no order at all.
+    """
+    if len(shape) != 4:
+        return make(shape, dtype)
+    n, channels, height, width = shape
+    return make((n, height, width, channels), dtype).transpose(0, 3, 1, 2)
+
+
 @primitive
 def pad(x: Array, widths: Sequence[tuple[int, int]] = ()) -> Array:
-    """Surround `x` with zeros: (before, after) for each axis; the memory layout is kept."""
+    """Surround `x` with zeros: (before, after) for each axis."""
     shape = [n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)]
-    order = np.argsort([-s for s in x.strides], kind="stable")
-    padded = array_module(x).zeros([shape[i] for i in order], x.dtype).transpose(np.argsort(order))
+    padded = _laid_out(array_module(x).zeros, shape, x.dtype)
     padded[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
     return padded
 
@@ -104,7 +114,10 @@ rules(crop, lambda g, answer, x, widths: pad(g, widths=widths))
 
 @primitive
 def _concat(*tensors: Array, axis: int = 0) -> Array:
-    return array_module(tensors[0]).concatenate(tensors, axis=axis)
+    xp, shape = array_module(tensors[0]), list(tensors[0].shape)
+    shape[axis] = int(np.sum([x.shape[axis] for x in tensors]))
+    out = _laid_out(xp.empty, shape, tensors[0].dtype)
+    return xp.concatenate(tensors, axis=axis, out=out)
 
 
 def concat(tensors: Sequence[Any], axis: int = 0) -> Any:

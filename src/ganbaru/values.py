@@ -1,0 +1,66 @@
+"""From text, YAML or Python to a value of a type, or a sentence on why it is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ganbaru.errors import InputError
+
+
+def _whole(value: Any) -> int:
+    text = str(value)
+    number = int(text) if text.lstrip("+-").isdigit() else float(text)  # so that 1e5 will do
+    if number != number // 1:  # nan as well
+        raise ValueError(text)
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    number = float(str(value))  # True, a number to Python, is none as text
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, (str, int, float, Path)) or isinstance(value, bool):
+        raise TypeError(value)
+    return str(value)
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    first, second = value
+    return _number(first), _number(second)
+
+
+# How a value becomes one of each type, and what that is called.
+TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
+    int: (_whole, "a whole number"),
+    float: (_number, "a number"),
+    str: (_text, "a text"),
+    bool: (_switch, "true or false"),
+    tuple[float, float]: (_pair, "two numbers"),
+}
+
+
+def convert(of: Any, name: str, value: Any) -> Any:
+    """Return a value as type `of`, or raise an InputError that calls it `name`."""
+    into, called = TYPES[of]
+    try:
+        return into(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} {shown(value)} is not {called}.") from error
+
+
+def shown(value: Any) -> str:
+    """Return a value as a user would write it."""
+    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

@@ -1,0 +1,251 @@
+"""DCGAN: parameter counts of known systems, every size that it allows, names, labels, gradients."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from helpers import NUMPY64, assert_engines_agree, network_as_function, normal, outcomes
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from ganbaru import initial, model, nn
+from ganbaru.config import Config
+from ganbaru.errors import InputError
+from ganbaru.initial import Initialisation
+from ganbaru.networks import dcgan
+
+SIDES = st.integers(4, 64).map(lambda n: 4 * n)
+
+
+def _networks(size=(16, 16), channels=1, classes=0, conditioning="none", **options):
+    config = Config(**{"width": 8, "latent": 6, "conditioning": conditioning, **options})
+    shape = (*size, channels)
+    return model.networks(config, shape, classes), model.input_shapes(config, shape, classes)
+
+
+def _counts(*where, **how) -> list[int]:
+    """Count the parameters of G and of D by tracing."""
+    counts = []
+    for network, shapes in zip(*_networks(*where, **how), strict=True):
+        sizes: list[int] = []
+        nn.trace(network, *shapes, parameter=lambda n, shape, k: sizes.append(int(np.prod(shape))))  # noqa: B023
+        counts.append(sum(sizes))
+    return counts
+
+
+# The systems whose networks these are, and what their authors' code counts.
+KNOWN = {
+    "64x64 grey": ({"channels": 1}, [3_574_656, 2_763_520]),
+    "64x64 colour": ({"channels": 3}, [3_576_704, 2_765_568]),
+    "64x64 grey, 10 classes": (
+        {"channels": 1, "classes": 10, "conditioning": "planes"},
+        [3_656_576, 2_773_760],
+    ),
+    "64x64 colour, 10 classes": (
+        {"channels": 3, "classes": 10, "conditioning": "planes"},
+        [3_658_624, 2_775_808],
+    ),
+    "the small NumPy system": ({"channels": 3, "width": 32}, [1_100_224, 694_656]),
+}
+
+
+@pytest.mark.parametrize("how,expected", KNOWN.values(), ids=KNOWN)
+def test_parameter_counts_of_known_systems(how, expected):
+    assert _counts((64, 64), **{"width": 64, "latent": 100, **how}) == expected
+
+
+@given(height=SIDES, width=SIDES, channels=st.sampled_from([1, 3]), classes=st.sampled_from([0, 3]))
+def test_every_size_is_built(height, width, channels, classes):
+    """Both sides a multiple of 4 from 16 to 256, square or not: by tracing, so in no time."""
+    for conditioning in ("projection", "planes") if classes else ("none",):
+        (generator, discriminator), (latents, images) = _networks(
+            (height, width), channels, classes, conditioning
+        )
+        assert nn.trace(generator, *latents)[0] == (2, channels, height, width)
+        assert nn.trace(discriminator, *images)[0] == (2,)
+
+
+@given(height=SIDES, width=SIDES)
+def test_halving_goes_on_while_it_can(height, width):
+    (h, w), maps = dcgan.plan((height, width), 8)
+    assert (h * 2 ** len(maps), w * 2 ** len(maps)) == (height, width)
+    assert min(h, w) >= 4
+    assert h % 2 or w % 2 or min(h, w) < 8
+    assert maps == [min(8 * 2**i, 64) for i in range(len(maps))]
+
+
+@pytest.mark.parametrize("size", [(28, 28), (20, 36), (16, 24), (60, 16)])
+def test_traced_shapes_are_true(size, any_engine32):
+    (generator, discriminator), (latents, images) = _networks(size, 3)
+    for network, shapes in ((generator, latents), (discriminator, images)):
+        first = nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN)
+        tensors = ({n: any_engine32.from_numpy(a) for n, a in group.items()} for group in first)
+        inputs = [any_engine32.from_numpy(normal(*shape)) for shape in shapes]
+        y, _ = nn.apply(network, *tensors, *inputs, training=True)
+        assert tuple(y.shape) == nn.trace(network, *shapes)[0]
+
+
+@pytest.mark.parametrize("size", [(30, 32), (32, 30), (12, 16), (16, 260), (0, 16), (1000, 7)])
+def test_a_size_it_cannot_build_is_refused_with_one_it_can(size):
+    with pytest.raises(InputError, match="multiple of 4 from 16 to 256") as caught:
+        dcgan.plan(size, 8)
+    assert f"{size[0]}x{size[1]}" in str(caught.value)
+    suggested = str(caught.value).rpartition("--image-size ")[2].rstrip(".")
+    height, width = map(int, suggested.split("x"))
+    assert dcgan.plan((height, width), 8)
+    assert all(
+        abs(a - b) <= 2 or b in (16, 256) for a, b in zip(size, (height, width), strict=True)
+    )
+
+
+def test_an_unknown_conditioning_is_refused():
+    (_, discriminator), (_, images) = _networks(classes=3, conditioning="projektion")
+    with pytest.raises(InputError, match="'projektion'.*Did you mean 'projection'.*none, planes"):
+        nn.trace(discriminator, *images)
+
+
+# Checkpoints are keyed by these: to rename one is to lose the users' runs.
+GENERATOR = [
+    "stem.conv.weight", "stem.norm.weight", "stem.norm.bias",
+    "up1.conv.weight", "up1.norm.weight", "up1.norm.bias", "image.conv.weight",
+]  # fmt: skip
+DISCRIMINATOR = [
+    "down1.conv.weight", "down2.conv.weight", "down2.norm.weight", "down2.norm.bias",
+    "score.conv.weight",
+]  # fmt: skip
+
+
+def _first(network, shapes):
+    return nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN)
+
+
+def test_names_of_parameters_and_buffers():
+    (generator, discriminator), (latents, images) = _networks(
+        (16, 16), classes=3, conditioning="projection"
+    )
+    parameters, buffers = _first(generator, latents)
+    assert list(parameters) == GENERATOR
+    statistics = ("running_mean", "running_var")
+    assert list(buffers) == [f"{n}.norm.{s}" for n in ("stem", "up1") for s in statistics]
+    parameters, buffers = _first(discriminator, images)
+    assert list(parameters) == [*DISCRIMINATOR, "label.conv.weight"]
+    assert list(buffers) == [f"down2.norm.{s}" for s in statistics]
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def _run(network, shapes, *inputs) -> np.ndarray:
+    parameters, buffers = _first(network, shapes)
+    return nn.apply(network, parameters, buffers, *inputs, training=False)[0]
+
+
+@pytest.mark.parametrize("conditioning", dcgan.CONDITIONINGS)
+def test_labels_reach_both_players(conditioning):
+    (generator, discriminator), (latents, images) = _networks(classes=3, conditioning=conditioning)
+    labels = [np.full(2, label) for label in range(3)]
+    pictures = [_run(generator, latents, normal(2, 6).astype(np.float32), y) for y in labels]
+    scores = [_run(discriminator, images, normal(2, 1, 16, 16), y) for y in labels]
+    for found in (pictures, scores):
+        assert all((found[0] != other).all() for other in found[1:])
+
+
+def test_projection_adds_the_product_of_embedding_and_features():
+    """Miyato and Koyama 2018, eq. 5: score(x, y) = <v + embedding(y), features(x)>."""
+    how = {"image_size": (16, 16), "channels": 1, "width": 8}
+    conditional = functools.partial(
+        dcgan.discriminator, classes=3, conditioning="projection", **how
+    )
+    x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
+    parameters, buffers = _first(conditional, [x.shape, labels.shape])
+    embedding = parameters["label.conv.weight"]
+    found = nn.apply(conditional, parameters, buffers, x, labels, training=False)[0]
+    plain = functools.partial(dcgan.discriminator, **how)
+    for i, label in enumerate(labels):
+        score = parameters["score.conv.weight"] + embedding[label : label + 1]
+        joined = {**parameters, "score.conv.weight": score}
+        expected = nn.apply(plain, joined, buffers, x[i : i + 1], training=False)[0]
+        assert_allclose(found[i : i + 1], expected, atol=1e-7)
+
+
+def test_planes_join_the_label_to_the_image():
+    """As if the image had a channel for each class, one of them filled with ones."""
+    how = {"image_size": (16, 16), "width": 8}
+    conditional = functools.partial(
+        dcgan.discriminator, channels=1, classes=3, conditioning="planes", **how
+    )
+    x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
+    parameters, buffers = _first(conditional, [x.shape, labels.shape])
+    found = nn.apply(conditional, parameters, buffers, x, labels, training=False)[0]
+    planes = np.zeros((4, 3, 16, 16))
+    planes[np.arange(4), labels] = 1
+    plain = functools.partial(dcgan.discriminator, channels=4, **how)
+    joined = np.concatenate([x, planes], axis=1)
+    expected = nn.apply(plain, parameters, buffers, joined, training=False)[0]
+    assert_array_equal(found, expected)
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+
+# N(0, 0.02) would make scores so small that rounding shows in them.
+SPREAD = Initialisation(
+    weight=initial.normal(0, 0.1), scale=initial.normal(1, 0.2), offset=initial.normal(0, 0.2)
+)
+PLAYERS = [
+    (player, conditioning)
+    for player in ("generator", "discriminator")
+    for conditioning in ("none", *dcgan.CONDITIONINGS)
+]
+
+
+def _player(player: str, conditioning: str) -> tuple:
+    """Return a player as a function of its parameters and inputs, and arrays to try it on."""
+    classes = 0 if conditioning == "none" else 3
+    networks, shapes = _networks((16, 24), 3, classes, conditioning)
+    which = ("generator", "discriminator").index(player)
+    x = normal(4, *shapes[which][0][1:])
+    inputs = [x, np.array([2, 0, 1, 2])] if classes else [x]
+    return network_as_function(networks[which], *inputs, initialisation=SPREAD)
+
+
+@pytest.mark.parametrize("player,conditioning", PLAYERS)
+def test_slopes_equal_differences_along_random_directions(player, conditioning):
+    """The whole network at once, first and second order; leaky ReLU's kinks allow 1e-4."""
+    function, *arrays = _player(player, conditioning)
+    floats = [i for i, a in enumerate(arrays) if a.dtype.kind == "f"]
+    found = outcomes(NUMPY64, function, arrays)
+    for order in (1, 2):
+        for seed in range(2):
+            directions = {i: normal(*arrays[i].shape, seed=seed + 7) for i in floats}
+            moved = [
+                [
+                    a + sign * 1e-6 * directions[i] if i in directions else a
+                    for i, a in enumerate(arrays)
+                ]
+                for sign in (1, -1)
+            ]
+            ends = [outcomes(NUMPY64, function, m, orders=order - 1)[-1] for m in moved]
+            output = normal(*ends[0].shape, seed=ends[0].ndim + 1)
+            slope = np.sum((ends[0] - ends[1]) * output) / 2e-6
+            along = np.concatenate([directions[i].ravel() for i in floats])
+            assert_allclose(found[order] @ along, slope, rtol=1e-4)
+
+
+@pytest.mark.parametrize("player,conditioning", PLAYERS)
+def test_engines_agree_in_float64(player, conditioning, other_engine):
+    assert_engines_agree(other_engine, *_player(player, conditioning), relative=1e-10)
+
+
+@pytest.mark.parametrize("player,conditioning", PLAYERS)
+def test_engines_agree_in_float32(player, conditioning, other_engine32):
+    assert_engines_agree(other_engine32, *_player(player, conditioning), relative=1e-4, orders=1)
+
+
+def test_images_are_between_minus_one_and_one():
+    function, *arrays = _player("generator", "none")
+    (pictures,) = outcomes(NUMPY64, function, arrays, orders=0)
+    assert -1 <= pictures.min() < -0.1 < 0.1 < pictures.max() <= 1

@@ -1,0 +1,175 @@
+"""A run that stops and goes on is, bit for bit, the run that never stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from train_helpers import (
+    ENGINES,
+    assert_same_state,
+    background,
+    command,
+    grids,
+    last_images,
+    log,
+    needs_posix,
+    needs_torch,
+    newest,
+    one_thread,  # noqa: F401
+    tiny,
+    trained,
+    until,
+)
+
+from ganbaru import checkpoint
+from ganbaru.config import to_yaml
+
+GAMES = {
+    "plain": {},
+    "unconditional": {"conditioning": "none"},
+    "two D updates": {"d_steps": 2},
+    "relativistic": {"objective": "rasgan"},
+    "relativistic, two D updates": {"objective": "rsgan", "d_steps": 2, "conditioning": "planes"},
+    "penalties": {"objective": "wgan", "penalty": "wgan-gp+r1"},
+    "replacement": {"replacement": True},
+    "float64": {"precision": "float64"},
+}
+
+
+def in_parts(folder: Path, cuts: list[int], steps: int, **options) -> Path:
+    """Train up to each cut, then to the end, going on from the checkpoint each time."""
+    for i, total in enumerate([*cuts, steps]):
+        run = trained(folder, steps=total, resume=i > 0, **options)
+    return run
+
+
+def assert_same_run(parts: Path, whole: Path) -> None:
+    assert_same_state(parts, whole)
+    assert log(parts) == log(whole)
+    drawn, expected = grids(parts), grids(whole)
+    assert {images: drawn[images] for images in expected} == expected
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("game", GAMES)
+def test_parts_equal_the_whole(tmp_path, engine, game):
+    options = {"engine": engine, **GAMES[game]}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    # An epoch has 5 batches, a line of the log 3: both cuts fall inside the one or the other.
+    parts = in_parts(tmp_path, [4, 6], 12, run=tmp_path / "parts", **options)
+    assert_same_run(parts, whole)
+    assert len(log(whole)) == (8 if "d_steps" in options else 4)
+
+
+def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
+    whole = trained(tmp_path, run=tmp_path / "whole")
+
+    @settings(max_examples=8)
+    @given(st.sets(st.integers(1, 11), min_size=1, max_size=3))
+    def check(cuts):
+        parts = in_parts(tmp_path, sorted(cuts), 12, run=tmp_path / "parts")
+        assert_same_run(parts, whole)
+        assert grids(parts).keys() == grids(whole).keys() | {8 * cut for cut in cuts}
+        shutil.rmtree(parts)
+
+    check()
+
+
+def test_other_seed_is_another_run(tmp_path):
+    """The comparison above can fail."""
+    one = trained(tmp_path, run=tmp_path / "one")
+    other = trained(tmp_path, run=tmp_path / "other", seed=1)
+    with pytest.raises(AssertionError):
+        assert_same_state(one, other)
+    assert log(one) != log(other)
+
+
+@needs_torch
+@pytest.mark.parametrize("order", [("numpy", "torch"), ("torch", "numpy")])
+def test_engine_may_change_on_the_way(tmp_path, order):
+    first, second = order
+    options = {"precision": "float64", "objective": "rasgan", "penalty": "r1"}
+    whole = trained(tmp_path, run=tmp_path / "whole", engine=first, steps=12, **options)
+    trained(tmp_path, engine=first, steps=7, **options)
+    parts = trained(tmp_path, engine=second, steps=12, resume=True, **options)
+    expected, _ = newest(whole)
+    found, header = newest(parts)
+    assert header.config["engine"] == second and header.step == 12
+    for group, arrays in expected.items():
+        for name, array in arrays.items():
+            np.testing.assert_allclose(found[group][name], array, rtol=0, atol=1e-7)
+    for line, twin in zip(log(whole), log(parts), strict=True):
+        assert line == pytest.approx(twin, abs=1e-7)
+
+
+# --- real processes ---------------------------------------------------------------------------
+
+KILLED = {"log_every": 40, "sample_every": 80, "checkpoint_every": 400, "keep": 2}
+
+
+def started(folder: Path, **options) -> tuple[Path, list]:
+    """Write the configuration of a long run; return its folder and the words that start it."""
+    config = tiny(folder, steps=10**6, run=folder / "stopped", **options)
+    (folder / "config.yaml").write_text(to_yaml(config))
+    return folder / "stopped", ["train", "--config", folder / "config.yaml"]
+
+
+@needs_posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, number):
+    run, words = started(tmp_path, **KILLED)
+    with background(*words, cwd=tmp_path) as process:
+        until(lambda: last_images(run) >= 160, process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and err == ""
+    stopped = newest(run)[1]
+    goes_on = f"ganbaru train --run {run} --resume"
+    assert goes_on in out and f"{stopped.images:,} images" in out
+    total = stopped.step + 20
+    assert command(*goes_on.split()[1:], "--steps", total).code == 0
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=total, **KILLED)
+    assert_same_run(run, whole)
+
+
+@needs_posix
+def test_killed_run_goes_on_from_its_checkpoint_without_leaving_doubles(tmp_path):
+    run, words = started(tmp_path, **KILLED)
+
+    def ahead() -> bool:
+        kept = checkpoint.found(run / "checkpoints")
+        return len(kept) > 1 and last_images(run) > int(kept[-1].stem) + 80
+
+    with background(*words, cwd=tmp_path) as process:
+        until(ahead, process)
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    kept = checkpoint.found(run / "checkpoints")
+    assert max(grids(run)) > int(kept[-1].stem)
+    (run / "checkpoints" / f".{kept[-1].stem}.99.safetensors.tmp").write_bytes(b"half")
+    with (run / "log.jsonl").open("a") as file:
+        file.write('{"images": 99999999, "st')  # what a crash in the middle of a line leaves
+    steps = newest(run)[1].step + 30
+    assert command("train", "--run", run, "--resume", "--steps", steps).code == 0
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=steps, **KILLED)
+    assert_same_run(run, whole)
+    assert grids(run).keys() == grids(whole).keys()
+    images = [line["images"] for line in log(run)]
+    assert images == sorted(set(images)) and images[-1] == 8 * steps
+    assert not [name for name in os.listdir(run / "checkpoints") if name.startswith(".")]
+
+
+def test_a_grid_for_which_a_killed_run_had_no_time_is_drawn(tmp_path):
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=10)
+    run = trained(tmp_path, steps=5)
+    (run / "samples" / "0000000040.png").unlink()
+    trained(tmp_path, steps=10, resume=True)
+    assert grids(run) == grids(whole)

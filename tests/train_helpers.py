@@ -1,0 +1,180 @@
+"""Tiny runs: data, configurations, the command itself, and what a run left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from ganbaru import Config, callbacks, checkpoint, cli, training
+from ganbaru.config import from_preset
+
+ROOT = Path(__file__).resolve().parents[1]
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="needs torch, which is not installed")
+ENGINES = ["numpy", pytest.param("torch", marks=needs_torch)]
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
+
+Lines = list[dict[str, float]]
+
+
+@pytest.fixture(autouse=HAS_TORCH)
+def one_thread() -> Iterator[None]:
+    """Hold PyTorch to one thread: two that wait for a busy core make tiny nets 50 times slower."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+def pictures(
+    path: Path, *, count: int = 43, side: int = 16, channels: int = 1, classes: int = 3
+) -> Path:
+    """Write a set of random pictures, labelled in turn unless `classes` is 0."""
+    shape = (count, side, side, channels)
+    arrays = {"images": np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)}
+    if classes:
+        arrays["labels"] = np.arange(count) % classes
+    np.savez(path, **arrays)
+    return path
+
+
+def tiny(folder: Path, **options: Any) -> Config:
+    """Return a configuration that trains a few thousand parameters on 43 pictures of 16x16."""
+    data = folder / "pictures.npz"
+    if not data.exists():
+        pictures(data)
+    base = {"data": data, "image_size": None, "width": 4, "latent": 8, "batch": 8,
+            "run": folder / "run", "log_every": 24, "sample_every": 40, "steps": 12}  # fmt: skip
+    return from_preset("digits", **(base | options))
+
+
+def trained(folder: Path, **options: Any) -> Path:
+    """Train a tiny run in this process, without plot and display; returns its folder."""
+    habits = [callbacks.Log(), callbacks.Checkpoints(), callbacks.Samples()]
+    return training.train(tiny(folder, **options), habits)
+
+
+def played(config: Config) -> training.Run:
+    """Train with no habits at all."""
+    run = training.build(config)
+    training.loop(run, [], lambda: False)
+    return run
+
+
+def newest(run: Path) -> tuple[checkpoint.Groups, checkpoint.Header]:
+    return checkpoint.load(checkpoint.found(run / "checkpoints")[-1])
+
+
+def log(run: Path) -> Lines:
+    """Return the lines of a log without what a clock says."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    clock = ("seconds", "images_per_second")
+    return [{key: value for key, value in line.items() if key not in clock} for line in lines]
+
+
+def grids(run: Path) -> dict[int, bytes]:
+    """Return the sample grids by their number of images."""
+    return {int(path.stem): path.read_bytes() for path in (run / "samples").glob("*.png")}
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    """Compare two runs' newest checkpoints bit for bit: every tensor of every group."""
+    (first, about_first), (second, about_second) = newest(one), newest(other)
+    assert first.keys() == second.keys() and "generator_square" in first and "ema_buffers" in first
+    for group, arrays in first.items():
+        assert arrays.keys() == second[group].keys()
+        for name, array in arrays.items():
+            twin = second[group][name]
+            assert (array.dtype, array.shape) == (twin.dtype, twin.shape)
+            assert array.tobytes() == twin.tobytes(), f"{group}/{name}"
+    for field in ("step", "images", "data", "reports"):
+        assert getattr(about_first, field) == getattr(about_second, field)
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*arguments: Any) -> Said:
+    """Run the command in this process."""
+    out, err, path = io.StringIO(), io.StringIO(), list(sys.path)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli.main([str(argument) for argument in arguments])
+    finally:
+        sys.path[:] = path  # the command adds the current folder
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def words(*arguments: Any) -> list[str]:
+    """Return the command line of the real thing."""
+    return [sys.executable, "-m", "ganbaru", *map(str, arguments)]
+
+
+def process(*arguments: Any, cwd: Path, **options: Any) -> Said:
+    """Run the command as a process of its own."""
+    done = subprocess.run(
+        words(*arguments), cwd=cwd, capture_output=True, text=True, timeout=120, **options
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def _default_signals() -> None:
+    # A job that a shell put in the background ignores Ctrl-C, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def background(*arguments: Any, cwd: Path, **options: Any) -> Iterator[subprocess.Popen]:
+    """Start the command and yield its process, which does not outlive the block."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+    if os.name == "posix":
+        pipes["preexec_fn"] = _default_signals
+    with subprocess.Popen(words(*arguments), cwd=cwd, **pipes) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def until(condition: Callable[[], bool], started: subprocess.Popen, seconds: float = 60) -> None:
+    """Wait until a condition holds of what a process does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if started.poll() is not None:
+            raise AssertionError(f"it ended with {started.returncode}: {started.communicate()}")
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+def last_images(run: Path) -> int:
+    """Return the images of a log's last whole line, 0 before the first."""
+    path = run / "log.jsonl"
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return json.loads(whole[-1])["images"] if whole else 0
