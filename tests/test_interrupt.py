@@ -24,7 +24,7 @@ from ganbaru import interrupt, training
 from ganbaru.config import to_yaml
 
 pytestmark = needs_posix
-NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+NUMBERS = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import zlib
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from helpers import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import initial, nn, ops
+from ganbaru import initial, nn, ops, randomness
 from ganbaru.initial import Initialisation
 
 SPREAD = Initialisation(
@@ -136,6 +137,22 @@ def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
         assert_close(fused, composed, 1e-10)
 
 
+def test_fused_batch_norm_is_twice_differentiable_in_the_images_alone(any_engine):
+    """With constant weights: only the images tell that this gradient will be differentiated."""
+    weight, bias = any_engine.from_numpy(positive(3)), any_engine.from_numpy(normal(3))
+    forms = (_fused(any_engine), nn.composed_batch_norm)
+    found, expected = (
+        outcomes(
+            any_engine,
+            lambda x, rule=rule: _normalising(any_engine, rule, 3)(x, weight, bias),
+            [normal(4, 3, 2, 2)],
+        )
+        for rule in forms
+    )
+    for fused, composed in zip(found, expected, strict=True):
+        assert_close(fused, composed, 1e-10)
+
+
 @pytest.mark.parametrize("shape", NORMALISED)
 def test_running_statistics_are_pytorchs(shape, any_engine):
     """They move a tenth of the way to the batch's mean and its unbiased variance."""
@@ -241,16 +258,20 @@ def test_first_values_depend_on_seed_and_name_alone():
     again, other, prefixed = _first()[0], _first(seed=1)[0], _first(prefix="generator.")[0]
     for name, values in _first()[0].items():
         assert_array_equal(again[name], values)
-        kind = "offset" if name.endswith("bias") else "weight"
-        if kind == "weight":
+        if not name.endswith("bias"):
             assert (other[name] != values).any()
             assert (prefixed[name] != values).any()
-            alone = initial.DCGAN.values(0, name, _kind(name), values.shape)
-            assert_array_equal(alone, values)
 
 
-def _kind(name: str) -> str:
-    return "scale" if "norm" in name else "weight"
+def test_first_values_are_drawn_as_documented():
+    """docs/randomness.md: normal numbers of (seed, "weights", CRC-32 of the name)."""
+    parameters, _ = _first(seed=7, prefix="generator.")
+    rules = {"body.conv.weight": (0, 0.02), "body.norm.weight": (1, 0.02), "head.weight": (0, 0.02)}
+    for name, (mean, deviation) in rules.items():
+        values = parameters[name]
+        index = zlib.crc32(f"generator.{name}".encode())
+        drawn = randomness.normal(7, "weights", index, values.size)
+        assert_allclose(values.ravel(), mean + deviation * drawn, rtol=1e-6)
 
 
 def test_only_training_moves_the_running_statistics(any_engine32):
@@ -278,19 +299,32 @@ def test_in_inference_an_image_does_not_depend_on_its_batch():
     assert_allclose(together[2:3], alone, rtol=0, atol=1e-6)
 
 
-def test_running_statistics_carry_no_gradient(any_engine):
-    parameters, buffers = (
-        {name: any_engine.from_numpy(a) for name, a in group.items()} for group in _first()
+def test_what_a_layer_keeps_carries_no_gradient(any_engine):
+    """Its new buffers are values, also within a gradient; composed ones are made of operations."""
+
+    def network(scope, x):
+        scope.buffer("average", (), 0.0)
+        y = x * scope.parameter("weight", (3,), "weight")
+        scope.update("average", ops.mean(y))
+        return nn.batch_norm(scope.child("norm"), y)
+
+    parameters = {"weight": normal(3), "norm.weight": positive(3), "norm.bias": normal(3)}
+    buffers = {"average": np.zeros(()), "norm.running_mean": np.zeros(3)}
+    buffers["norm.running_var"] = np.ones(3)
+    given, kept = (
+        {name: any_engine.from_numpy(array) for name, array in group.items()}
+        for group in (parameters, buffers)
     )
-    x = any_engine.from_numpy(normal(6, 3, 5, 4))
+    x = any_engine.from_numpy(normal(4, 3))
 
     def loss(p):
-        _, moved = nn.apply(_two_layers, p, buffers, x, training=True)
-        return ops.sum(moved["body.norm.running_mean"] * 1.0), None
+        _, moved = nn.apply(network, p, kept, x, training=True)
+        assert moved.keys() == buffers.keys()
+        return ops.sum(ops.concat([ops.reshape(b, (-1,)) for b in moved.values()])), None
 
-    _, _, gradients = ops.value_and_grad(loss, parameters)
-    for name in NAMES:
-        assert (ops.to_numpy(gradients[name]) == 0).all()
+    _, _, gradients = ops.value_and_grad(loss, given)
+    for slope in gradients.values():
+        assert (ops.to_numpy(slope) == 0).all()
 
 
 def test_tracing_counts_multiplications():

@@ -51,11 +51,11 @@ def test_existing_run_by_name_path_and_from_inside(here):
 
 
 def test_unknown_run_names_those_there_are(here):
-    with pytest.raises(InputError, match="no run at runs/cats. There are no runs below runs/ yet"):
+    with pytest.raises(InputError, match="no run at runs.cats. There are no runs below runs/ yet"):
         runs.existing("cats")
     trained(here, run="cat", steps=1)
     trained(here, run="dogs", steps=1)
-    said = r"no run at runs/cats. Did you mean 'cat'\? Runs here: cat, dogs\."
+    said = r"no run at runs.cats. Did you mean 'cat'\? Runs here: cat, dogs\."
     with pytest.raises(InputError, match=said):
         runs.existing("cats")
 
@@ -90,7 +90,7 @@ def listing(folder: Path) -> dict[str, bytes]:
 def test_existing_run_is_refused_untouched(here):
     trained(here, run="a", steps=2)
     before = listing(here / "runs")
-    with pytest.raises(InputError, match="runs/a is not empty.*--resume.*--overwrite"):
+    with pytest.raises(InputError, match="runs.a is not empty.*--resume.*--overwrite"):
         trained(here, run="a", steps=3)
     assert listing(here / "runs") == before
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from train_helpers import ENGINES, command, needs_torch, newest, pictures, trained
+from train_helpers import (
+    ENGINES,
+    command,
+    needs_torch,
+    newest,
+    one_thread,  # noqa: F401
+    pictures,
+    trained,
+)
 
 from ganbaru import InputError, output, randomness, sample
 from ganbaru.media import to_bytes

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers import NUMPY32, NUMPY64, Table, assert_close, table
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import ops, step
+from ganbaru import nn, ops, step
 from ganbaru.networks.dcgan import CONDITIONINGS
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
@@ -96,8 +98,9 @@ Z, CLASSES = 6, 5
 class HandWritten:
     """The 16x16 game of the tests in torch.nn modules, (N, C, H, W) in memory, float64."""
 
-    def __init__(self, torch, state: dict, conditional: bool, rate: float) -> None:
+    def __init__(self, torch, state: dict, conditional: bool, relativistic: bool) -> None:
         self.torch, self.extra = torch, CLASSES if conditional else 0
+        self.relativistic = relativistic
         nn = torch.nn
         plain = {"bias": False, "dtype": torch.float64}
         self.generator = nn.Sequential(
@@ -125,7 +128,7 @@ class HandWritten:
                 for mine, array in zip(module.parameters(), state[player].values(), strict=True):
                     mine.copy_(torch.tensor(array))
         self.optimisers = {
-            player: torch.optim.Adam(module.parameters(), lr=rate, betas=(0.5, 0.999))
+            player: torch.optim.Adam(module.parameters(), lr=2e-3, betas=(0.5, 0.999))
             for player, module in self.players().items()
         }
 
@@ -152,16 +155,24 @@ class HandWritten:
         self.optimisers[player].step()
         return loss.item()
 
+    def reals(self, batch: dict):
+        return self.scores(self.torch.tensor(batch["real"]).contiguous(), batch["real_label"])
+
+    def cross_entropy(self, scores, target: float):
+        return self.loss(scores, self.torch.full_like(scores, target))
+
     def update_discriminator(self, batch: dict) -> float:
         fakes = self.fakes(batch["latent"], batch["label"]).detach()
-        real = self.scores(self.torch.tensor(batch["real"]).contiguous(), batch["real_label"])
-        fake = self.scores(fakes, batch["label"])
-        ones, zeros = self.torch.ones_like(real), self.torch.zeros_like(fake)
-        return self.learn("discriminator", self.loss(real, ones) + self.loss(fake, zeros))
+        real, fake = self.reals(batch), self.scores(fakes, batch["label"])
+        if self.relativistic:
+            return self.learn("discriminator", self.cross_entropy(real - fake, 1.0))
+        loss = self.cross_entropy(real, 1.0) + self.cross_entropy(fake, 0.0)
+        return self.learn("discriminator", loss)
 
     def update_generator(self, batch: dict) -> float:
+        real = self.reals(batch).detach() if self.relativistic else 0.0
         fake = self.scores(self.fakes(batch["latent"], batch["label"]), batch["label"])
-        return self.learn("generator", self.loss(fake, self.torch.ones_like(fake)))
+        return self.learn("generator", self.cross_entropy(fake - real, 1.0))
 
     def arrays(self, player: str) -> tuple[list, list]:
         """Return parameters and running statistics, in order."""
@@ -175,11 +186,13 @@ def _in_numpy(batch: step.Batch) -> dict:
 
 
 @pytest.mark.parametrize("conditioning", ["none", "planes"])
-def test_three_steps_equal_a_hand_written_pytorch_dcgan(conditioning, any_engine):
+@pytest.mark.parametrize("objective", ["non-saturating", "rsgan"])
+def test_three_steps_equal_a_hand_written_pytorch_dcgan(objective, conditioning, any_engine):
     """Weights, running statistics of both players and losses, with batch norm in training."""
     torch = pytest.importorskip("torch")
-    game = table(any_engine, conditioning=conditioning)
-    theirs = HandWritten(torch, game.arrays(), conditioning != "none", rate=2e-3)
+    game = table(any_engine, conditioning=conditioning, objective=objective)
+    how = {"conditional": conditioning != "none", "relativistic": objective == "rsgan"}
+    theirs = HandWritten(torch, game.arrays(), **how)
     for number in range(3):
         of_d, of_g = (
             _in_numpy(draw(number)) for draw in (game.draw.discriminator, game.draw.generator)
@@ -265,6 +278,27 @@ def test_both_labels_reach_the_discriminators_update(which):
         game.state, _ = step.discriminator_update(game.game, game.state, step.Batch(**labels), 1)
         updated.append(game.arrays()["discriminator"]["score.conv.weight"])
     assert (updated[0] != updated[1]).all()
+
+
+def test_a_penalty_scores_each_side_under_its_own_label():
+    game = table(NUMPY64, conditioning="planes")
+    batch = game.draw.discriminator(0)
+    seen = []
+
+    def spy(score_real, score_fake, real, fake, mix):
+        seen.extend(ops.stop_gradient(score(real)) for score in (score_real, score_fake))
+        return ops.mean(score_real(real)) * 0.0
+
+    first = game.arrays()
+    rules = dataclasses.replace(game.game, penalties=(spy,))
+    step.discriminator_update(rules, game.state, batch, 1)
+    assert (batch.label != batch.real_label).any()
+    for found, label in zip(seen, (batch.real_label, batch.label), strict=True):
+        expected, _ = nn.apply(
+            rules.discriminator, first["discriminator"], first["discriminator_buffers"],
+            batch.real, label, training=True,
+        )  # fmt: skip
+        assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 def test_sampling_between_steps_disturbs_nothing(any_engine32):

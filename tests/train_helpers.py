@@ -113,11 +113,15 @@ def assert_same_state(one: Path, other: Path) -> None:
 
 
 class Said(NamedTuple):
-    """What a command returned and printed."""
+    """What a command returned and printed, paths with slashes on every system."""
 
     code: int
     out: str
     err: str
+
+
+def said(code: int, out: str, err: str) -> Said:
+    return Said(code, out.replace(os.sep, "/"), err.replace(os.sep, "/"))
 
 
 def command(*arguments: Any) -> Said:
@@ -128,7 +132,7 @@ def command(*arguments: Any) -> Said:
             code = cli.main([str(argument) for argument in arguments])
     finally:
         sys.path[:] = path  # the command adds the current folder
-    return Said(code, out.getvalue(), err.getvalue())
+    return said(code, out.getvalue(), err.getvalue())
 
 
 def words(*arguments: Any) -> list[str]:
@@ -141,7 +145,7 @@ def process(*arguments: Any, cwd: Path, **options: Any) -> Said:
     done = subprocess.run(
         words(*arguments), cwd=cwd, capture_output=True, text=True, timeout=120, **options
     )
-    return Said(done.returncode, done.stdout, done.stderr)
+    return said(done.returncode, done.stdout, done.stderr)
 
 
 def _default_signals() -> None:

@@ -44,8 +44,8 @@ def save(path: Path, groups: Groups, header: Header) -> None:
         for group, arrays in groups.items()
         for name, array in arrays.items()
     }
-    about = json.dumps({"format": FORMAT, **dataclasses.asdict(header)})
-    content = pack(tensors, metadata={"ganbaru": about})
+    about = {"format": FORMAT, "groups": list(groups), **dataclasses.asdict(header)}
+    content = pack(tensors, metadata={"ganbaru": json.dumps(about)})
     with files.replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
         file.flush()
@@ -58,7 +58,7 @@ def load(path: Path) -> tuple[Groups, Header]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            header = _header(path, (file.metadata() or {}).get("ganbaru", ""))
+            names, header = _header(path, (file.metadata() or {}).get("ganbaru", ""))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"There is no checkpoint at {path}.") from error
@@ -71,14 +71,14 @@ def load(path: Path) -> tuple[Groups, Header]:
             f"The checkpoint {path} is damaged or cut short ({error}). Delete it to go on from the "
             f"one before it, or name another with --checkpoint."
         ) from error
-    groups: Groups = {}
+    groups: Groups = {name: {} for name in names}  # a network may have no buffers
     for key, array in tensors.items():
         group, _, name = key.partition("/")
-        groups.setdefault(group, {})[name] = array
+        groups[group][name] = array
     return groups, header
 
 
-def _header(path: Path, text: str) -> Header:
+def _header(path: Path, text: str) -> tuple[list[str], Header]:
     try:
         about = json.loads(text)
         number = int(about.pop("format"))
@@ -92,7 +92,7 @@ def _header(path: Path, text: str) -> Header:
             f"The checkpoint {path} was written by ganbaru {about.get('version')}, which is newer "
             f"than this one. Install that version or a later one: pip install -U ganbaru."
         )
-    return Header(**about)
+    return about.pop("groups"), Header(**about)
 
 
 def found(folder: Path) -> list[Path]:

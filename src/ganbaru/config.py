@@ -99,7 +99,10 @@ TOTALS = ("steps", "images", "epochs", "minutes")
 @functools.cache
 def kind(name: str) -> tuple[Any, bool]:
     """Return the type of a field, and whether it may be None."""
-    hint = typing.get_type_hints(Config)[name]
+    hints = typing.get_type_hints(Config)
+    if name not in hints:
+        raise unknown("field", str(name), hints)
+    hint = hints[name]
     inner = [each for each in typing.get_args(hint) if each is not type(None)]
     optional = type(None) in typing.get_args(hint)
     return (inner[0], True) if optional else (hint, False)
@@ -250,11 +253,7 @@ def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any
 
 def from_fields(fields: Mapping[str, Any]) -> Config:
     """Build a configuration from fields by name; the others keep their defaults."""
-    known = [field.name for field in dataclasses.fields(Config)]
-    for name in fields:
-        if name not in known:
-            raise unknown("field", str(name), known)
-    return Config(**fields)
+    return Config(**{name: typed(name, value) for name, value in fields.items()})
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -275,7 +274,10 @@ def load_yaml(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no configuration: write lines such as `batch: 64`.")
-    return found
+    try:
+        return {name: typed(name, value) for name, value in found.items()}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def to_yaml(config: Config) -> str:

@@ -53,7 +53,10 @@ def _user_module(path: str) -> ModuleType:
 def _attribute(found: ModuleType, name: str) -> object:
     if not hasattr(found, name):
         near = did_you_mean(name, vars(found))
-        raise InputError(f"Module {found.__name__!r} has no {name!r}.{near} Check the spelling.")
+        raise InputError(
+            f"Module {found.__name__!r} has no {name!r}.{near} Write it there, or check the "
+            f"spelling."
+        )
     return getattr(found, name)
 
 
