@@ -55,7 +55,12 @@ FORMULAS = {
 
 
 def test_every_objective_has_a_formula_here():
-    assert FORMULAS.keys() == OBJECTIVES.keys()
+    ours = {
+        n
+        for n, found in OBJECTIVES.items()
+        if getattr(found, "d", found).__module__ == "ganbaru.objectives"
+    }
+    assert FORMULAS.keys() == ours  # other tests may have registered their own
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -36,7 +36,12 @@ def bowl(steepness: float):
 
 
 def test_every_penalty_has_a_closed_form_here():
-    assert BOWL.keys() == PENALTIES.keys()
+    ours = {
+        n
+        for n, found in PENALTIES.items()
+        if getattr(found, "d", found).__module__ == "ganbaru.penalties"
+    }
+    assert BOWL.keys() == ours  # other tests may have registered their own
 
 
 @pytest.mark.parametrize("name", BOWL)
