@@ -23,6 +23,17 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=importlib.util.find_spec("torch") is not None)
+def one_thread():
+    """Hold PyTorch to one thread: two that wait for a busy core make tiny nets 50 times slower."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def engine(name: str, precision: str) -> Engine:
     """Load an engine, or skip the test that needs it."""
     library, _ = engines.LIBRARIES[name]

@@ -20,7 +20,6 @@ from train_helpers import (
     command,
     needs_posix,
     newest,
-    one_thread,  # noqa: F401
     pictures,
     process,
     tiny,

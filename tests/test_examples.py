@@ -18,7 +18,6 @@ from train_helpers import (
     log,
     needs_torch,
     newest,
-    one_thread,  # noqa: F401
     pictures,
     played,
     tiny,

@@ -22,7 +22,6 @@ from train_helpers import (
     needs_posix,
     needs_torch,
     newest,
-    one_thread,  # noqa: F401
     tiny,
     trained,
     until,

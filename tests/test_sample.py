@@ -12,7 +12,6 @@ from train_helpers import (
     command,
     needs_torch,
     newest,
-    one_thread,  # noqa: F401
     pictures,
     trained,
 )

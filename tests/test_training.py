@@ -19,7 +19,6 @@ from train_helpers import (
     grids,
     log,
     newest,
-    one_thread,  # noqa: F401
     pictures,
     played,
     tiny,

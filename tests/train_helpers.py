@@ -30,17 +30,6 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals
 Lines = list[dict[str, float]]
 
 
-@pytest.fixture(autouse=HAS_TORCH)
-def one_thread() -> Iterator[None]:
-    """Hold PyTorch to one thread: two that wait for a busy core make tiny nets 50 times slower."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # --- runs -------------------------------------------------------------------------------------
 
 

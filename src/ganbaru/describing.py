@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganbaru import model, nn, training
+from ganbaru import model, nn, registry, training
 from ganbaru.config import Config
 from ganbaru.model import Shape
 
@@ -34,13 +34,22 @@ class Player:
 
 
 def assumed(config: Config) -> tuple[Shape, int]:
-    """Return the image shape (H, W, C) and the number of classes, from the data where need be."""
-    if config.data:
+    """Return the image shape (H, W, C) and the number of classes of what a configuration names.
+
+    A known set tells both without its files; a path is looked into; without data, 64x64 RGB.
+    """
+    if config.data in registry.names("data"):
+        known = registry.module("data", config.data)
+        (height, width, channels), classes = known.SHAPE, known.CLASSES
+    elif config.data:
         source = training.load_data(config)
         height, width, channels = source.images.shape[1:]
-        return (height, width, channels), len(training.label_names(config, source))
-    height, width = config.size or (64, 64)
-    return (height, width, config.channels or 3), 0
+        classes = len(training.label_names(config, source))
+    else:
+        height, width, channels, classes = 64, 64, 3, 0
+    height, width = config.size or (height, width)
+    shape = (height, width, config.channels or channels)
+    return shape, classes if config.conditioning != "none" else 0
 
 
 def layers(config: Config, shape: Shape, classes: int) -> list[Player]:

@@ -11,7 +11,7 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """The run itself failed (a loss became infinite, the disk is full); nothing saved is lost."""
+    """The run itself failed: it diverged, or a download broke off. What was saved is kept."""
 
 
 def did_you_mean(value: str, choices: Iterable[str]) -> str:

@@ -77,10 +77,10 @@ def _head(path: Path) -> bytes:
 
 
 def _is_module(what: str) -> bool:
-    """Tell whether a dotted name begins with a package that Python finds."""
-    first, dot, _ = what.partition(".")
+    """Tell whether a name begins with a module or package that Python finds."""
+    first = what.partition(".")[0]
     try:
-        return bool(dot and first.isidentifier() and importlib.util.find_spec(first))
+        return bool(first.isidentifier() and importlib.util.find_spec(first))
     except ValueError:  # __main__ has no specification
         return False
 

@@ -9,6 +9,8 @@ import numpy as np
 from ganbaru.data._cache import kept
 from ganbaru.data._source import Arrays, Original, Progress, checked, of_reader
 
+SHAPE, CLASSES = (8, 8, 1), 10  # of an image (H, W, C); told without the files
+
 
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
     """Take every sixth image for testing (300 of them), the others for training (1,497)."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from ganbaru.data import _published
 from ganbaru.data._source import Original, Progress
 
+SHAPE, CLASSES = (28, 28, 1), 10  # of an image (H, W, C); told without the files
+
 FASHION_MNIST = _published.Published(
     name="fashion-mnist",
     folders=("FashionMNIST", "fashion_mnist"),

@@ -29,7 +29,7 @@ def check(device: str) -> None:
     try:
         torch.zeros((), device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
         raise ValueError(
             f"PyTorch says: {reason}. Allowed here: {', '.join(_devices())}"
         ) from error

@@ -36,8 +36,9 @@ from .tape import grad, stop_gradient, value_and_grad, value_of
 
 __all__ = [
     "array_module", "broadcast_to", "concat", "conv2d", "conv_transpose2d", "exp", "grad",
-    "leaky_relu", "log", "matmul", "maximum", "mean", "one_hot", "pad", "reshape", "sigmoid", "softplus", "sqrt",
-    "stop_gradient", "sum", "take", "tanh", "transpose", "value_and_grad", "where",
+    "leaky_relu", "log", "matmul", "maximum", "mean", "one_hot", "pad", "reshape", "sigmoid",
+    "softplus", "sqrt", "stop_gradient", "sum", "take", "tanh", "transpose", "value_and_grad",
+    "where",
 ]  # fmt: skip
 
 FUSED = {"adam": adam, "batch_norm": batch_norm, "move_towards": move_towards}

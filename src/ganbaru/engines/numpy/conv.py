@@ -75,9 +75,10 @@ def _scattered(
     else:
         image = _add_taps((matrix.T @ rows.T).reshape(kh, kw, channels, n, oh, ow), stride)
     height, width = size
-    missing = [max(0, side + padding - grown) for side, grown in zip(size, image.shape[1:3])]
-    if any(missing):  # rows or columns that no kernel reached
-        image = array_module(image).pad(image, [(0, 0), *((0, m) for m in missing), (0, 0)])
+    below, right = height + padding - image.shape[1], width + padding - image.shape[2]
+    if below > 0 or right > 0:  # rows or columns that no kernel reached
+        beyond = ((0, 0), (0, max(0, below)), (0, max(0, right)), (0, 0))
+        image = array_module(image).pad(image, beyond)
     return image[:, padding : padding + height, padding : padding + width]
 
 

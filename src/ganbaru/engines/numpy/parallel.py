@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 # Elements in a block of an elementwise pass: 128k float32 are 512 KB, half of a usual L2 cache.
@@ -23,9 +24,9 @@ BLOCK = 1 << 17
 
 def thread_count() -> int:
     """Return how many threads the engine uses: $GANBARU_THREADS, or the cores it may run on."""
-    chosen = os.environ.get("GANBARU_THREADS")
-    if chosen:
-        return max(1, int(chosen))
+    chosen = os.environ.get("GANBARU_THREADS", "")
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -33,7 +34,9 @@ def thread_count() -> int:
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="ganbaru")
+    # What NumPy says of overflow is silenced in the caller at most: a thread has its own setting.
+    quiet = functools.partial(np.seterr, over="ignore", invalid="ignore", divide="ignore")
+    return ThreadPoolExecutor(thread_count(), "ganbaru", initializer=quiet)
 
 
 @functools.cache
