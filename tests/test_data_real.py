@@ -10,7 +10,7 @@ import pytest
 from data_helpers import REAL, cache, needs_real_data  # noqa: F401
 from PIL import Image
 
-from ganbaru import data
+from ganbaru import data, registry
 
 pytestmark = needs_real_data
 
@@ -98,3 +98,11 @@ def test_cats(real):
         for i in (0, 4000, 7907):
             with archive.open(names[i]) as file, Image.open(file) as image:
                 assert (source.images[i] == np.asarray(image)).all()
+
+
+@pytest.mark.parametrize("name", registry.names("data"))
+def test_known_sets_are_as_they_say(real, name):
+    """`describe` believes SHAPE and CLASSES when a set's files are not there."""
+    known, found = registry.module("data", name), data.load(name, split="test")
+    assert found.images.shape[1:] == known.SHAPE
+    assert len(found.classes) == known.CLASSES
