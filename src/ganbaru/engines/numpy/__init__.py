@@ -11,26 +11,28 @@ from .conv import conv2d, conv_transpose2d
 from .fused import adam, batch_norm, move_towards
 from .parallel import thread_count
 from .rules import (
-    array_module,
-    broadcast_to,
-    concat,
     exp,
     leaky_relu,
     log,
     matmul,
     maximum,
+    sigmoid,
+    softplus,
+    sqrt,
+    tanh,
+    where,
+)
+from .shapes import (
+    array_module,
+    broadcast_to,
+    concat,
     mean,
     one_hot,
     pad,
     reshape,
-    sigmoid,
-    softplus,
-    sqrt,
     sum,
     take,
-    tanh,
     transpose,
-    where,
 )
 from .tape import grad, stop_gradient, value_and_grad, value_of
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import parallel
-from .rules import array_module
+from .shapes import array_module
 from .tape import Array, primitive, rules
 
 # Elements of gathered patches in a block: 512k float32 are 2 MB. From 256k to 1M the times are
