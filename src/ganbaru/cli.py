@@ -51,9 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.path.append(os.getcwd())  # where modules of the user's own are looked for
     try:
         code = _run(arguments)
-        sys.stdout.flush()
-    except SystemExit as stop:  # after printing help
-        return int(stop.code or 0)
+        sys.stdout.flush()  # here, where it is known what to do when nobody reads any more
     except InputError as error:
         return _fail(error, 2)
     except RunError as error:
@@ -81,7 +79,10 @@ def _run(arguments: Sequence[str]) -> int:
         arguments = [arguments[1], "--help"]
     if arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
-    return COMMANDS[arguments[0]][1](arguments[1:]) or 0
+    try:
+        return COMMANDS[arguments[0]][1](arguments[1:]) or 0
+    except SystemExit as stop:  # after printing help
+        return int(stop.code or 0)
 
 
 def _fail(message: Any, code: int) -> int:

@@ -129,7 +129,7 @@ def _show(table: Table) -> None:
     console = Console(highlight=False)
     with console.capture() as captured:
         console.print(table)
-    print(captured.get(), end="")
+    print(captured.get(), end="", flush=True)
 
 
 def presets(arguments: Sequence[str]) -> None:
