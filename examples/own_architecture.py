@@ -11,32 +11,23 @@ import ganbaru
 from ganbaru import nn, ops
 
 
-def join(x, label, classes):
-    """Join labels (N,), if there are any, to x (N, K) as one-hot."""
-    return ops.concat([x, ops.one_hot(label, classes, like=x)], axis=1) if classes else x
-
-
-def generator(
-    scope, latent, label=None, *, image_size, channels, width, classes=0, conditioning="none"
-):
+def generator(scope, latent, *, image_size, channels, width):
     """Turn latents (N, Z) into images (N, C, H, W) in [-1, 1]."""
     height, across = image_size
-    x = join(latent, label, classes)
+    x = latent
     for i, count in enumerate((8 * width, 16 * width)):
         x = nn.dense(scope.child(f"layer{i}.dense"), x, count, bias=False)
-        x = ops.leaky_relu(nn.batch_norm(scope.child(f"layer{i}.norm"), x))
+        x = ops.leaky_relu(nn.norm(scope.child(f"layer{i}.norm"), x))
     x = nn.dense(scope.child("image"), x, channels * height * across)
     return ops.tanh(ops.reshape(x, (-1, channels, height, across)))
 
 
-def discriminator(
-    scope, image, label=None, *, image_size, channels, width, classes=0, conditioning="none"
-):
+def discriminator(scope, image, *, image_size, channels, width):
     """Turn images into scores (N,): logits, never a sigmoid."""
-    x = join(ops.reshape(image, (image.shape[0], -1)), label, classes)
+    x = ops.reshape(image, (image.shape[0], -1))
     for i, count in enumerate((16 * width, 8 * width)):
         x = ops.leaky_relu(nn.dense(scope.child(f"layer{i}"), x, count), 0.2)
-    return ops.reshape(nn.dense(scope.child("score"), x, 1), (-1,))
+    return nn.scores(scope, x, nn.dense)  # labels, if there are any, count here
 
 
 def main(steps: int = 3000) -> None:

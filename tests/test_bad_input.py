@@ -154,7 +154,7 @@ CASES: list[tuple[list[str], list[str]]] = [
     ([*G, "--penalty", "r1:gama=3"], ["no option 'gama'", "Did you mean 'gamma'?"]),
     ([*G, "--penalty", "r1:gamma=x"], ["'gamma=x'", "r1:key=number"]),
     ([*G, "--penalty", "r1+"], ["penalty ''", "Known: none, r1"]),
-    ([*G, "--network", "dcgn"], ["network 'dcgn'", "Did you mean 'dcgan'?"]),
+    ([*G, "--network", "dcgn"], ["network 'dcgn'", "Did you mean 'dcgan' or 'dcgan-mlp'?"]),
     ([*G, "--conditioning", "projektion"], ["'projektion'", "'projection'", "none, planes"]),
     ([*G, "--precision", "float16"], ["precision 'float16'", "float32, float64"]),
     (["train", "--data", "mnits"], ["data 'mnits'", "Did you mean 'mnist'", "Give a known name"]),

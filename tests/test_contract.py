@@ -25,6 +25,8 @@ from ganbaru.data import Original
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
+DCGAN = initial.INITIALISATIONS["dcgan"]
+
 PAPER = re.compile(r"[A-Z]\w+.*\b(19|20)\d\d\b")  # an author and a year
 PLACE = re.compile(r"\b(eq\.|section|algorithm|appendix) [\dA-Z]")
 
@@ -79,7 +81,7 @@ class Asked(dict):
 @pytest.mark.parametrize("name", registry.names("networks"))
 def test_a_network_file_holds_both_players_and_names_its_paper(name):
     module = registry.module("networks", name)
-    assert {"generator", "discriminator"} <= set(_functions(module))
+    assert callable(module.generator) and callable(module.discriminator)
     assert PAPER.search(module.__doc__)
 
 
@@ -89,7 +91,7 @@ def test_a_network_traces_and_runs_alike_on_every_engine(
 ):
     """The traced shape; the same parameters, whatever the batch and the mode; the same numbers."""
     network, shapes = _player(name, player, shape, classes)
-    first = nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN)
+    first = nn.initialise(network, *shapes, seed=0, initialisation=DCGAN)
     traced, _ = nn.trace(network, *shapes)
     images = (4, shape[2], *shape[:2])
     assert traced == images if player == 0 else traced[0] == 4
@@ -111,7 +113,7 @@ def test_names_and_first_values_do_not_depend_on_the_batch(name, player, shape, 
     made = []
     for count in (2, 5):
         network, shapes = _player(name, player, shape, classes, count)
-        made.append(nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN))
+        made.append(nn.initialise(network, *shapes, seed=0, initialisation=DCGAN))
     for few, many in zip(*made, strict=True):
         assert list(few) == list(many)
         for parameter, array in few.items():
@@ -122,14 +124,15 @@ def test_names_and_first_values_do_not_depend_on_the_batch(name, player, shape, 
 def test_every_parameter_has_an_influence(name, player, shape, classes):
     """A layer that initialisation or training cannot reach is a mistake."""
     network, shapes = _player(name, player, shape, classes)
-    parameters, buffers = nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN)
+    parameters, buffers = nn.initialise(network, *shapes, seed=0, initialisation=DCGAN)
     inputs = [NUMPY64.from_numpy(x) for x in _inputs(shapes)]
 
     def loss(given):
         y, _ = nn.apply(network, given, buffers, *inputs, training=True)
         return ops.sum(y * normal(*y.shape)), None
 
-    given = {n: NUMPY64.from_numpy(p) for n, p in parameters.items()}
+    # Off their start: a residual block that starts closed hides what is before its last layer.
+    given = {n: NUMPY64.from_numpy(p + 0.02 * normal(*p.shape)) for n, p in parameters.items()}
     _, _, gradients = ops.value_and_grad(loss, given)
     for parameter, slope in gradients.items():
         assert np.abs(slope).max() > 0, parameter
@@ -236,13 +239,13 @@ OWN_NETWORK = '''
 """Two layers each."""
 from ganbaru import nn, ops
 
-def generator(scope, latent, label=None, *, image_size, channels, width, classes=0, **options):
+def generator(scope, latent, *, image_size, channels, width):
     height, across = image_size
     x = ops.leaky_relu(nn.dense(scope.child("hidden"), latent, width), 0.1)
     x = nn.dense(scope.child("image"), x, channels * height * across)
     return ops.tanh(ops.reshape(x, (-1, channels, height, across)))
 
-def discriminator(scope, image, label=None, *, image_size, channels, width, classes=0, **options):
+def discriminator(scope, image, *, image_size, channels, width):
     x = ops.reshape(image, (image.shape[0], -1))
     x = ops.leaky_relu(nn.dense(scope.child("hidden"), x, width), 0.1)
     return ops.reshape(nn.dense(scope.child("score"), x, 1), (-1,))

@@ -114,7 +114,8 @@ def test_own_architecture_is_described_and_rebuilt(example, tmp_path):
     out = command("describe", *options, "--width", 2, "--latent", 5).out
     # 5 latent numbers and 3 classes into 16, 32, 256 with biases at the end, and two batch norms.
     assert f"{8 * 16 + 16 * 32 + 32 * 256 + 256 + 2 * (16 + 32):,}" in out
-    assert f"{259 * 32 + 32 + 32 * 16 + 16 + 16 + 1:,}" in out
+    # D: 256 pixels into 32, 16, 1, and the product with an embedding of each of 3 classes.
+    assert f"{256 * 32 + 32 + 32 * 16 + 16 + 16 + 1 + 3 * 16 + 3:,}" in out
     said = command("train", *options, "--run", tmp_path / "mlp", "--batch", 8, "--steps", 2)
     assert said.code == 0
     assert ganbaru.load(tmp_path / "mlp").sample(2).shape == (2, 16, 16, 1)

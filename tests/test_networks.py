@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import initial, model, nn
+from ganbaru import conditioning, initial, model, nn
+from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.config import Config
 from ganbaru.errors import InputError
 from ganbaru.initial import Initialisation
 from ganbaru.networks import dcgan
+
+DCGAN = initial.INITIALISATIONS["dcgan"]
 
 SIDES = st.integers(4, 64).map(lambda n: 4 * n)
 
@@ -31,7 +34,11 @@ def _counts(*where, **how) -> list[int]:
     counts = []
     for network, shapes in zip(*_networks(*where, **how), strict=True):
         sizes: list[int] = []
-        nn.trace(network, *shapes, parameter=lambda n, shape, k: sizes.append(int(np.prod(shape))))  # noqa: B023
+
+        def count(name, shape, kind, fan_in, sizes=sizes):
+            sizes.append(int(np.prod(shape)))
+
+        nn.trace(network, *shapes, parameter=count)
         counts.append(sum(sizes))
     return counts
 
@@ -49,20 +56,48 @@ KNOWN = {
         [3_658_624, 2_775_808],
     ),
     "the small NumPy system": ({"channels": 3, "width": 32}, [1_100_224, 694_656]),
+    "linear first and last layers": (
+        {"network": "dcgan-linear", "channels": 3},
+        [3_583_872, 2_765_569],
+    ),
+    "28x28 with linear layers": (
+        {"network": "dcgan-mlp", "size": (28, 28), "latent": 62},
+        [6_640_193, 6_559_169],
+    ),
+    "28x28 with linear layers, 10 classes": (
+        {
+            "network": "dcgan-mlp",
+            "size": (28, 28),
+            "latent": 62,
+            "classes": 10,
+            "conditioning": "planes",
+        },
+        [6_650_433, 6_569_409],
+    ),
+    "PatchGAN, grey": ({"network": "patchgan"}, [3_574_656, 2_762_688]),
+    "PatchGAN, colour": ({"network": "patchgan", "channels": 3}, [3_576_704, 2_764_736]),
+    "PatchGAN, grey, 10 classes": (
+        {"network": "patchgan", "classes": 10, "conditioning": "planes"},
+        [3_656_576, 2_772_928],
+    ),
+    "PatchGAN, colour, 10 classes": (
+        {"network": "patchgan", "channels": 3, "classes": 10, "conditioning": "planes"},
+        [3_658_624, 2_774_976],
+    ),
 }
 
 
 @pytest.mark.parametrize("how,expected", KNOWN.values(), ids=KNOWN)
 def test_parameter_counts_of_known_systems(how, expected):
-    assert _counts((64, 64), **{"width": 64, "latent": 100, **how}) == expected
+    assert _counts(**{"size": (64, 64), "width": 64, "latent": 100, **how}) == expected
 
 
 @given(height=SIDES, width=SIDES, channels=st.sampled_from([1, 3]), classes=st.sampled_from([0, 3]))
 def test_every_size_is_built(height, width, channels, classes):
     """Both sides a multiple of 4 from 16 to 256, square or not: by tracing, so in no time."""
-    for conditioning in ("projection", "planes") if classes else ("none",):
+    for way in ("projection", "planes") if classes else ("none",):
         (generator, discriminator), (latents, images) = _networks(
-            (height, width), channels, classes, conditioning
+            (height, width), channels, classes, way
         )
         assert nn.trace(generator, *latents)[0] == (2, channels, height, width)
         assert nn.trace(discriminator, *images)[0] == (2,)
@@ -81,7 +116,7 @@ def test_halving_goes_on_while_it_can(height, width):
 def test_traced_shapes_are_true(size, any_engine32):
     (generator, discriminator), (latents, images) = _networks(size, 3)
     for network, shapes in ((generator, latents), (discriminator, images)):
-        first = nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN)
+        first = nn.initialise(network, *shapes, seed=0, initialisation=DCGAN)
         tensors = ({n: any_engine32.from_numpy(a) for n, a in group.items()} for group in first)
         inputs = [any_engine32.from_numpy(normal(*shape)) for shape in shapes]
         y, _ = nn.apply(network, *tensors, *inputs, training=True)
@@ -102,9 +137,9 @@ def test_a_size_it_cannot_build_is_refused_with_one_it_can(size):
 
 
 def test_an_unknown_conditioning_is_refused():
-    (_, discriminator), (_, images) = _networks(classes=3, conditioning="projektion")
-    with pytest.raises(InputError, match="'projektion'.*Did you mean 'projection'.*none, planes"):
-        nn.trace(discriminator, *images)
+    match = "'projektion'.*Did you mean 'projection'.*class-norm, none, planes"
+    with pytest.raises(InputError, match=match):
+        _networks(classes=3, conditioning="projektion")
 
 
 # Checkpoints are keyed by these: to rename one is to lose the users' runs.
@@ -119,7 +154,7 @@ DISCRIMINATOR = [
 
 
 def _first(network, shapes):
-    return nn.initialise(network, *shapes, seed=0, initialisation=initial.DCGAN)
+    return nn.initialise(network, *shapes, seed=0, initialisation=DCGAN)
 
 
 def test_names_of_parameters_and_buffers():
@@ -143,9 +178,9 @@ def _run(network, shapes, *inputs) -> np.ndarray:
     return nn.apply(network, parameters, buffers, *inputs, training=False)[0]
 
 
-@pytest.mark.parametrize("conditioning", dcgan.CONDITIONINGS)
-def test_labels_reach_both_players(conditioning):
-    (generator, discriminator), (latents, images) = _networks(classes=3, conditioning=conditioning)
+@pytest.mark.parametrize("way", CONDITIONINGS)
+def test_labels_reach_both_players(way):
+    (generator, discriminator), (latents, images) = _networks(classes=3, conditioning=way)
     labels = [np.full(2, label) for label in range(3)]
     pictures = [_run(generator, latents, normal(2, 6).astype(np.float32), y) for y in labels]
     scores = [_run(discriminator, images, normal(2, 1, 16, 16), y) for y in labels]
@@ -156,9 +191,7 @@ def test_labels_reach_both_players(conditioning):
 def test_projection_adds_the_product_of_embedding_and_features():
     """Miyato and Koyama 2018, eq. 5: score(x, y) = <v + embedding(y), features(x)>."""
     how = {"image_size": (16, 16), "channels": 1, "width": 8}
-    conditional = functools.partial(
-        dcgan.discriminator, classes=3, conditioning="projection", **how
-    )
+    conditional = conditioning.projected(functools.partial(dcgan.discriminator, **how), 3)
     x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
     parameters, buffers = _first(conditional, [x.shape, labels.shape])
     embedding = parameters["label.conv.weight"]
@@ -174,9 +207,8 @@ def test_projection_adds_the_product_of_embedding_and_features():
 def test_planes_join_the_label_to_the_image():
     """As if the image had a channel for each class, one of them filled with ones."""
     how = {"image_size": (16, 16), "width": 8}
-    conditional = functools.partial(
-        dcgan.discriminator, channels=1, classes=3, conditioning="planes", **how
-    )
+    grey = functools.partial(dcgan.discriminator, channels=1, **how)
+    conditional = conditioning.planes(grey, 3)
     x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
     parameters, buffers = _first(conditional, [x.shape, labels.shape])
     found = nn.apply(conditional, parameters, buffers, x, labels, training=False)[0]
@@ -193,12 +225,15 @@ def test_planes_join_the_label_to_the_image():
 
 # N(0, 0.02) would make scores so small that rounding shows in them.
 SPREAD = Initialisation(
-    weight=initial.normal(0, 0.1), scale=initial.normal(1, 0.2), offset=initial.normal(0, 0.2)
+    "far from zero",
+    weight=initial.normal(0, 0.1),
+    scale=initial.normal(1, 0.2),
+    offset=initial.normal(0, 0.2),
 )
 PLAYERS = [
     (player, conditioning)
     for player in ("generator", "discriminator")
-    for conditioning in ("none", *dcgan.CONDITIONINGS)
+    for conditioning in ("none", *CONDITIONINGS)
 ]
 
 
@@ -249,3 +284,58 @@ def test_images_are_between_minus_one_and_one():
     function, *arrays = _player("generator", "none")
     (pictures,) = outcomes(NUMPY64, function, arrays, orders=0)
     assert -1 <= pictures.min() < -0.1 < 0.1 < pictures.max() <= 1
+
+
+# --- what is refused, and the habits that options choose ---------------------------------------
+
+
+def test_class_norm_without_normalisation_is_refused():
+    (generator, _), (latents, _) = _networks(classes=3, conditioning="class-norm", network="r3gan")
+    with pytest.raises(InputError, match="has none: take --conditioning projection"):
+        nn.trace(generator, *latents)
+
+
+@pytest.mark.parametrize("choice,players", [("none", 0), ("d", 1), ("g", 1), ("both", 2)])
+def test_spectral_norm_reaches_the_players_asked_for(choice, players):
+    networks, shapes = _networks(spectral_norm=choice)
+    reached = 0
+    for network, inputs in zip(networks, shapes, strict=True):
+        _, buffers = _first(network, inputs)
+        reached += any(name.endswith(".left") for name in buffers)
+    assert reached == players
+
+
+def test_minibatch_deviation_adds_a_channel_to_the_last_layer():
+    (_, discriminator), (_, images) = _networks(minibatch_deviation=True)
+    (_, plain), _ = _networks()
+    wide, narrow = (_first(d, images)[0]["score.conv.weight"] for d in (discriminator, plain))
+    assert wide.shape[1] == narrow.shape[1] + 1
+
+
+@pytest.mark.parametrize("option", ["spectral_norm", "initialisation"])
+def test_unknown_choices_are_refused(option):
+    config = Config(**{option: "nonsense"})
+    with pytest.raises(InputError, match="'nonsense'"):
+        model.first_parameters(config, (16, 16, 1), 0)
+
+
+INITIAL = {
+    "dcgan": (0.02, np.inf),
+    "pytorch": (1 / np.sqrt(3 * 48), 1 / np.sqrt(48)),
+    "truncated": (0.02 * 0.8796, 0.04),
+    "he": (np.sqrt(2 / 48), np.inf),
+}
+
+
+def test_every_initialisation_is_tested():
+    assert INITIAL.keys() == initial.INITIALISATIONS.keys()
+
+
+@pytest.mark.parametrize("name", INITIAL)
+def test_initialisations_have_their_deviation_and_bound(name):
+    """The deviation of N(0, 1) cut off at two is 0.8796; that of a uniform number a / sqrt(3)."""
+    deviation, bound = INITIAL[name]
+    values = initial.INITIALISATIONS[name].values(0, "w", "weight", (500, 3, 4, 4), 48)
+    assert values.std() == pytest.approx(deviation, rel=0.02)
+    assert abs(values.mean()) < 0.05 * deviation
+    assert np.abs(values).max() <= bound

@@ -23,10 +23,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ganbaru import initial, nn, ops, randomness
 from ganbaru.initial import Initialisation
 
+DCGAN = initial.INITIALISATIONS["dcgan"]
+
 SPREAD = Initialisation(
-    weight=initial.normal(0, 1), scale=initial.normal(1, 0.3), offset=initial.normal(0, 0.5)
+    "wide", weight=initial.normal(0, 1), scale=initial.normal(1, 0.3), offset=initial.normal(0, 0.5)
 )
-LABELS = np.array([2, 0, 2, 1])
 
 
 def as_function(network: nn.Network, *inputs: np.ndarray, training: bool = True) -> tuple:
@@ -57,8 +58,27 @@ LAYERS = {
         as_function(_up_conv(3, (4, 4), 2, 1), normal(2, 2, 2, 3)),
         as_function(_up_conv(1, (5, 5), 3, 1), normal(1, 5, 2, 2)),
     ],
-    "embedding": [
-        as_function(lambda scope, labels: nn.embedding(scope, labels, 3, 2), LABELS),
+    "scores": [
+        as_function(lambda scope, x: nn.scores(scope, x, nn.conv, (2, 3)), normal(3, 2, 2, 3)),
+        as_function(lambda scope, x: nn.scores(scope, x, nn.conv, (1, 1)), normal(2, 2, 2, 2)),
+        as_function(lambda scope, x: nn.scores(scope, x, nn.dense), normal(3, 4)),
+    ],
+    "norm": [
+        as_function(nn.norm, normal(4, 3)),
+        as_function(nn.norm, normal(3, 2, 2, 1)),
+    ],
+    "class_batch_norm": [
+        as_function(nn.class_batch_norm, normal(4, 3), np.eye(2)[[0, 1, 1, 0]]),
+        as_function(nn.class_batch_norm, normal(3, 2, 2, 2), np.eye(3)[[2, 0, 1]]),
+    ],
+    "instance_norm": [
+        as_function(lambda scope, x: nn.instance_norm(x), normal(2, 2, 3, 2)),
+    ],
+    "upsample": [as_function(lambda scope, x: nn.upsample(x), normal(2, 2, 2, 3))],
+    "downsample": [as_function(lambda scope, x: nn.downsample(x), normal(2, 2, 4, 2))],
+    "minibatch_deviation": [
+        as_function(lambda scope, x: nn.minibatch_deviation(x), normal(6, 2, 2, 1)),
+        as_function(lambda scope, x: nn.minibatch_deviation(x), normal(8, 1, 1, 2)),
     ],
     "batch_norm": [
         as_function(nn.batch_norm, normal(4, 3)),
@@ -82,9 +102,10 @@ def test_every_layer_is_covered():
         name
         for name, item in vars(nn).items()
         if inspect.isfunction(item) and item.__module__ == nn.__name__ and name[0] != "_"
-        if next(iter(inspect.signature(item).parameters)) == "scope"
+        if next(iter(inspect.signature(item).parameters)) in ("scope", "x")
     }
-    assert layers == LAYERS.keys()
+    # Vectors of the power iteration are held still, so differences do not tell its slope.
+    assert layers - {"spectral_norm", "composed_batch_norm"} == LAYERS.keys()
 
 
 @pytest.mark.parametrize("case", ALL)
@@ -229,7 +250,11 @@ NAMES = ["body.conv.weight", "body.norm.weight", "body.norm.bias", "head.weight"
 BUFFERS = ["body.norm.running_mean", "body.norm.running_var"]
 
 
-def _first(seed: int = 0, initialisation: Initialisation = initial.DCGAN, prefix: str = ""):
+def _first(
+    seed: int = 0,
+    initialisation: Initialisation = DCGAN,
+    prefix: str = "",
+):
     how = {"seed": seed, "initialisation": initialisation, "prefix": prefix}
     return nn.initialise(_two_layers, (2, 3, 5, 4), **how)
 
@@ -335,3 +360,44 @@ def test_tracing_counts_multiplications():
     assert macs == {"conv2d": 2 * 5 * 4 * 4 * 3 * 9, "matmul": 2 * 80}
     named = [name for record in records for name in record.parameters]
     assert named == NAMES
+
+
+# --- habits -----------------------------------------------------------------------------------
+
+
+def test_spectral_norm_finds_the_largest_singular_value(any_engine):
+    """Each kind of layer, after passes enough for the power iteration to settle."""
+
+    def network(scope, x):
+        x = nn.conv(scope.child("down"), x, 5, (3, 3), padding=1)
+        x = nn.up_conv(scope.child("up"), x, 4, (2, 2), stride=2)
+        return nn.dense(scope.child("flat"), ops.reshape(x, (x.shape[0], -1)), 3, bias=False)
+
+    x = normal(2, 2, 4, 4)
+    parameters, buffers = nn.initialise(
+        nn.spectral(network), x.shape, seed=0, initialisation=SPREAD
+    )
+    assert sorted(buffers) == ["down.left", "flat.left", "up.left"]
+    tensors = {n: any_engine.from_numpy(p) for n, p in parameters.items()}
+    running = {n: any_engine.from_numpy(b) for n, b in buffers.items()}
+    image = any_engine.from_numpy(x)
+    for _ in range(300):
+        found, running = nn.apply(nn.spectral(network), tensors, running, image, training=True)
+    rows = {"down.weight": (0, 1, 2, 3), "up.weight": (1, 0, 2, 3), "flat.weight": (0, 1)}
+    for name, axes in rows.items():
+        matrix = parameters[name].transpose(axes).reshape(parameters[name].shape[axes[0]], -1)
+        largest = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)[0]
+        parameters[name] = parameters[name] / largest
+    plain = {n: any_engine.from_numpy(p) for n, p in parameters.items()}
+    expected, _ = nn.apply(network, plain, {}, image, training=True)
+    assert_allclose(ops.to_numpy(found), ops.to_numpy(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_minibatch_deviation_by_hand():
+    """Six images: groups of three (four does not divide six), image i in group i mod 2."""
+    x = normal(6, 2, 3, 1)
+    found = nn.minibatch_deviation(x)
+    assert_allclose(found[:, :2], x)
+    for i in range(6):
+        expected = np.sqrt(x[i % 2 :: 2].var(axis=0) + 1e-8).mean()
+        assert_allclose(found[i, 2], np.full((3, 1), expected))

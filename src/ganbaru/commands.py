@@ -157,6 +157,8 @@ _SHAPING = (
     "width",
     "latent",
     "conditioning",
+    "spectral_norm",
+    "minibatch_deviation",
 )
 
 

@@ -36,7 +36,12 @@ class Config:
     )
     width: int = _option(64, "feature maps next to the image; deeper layers have up to 8 times it")
     latent: int = _option(100, "numbers in a latent")
-    conditioning: str = _option("none", "how labels reach the networks: none, projection or planes")
+    conditioning: str = _option(
+        "none", "how labels reach the networks: none, projection, planes or class-norm"
+    )
+    spectral_norm: str = _option("none", "whose weights have spectral norm 1: none, d, g or both")
+    minibatch_deviation: bool = _option(False, "let D see how much the images of a batch differ")
+    initialisation: str = _option("dcgan", "where weights start: dcgan, pytorch, truncated or he")
     objective: str = _option("non-saturating", "what is played for: {known} or a dotted path")
     penalty: str = _option(
         "none", "on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 adds both"

@@ -66,7 +66,7 @@ def layers(config: Config, shape: Shape, classes: int) -> list[Player]:
 def _trace(title: str, network: nn.Network, shapes: list) -> Player:
     sizes: dict[str, int] = {}
 
-    def count(name: str, shape: tuple[int, ...], kind: str) -> None:
+    def count(name: str, shape: tuple[int, ...], kind: str, fan_in: int) -> None:
         size = 1
         for side in shape:
             size *= side

@@ -11,38 +11,75 @@ from numpy.typing import NDArray
 
 from ganbaru import randomness
 
-# A rule turns (standard normal numbers of the parameter's shape) into values.
-Rule = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+# A rule turns standard normal numbers of the parameter's shape, and its fan-in, into values.
+Rule = Callable[[NDArray[np.float64], int], NDArray[np.float64]]
 
 
 def normal(mean: float, deviation: float) -> Rule:
     """N(mean, deviation²)."""
-    return lambda draw: mean + deviation * draw
+    return lambda draw, fan_in: mean + deviation * draw
+
+
+def truncated(deviation: float) -> Rule:
+    """N(0, deviation²) cut off at two deviations, by the inverse of its distribution function."""
+
+    def rule(draw: NDArray[np.float64], fan_in: int) -> NDArray[np.float64]:
+        from scipy.special import ndtr, ndtri
+
+        low, high = ndtr(-2.0), ndtr(2.0)
+        return np.asarray(deviation * ndtri(low + ndtr(draw) * (high - low)))
+
+    return rule
+
+
+def he(draw: NDArray[np.float64], fan_in: int) -> NDArray[np.float64]:
+    """N(0, 2 / fan-in) (He et al. 2015, eq. 10)."""
+    return draw * np.sqrt(2 / fan_in)
+
+
+def uniform_by_fan(draw: NDArray[np.float64], fan_in: int) -> NDArray[np.float64]:
+    """Uniform within 1 / sqrt(fan-in): what PyTorch's layers start with."""
+    from scipy.special import ndtr
+
+    return np.asarray((2 * ndtr(draw) - 1) / np.sqrt(fan_in))
 
 
 def constant(value: float) -> Rule:
     """The same value everywhere."""
-    return lambda draw: np.full_like(draw, value)
+    return lambda draw, fan_in: np.full_like(draw, value)
 
 
 @dataclass(frozen=True)
 class Initialisation:
-    """One rule for each kind of parameter that layers ask for."""
+    """One rule for each kind of parameter that layers ask for.
 
+    `weight` for kernels and matrices, `scale` and `offset` for norms and biases, `closed` for the
+    last layer of a residual block that starts as nothing.
+    """
+
+    summary: str
     weight: Rule
-    scale: Rule
-    offset: Rule
+    scale: Rule = constant(1)
+    offset: Rule = constant(0)
+    closed: Rule = constant(0)
 
     def values(
-        self, seed: int, name: str, kind: str, shape: tuple[int, ...]
+        self, seed: int, name: str, kind: str, shape: tuple[int, ...], fan_in: int = 1
     ) -> NDArray[np.float32]:
         """Draw a parameter's first values; they depend on the seed and its name, not on order."""
         key = zlib.crc32(name.encode())
         draw = randomness.normal(seed, "weights", key, int(np.prod(shape))).reshape(shape)
         rule: Rule = getattr(self, kind)
-        return rule(draw.astype(np.float64)).astype(np.float32)
+        return rule(draw.astype(np.float64), fan_in).astype(np.float32)
 
 
-# Radford, Metz and Chintala 2016, section 4 ("zero-centered Normal, standard deviation 0.02");
-# batch-norm scales N(1, 0.02) as in their published code.
-DCGAN = Initialisation(weight=normal(0, 0.02), scale=normal(1, 0.02), offset=constant(0))
+# The first is Radford, Metz and Chintala 2016, section 4 ("zero-centered Normal, standard deviation
+# 0.02"), with batch-norm scales N(1, 0.02) as in their published code.
+INITIALISATIONS = {
+    "dcgan": Initialisation("N(0, 0.02); scales N(1, 0.02)", normal(0, 0.02), normal(1, 0.02)),
+    "pytorch": Initialisation(
+        "uniform within 1 / sqrt(fan-in)", uniform_by_fan, offset=uniform_by_fan
+    ),
+    "truncated": Initialisation("N(0, 0.02) cut off at two deviations", truncated(0.02)),
+    "he": Initialisation("N(0, 2 / fan-in)", he),
+}

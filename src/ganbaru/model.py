@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ganbaru import initial, nn, registry
+from ganbaru import nn, registry
+from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.config import Config
 from ganbaru.errors import InputError, unknown
+from ganbaru.initial import INITIALISATIONS
 from ganbaru.nn import Network
 from ganbaru.objectives import OBJECTIVES, Objective
 from ganbaru.optim import Adam
@@ -24,20 +26,34 @@ def class_names(config: Config, classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def networks(config: Config, shape: Shape, classes: int) -> tuple[Network, Network]:
-    """Return the generator and the discriminator, each with its options bound."""
+    """Return the generator and the discriminator, with their options bound and habits wrapped.
+
+    Both take labels as another input if there are `classes`.
+    """
     module = registry.module("networks", config.network)
-    options: dict[str, Any] = {
-        "image_size": shape[:2],
-        "channels": shape[2],
-        "width": config.width,
-        "classes": classes,
-    }
-    if classes:
-        options["conditioning"] = config.conditioning
-    return (
-        functools.partial(module.generator, **options),
-        functools.partial(module.discriminator, **options),
-    )
+    options = {"image_size": shape[:2], "channels": shape[2], "width": config.width}
+    generator: Network = functools.partial(module.generator, **options)
+    discriminator: Network = functools.partial(module.discriminator, **options)
+    if config.spectral_norm not in SPECTRAL_NORMS:
+        raise unknown("choice of --spectral-norm", config.spectral_norm, SPECTRAL_NORMS)
+    generator, discriminator = SPECTRAL_NORMS[config.spectral_norm](generator, discriminator)
+    if config.minibatch_deviation:
+        discriminator = nn.watching_deviation(discriminator)
+    if not classes:
+        return generator, discriminator
+    if config.conditioning not in CONDITIONINGS:
+        raise unknown("conditioning", config.conditioning, ["none", *CONDITIONINGS])
+    way = CONDITIONINGS[config.conditioning]
+    return way.generator(generator, classes), way.discriminator(discriminator, classes)
+
+
+# Which player's weights are divided by their spectral norm.
+SPECTRAL_NORMS: dict[str, Callable[[Network, Network], tuple[Network, Network]]] = {
+    "none": lambda generator, discriminator: (generator, discriminator),
+    "d": lambda generator, discriminator: (generator, nn.spectral(discriminator)),
+    "g": lambda generator, discriminator: (nn.spectral(generator), discriminator),
+    "both": lambda generator, discriminator: (nn.spectral(generator), nn.spectral(discriminator)),
+}
 
 
 def input_shapes(config: Config, shape: Shape, classes: int, count: int = 2) -> tuple[list, list]:
@@ -49,6 +65,9 @@ def input_shapes(config: Config, shape: Shape, classes: int, count: int = 2) -> 
 
 def first_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dict[str, Any]]:
     """Create both players' parameters and buffers as they start, in NumPy."""
+    if config.initialisation not in INITIALISATIONS:
+        raise unknown("initialisation", config.initialisation, INITIALISATIONS)
+    start = INITIALISATIONS[config.initialisation]
     made: dict[str, dict[str, Any]] = {}
     players = zip(
         ("generator", "discriminator"),
@@ -58,7 +77,7 @@ def first_parameters(config: Config, shape: Shape, classes: int) -> dict[str, di
     )
     for player, network, shapes in players:
         made[player], made[f"{player}_buffers"] = nn.initialise(
-            network, *shapes, seed=config.seed, initialisation=initial.DCGAN, prefix=f"{player}."
+            network, *shapes, seed=config.seed, initialisation=start, prefix=f"{player}."
         )
     return made
 

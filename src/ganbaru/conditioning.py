@@ -1,0 +1,95 @@
+"""How labels reach the networks: each way wraps a network that knows nothing of labels.
+
+A wrapped network takes (scope, x, label) with labels (N,); see `CONDITIONINGS` for the ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ganbaru import nn, ops
+from ganbaru.errors import InputError
+from ganbaru.nn import Network, Scope
+from ganbaru.ops import Tensor
+
+Wrapper = Callable[[Network, int], Network]
+
+
+def joined(network: Network, classes: int) -> Network:
+    """Join the label to the latent (N, Z) as one-hot (Mirza and Osindero 2014, section 3.2)."""
+
+    def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
+        return network(scope, ops.concat([latent, ops.one_hot(label, classes, latent)], axis=1))
+
+    return conditioned
+
+
+def planes(network: Network, classes: int) -> Network:
+    """Join the label to the image (N, C, H, W) as one-hot planes (ibid.)."""
+
+    def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
+        n, _, height, width = image.shape
+        marks = ops.reshape(ops.one_hot(label, classes, image), (n, classes, 1, 1))
+        spread = ops.broadcast_to(marks, (n, classes, height, width))
+        return network(scope, ops.concat([image, spread], axis=1))
+
+    return conditioned
+
+
+def class_norms(network: Network, classes: int) -> Network:
+    """Give every normalisation of the network the label's own scale and offset."""
+
+    def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
+        one_hot, reached = ops.one_hot(label, classes, latent), []
+
+        def norm(layer: Scope, x: Tensor) -> Tensor:
+            reached.append(layer)
+            return nn.class_batch_norm(layer, x, one_hot)
+
+        images = network(scope.using(norm=norm), latent)
+        if not reached:
+            raise InputError(
+                "--conditioning class-norm needs a generator with normalisation, and this one has "
+                "none: take --conditioning projection."
+            )
+        return images
+
+    return conditioned
+
+
+def projected(network: Network, classes: int) -> Network:
+    """Add <embedding(label), features> to the score (Miyato and Koyama 2018, eq. 5).
+
+    The features are those the score itself is linear in, all places of them: summed over places,
+    as in networks that end in global pooling, labels are obeyed far less (79 % against 98 % on
+    MNIST after 110,000 images). The products with all embeddings are one small layer.
+    """
+
+    def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
+        one_hot = ops.one_hot(label, classes, image)
+
+        def score(scores: Tensor, last: Callable[[str, int], Tensor]) -> Tensor:
+            products = last("label", classes)
+            chosen = ops.reshape(one_hot, (*one_hot.shape, *([1] * (len(products.shape) - 2))))
+            return scores + ops.sum(products * chosen, axis=1, keepdims=True)
+
+        return network(scope.using(score=score), image)
+
+    return conditioned
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """One way: what wraps the generator and what wraps the discriminator."""
+
+    generator: Wrapper
+    discriminator: Wrapper
+    summary: str
+
+
+CONDITIONINGS = {
+    "projection": Conditioning(joined, projected, "one-hot joined to the latent; projection in D"),
+    "planes": Conditioning(joined, planes, "one-hot joined to the latent; one-hot planes in D"),
+    "class-norm": Conditioning(class_norms, projected, "batch norm by class; projection in D"),
+}

@@ -1,0 +1,30 @@
+"""DCGAN's generator against a PatchGAN discriminator (Isola, Zhu, Zhou and Efros 2017).
+
+Each score judges a patch; objectives average over the map. Instance norm, biases, and one row and
+column of zeros above and left of the last layer, so that the map keeps the features' size.
+"""
+
+from __future__ import annotations
+
+from ganbaru import nn, ops
+from ganbaru.networks import dcgan
+from ganbaru.networks.dcgan import Size, plan
+from ganbaru.nn import Scope
+from ganbaru.ops import Tensor
+
+generator = dcgan.generator
+
+
+def discriminator(
+    scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
+) -> Tensor:
+    """Turn images into scores (N, P), one for each of P overlapping patches."""
+    _, maps = plan(image_size, width)
+    x = image
+    for i, count in enumerate(maps):
+        layer = scope.child(f"down{i + 1}.conv")
+        x = nn.conv(layer, x, count, (4, 4), stride=2, padding=1, bias=True)
+        x = nn.instance_norm(x) if i else x
+        x = ops.leaky_relu(x, 0.2)
+    x = ops.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))
+    return nn.scores(scope, x, nn.conv, (4, 4), padding=1)

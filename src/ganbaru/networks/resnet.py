@@ -1,0 +1,67 @@
+"""The residual networks of SNGAN (Miyato et al. 2018, tables 3 and 4), for any DCGAN size.
+
+At width 64 and 32x32 they are the paper's CIFAR-10 networks: 256 feature maps in the generator,
+128 in the discriminator. Larger images get more blocks. For spectral norm see --spectral-norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ganbaru import nn, ops
+from ganbaru.networks.dcgan import Size, plan
+from ganbaru.nn import Scope
+from ganbaru.ops import Tensor
+
+SAME: dict[str, Any] = {"padding": 1, "bias": True}
+Resize = Callable[[Tensor], Tensor]
+
+
+def _keep(x: Tensor) -> Tensor:
+    return x
+
+
+def _up_block(scope: Scope, x: Tensor, count: int) -> Tensor:
+    """norm, relu, double, conv, norm, relu, conv; the shortcut is doubled and mixed."""
+    y = ops.leaky_relu(nn.norm(scope.child("norm1"), x))
+    y = nn.conv(scope.child("conv1"), nn.upsample(y), count, (3, 3), **SAME)
+    y = ops.leaky_relu(nn.norm(scope.child("norm2"), y))
+    y = nn.conv(scope.child("conv2"), y, count, (3, 3), **SAME)
+    return y + nn.conv(scope.child("shortcut"), nn.upsample(x), count, (1, 1), bias=True)
+
+
+def _down_block(scope: Scope, x: Tensor, count: int, resize: Resize, first: bool) -> Tensor:
+    """relu (not in the first block), conv, relu, conv, resize; the shortcut is mixed, resized."""
+    y = x if first else ops.leaky_relu(x)
+    y = ops.leaky_relu(nn.conv(scope.child("conv1"), y, count, (3, 3), **SAME))
+    y = resize(nn.conv(scope.child("conv2"), y, count, (3, 3), **SAME))
+    if resize is _keep and x.shape[1] == count:
+        return y + x
+    # A 1x1 kernel and an average commute: the smaller image is mixed.
+    return y + nn.conv(scope.child("shortcut"), resize(x), count, (1, 1), bias=True)
+
+
+def generator(
+    scope: Scope, latent: Tensor, *, image_size: Size, channels: int, width: int
+) -> Tensor:
+    """Turn latents (N, Z) into images."""
+    (height, across), maps = plan(image_size, width)
+    x = nn.dense(scope.child("stem.dense"), latent, 4 * width * height * across)
+    x = ops.reshape(x, (-1, 4 * width, height, across))
+    for i in range(len(maps)):
+        x = _up_block(scope.child(f"up{i + 1}"), x, 4 * width)
+    x = ops.leaky_relu(nn.norm(scope.child("image.norm"), x))
+    return ops.tanh(nn.conv(scope.child("image.conv"), x, channels, (3, 3), **SAME))
+
+
+def discriminator(
+    scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
+) -> Tensor:
+    """Turn images into scores (N,)."""
+    _, maps = plan(image_size, width)
+    resizes = [nn.downsample] * max(1, len(maps) - 1) + [_keep] * 2
+    x = image
+    for i, resize in enumerate(resizes):
+        x = _down_block(scope.child(f"block{i + 1}"), x, 2 * width, resize, first=not i)
+    return nn.scores(scope, ops.sum(ops.leaky_relu(x), axis=(2, 3)), nn.dense)
