@@ -20,7 +20,7 @@ from helpers import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import initial, nn, ops, randomness
+from ganbaru import initial, nn, norms, ops, randomness
 from ganbaru.initial import Initialisation
 
 DCGAN = initial.INITIALISATIONS["dcgan"]
@@ -68,26 +68,26 @@ LAYERS = {
         as_function(nn.norm, normal(3, 2, 2, 1)),
     ],
     "class_batch_norm": [
-        as_function(nn.class_batch_norm, normal(4, 3), np.eye(2)[[0, 1, 1, 0]]),
-        as_function(nn.class_batch_norm, normal(3, 2, 2, 2), np.eye(3)[[2, 0, 1]]),
+        as_function(norms.class_batch_norm, normal(4, 3), np.eye(2)[[0, 1, 1, 0]]),
+        as_function(norms.class_batch_norm, normal(3, 2, 2, 2), np.eye(3)[[2, 0, 1]]),
     ],
     "instance_norm": [
-        as_function(lambda scope, x: nn.instance_norm(x), normal(2, 2, 3, 2)),
+        as_function(lambda scope, x: norms.instance_norm(x), normal(2, 2, 3, 2)),
     ],
     "upsample": [as_function(lambda scope, x: nn.upsample(x), normal(2, 2, 2, 3))],
     "downsample": [as_function(lambda scope, x: nn.downsample(x), normal(2, 2, 4, 2))],
     "minibatch_deviation": [
-        as_function(lambda scope, x: nn.minibatch_deviation(x), normal(6, 2, 2, 1)),
-        as_function(lambda scope, x: nn.minibatch_deviation(x), normal(8, 1, 1, 2)),
+        as_function(lambda scope, x: norms.minibatch_deviation(x), normal(6, 2, 2, 1)),
+        as_function(lambda scope, x: norms.minibatch_deviation(x), normal(8, 1, 1, 2)),
     ],
     "batch_norm": [
-        as_function(nn.batch_norm, normal(4, 3)),
-        as_function(nn.batch_norm, normal(2, 3, 3, 2)),
-        as_function(nn.batch_norm, normal(1, 2, 2, 3)),
-        as_function(nn.batch_norm, normal(5, 1, 1, 1)),
-        as_function(nn.batch_norm, normal(4, 2), training=False),
-        as_function(nn.batch_norm, normal(2, 2, 2, 3), training=False),
-        as_function(nn.batch_norm, normal(1, 3, 1, 1), training=False),
+        as_function(norms.batch_norm, normal(4, 3)),
+        as_function(norms.batch_norm, normal(2, 3, 3, 2)),
+        as_function(norms.batch_norm, normal(1, 2, 2, 3)),
+        as_function(norms.batch_norm, normal(5, 1, 1, 1)),
+        as_function(norms.batch_norm, normal(4, 2), training=False),
+        as_function(norms.batch_norm, normal(2, 2, 2, 3), training=False),
+        as_function(norms.batch_norm, normal(1, 3, 1, 1), training=False),
     ],
 }
 ALL = [
@@ -100,8 +100,9 @@ ALL = [
 def test_every_layer_is_covered():
     layers = {
         name
-        for name, item in vars(nn).items()
-        if inspect.isfunction(item) and item.__module__ == nn.__name__ and name[0] != "_"
+        for module in (nn, norms)
+        for name, item in vars(module).items()
+        if inspect.isfunction(item) and item.__module__ == module.__name__ and name[0] != "_"
         if next(iter(inspect.signature(item).parameters)) in ("scope", "x")
     }
     # Vectors of the power iteration are held still, so differences do not tell its slope.
@@ -150,7 +151,7 @@ def _normalising(engine, rule, channels: int):
 def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
     channels = shape[1]
     arrays = normal(*shape) * 2 + 1, positive(channels), normal(channels)
-    forms = (_fused(any_engine), nn.composed_batch_norm)
+    forms = (_fused(any_engine), norms.composed_batch_norm)
     found, expected = (
         outcomes(any_engine, _normalising(any_engine, rule, channels), arrays) for rule in forms
     )
@@ -161,7 +162,7 @@ def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
 def test_fused_batch_norm_is_twice_differentiable_in_the_images_alone(any_engine):
     """With constant weights: only the images tell that this gradient will be differentiated."""
     weight, bias = any_engine.from_numpy(positive(3)), any_engine.from_numpy(normal(3))
-    forms = (_fused(any_engine), nn.composed_batch_norm)
+    forms = (_fused(any_engine), norms.composed_batch_norm)
     found, expected = (
         outcomes(
             any_engine,
@@ -184,7 +185,7 @@ def test_running_statistics_are_pytorchs(shape, any_engine):
         0.9 * before[0] + 0.1 * x.mean(axis=axes),
         0.9 * before[1] + 0.1 * x.var(axis=axes, ddof=1),
     ]
-    for rule in (_fused(any_engine), nn.composed_batch_norm):
+    for rule in (_fused(any_engine), norms.composed_batch_norm):
         tensors = map(any_engine.from_numpy, (x, positive(channels), normal(channels)))
         _, *after = rule(*tensors, *_running(any_engine, channels), 0.1, 1e-5)
         for found, wanted in zip(after, expected, strict=True):
@@ -203,7 +204,7 @@ def test_a_large_mean_against_a_small_spread_costs_no_accuracy(count, any_engine
     arrays = [x, np.ones(2), np.zeros(2)]
     found = outcomes(any_engine32, _normalising(any_engine32, _fused(any_engine32), 2), arrays, 1)
     exact = [array.astype(np.float64) for array in arrays]
-    expected = outcomes(NUMPY64, _normalising(NUMPY64, nn.composed_batch_norm, 2), exact, 1)
+    expected = outcomes(NUMPY64, _normalising(NUMPY64, norms.composed_batch_norm, 2), exact, 1)
     assert_close(found[0], expected[0], 2e-3)
     assert_close(found[1], expected[1], 4e-3)
     tensors = [any_engine32.from_numpy(array) for array in arrays]
@@ -227,7 +228,7 @@ def test_batch_norm_layer_is_pytorchs(any_engine):
     for seed, training in enumerate([True, True, False]):
         x = normal(4, 3, 2, 5, seed=seed)
         y, buffers = nn.apply(
-            nn.batch_norm, parameters, buffers, any_engine.from_numpy(x), training=training
+            norms.batch_norm, parameters, buffers, any_engine.from_numpy(x), training=training
         )
         wanted = theirs.train(training)(torch.tensor(x)).detach().numpy()
         assert_allclose(ops.to_numpy(y), wanted, rtol=0, atol=1e-12)
@@ -242,7 +243,7 @@ def test_batch_norm_layer_is_pytorchs(any_engine):
 def _two_layers(scope: nn.Scope, x: ops.Tensor) -> ops.Tensor:
     """A network for the tests: convolution, batch norm, a layer named below another."""
     x = nn.conv(scope.child("body").child("conv"), x, 4, (3, 3), padding=1)
-    x = ops.leaky_relu(nn.batch_norm(scope.child("body.norm"), x), 0.2)
+    x = ops.leaky_relu(norms.batch_norm(scope.child("body.norm"), x), 0.2)
     return nn.dense(scope.child("head"), ops.reshape(x, (x.shape[0], -1)), 1)
 
 
@@ -332,7 +333,7 @@ def test_what_a_layer_keeps_carries_no_gradient(any_engine):
         scope.buffer("average", (), 0.0)
         y = x * scope.parameter("weight", (3,), "weight")
         scope.update("average", ops.mean(y))
-        return nn.batch_norm(scope.child("norm"), y)
+        return norms.batch_norm(scope.child("norm"), y)
 
     parameters = {"weight": normal(3), "norm.weight": positive(3), "norm.bias": normal(3)}
     buffers = {"average": np.zeros(()), "norm.running_mean": np.zeros(3)}
@@ -375,14 +376,14 @@ def test_spectral_norm_finds_the_largest_singular_value(any_engine):
 
     x = normal(2, 2, 4, 4)
     parameters, buffers = nn.initialise(
-        nn.spectral(network), x.shape, seed=0, initialisation=SPREAD
+        norms.spectral(network), x.shape, seed=0, initialisation=SPREAD
     )
     assert sorted(buffers) == ["down.left", "flat.left", "up.left"]
     tensors = {n: any_engine.from_numpy(p) for n, p in parameters.items()}
     running = {n: any_engine.from_numpy(b) for n, b in buffers.items()}
     image = any_engine.from_numpy(x)
     for _ in range(300):
-        found, running = nn.apply(nn.spectral(network), tensors, running, image, training=True)
+        found, running = nn.apply(norms.spectral(network), tensors, running, image, training=True)
     rows = {"down.weight": (0, 1, 2, 3), "up.weight": (1, 0, 2, 3), "flat.weight": (0, 1)}
     for name, axes in rows.items():
         matrix = parameters[name].transpose(axes).reshape(parameters[name].shape[axes[0]], -1)
@@ -396,7 +397,7 @@ def test_spectral_norm_finds_the_largest_singular_value(any_engine):
 def test_minibatch_deviation_by_hand():
     """Six images: groups of three (four does not divide six), image i in group i mod 2."""
     x = normal(6, 2, 3, 1)
-    found = nn.minibatch_deviation(x)
+    found = norms.minibatch_deviation(x)
     assert_allclose(found[:, :2], x)
     for i in range(6):
         expected = np.sqrt(x[i % 2 :: 2].var(axis=0) + 1e-8).mean()

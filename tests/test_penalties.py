@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from ganbaru import nn, ops
+from ganbaru import nn, norms, ops
 from ganbaru.penalties import PENALTIES
 
 REAL, FAKE = normal(3, 2, 4, 4), normal(3, 2, 4, 4, seed=1)
@@ -76,7 +76,9 @@ def test_a_flat_discriminator_has_a_finite_gradient(name, any_engine32):
 def _discriminator(scope: nn.Scope, x: ops.Tensor) -> ops.Tensor:
     """A smooth one with everything in it: convolution, batch norm, tanh, softplus, dense."""
     x = ops.tanh(nn.conv(scope.child("down1"), x, 3, (3, 3), stride=2, padding=1))
-    x = nn.batch_norm(scope.child("norm"), nn.conv(scope.child("down2"), x, 2, (2, 2), padding=1))
+    x = norms.batch_norm(
+        scope.child("norm"), nn.conv(scope.child("down2"), x, 2, (2, 2), padding=1)
+    )
     return ops.reshape(
         nn.dense(scope.child("score"), ops.reshape(ops.softplus(x), (3, -1)), 1), (-1,)
     )

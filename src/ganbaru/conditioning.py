@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ganbaru import nn, ops
+from ganbaru import norms, ops
 from ganbaru.errors import InputError
 from ganbaru.nn import Network, Scope
 from ganbaru.ops import Tensor
@@ -45,7 +45,7 @@ def class_norms(network: Network, classes: int) -> Network:
 
         def norm(layer: Scope, x: Tensor) -> Tensor:
             reached.append(layer)
-            return nn.class_batch_norm(layer, x, one_hot)
+            return norms.class_batch_norm(layer, x, one_hot)
 
         images = network(scope.using(norm=norm), latent)
         if not reached:

@@ -36,6 +36,9 @@ class Config:
     )
     width: int = _option(64, "feature maps next to the image; deeper layers have up to 8 times it")
     latent: int = _option(100, "numbers in a latent")
+    distribution: str = _option(
+        "normal", "of latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
+    )
     conditioning: str = _option(
         "none", "how labels reach the networks: none, projection, planes or class-norm"
     )

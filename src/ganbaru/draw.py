@@ -56,9 +56,11 @@ class Draw:
         classes: int,
         relativistic: bool,
         replacement: bool,
+        distribution: str = "normal",
     ) -> None:
         self.source, self.engine = source, engine
         self.seed, self.batch, self.latent, self.classes = seed, batch, latent, classes
+        self.distribution = randomness.distribution(distribution)
         self.relativistic = relativistic
         length = len(source.images)
         self.d_order = Order(seed, "order", length, batch, replacement)
@@ -83,9 +85,8 @@ class Draw:
         return {**reals, "real_label": self._labels(order, turn)} if self.classes else reals
 
     def _latents(self, player: str, turn: int, order: Order) -> dict[str, Any]:
-        numbers = randomness.normal(
-            self.seed, f"latents of {player}", turn, self.batch * self.latent
-        )
+        purpose = f"latents of {player}"
+        numbers = self.distribution(self.seed, purpose, turn, self.batch * self.latent)
         drawn = {"latent": self._tensor(numbers, self.latent)}
         if not self.classes:
             return drawn

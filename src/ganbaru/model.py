@@ -12,6 +12,7 @@ from ganbaru.config import Config
 from ganbaru.errors import InputError, unknown
 from ganbaru.initial import INITIALISATIONS
 from ganbaru.nn import Network
+from ganbaru.norms import spectral, watching_deviation
 from ganbaru.objectives import OBJECTIVES, Objective
 from ganbaru.optim import Adam
 from ganbaru.penalties import PENALTIES, Penalty
@@ -38,7 +39,7 @@ def networks(config: Config, shape: Shape, classes: int) -> tuple[Network, Netwo
         raise unknown("choice of --spectral-norm", config.spectral_norm, SPECTRAL_NORMS)
     generator, discriminator = SPECTRAL_NORMS[config.spectral_norm](generator, discriminator)
     if config.minibatch_deviation:
-        discriminator = nn.watching_deviation(discriminator)
+        discriminator = watching_deviation(discriminator)
     if not classes:
         return generator, discriminator
     if config.conditioning not in CONDITIONINGS:
@@ -50,9 +51,9 @@ def networks(config: Config, shape: Shape, classes: int) -> tuple[Network, Netwo
 # Which player's weights are divided by their spectral norm.
 SPECTRAL_NORMS: dict[str, Callable[[Network, Network], tuple[Network, Network]]] = {
     "none": lambda generator, discriminator: (generator, discriminator),
-    "d": lambda generator, discriminator: (generator, nn.spectral(discriminator)),
-    "g": lambda generator, discriminator: (nn.spectral(generator), discriminator),
-    "both": lambda generator, discriminator: (nn.spectral(generator), nn.spectral(discriminator)),
+    "d": lambda generator, discriminator: (generator, spectral(discriminator)),
+    "g": lambda generator, discriminator: (spectral(generator), discriminator),
+    "both": lambda generator, discriminator: (spectral(generator), spectral(discriminator)),
 }
 
 

@@ -9,16 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import ops
+from ganbaru import norms, ops
 from ganbaru.initial import Initialisation
 from ganbaru.ops import Parameters, Tensor
 
 Network = Callable[..., Tensor]  # network(scope, *inputs) -> tensor
 Shape = tuple[int, ...]
-
-BATCH_NORM_MOMENTUM = 0.1
-BATCH_NORM_EPSILON = 1e-5
-SPECTRAL_EPSILON = 1e-12
 
 Norm = Callable[["Scope", Tensor], Tensor]
 
@@ -33,7 +29,7 @@ class Habits:
     """
 
     weight: Callable[[Scope, Tensor, int], Tensor] = lambda scope, weight, outputs: weight
-    norm: Norm = lambda scope, x: batch_norm(scope, x)
+    norm: Norm = norms.batch_norm
     features: Callable[[Tensor], Tensor] = lambda x: x
     score: Callable[[Tensor, Callable[[str, int], Tensor]], Tensor] = lambda scores, last: scores
 
@@ -235,147 +231,6 @@ def scores(
 def norm(scope: Scope, x: Tensor) -> Tensor:
     """Normalise (N, C, H, W) or (N, C) as the network's habit is: batch norm, unless wrapped."""
     return scope.habits.norm(scope, x)
-
-
-def batch_norm(scope: Scope, x: Tensor, affine: bool = True) -> Tensor:
-    """Normalise each channel of (N, C, H, W) or (N, C) (Ioffe and Szegedy 2015).
-
-    y = weight (x - mean) / sqrt(variance + 1e-5) + bias. In training the batch's mean and biased
-    variance are used, and the running ones move by a tenth towards the mean and the *unbiased*
-    variance, PyTorch's rule; in inference the running ones are used.
-    """
-    channels = (x.shape[1],)
-    average = scope.buffer("running_mean", channels, 0.0)
-    variance = scope.buffer("running_var", channels, 1.0)
-    if affine:
-        weight = scope.parameter("weight", channels, "scale")
-        bias = scope.parameter("bias", channels, "offset")
-    else:
-        weight, bias = average * 0.0 + 1.0, average * 0.0
-    if not scope.training:
-        return _normalise(x, average, variance, weight, bias)
-    rule = ops.fused("batch_norm", x, composed_batch_norm)
-    y, average, variance = rule(
-        x, weight, bias, average, variance, BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON
-    )
-    scope.update("running_mean", average)
-    scope.update("running_var", variance)
-    return y
-
-
-def class_batch_norm(scope: Scope, x: Tensor, one_hot: Tensor) -> Tensor:
-    """Batch norm whose scale and offset are the label's own (de Vries et al. 2017, eq. 3 and 4).
-
-    `one_hot` is (N, classes); the tables are (classes, C).
-    """
-    classes, channels = one_hot.shape[1], x.shape[1]
-    shape = (-1, channels, *([1] * (len(x.shape) - 2)))
-    scale = ops.matmul(one_hot, scope.parameter("class_weight", (classes, channels), "scale"))
-    offset = ops.matmul(one_hot, scope.parameter("class_bias", (classes, channels), "offset"))
-    y = batch_norm(scope, x, affine=False)
-    return y * ops.reshape(scale, shape) + ops.reshape(offset, shape)
-
-
-def instance_norm(x: Tensor) -> Tensor:
-    """Normalise each channel of each image (N, C, H, W) by itself (Ulyanov et al. 2016, eq. 1).
-
-    No scale, offset or running statistics, as in PyTorch's InstanceNorm2d by default.
-    """
-    centred = x - ops.mean(x, axis=(2, 3), keepdims=True)
-    variance = ops.mean(centred * centred, axis=(2, 3), keepdims=True)
-    return centred / ops.sqrt(variance + BATCH_NORM_EPSILON)
-
-
-def spectral_norm(scope: Scope, weight: Tensor, outputs: int) -> Tensor:
-    """Divide a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
-
-    The weight counts as a matrix (O, K) with a row for each output channel, axis `outputs`. In
-    training one power iteration improves the left vector, kept as the buffer `left`; no gradient
-    flows through the vectors.
-    """
-    count = weight.shape[outputs]
-    axes = (outputs, *(i for i in range(len(weight.shape)) if i != outputs))
-    matrix = ops.reshape(ops.transpose(weight, axes), (count, -1))
-    fixed = ops.stop_gradient(matrix)
-    left = _unit(scope.buffer("left", (1, count), 1.0))
-    right = _unit(ops.matmul(left, fixed))  # (1, K)
-    if scope.training:
-        left = _unit(ops.matmul(right, ops.transpose(fixed, (1, 0))))
-        scope.update("left", left)
-    return weight / ops.sum(ops.matmul(left, matrix) * right)
-
-
-def spectral(network: Network) -> Network:
-    """Wrap a network so that each of its weights is divided by its spectral norm."""
-    return lambda scope, *inputs: network(scope.using(weight=spectral_norm), *inputs)
-
-
-def watching_deviation(network: Network) -> Network:
-    """Wrap a discriminator so that it sees how much the images of a batch differ."""
-    return lambda scope, *inputs: network(scope.using(features=minibatch_deviation), *inputs)
-
-
-def _unit(x: Tensor) -> Tensor:
-    return x / ops.sqrt(ops.sum(x * x) + SPECTRAL_EPSILON)
-
-
-def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
-    """Join the mean deviation within groups of images as a channel (Karras et al. 2018, section 3).
-
-    Groups have the largest size up to `group` that divides the batch; image i is in group
-    i mod (N / size). (N, C, H, W) becomes (N, C + 1, H, W).
-    """
-    n, channels, height, width = x.shape
-    size = max(size for size in range(1, min(group, n) + 1) if n % size == 0)
-    grouped = ops.reshape(x, (size, n // size, channels, height, width))
-    centred = grouped - ops.mean(grouped, axis=0, keepdims=True)
-    deviation = ops.sqrt(ops.mean(centred * centred, axis=0) + 1e-8)
-    each = ops.reshape(ops.mean(deviation, axis=(1, 2, 3)), (1, n // size, 1, 1, 1))
-    spread = ops.reshape(
-        ops.broadcast_to(each, (size, n // size, 1, height, width)), (n, 1, height, width)
-    )
-    return ops.concat([x, spread], axis=1)
-
-
-def composed_batch_norm(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    momentum: float,
-    epsilon: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm in the vocabulary: what every engine's fused form must equal."""
-    axes = (0, *range(2, len(x.shape)))
-    count = int(np.prod([x.shape[i] for i in axes]))
-    average = ops.mean(x, axis=axes)
-    centred = x - ops.reshape(average, _per_channel(x))
-    variance = ops.mean(centred * centred, axis=axes)
-    y = _normalise(x, average, variance, weight, bias, epsilon)
-    unbiased = variance * (count / max(1, count - 1))
-    return (
-        y,
-        running_mean * (1 - momentum) + average * momentum,
-        running_var * (1 - momentum) + unbiased * momentum,
-    )
-
-
-def _per_channel(x: Tensor) -> Shape:
-    return (1, x.shape[1], *([1] * (len(x.shape) - 2)))
-
-
-def _normalise(
-    x: Tensor,
-    average: Tensor,
-    variance: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: float = BATCH_NORM_EPSILON,
-) -> Tensor:
-    shape = _per_channel(x)
-    scale = ops.reshape(weight / ops.sqrt(variance + epsilon), shape)
-    return (x - ops.reshape(average, shape)) * scale + ops.reshape(bias, shape)
 
 
 def parameter_count(parameters: Mapping[str, Any]) -> int:

@@ -8,9 +8,12 @@ and a counter that starts at (0, 0, 0, index). Normal numbers are Box and Muller
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ganbaru.errors import unknown
 
 
 def words(seed: int, purpose: str, index: int, count: int) -> NDArray[np.uint64]:
@@ -46,3 +49,32 @@ def integers(seed: int, purpose: str, index: int, count: int, below: int) -> NDA
 def permutation(seed: int, purpose: str, index: int, length: int) -> NDArray[np.int64]:
     """Return the numbers from 0 to `length` - 1 in the order of `length` random words."""
     return np.argsort(words(seed, purpose, index, length), kind="stable").astype(np.int64)
+
+
+# --- distributions of latents -----------------------------------------------------------------
+
+
+def symmetric(seed: int, purpose: str, index: int, count: int) -> NDArray[np.float32]:
+    """Return `count` numbers uniform in [-1, 1)."""
+    return (2 * uniform(seed, purpose, index, count) - 1).astype(np.float32)
+
+
+def unit(seed: int, purpose: str, index: int, count: int) -> NDArray[np.float32]:
+    """Return `count` numbers uniform in [0, 1), rounded to float32 (so 1 may appear)."""
+    return uniform(seed, purpose, index, count).astype(np.float32)
+
+
+Draws = Callable[[int, str, int, int], NDArray[np.float32]]  # of (seed, purpose, index, count)
+
+DISTRIBUTIONS: dict[str, Draws] = {
+    "normal": normal,  # N(0, 1)
+    "uniform": symmetric,  # in [-1, 1]
+    "unit": unit,  # uniform in [0, 1]
+}
+
+
+def distribution(name: str) -> Draws:
+    """Return the function that draws latents of a distribution."""
+    if name not in DISTRIBUTIONS:
+        raise unknown("distribution of latents", name, DISTRIBUTIONS)
+    return DISTRIBUTIONS[name]

@@ -33,6 +33,7 @@ class Generator:
     buffers: Parameters
     latent: int
     classes: tuple[str, ...]
+    distribution: str = "normal"  # of the latents
 
     @staticmethod
     def seeds(n: int, first: int = 0) -> range:
@@ -45,7 +46,8 @@ class Generator:
 
     def latents(self, seeds: Sequence[int]) -> NDArray[np.float32]:
         """Return the latents (N, Z) of seeds: each seed's depends on itself alone."""
-        return np.stack([randomness.normal(seed, "sample", 0, self.latent) for seed in seeds])
+        draw = randomness.distribution(self.distribution)
+        return np.stack([draw(seed, "sample", 0, self.latent) for seed in seeds])
 
     def floats(
         self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None
@@ -124,5 +126,6 @@ def load(
         parameters={name: chosen.from_numpy(array) for name, array in groups["ema"].items()},
         buffers={name: chosen.from_numpy(array) for name, array in groups["ema_buffers"].items()},
         latent=config.latent,
+        distribution=config.distribution,
         classes=classes,
     )

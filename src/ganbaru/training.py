@@ -61,6 +61,7 @@ class Run:
             parameters=self.state["ema"],
             buffers=self.state["ema_buffers"],
             latent=self.config.latent,
+            distribution=self.config.distribution,
             classes=self.classes,
         )
 
@@ -164,7 +165,8 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     first = model.first_parameters(config, shape, len(classes))
     draw = Draw(
         source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=len(classes), relativistic=game.relativistic, replacement=config.replacement,
+        distribution=config.distribution, classes=len(classes),
+        relativistic=game.relativistic, replacement=config.replacement,
     )  # fmt: skip
     folder = runs.existing(config.run or "") if config.resume else runs.planned(config)
     kept = dataclasses.replace(config, run=str(folder.path), resume=False, overwrite=False)

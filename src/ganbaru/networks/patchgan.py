@@ -6,7 +6,7 @@ column of zeros above and left of the last layer, so that the map keeps the feat
 
 from __future__ import annotations
 
-from ganbaru import nn, ops
+from ganbaru import nn, norms, ops
 from ganbaru.networks import dcgan
 from ganbaru.networks.dcgan import Size, plan
 from ganbaru.nn import Scope
@@ -24,7 +24,7 @@ def discriminator(
     for i, count in enumerate(maps):
         layer = scope.child(f"down{i + 1}.conv")
         x = nn.conv(layer, x, count, (4, 4), stride=2, padding=1, bias=True)
-        x = nn.instance_norm(x) if i else x
+        x = norms.instance_norm(x) if i else x
         x = ops.leaky_relu(x, 0.2)
     x = ops.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))
     return nn.scores(scope, x, nn.conv, (4, 4), padding=1)
