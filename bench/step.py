@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ganbaru import data, engines, model, step
+from ganbaru import data, engines, model, rules, step
 from ganbaru.config import Config
 from ganbaru.draw import Draw
 
@@ -34,7 +34,7 @@ def ours(engine_name: str, width: int, channels: int) -> Callable[[], None]:
     config = Config(width=width, image_size="64", channels=channels, batch=BATCH, latent=LATENT)
     shape = (64, 64, channels)
     engine = engines.load(engine_name, "cpu")
-    game = model.game(config, shape, 0)
+    game = rules.game(config, shape, 0)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in model.first_parameters(config, shape, 0).items()
@@ -42,15 +42,14 @@ def ours(engine_name: str, width: int, channels: int) -> Callable[[], None]:
     images = np.random.default_rng(0).integers(0, 256, (4 * BATCH, *shape), np.uint8)
     source = data.Source("random", images, None, (), "")
     draw = Draw(source, engine, seed=0, batch=BATCH, latent=LATENT, classes=0,
-                relativistic=False, replacement=False)  # fmt: skip
+                relativistic=False)  # fmt: skip
     state = step.start(game, first)
     turn = 0
 
     def advance() -> None:
         nonlocal state, turn
-        state, of_d = step.discriminator_update(game, state, draw.discriminator(turn), turn + 1)
-        state, of_g = step.generator_update(game, state, draw.generator(turn), turn + 1)
-        float(of_d["d_loss"]), float(of_g["g_loss"])
+        state, report = step.play(game, state, draw.step(turn), turn)
+        float(report["d_loss"]), float(report["g_loss"])
         turn += 1
 
     return advance

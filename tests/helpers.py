@@ -10,14 +10,14 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from ganbaru import engines, model, nn, ops, step
+from ganbaru import engines, model, nn, ops, randomness, rules, step
 from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.draw import Draw
 from ganbaru.engines import Engine
 from ganbaru.initial import Initialisation
 from ganbaru.sample import Generator
-from ganbaru.step import Game, Report, State
+from ganbaru.step import Game, State
 
 NUMPY64 = engines.load("numpy", precision="float64")
 NUMPY32 = engines.load("numpy", precision="float32")
@@ -189,18 +189,12 @@ class Table:
     game: Game
     state: State
     draw: Draw
-    d_steps: int
 
     def step(self, number: int) -> dict[str, float]:
-        """Make step `number`, from 0: D's updates and G's; return its losses and mean scores."""
-        report: Report = {}
-        for turn in range(number * self.d_steps, (number + 1) * self.d_steps):
-            batch = self.draw.discriminator(turn)
-            self.state, of_d = step.discriminator_update(self.game, self.state, batch, turn + 1)
-            report |= of_d
-        batch = self.draw.generator(number)
-        self.state, of_g = step.generator_update(self.game, self.state, batch, number + 1)
-        return {name: float(value) for name, value in (report | of_g).items()}
+        """Make step `number`, from 0; return its losses and mean scores."""
+        batches = self.draw.step(number)
+        self.state, report = step.play(self.game, self.state, batches, number)
+        return {name: float(value) for name, value in report.items()}
 
     def sampler(self) -> Generator:
         """Return the averaged generator, as a run's callbacks see it."""
@@ -226,7 +220,7 @@ def table(engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: 
     config = Config(**{"batch": 8, "width": 8, "latent": 6, "lr": 2e-3, **options})
     pictures = source(40, shape, classes=5)
     classes = len(model.class_names(config, pictures.classes))
-    game = model.game(config, shape, classes)
+    game = rules.game(config, shape, classes)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in model.first_parameters(config, shape, classes).items()
@@ -234,5 +228,7 @@ def table(engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: 
     draw = Draw(
         pictures, engine, seed=config.seed, batch=config.batch, latent=config.latent,
         classes=classes, relativistic=game.relativistic, replacement=config.batch > 40,
+        d_steps=config.d_steps, same=rules.SHARES[config.share].latents,
+        latents=randomness.distribution(config.distribution), short=config.short_batch,
     )  # fmt: skip
-    return Table(engine, game, step.start(game, first), draw, config.d_steps)
+    return Table(engine, game, step.start(game, first), draw)

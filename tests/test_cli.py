@@ -77,7 +77,7 @@ def test_help_of_train_has_a_sentence_for_every_field_and_the_presets_values(mon
             continue
         (entry,) = [e for e in entries if re.match(rf"  {flag(field.name)}\b(?!-)", e)]
         text = " ".join(entry.split())
-        assert field.metadata["help"].partition("{known}")[0] in text
+        assert all(part in text for part in field.metadata["help"].split("{known}"))
         value = getattr(preset, field.name)
         if value is None or value is False:
             assert not text.endswith("]")
@@ -111,23 +111,6 @@ def test_help_loads_next_to_nothing():
     assert heavy_modules("--help") == set()
     assert heavy_modules("trian") == set()
     assert heavy_modules("train", "--help") <= {"numpy", "jsonargparse", "yaml"}
-
-
-@needs_posix
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["presets"]])
-def test_help_is_quick(arguments):
-    import resource
-
-    def used() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-
-    taken = []
-    for _ in range(3):
-        before = used()
-        subprocess.run(words(*arguments), capture_output=True, check=True)
-        taken.append(used() - before)
-    assert min(taken) < 0.7
 
 
 # --- a whole visit ----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from helpers import (
 )
 from numpy.testing import assert_array_equal
 
-from ganbaru import initial, load, model, nn, ops, registry, train
+from ganbaru import initial, load, model, nn, ops, registry, rules, train
 from ganbaru.config import PRESETS, Config, from_preset
 from ganbaru.data import Original
 from ganbaru.objectives import OBJECTIVES
@@ -54,8 +54,13 @@ PLAYERS = [
 ]
 
 
+def _fitting(name: str) -> str:
+    """Return a conditioning that a network can have: a label's product needs a single logit."""
+    return "projection" if model.logits(name) == 1 else "planes"
+
+
 def _player(name, player, shape, classes, count=4):
-    conditioning = "projection" if classes else "none"
+    conditioning = _fitting(name) if classes else "none"
     config = Config(network=name, width=8, latent=6, conditioning=conditioning)
     network = model.networks(config, shape, classes)[player]
     return network, model.input_shapes(config, shape, classes, count)[player]
@@ -141,11 +146,17 @@ def test_every_parameter_has_an_influence(name, player, shape, classes):
 # --- objectives and penalties -----------------------------------------------------------------
 
 
+def _scores(name: str, seed: int = 0) -> np.ndarray:
+    """Make scores (5,) or logits (5, n) as an objective takes them."""
+    logits = OBJECTIVES[name].logits
+    return normal(5, *([logits] if logits > 1 else []), seed=seed)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_an_objective_has_finite_values_and_right_gradients(name, any_engine):
     """With respect to both score vectors, twice, for both players."""
     found = OBJECTIVES[name]
-    arrays = normal(5), normal(5, seed=1)
+    arrays = _scores(name), _scores(name, 1)
     for loss in (found.d, found.g):
         value, *slopes = outcomes(any_engine, loss, arrays)
         assert value.shape == ()
@@ -156,8 +167,8 @@ def test_an_objective_has_finite_values_and_right_gradients(name, any_engine):
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_an_objective_says_whether_the_generator_needs_the_reals(name):
-    found, fake = OBJECTIVES[name], normal(5)
-    values = {float(found.g(normal(5, seed=seed), fake)) for seed in (1, 2)}
+    found, fake = OBJECTIVES[name], _scores(name)
+    values = {float(found.g(_scores(name, seed), fake)) for seed in (1, 2)}
     assert (len(values) == 2) == found.relativistic
     if not found.relativistic:
         assert float(found.g(None, fake)) in values
@@ -166,12 +177,14 @@ def test_an_objective_says_whether_the_generator_needs_the_reals(name):
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_discriminator_is_rewarded_for_telling_apart(name):
     """From equal scores, D gains by higher reals and by lower fakes, G by higher fakes."""
-    draw = [np.zeros(4), np.zeros(4)]
+    draw = [np.zeros_like(_scores(name))] * 2
     _, of_d = outcomes(NUMPY64, lambda r, f: OBJECTIVES[name].d(r, f) * 1.0, draw, orders=1)
     _, of_g = outcomes(NUMPY64, lambda r, f: OBJECTIVES[name].g(r, f) * 1.0, draw, orders=1)
     sign = np.sign(normal(seed=1))  # of the random direction that `outcomes` multiplies by
-    assert (sign * of_d[:4] < 0).all()
-    assert (sign * of_g[4:] < 0).all()
+    real, _ = of_d.reshape(2, 5, -1)[..., -1]  # of two logits, the second says real
+    _, fake = of_g.reshape(2, 5, -1)[..., -1]
+    assert (sign * real < 0).all()
+    assert (sign * fake < 0).all()
 
 
 @pytest.mark.parametrize("name", [*OBJECTIVES, *PENALTIES])
@@ -229,8 +242,12 @@ def test_a_preset_makes_networks_that_trace(name):
         nn.trace(network, *given)[0]
         for network, given in zip(model.networks(config, shape, classes), shapes, strict=True)
     ]
-    assert results == [(2, shape[2], *shape[:2]), (2,)]
-    assert model.game(config, shape, classes).relativistic in (True, False)
+    logits = model.logits(config.network)
+    scores = results.pop()
+    assert results == [(2, shape[2], *shape[:2])]
+    assert scores == ((2,) if logits == 1 and config.network != "patchgan" else (2, *scores[1:]))
+    assert len(scores) <= 2
+    assert rules.game(config, shape, classes).relativistic in (True, False)
 
 
 # --- a user's own -----------------------------------------------------------------------------

@@ -117,6 +117,7 @@ def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_e
 
 def test_what_a_batch_holds():
     of_d = _arrays(NUMPY32, _draw().discriminator(0))
+    assert of_d.pop("fake") is None
     shapes = {name: array.shape for name, array in of_d.items()}
     assert shapes == {
         "latent": (5, 4), "label": (5,), "real": (5, 3, 2, 3), "real_label": (5,),

@@ -24,7 +24,7 @@ from train_helpers import (
 )
 
 import ganbaru
-from ganbaru import data, engines, model, ops
+from ganbaru import data, engines, ops, rules
 from ganbaru.objectives import OBJECTIVES
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
@@ -86,7 +86,7 @@ def test_own_objective_by_hand(example):
 
 def test_own_objective_by_the_command(example, tmp_path):
     objective = "examples.own_objective.ra_hinge"
-    found, _ = model.objective(objective)
+    found, _ = rules.objective(objective)
     assert found.relativistic and found.name == "ra-hinge"
     config = tiny(tmp_path)
     said = command("train", "--data", config.data, "--run", config.run, "--batch", 8, "--width", 4,
@@ -179,6 +179,6 @@ def test_a_decorated_objective_is_known_by_name(tmp_path):
 
     try:
         played(tiny(tmp_path, objective="for-a-test", steps=1))
-        assert model.objective("for-a-test")[0] is for_a_test
+        assert rules.objective("for-a-test")[0] is for_a_test
     finally:
         OBJECTIVES.pop("for-a-test")

@@ -74,6 +74,10 @@ KNOWN = {
         },
         [6_650_433, 6_569_409],
     ),
+    "28x28 with 5x5 kernels and two logits": (
+        {"network": "dcgan-5x5", "size": (28, 28), "latent": 64},
+        [608_001, 219_138],
+    ),
     "PatchGAN, grey": ({"network": "patchgan"}, [3_574_656, 2_762_688]),
     "PatchGAN, colour": ({"network": "patchgan", "channels": 3}, [3_576_704, 2_764_736]),
     "PatchGAN, grey, 10 classes": (

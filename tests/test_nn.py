@@ -62,6 +62,13 @@ LAYERS = {
         as_function(lambda scope, x: nn.scores(scope, x, nn.conv, (2, 3)), normal(3, 2, 2, 3)),
         as_function(lambda scope, x: nn.scores(scope, x, nn.conv, (1, 1)), normal(2, 2, 2, 2)),
         as_function(lambda scope, x: nn.scores(scope, x, nn.dense), normal(3, 4)),
+        as_function(lambda scope, x: nn.scores(scope, x, nn.dense, logits=2), normal(3, 4)),
+    ],
+    "add_bias": [as_function(lambda scope, x: nn.add_bias(scope, x, 4), normal(2, 3, 2, 2))],
+    "plain_batch_norm": [
+        as_function(norms.plain_batch_norm, normal(4, 3)),
+        as_function(norms.plain_batch_norm, normal(2, 3, 3, 2)),
+        as_function(norms.plain_batch_norm, normal(2, 3, 3, 2), training=False),
     ],
     "norm": [
         as_function(nn.norm, normal(4, 3)),

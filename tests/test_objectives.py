@@ -27,11 +27,20 @@ def cross_entropy(x, target):
     return -np.mean(target * log_s(x) + (1 - target) * log_s(-x))
 
 
+def softmax(x):
+    """The logarithm of the softmax of two logits (N, 2)."""
+    return x - np.logaddexp(x[:, 0], x[:, 1])[:, None]
+
+
 # The two losses of each objective as functions of the scores of reals `r` and fakes `f`.
 FORMULAS = {
     "non-saturating": (
         lambda r, f: -np.mean(log_s(r)) - np.mean(log_s(-f)),
         lambda r, f: -np.mean(log_s(f)),
+    ),
+    "two-class": (
+        lambda r, f: -np.mean(softmax(r)[:, 1]) - np.mean(softmax(f)[:, 0]),
+        lambda r, f: -np.mean(softmax(f)[:, 1]),
     ),
     "least-squares": (
         lambda r, f: np.mean((r - 1) ** 2) + np.mean(f**2),
@@ -51,6 +60,22 @@ FORMULAS = {
         lambda r, f: (np.mean((r - f.mean() - 1) ** 2) + np.mean((f - r.mean() + 1) ** 2)) / 2,
         lambda r, f: (np.mean((f - r.mean() - 1) ** 2) + np.mean((r - f.mean() + 1) ** 2)) / 2,
     ),
+    "rahinge": (
+        lambda r, f: (
+            (
+                np.mean(np.clip(1 - (r - f.mean()), 0, None))
+                + np.mean(np.clip(1 + (f - r.mean()), 0, None))
+            )
+            / 2
+        ),
+        lambda r, f: (
+            (
+                np.mean(np.clip(1 + (r - f.mean()), 0, None))
+                + np.mean(np.clip(1 - (f - r.mean()), 0, None))
+            )
+            / 2
+        ),
+    ),
 }
 
 
@@ -63,15 +88,22 @@ def test_every_objective_has_a_formula_here():
     assert FORMULAS.keys() == ours  # other tests may have registered their own
 
 
+def as_taken(name, scores):
+    """Return scores (N,) as an objective takes them: two logits are made of neighbours."""
+    logits = OBJECTIVES[name].logits
+    return np.stack([np.roll(scores, i) for i in range(logits)], axis=1) if logits > 1 else scores
+
+
 @pytest.mark.parametrize("name", FORMULAS)
 @given(pair=PAIRS)
 def test_losses_are_their_formulas(name, pair):
+    pair = [as_taken(name, scores) for scores in pair]
     found, expected = OBJECTIVES[name], FORMULAS[name]
     assert_allclose(found.d(*pair), expected[0](*pair), rtol=1e-12, atol=1e-12)
     assert_allclose(found.g(*pair), expected[1](*pair), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", [n for n in FORMULAS if n != "two-class"])
 def test_score_maps_count_each_place(name, any_engine):
     """A patch discriminator's (N, 1, H, W) scores: the mean over all places."""
     pair = normal(3, 1, 2, 2), normal(3, 1, 2, 2, seed=1)
@@ -112,7 +144,7 @@ def test_no_scores_go_below_the_floors(pair):
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
 def test_extreme_scores_stay_finite_in_float32(name, signs, any_engine32):
-    pair = [1e4 * sign * np.array([1.0, 0.5, 1e-4]) for sign in signs]
+    pair = [as_taken(name, 1e4 * sign * np.array([1.0, 0.5, 1e-4])) for sign in signs]
     for loss in (OBJECTIVES[name].d, OBJECTIVES[name].g):
         for found in outcomes(any_engine32, loss, pair):
             assert np.isfinite(found).all()
@@ -124,6 +156,15 @@ def test_a_lost_game_keeps_its_gradient(name, any_engine32):
     function = lambda fake: OBJECTIVES[name].g(fake * 0.0 + 100.0, fake)  # noqa: E731
     _, slopes = outcomes(any_engine32, function, [np.full(2, -100.0)], orders=1)
     assert (np.abs(slopes) > 0.05).all()
+
+
+@given(pair=PAIRS)
+def test_two_classes_equal_cross_entropy_of_the_difference(pair):
+    real, fake = (as_taken("two-class", scores) for scores in pair)
+    two, one = OBJECTIVES["two-class"], OBJECTIVES["non-saturating"]
+    differences = real[:, 1] - real[:, 0], fake[:, 1] - fake[:, 0]
+    assert_allclose(two.d(real, fake), one.d(*differences), rtol=1e-12, atol=1e-12)
+    assert_allclose(two.g(real, fake), one.g(*differences), rtol=1e-12, atol=1e-12)
 
 
 @given(SCORES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import normal
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from ganbaru import ops, optim
 
@@ -20,7 +20,7 @@ def _tensors(engine, seed: int) -> dict:
 def _learn(engine, rule, updates: int) -> list[dict[str, np.ndarray]]:
     """Make updates with fresh gradients each and return parameters and both moments."""
     parameters = _tensors(engine, 0)
-    moments = optim.Adam().start(parameters)
+    moments = optim.Adam(1e-2, (0.5, 0.99)).start(parameters)
     mean, square = moments["mean"], moments["square"]
     for update in range(1, updates + 1):
         gradients = _tensors(engine, update)
@@ -52,7 +52,7 @@ def test_fused_adam_equals_the_composed_one(any_engine):
 
 
 def test_adam_is_the_papers(any_engine):
-    adam = optim.Adam(rate=1e-2, betas=(0.5, 0.99))
+    adam = optim.Adam(1e-2, (0.5, 0.99))
     parameters = _tensors(any_engine, 0)
     moments = adam.start(parameters)
     for update in range(1, 4):
@@ -71,6 +71,29 @@ def test_adam_is_pytorchs(any_engine):
         theirs.step()
     parameters, _, _ = _learn(any_engine, ops.fused("adam", _tensors(any_engine, 0), None), 20)
     assert_allclose(parameters["kernel"], weight.detach().numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+def test_rmsprop_is_pytorchs(any_engine, momentum):
+    torch = pytest.importorskip("torch")
+    weight = torch.nn.Parameter(torch.tensor(normal(*SHAPES["kernel"])))
+    theirs = torch.optim.RMSprop([weight], lr=1e-2, alpha=0.9, momentum=momentum)
+    ours = optim.RMSprop(2e-2, (momentum, 0.9))
+    parameters = _tensors(any_engine, 0)
+    moments = ours.start(parameters)
+    for update in range(1, 21):
+        weight.grad = torch.tensor(normal(*SHAPES["kernel"], seed=update))
+        theirs.step()
+        gradients = _tensors(any_engine, update)
+        parameters, moments = ours.update(parameters, gradients, moments, update, factor=0.5)
+    found = ops.to_numpy(parameters["kernel"])
+    assert_allclose(found, weight.detach().numpy(), rtol=0, atol=1e-12)
+
+
+def test_clipping_holds_every_number_within_the_limit(any_engine):
+    found = optim.clip(_tensors(any_engine, 0), 0.3)
+    for name, shape in SHAPES.items():
+        assert_array_equal(ops.to_numpy(found[name]), np.clip(normal(*shape), -0.3, 0.3))
 
 
 def test_fused_adam_in_float32_stays_close_to_float64(any_engine, any_engine32):

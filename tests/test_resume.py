@@ -39,6 +39,13 @@ GAMES = {
     "penalties": {"objective": "wgan", "penalty": "wgan-gp+r1"},
     "replacement": {"replacement": True},
     "float64": {"precision": "float64"},
+    "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
+    "short batches": {"short_batch": True},
+    "RMSprop, clipped, falling rates": {
+        "optimiser": "rmsprop",
+        "clip": 0.02,
+        "schedule": "cosine:start=20,end=90",
+    },
 }
 
 

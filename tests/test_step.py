@@ -21,6 +21,7 @@ GAMES = [
         {"objective": objective, "conditioning": conditioning}, id=f"{objective}-{conditioning}"
     )
     for objective in OBJECTIVES
+    if OBJECTIVES[objective].logits == 1
     for conditioning in CONDITIONED
 ] + [
     pytest.param({"penalty": penalty, "conditioning": conditioning}, id=f"{penalty}-{conditioning}")
@@ -29,6 +30,19 @@ GAMES = [
 ]
 
 
+GAMES += [
+    pytest.param(options, id=name)
+    for name, options in {
+        "two logits": {"objective": "two-class", "network": "dcgan-5x5", "penalty": "r1"},
+        "G first": {"order": "g-first", "d_steps": 2},
+        "the same latents": {"share": "latents", "conditioning": "planes"},
+        "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
+        "the same pairs": {"share": "latents", "objective": "rsgan", "conditioning": "planes"},
+        "clipped, RMSprop": {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop"},
+        "uniform latents": {"distribution": "uniform"},
+        "short batches": {"short_batch": True, "batch": 12},
+    }.items()
+]
 GAMES += [
     pytest.param(
         {
@@ -68,12 +82,13 @@ def _gradients(state: dict, player: str, betas=(0.5, 0.999)) -> dict[str, np.nda
     return {name: m / (1 - betas[0]) for name, m in state[f"{player}_mean"].items()}
 
 
-@pytest.mark.parametrize("options", GAMES)
+@pytest.mark.parametrize("options", [game for game in GAMES if "RMSprop" not in game.id])
 def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32):
     """Scores, gradients and one update within 1e-4 of the layer's scale.
 
-    Adam's first step is of one size whatever the gradient's: where that is under 1e-6 of its
-    layer's largest, its very sign is rounding, and the update says nothing.
+    Adam's first step is of one size whatever the gradient's: where that is under 1e-5 of its
+    layer's largest, its very sign is rounding, and the update says nothing; biases before a norm
+    without offset have no slope at all.
     """
     games = [table(engine, lr=2e-4, seed=1, **options) for engine in (NUMPY32, other_engine32)]
     reports = [game.step(0) for game in games]
@@ -81,13 +96,15 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
         assert_allclose(reports[1][name], value, rtol=1e-4, atol=1e-5)
     expected, found = (game.arrays() for game in games)
     for player in ("generator", "discriminator"):
-        slopes = [_gradients(state, player) for state in (expected, found)]
-        for name, slope in slopes[0].items():
-            assert_close(slopes[1][name], slope, 1e-4)
-            counts = np.abs(slope) > 1e-6 * np.abs(slope).max()
-            assert counts.any()
+        wanted, got = (_gradients(state, player) for state in (expected, found))
+        for name, slope in wanted.items():
+            layer = name.rpartition(".")[0]
+            scale = max(np.abs(x).max() for n, x in wanted.items() if n.rpartition(".")[0] == layer)
+            assert_allclose(got[name], slope, rtol=0, atol=1e-4 * scale)
+            counts = np.abs(slope) > 1e-5 * scale
             weights = expected[player][name]
             assert_close(found[player][name][counts], weights[counts], 1e-4)
+            assert counts.any() or options.get("network") == "dcgan-5x5"
 
 
 # --- a DCGAN as one would write it in PyTorch -------------------------------------------------
@@ -257,7 +274,8 @@ def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective
     relativistic = OBJECTIVES[objective].relativistic
     losses = []
     for darker in (0.0, 1.0):
-        game = table(NUMPY64, objective=objective)
+        network = "dcgan" if OBJECTIVES[objective].logits == 1 else "dcgan-5x5"
+        game = table(NUMPY64, objective=objective, network=network)
         game.step(0)
         batch = game.draw.generator(1)
         assert (batch.real is not None) == relativistic

@@ -28,7 +28,7 @@ def test_views_of_any_stride_are_copied_in():
 
 def _adam(parameters: dict, gradients: dict, updates: int) -> dict:
     """Make updates by the engine's form, the gradients being one number larger each time."""
-    adam = optim.Adam(rate=1e-2)
+    adam = optim.Adam(1e-2, (0.5, 0.999))
     moments = adam.start(parameters)
     for update in range(1, updates + 1):
         grown = {name: g + update for name, g in gradients.items()}

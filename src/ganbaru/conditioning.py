@@ -70,6 +70,11 @@ def projected(network: Network, classes: int) -> Network:
         one_hot = ops.one_hot(label, classes, image)
 
         def score(scores: Tensor, last: Callable[[str, int], Tensor]) -> Tensor:
+            if scores.shape[1] != 1:
+                raise InputError(
+                    f"A label's product is added to one score, and this discriminator gives "
+                    f"{scores.shape[1]} for an image: take --conditioning planes."
+                )
             products = last("label", classes)
             chosen = ops.reshape(one_hot, (*one_hot.shape, *([1] * (len(products.shape) - 2))))
             return scores + ops.sum(products * chosen, axis=1, keepdims=True)

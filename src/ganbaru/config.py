@@ -29,6 +29,7 @@ class Config:
     )
     data_dir: str | None = _option(None, "where named sets are looked for first")
     replacement: bool = _option(False, "draw images with replacement instead of by epochs")
+    short_batch: bool = _option(False, "use each pass's last short batch too, not only full ones")
     image_size: str | None = _option(None, "side N or HxW of the images; as they are if not given")
     channels: int | None = _option(None, "1 for grey, 3 for colour; as the images are if not given")
     network: str = _option(
@@ -50,11 +51,25 @@ class Config:
         "none", "on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 adds both"
     )
     d_steps: int = _option(1, "D updates for each G update, each on a fresh batch")
+    order: str = _option("d-first", "who is updated first in a step: d-first or g-first")
+    share: str = _option(
+        "nothing",
+        "what both updates of a step have in common: nothing, latents, or fakes (the very same)",
+    )
+    clip: float | None = _option(None, "hold D's weights within plus and minus this (WGAN)")
     batch: int = _option(64, "images in a batch")
     lr: float = _option(2e-4, "learning rate of both players")
     lr_g: float | None = _option(None, "learning rate of G, if it differs")
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
-    betas: tuple[float, float] = _option((0.5, 0.999), "Adam's two decays")
+    schedule: str = _option(
+        "constant",
+        "how the rates fall: {known}; linear:start=10000,end=90000 in images, end being the run's "
+        "first total if not given",
+    )
+    optimiser: str = _option("adam", "{known}; adam:epsilon=1e-7 gives an option")
+    betas: tuple[float, float] = _option(
+        (0.5, 0.999), "Adam's two decays; RMSprop's momentum and decay"
+    )
     ema: float = _option(0.999, "decay, per step, of the running average of G that is sampled")
     seed: int = _option(0, "seed of everything random in the run")
     engine: str = _option("numpy", "the library that computes: {known} or a dotted path")
@@ -142,7 +157,7 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "batch": ("a whole number from 2 (batch norm needs two images)", lambda value: value >= 2),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
-    **dict.fromkeys(("lr", "lr_g", "lr_d", "epochs", "minutes"), _POSITIVE),
+    **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
     **dict.fromkeys(
         ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every",
          "checkpoint_every", "keep"),

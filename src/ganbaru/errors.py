@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -26,3 +29,13 @@ def unknown(kind: str, value: str, choices: Iterable[str], fix: str = "") -> Inp
     message = f"Unknown {kind} {value!r}.{did_you_mean(value, choices)}"
     message += f" Known: {', '.join(choices)}."
     return InputError(f"{message} {fix}".rstrip())
+
+
+def pick(kind: str, name: str, choices: Mapping[str, T], *also: str) -> T:
+    """Return what a table holds under `name`, or raise the error for an unknown `kind`.
+
+    `also` are names that the user may give too, and the caller has dealt with.
+    """
+    if name not in choices:
+        raise unknown(kind, name, [*choices, *also])
+    return choices[name]

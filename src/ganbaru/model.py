@@ -1,4 +1,4 @@
-"""From a configuration to the networks it names, and from a run to its trained generator."""
+"""From a configuration to the networks it names, wrapped as it asks, and their first weights."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ from typing import Any
 from ganbaru import nn, registry
 from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.config import Config
-from ganbaru.errors import InputError, unknown
+from ganbaru.errors import pick
 from ganbaru.initial import INITIALISATIONS
 from ganbaru.nn import Network
 from ganbaru.norms import spectral, watching_deviation
-from ganbaru.objectives import OBJECTIVES, Objective
-from ganbaru.optim import Adam
-from ganbaru.penalties import PENALTIES, Penalty
-from ganbaru.step import Game
 
 Shape = tuple[int, int, int]  # height, width, channels of the images
 
@@ -35,17 +31,19 @@ def networks(config: Config, shape: Shape, classes: int) -> tuple[Network, Netwo
     options = {"image_size": shape[:2], "channels": shape[2], "width": config.width}
     generator: Network = functools.partial(module.generator, **options)
     discriminator: Network = functools.partial(module.discriminator, **options)
-    if config.spectral_norm not in SPECTRAL_NORMS:
-        raise unknown("choice of --spectral-norm", config.spectral_norm, SPECTRAL_NORMS)
-    generator, discriminator = SPECTRAL_NORMS[config.spectral_norm](generator, discriminator)
+    wrap = pick("choice of --spectral-norm", config.spectral_norm, SPECTRAL_NORMS)
+    generator, discriminator = wrap(generator, discriminator)
     if config.minibatch_deviation:
         discriminator = watching_deviation(discriminator)
     if not classes:
         return generator, discriminator
-    if config.conditioning not in CONDITIONINGS:
-        raise unknown("conditioning", config.conditioning, ["none", *CONDITIONINGS])
-    way = CONDITIONINGS[config.conditioning]
+    way = pick("conditioning", config.conditioning, CONDITIONINGS, "none")
     return way.generator(generator, classes), way.discriminator(discriminator, classes)
+
+
+def logits(network: str) -> int:
+    """Return how many logits a network's discriminator gives for an image, or for a patch of it."""
+    return int(vars(registry.module("networks", network)).get("LOGITS", 1))
 
 
 # Which player's weights are divided by their spectral norm.
@@ -66,9 +64,7 @@ def input_shapes(config: Config, shape: Shape, classes: int, count: int = 2) -> 
 
 def first_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dict[str, Any]]:
     """Create both players' parameters and buffers as they start, in NumPy."""
-    if config.initialisation not in INITIALISATIONS:
-        raise unknown("initialisation", config.initialisation, INITIALISATIONS)
-    start = INITIALISATIONS[config.initialisation]
+    start = pick("initialisation", config.initialisation, INITIALISATIONS)
     made: dict[str, dict[str, Any]] = {}
     players = zip(
         ("generator", "discriminator"),
@@ -81,57 +77,3 @@ def first_parameters(config: Config, shape: Shape, classes: int) -> dict[str, di
             network, *shapes, seed=config.seed, initialisation=start, prefix=f"{player}."
         )
     return made
-
-
-def objective(spec: str) -> tuple[Objective, dict[str, float]]:
-    """Find the objective of ``name:key=value,...``, or a user's own by dotted path."""
-    name, options = registry.parse_options(spec)
-    if "." in name:
-        chosen = registry.user_object(name)
-        if not isinstance(chosen, Objective):
-            raise InputError(
-                f"{name} is no objective: decorate its class with @ganbaru.objective()."
-            )
-    elif name not in OBJECTIVES:
-        raise unknown("objective", name, OBJECTIVES)
-    else:
-        chosen = OBJECTIVES[name]
-    for loss in (chosen.d, chosen.g):
-        registry.check_options("objective", name, loss, options)
-    return chosen, options
-
-
-def penalties(spec: str) -> Sequence[Penalty]:
-    """Find the penalties of ``name:gamma=value+name+...``; "none" is none."""
-    if spec == "none":
-        return ()
-    chosen = []
-    for part in spec.split("+"):
-        name, options = registry.parse_options(part)
-        if "." in name:
-            function: Any = registry.user_object(name)
-        elif name not in PENALTIES:
-            raise unknown("penalty", name, [*PENALTIES, "none"])
-        else:
-            function = PENALTIES[name]
-        registry.check_options("penalty", name, function, options)
-        chosen.append(functools.partial(function, **options))
-    return tuple(chosen)
-
-
-def game(config: Config, shape: Shape, classes: int) -> Game:
-    """Build what a run plays."""
-    generator, discriminator = networks(config, shape, classes)
-    chosen, options = objective(config.objective)
-    g_rate, d_rate = config.rates
-    return Game(
-        generator=generator,
-        discriminator=discriminator,
-        d_loss=functools.partial(chosen.d, **options),
-        g_loss=functools.partial(chosen.g, **options),
-        relativistic=chosen.relativistic,
-        penalties=penalties(config.penalty),
-        d_optimiser=Adam(d_rate, config.betas),
-        g_optimiser=Adam(g_rate, config.betas),
-        ema=config.ema,
-    )

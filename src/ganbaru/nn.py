@@ -23,13 +23,13 @@ Norm = Callable[["Scope", Tensor], Tensor]
 class Habits:
     """What layers do in their own way in this network: chosen by wrapping it, not by flags in it.
 
-    `weight` is applied to every kernel and matrix before use, `norm` is the normalisation of the
-    generator's and discriminator's inner layers, `features` is applied before the last layer of a
+    `weight` is applied to every kernel and matrix before use, `norm` takes the place of the
+    network's own normalisation, `features` is applied before the last layer of a
     discriminator, and `score` adds to what that layer gives.
     """
 
     weight: Callable[[Scope, Tensor, int], Tensor] = lambda scope, weight, outputs: weight
-    norm: Norm = norms.batch_norm
+    norm: Norm | None = None
     features: Callable[[Tensor], Tensor] = lambda x: x
     score: Callable[[Tensor, Callable[[str, int], Tensor]], Tensor] = lambda scores, last: scores
 
@@ -172,7 +172,7 @@ def conv(
     """Convolve (N, C, H, W) to `count` channels; weight (count, C, KH, KW)."""
     weight = scope.weight((count, x.shape[1], *kernel), kind)
     y = ops.conv2d(x, weight, stride=stride, padding=padding)
-    return _with_bias(scope, y, weight) if bias else y
+    return add_bias(scope, y, math.prod(weight.shape[1:])) if bias else y
 
 
 def up_conv(
@@ -183,16 +183,18 @@ def up_conv(
     stride: int = 1,
     padding: int = 0,
     bias: bool = False,
+    output_padding: int = 0,
 ) -> Tensor:
     """Convolve (N, C, H, W), transposed, to `count` channels; weight (C, count, KH, KW)."""
     weight = scope.weight((x.shape[1], count, *kernel), outputs=1)
-    y = ops.conv_transpose2d(x, weight, stride=stride, padding=padding)
-    return _with_bias(scope, y, weight) if bias else y
+    how = {"stride": stride, "padding": padding, "output_padding": output_padding}
+    y = ops.conv_transpose2d(x, weight, **how)
+    return add_bias(scope, y, math.prod(weight.shape[1:])) if bias else y
 
 
-def _with_bias(scope: Scope, y: Tensor, weight: Tensor) -> Tensor:
-    bias = scope.bias(y.shape[1], math.prod(weight.shape[1:]))
-    return y + ops.reshape(bias, (1, -1, 1, 1))
+def add_bias(scope: Scope, x: Tensor, fan_in: int) -> Tensor:
+    """Add a number to each channel of (N, C, H, W)."""
+    return x + ops.reshape(scope.bias(x.shape[1], fan_in), (1, -1, 1, 1))
 
 
 def upsample(x: Tensor) -> Tensor:
@@ -212,25 +214,30 @@ def downsample(x: Tensor) -> Tensor:
 
 
 def scores(
-    scope: Scope, x: Tensor, layer: Callable[..., Tensor], *how: Any, **options: Any
+    scope: Scope,
+    x: Tensor,
+    layer: Callable[..., Tensor],
+    *how: Any,
+    logits: int = 1,
+    **options: Any,
 ) -> Tensor:
     """Give features a discriminator's scores by its last layer (`conv` or `dense`).
 
-    Returns (N,), or (N, P) where the layer leaves P places. Habits join statistics of the batch to
-    the features or add a label's product with them.
+    Returns (N,), or (N, P) where the layer leaves P places or is asked for P logits. Habits join
+    statistics of the batch to the features or add a label's product with them.
     """
     x = scope.habits.features(x)
 
     def last(name: str, outputs: int) -> Tensor:
         return layer(scope.child(f"{name}.{layer.__name__}"), x, outputs, *how, **options)
 
-    flat = ops.reshape(scope.habits.score(last("score", 1), last), (x.shape[0], -1))
+    flat = ops.reshape(scope.habits.score(last("score", logits), last), (x.shape[0], -1))
     return ops.reshape(flat, (-1,)) if flat.shape[1] == 1 else flat
 
 
-def norm(scope: Scope, x: Tensor) -> Tensor:
-    """Normalise (N, C, H, W) or (N, C) as the network's habit is: batch norm, unless wrapped."""
-    return scope.habits.norm(scope, x)
+def norm(scope: Scope, x: Tensor, own: Norm = norms.batch_norm) -> Tensor:
+    """Normalise (N, C, H, W) or (N, C) in the network's `own` way, unless it is wrapped."""
+    return (scope.habits.norm or own)(scope, x)
 
 
 def parameter_count(parameters: Mapping[str, Any]) -> int:

@@ -17,7 +17,7 @@ BATCH_NORM_EPSILON = 1e-5
 SPECTRAL_EPSILON = 1e-12
 
 
-def batch_norm(scope: Scope, x: Tensor, affine: bool = True) -> Tensor:
+def batch_norm(scope: Scope, x: Tensor) -> Tensor:
     """Normalise each channel of (N, C, H, W) or (N, C) (Ioffe and Szegedy 2015).
 
     y = weight (x - mean) / sqrt(variance + 1e-5) + bias. In training the batch's mean and biased
@@ -25,12 +25,22 @@ def batch_norm(scope: Scope, x: Tensor, affine: bool = True) -> Tensor:
     variance, PyTorch's rule; in inference the running ones are used.
     """
     channels = (x.shape[1],)
+    weight = scope.parameter("weight", channels, "scale")
+    return _batch_norm(scope, x, weight, scope.parameter("bias", channels, "offset"))
+
+
+def plain_batch_norm(scope: Scope, x: Tensor) -> Tensor:
+    """Batch norm without scale and offset."""
+    return _batch_norm(scope, x)
+
+
+def _batch_norm(
+    scope: Scope, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
+) -> Tensor:
+    channels = (x.shape[1],)
     average = scope.buffer("running_mean", channels, 0.0)
     variance = scope.buffer("running_var", channels, 1.0)
-    if affine:
-        weight = scope.parameter("weight", channels, "scale")
-        bias = scope.parameter("bias", channels, "offset")
-    else:
+    if weight is None:
         weight, bias = average * 0.0 + 1.0, average * 0.0
     if not scope.training:
         return _normalise(x, average, variance, weight, bias)
@@ -52,7 +62,7 @@ def class_batch_norm(scope: Scope, x: Tensor, one_hot: Tensor) -> Tensor:
     shape = (-1, channels, *([1] * (len(x.shape) - 2)))
     scale = ops.matmul(one_hot, scope.parameter("class_weight", (classes, channels), "scale"))
     offset = ops.matmul(one_hot, scope.parameter("class_bias", (classes, channels), "offset"))
-    y = batch_norm(scope, x, affine=False)
+    y = plain_batch_norm(scope, x)
     return y * ops.reshape(scale, shape) + ops.reshape(offset, shape)
 
 

@@ -14,33 +14,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ganbaru.ops import Tensor, maximum, mean, softplus
+from ganbaru.ops import Tensor, maximum, mean, one_hot, softplus, sum
 
 Loss = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The two losses ``d(real, fake)`` and ``g(real, fake)``, and whether g needs the reals."""
+    """The two losses ``d(real, fake)`` and ``g(real, fake)``, and what they need.
+
+    A relativistic g needs the reals' scores; `logits` is how many the discriminator gives for an
+    image.
+    """
 
     name: str
     d: Loss
     g: Loss
     relativistic: bool
+    logits: int
     summary: str
 
 
 OBJECTIVES: dict[str, Objective] = {}
 
 
-def objective(relativistic: bool = False) -> Callable[[type], Objective]:
+def objective(relativistic: bool = False, logits: int = 1) -> Callable[[type], Objective]:
     """Register a class holding the functions `d` and `g` as an objective, under its name."""
 
     def register(players: Any) -> Objective:
         name = players.__name__.replace("_", "-")
-        found = Objective(
-            name, players.d, players.g, relativistic, inspect.cleandoc(players.__doc__ or "")
-        )
+        summary = inspect.cleandoc(players.__doc__ or "")
+        found = Objective(name, players.d, players.g, relativistic, logits, summary)
         OBJECTIVES[name] = found
         return found
 
@@ -73,6 +77,27 @@ class non_saturating:
 
     def g(real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
         return _cross_entropy(fake_scores, real)
+
+
+def margin(scores: Tensor) -> Tensor:
+    """Return how far two logits (N, 2) favour real, the second, over fake, the first: (N,)."""
+    signs = one_hot([1], 2, scores) - one_hot([0], 2, scores)
+    return sum(scores * signs, axis=1)
+
+
+@objective(logits=2)
+class two_class:
+    """Softmax cross-entropy of two logits, fake and real (Salimans et al. 2016, section 5, K = 1).
+
+    D: -log p(real | real image) - log p(fake | fake image); G: -log p(real | fake image). With two
+    classes -log p is the softplus of the other logit less its own.
+    """
+
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        return _cross_entropy(margin(real_scores), 1.0) + _cross_entropy(margin(fake_scores), 0.0)
+
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        return _cross_entropy(margin(fake_scores), 1.0)
 
 
 @objective()
@@ -154,3 +179,20 @@ class ralsgan:
     def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
         real, fake = _against_averages(real_scores, fake_scores)
         return (_squared(real, -1.0) + _squared(fake, 1.0)) / 2
+
+
+@objective(relativistic=True)
+class rahinge:
+    """Hinge of each score less the other side's mean.
+
+    D wants reals 1 above the mean fake and fakes 1 below the mean real, G the reverse
+    (Jolicoeur-Martineau 2019, appendix D).
+    """
+
+    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        real, fake = _against_averages(real_scores, fake_scores)
+        return (_hinge(real) + _hinge(-fake)) / 2
+
+    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+        real, fake = _against_averages(real_scores, fake_scores)
+        return (_hinge(-real) + _hinge(fake)) / 2

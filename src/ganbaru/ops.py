@@ -149,7 +149,10 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
-    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
+    """Return labels (N,), a tensor or a list, as rows (N, classes) of zeros with a one.
+
+    The rows are of the type of `like`.
+    """
     return engine(like).one_hot(labels, classes, like=like)
 
 

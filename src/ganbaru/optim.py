@@ -2,40 +2,104 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ganbaru import ops
 from ganbaru.ops import Parameters
 
+Moments = dict[str, Parameters]
+
 
 @dataclass(frozen=True)
-class Adam:
-    """Adam's settings: learning rate, the two decays and the denominator's floor."""
+class Optimiser(ABC):
+    """A rule with its learning rate, two decays and the floor of its denominator.
 
-    rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
+    Each rule keeps two running moments of the gradients, `mean` and `square`, zero at first.
+    """
+
+    rate: float
+    betas: tuple[float, float]
     epsilon: float = 1e-8
 
-    def start(self, parameters: Parameters) -> dict[str, Parameters]:
-        """Return the two running moments, zero at first."""
-        return {
-            "mean": {name: p * 0.0 for name, p in parameters.items()},
-            "square": {name: p * 0.0 for name, p in parameters.items()},
-        }
+    def start(self, parameters: Parameters) -> Moments:
+        """Return the two running moments before the first update."""
+        return {moment: {name: p * 0.0 for name, p in parameters.items()} for moment in MOMENTS}
+
+    @abstractmethod
+    def update(
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        moments: Moments,
+        update: int,
+        factor: float = 1.0,
+    ) -> tuple[Parameters, Moments]:
+        """Make update number `update` (1, 2, ...) at `factor` times the rate.
+
+        Consumes the arguments and returns the new parameters and moments.
+        """
+
+
+MOMENTS = ("mean", "square")
+
+
+class Adam(Optimiser):
+    """Adam (Kingma and Ba 2015, algorithm 1), bias corrected."""
 
     def update(
         self,
         parameters: Parameters,
         gradients: Parameters,
-        moments: dict[str, Parameters],
+        moments: Moments,
         update: int,
-    ) -> tuple[Parameters, dict[str, Parameters]]:
-        """Make update number `update` (1, 2, ...); consumes the arguments, returns the new ones."""
+        factor: float = 1.0,
+    ) -> tuple[Parameters, Moments]:
+        """Make an update."""
         rule = ops.fused("adam", parameters, composed_adam)
-        mean, square = moments["mean"], moments["square"]
-        how = (update, self.rate, self.betas, self.epsilon)
-        parameters, mean, square = rule(parameters, gradients, mean, square, *how)
-        return parameters, {"mean": mean, "square": square}
+        how = (update, self.rate * factor, self.betas, self.epsilon)
+        parameters, *after = rule(parameters, gradients, *(moments[m] for m in MOMENTS), *how)
+        return parameters, dict(zip(MOMENTS, after, strict=True))
+
+
+class RMSprop(Optimiser):
+    """RMSprop (Tieleman and Hinton 2012) with momentum, as PyTorch has it.
+
+    v = b2 v + (1 - b2) g²; m = b1 m + g / (sqrt(v) + eps); p -= rate m. The first of `betas` is the
+    momentum, the second the decay of the squares.
+    """
+
+    def update(
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        moments: Moments,
+        update: int,
+        factor: float = 1.0,
+    ) -> tuple[Parameters, Moments]:
+        """Make an update."""
+        first, second = self.betas
+        step = self.rate * factor
+        square = {
+            n: moments["square"][n] * second + g * g * (1 - second) for n, g in gradients.items()
+        }
+        mean = {
+            n: moments["mean"][n] * first + g / (ops.sqrt(square[n]) + self.epsilon)
+            for n, g in gradients.items()
+        }
+        new = {n: p - mean[n] * step for n, p in parameters.items()}
+        return new, {"mean": mean, "square": square}
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {"adam": Adam, "rmsprop": RMSprop}
+
+
+def clip(parameters: Parameters, limit: float) -> Parameters:
+    """Hold every number within [-limit, limit] (Arjovsky et al. 2017, algorithm 1, line 7)."""
+    return {
+        name: ops.maximum(ops.maximum(p, -limit) * -1.0, -limit) * -1.0
+        for name, p in parameters.items()
+    }
 
 
 def composed_adam(

@@ -17,8 +17,10 @@ from ganbaru.config import PRESETS, Config, flag
 from ganbaru.engines import LIBRARIES
 from ganbaru.errors import InputError, did_you_mean
 from ganbaru.objectives import OBJECTIVES
+from ganbaru.optim import OPTIMISERS
 from ganbaru.penalties import PENALTIES
 from ganbaru.runs import existing
+from ganbaru.schedules import SCHEDULES
 
 
 class Parser(ArgumentParser):
@@ -163,6 +165,8 @@ def known(name: str) -> list[str]:
         "network": lambda: registry.names("networks"),
         "objective": lambda: OBJECTIVES,
         "penalty": lambda: PENALTIES,
+        "schedule": lambda: SCHEDULES,
+        "optimiser": lambda: OPTIMISERS,
         "engine": lambda: LIBRARIES,
     }
     return list(lists.get(name, list)())

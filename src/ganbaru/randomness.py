@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.errors import unknown
+from ganbaru.errors import pick
 
 
 def words(seed: int, purpose: str, index: int, count: int) -> NDArray[np.uint64]:
@@ -75,6 +75,4 @@ DISTRIBUTIONS: dict[str, Draws] = {
 
 def distribution(name: str) -> Draws:
     """Return the function that draws latents of a distribution."""
-    if name not in DISTRIBUTIONS:
-        raise unknown("distribution of latents", name, DISTRIBUTIONS)
-    return DISTRIBUTIONS[name]
+    return pick("distribution of latents", name, DISTRIBUTIONS)

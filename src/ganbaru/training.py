@@ -12,12 +12,24 @@ from typing import Protocol
 
 import numpy as np
 
-from ganbaru import __version__, checkpoint, data, engines, files, interrupt, model, runs, step
+from ganbaru import (
+    __version__,
+    checkpoint,
+    data,
+    engines,
+    files,
+    interrupt,
+    model,
+    rules,
+    runs,
+    step,
+)
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Source
 from ganbaru.draw import Draw
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, RunError
+from ganbaru.randomness import distribution
 from ganbaru.runs import Folder
 from ganbaru.sample import Generator
 from ganbaru.step import Game, Report, State
@@ -34,6 +46,7 @@ class Run:
     game: Game
     state: State
     draw: Draw
+    schedule: Callable[[int], float]  # the factor on the learning rates, by images
     classes: tuple[str, ...]
     step: int = 0
     images: int = 0
@@ -131,24 +144,18 @@ def loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool
 
 
 def _loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool]) -> None:
-    turns, before, began = run.config.d_steps, run.seconds, time.perf_counter()
+    before, began = run.seconds, time.perf_counter()
     for callback in callbacks:
         callback.start(run)
     while run.share < 1 and not interrupted():
-        report: Report = {}
-        for turn in range(turns):
-            batch = run.draw.discriminator(run.step * turns + turn)
-            run.state, of_d = step.discriminator_update(
-                run.game, run.state, batch, run.step * turns + turn + 1
-            )
-            report |= of_d
-        batch = run.draw.generator(run.step)
-        run.state, of_g = step.generator_update(run.game, run.state, batch, run.step + 1)
+        batches = run.draw.step(run.step)
+        rate = run.schedule(run.images)
+        run.state, report = step.play(run.game, run.state, batches, run.step, rate)
         run.step += 1
-        run.images += turns * run.config.batch
+        run.images += batches.images
         run.seconds = before + time.perf_counter() - began
         for callback in callbacks:
-            callback.step(run, report | of_g)
+            callback.step(run, report)
     for callback in callbacks:
         callback.end(run)
 
@@ -161,17 +168,23 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     _check_batch(config, source)
     classes = label_names(config, source)
     shape = source.images.shape[1:]
-    game = model.game(config, shape, len(classes))
+    game = rules.game(config, shape, len(classes))
     first = model.first_parameters(config, shape, len(classes))
     draw = Draw(
         source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        distribution=config.distribution, classes=len(classes),
-        relativistic=game.relativistic, replacement=config.replacement,
+        classes=len(classes), relativistic=game.relativistic, d_steps=config.d_steps,
+        replacement=config.replacement, short=config.short_batch,
+        same=rules.SHARES[config.share].latents, latents=distribution(config.distribution),
     )  # fmt: skip
     folder = runs.existing(config.run or "") if config.resume else runs.planned(config)
-    kept = dataclasses.replace(config, run=str(folder.path), resume=False, overwrite=False)
+    spec = rules.ending(config.schedule, _planned_images(config, source))
+    kept = dataclasses.replace(
+        config, run=str(folder.path), schedule=spec, resume=False, overwrite=False
+    )
     notes = _notes(config, source)
-    run = Run(kept, folder, source, engine, game, {}, draw, classes, notes=notes)
+    run = Run(
+        kept, folder, source, engine, game, {}, draw, rules.schedule(spec), classes, notes=notes
+    )
     if config.resume:
         _go_on(run, first)
     else:
@@ -213,6 +226,17 @@ def _larger(run: Run) -> str:
     }
     asked = [name for name in TOTALS if getattr(run.config, name)]
     return " ".join(f"{flag(name)} {math.ceil(2 * reached[name])}" for name in asked)
+
+
+def _planned_images(config: Config, source: Source) -> float | None:
+    """Return after how many images the run's totals end it, or None if only the clock does."""
+    totals = {
+        "images": 1,
+        "steps": config.batch * config.d_steps,
+        "epochs": len(source.images),
+    }
+    asked = [getattr(config, name) * each for name, each in totals.items() if getattr(config, name)]
+    return min(asked, default=None)
 
 
 def _to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
@@ -262,6 +286,12 @@ def _check_batch(config: Config, source: Source) -> None:
             f"A batch of {config.batch} is larger than the data ({count} images). "
             f"Take --batch {max(2, count)} or less, or draw with --replacement."
         )
+    if config.short_batch and count % config.batch == 1:
+        raise InputError(
+            f"--short-batch would leave one image by itself in each pass ({count} images in "
+            f"batches of {config.batch}), and batch norm needs two. Take another --batch, or leave "
+            f"--short-batch out."
+        )
 
 
 def label_names(config: Config, source: Source) -> tuple[str, ...]:
@@ -278,6 +308,7 @@ def label_names(config: Config, source: Source) -> tuple[str, ...]:
 
 def _notes(config: Config, source: Source) -> tuple[str, ...]:
     """Say what the user should know about the data in this run."""
-    left = 0 if config.replacement else len(source.images) % config.batch
+    keeps = config.replacement or config.short_batch
+    left = 0 if keeps else len(source.images) % config.batch
     dropped = f"The last {left} images of each pass make no full batch and are left out of it."
     return (*source.notes, dropped) if left else source.notes

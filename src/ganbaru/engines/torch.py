@@ -127,7 +127,7 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
     """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
-    return F.one_hot(labels, classes).to(like.dtype)
+    return F.one_hot(torch.as_tensor(labels, device=like.device), classes).to(like.dtype)
 
 
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:

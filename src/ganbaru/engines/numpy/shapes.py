@@ -155,7 +155,7 @@ rules(put, lambda g, answer, x, index, length: take(g, value_of(index)))
 
 def one_hot(labels: Array, classes: int, like: Any) -> Array:
     """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
-    return array_module(labels).eye(classes, dtype=like.dtype)[value_of(labels)]
+    return array_module(value_of(like)).eye(classes, dtype=like.dtype)[value_of(labels)]
 
 
 @primitive
