@@ -20,10 +20,11 @@ from helpers import (
 from numpy.testing import assert_array_equal
 
 from ganbaru import initial, load, model, nn, ops, registry, rules, train
-from ganbaru.config import PRESETS, Config, from_preset
+from ganbaru.config import Config, from_preset
 from ganbaru.data import Original
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
+from ganbaru.presets import PRESETS
 
 DCGAN = initial.INITIALISATIONS["dcgan"]
 

@@ -20,7 +20,9 @@ def python(code: str, **options) -> str:
 
 
 def test_known_sets_are_the_public_files():
-    assert registry.names("data") == ["cifar10", "digits", "fashion-mnist", "mnist"]
+    assert registry.names("data") == [
+        "cat-faces", "celeba", "cifar10", "digits", "fashion-mnist", "mnist",
+    ]  # fmt: skip
 
 
 def test_importing_loads_nothing_heavy():

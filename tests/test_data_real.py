@@ -100,9 +100,9 @@ def test_cats(real):
                 assert (source.images[i] == np.asarray(image)).all()
 
 
-@pytest.mark.parametrize("name", registry.names("data"))
+@pytest.mark.parametrize("name", [name for name in registry.names("data") if name != "celeba"])
 def test_known_sets_are_as_they_say(real, name):
     """`describe` believes SHAPE and CLASSES when a set's files are not there."""
-    known, found = registry.module("data", name), data.load(name, split="test")
+    known, found = registry.module("data", name), data.load(name)
     assert found.images.shape[1:] == known.SHAPE
     assert len(found.classes) == known.CLASSES

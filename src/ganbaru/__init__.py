@@ -15,7 +15,7 @@ _HOMES = {
     "Config": "config",
     "InputError": "errors",
     "RunError": "errors",
-    "PRESETS": "config",
+    "PRESETS": "presets",
     "from_preset": "config",
     "Generator": "sample",
     "load": "sample",

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import options
-from ganbaru.config import PRESETS, TOTALS, Config, from_preset, parse_size
+from ganbaru.config import TOTALS, Config, from_preset, parse_size
 from ganbaru.errors import InputError
+from ganbaru.presets import PRESETS
 
 if TYPE_CHECKING:
     from rich.table import Table

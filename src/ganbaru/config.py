@@ -12,6 +12,7 @@ from typing import Any
 
 from ganbaru import values
 from ganbaru.errors import InputError, unknown
+from ganbaru.presets import PRESETS
 
 
 def _option(default: Any, sentence: str) -> Any:
@@ -179,77 +180,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(height), int(width or height)
 
 
-# --- presets ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named starting point: what it is for, and the fields it sets."""
-
-    summary: str
-    options: dict[str, Any]
-
-
-PRESETS: dict[str, Preset] = {}
-
-
-def _preset(name: str, summary: str, **options: Any) -> None:
-    PRESETS[name] = Preset(summary, options)
-
-
-_FAST = {"conditioning": "projection", "lr": 1e-3, "betas": (0.5, 0.99)}
-
-_preset(
-    "digits",
-    "handwritten digits that ship with scikit-learn, by class; legible in a minute",
-    data="digits",
-    image_size="16",
-    width=24,
-    latent=32,
-    minutes=1.5,
-    sample_every=10_000,
-    **_FAST,
-)
-_preset(
-    "mnist",
-    "MNIST at 28x28, by class, for two CPU cores",
-    data="mnist",
-    width=32,
-    minutes=5,
-    **_FAST,
-)
-_preset(
-    "fashion-mnist",
-    "Fashion-MNIST at 28x28, by class, for two CPU cores",
-    data="fashion-mnist",
-    width=32,
-    minutes=5,
-    **_FAST,
-)
-_preset(
-    "cifar10",
-    "CIFAR-10 at 32x32, by class",
-    data="cifar10",
-    width=64,
-    epochs=50,
-    conditioning="projection",
-)
-_preset(
-    "dcgan",
-    "the 64x64 DCGAN of the paper, for a folder of pictures given by --data",
-    data="",
-    image_size="64",
-    width=64,
-    epochs=100,
-)
-_preset(
-    "small",
-    "the small 64x64 net (width 32) for a folder of pictures given by --data",
-    data="",
-    image_size="64",
-    width=32,
-    epochs=100,
-)
+# --- from presets, fields and files -----------------------------------------------------------
 
 
 def from_preset(name: str, **options: Any) -> Config:
