@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from train_helpers import (
     HAS_TORCH,
@@ -170,11 +172,31 @@ def test_configuration_file_makes_the_same_run(tmp_path):
 # --- looking ----------------------------------------------------------------------------------
 
 
-def test_presets_lists_each_with_its_length(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "120")
+def test_presets_lists_each_with_system_data_size_and_result():
     out = command("presets").out
-    for name in PRESETS:
-        assert re.search(rf"^{name} .*\d (epochs|minutes|steps|images)", out, re.MULTILINE)
+    for name, preset in PRESETS.items():
+        (row,) = re.findall(rf"^{name} .*", out, re.MULTILINE)
+        assert (preset.options["data"] or "--data") in row
+        assert preset.system.partition(" (")[0] in row
+        assert (preset.options.get("image_size") or "as it is") in row
+        assert preset.measured.partition(":")[0] in row
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_tells_all_about_one(name):
+    told = " ".join(command("presets", name).out.split())
+    preset = PRESETS[name]
+    for text in (preset.summary, preset.system, preset.deviations, preset.measured):
+        assert text in told
+    # The flags it names make the same configuration.
+    flags = told.partition(" sets ")[2].partition(" ends ")[0]
+    data = [] if preset.options["data"] else ["--data", "pictures"]
+    made = command("train", "digits", "--print_config", *data, *shlex.split(flags)).out
+    fields = yaml.safe_load(made)
+    expected = dataclasses.asdict(from_preset(name, data=preset.options["data"] or "pictures"))
+    for field in preset.options:
+        value = expected[field]
+        assert fields[field] == (list(value) if isinstance(value, tuple) else value), field
 
 
 def rows_of(out: str) -> dict[str, tuple[int, int]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import options
-from ganbaru.config import TOTALS, Config, from_preset, parse_size
+from ganbaru.config import TOTALS, Config, flag, from_preset, parse_size, preset_fields
 from ganbaru.errors import InputError
 from ganbaru.presets import PRESETS
+from ganbaru.values import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -127,25 +130,57 @@ def _show(table: Table) -> None:
     """Print a table by our own means: rich ends the program when the reader has gone."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    # What is not a terminal, such as a pipe, has no width of its own.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     with console.capture() as captured:
         console.print(table)
     print(captured.get(), end="", flush=True)
 
 
 def presets(arguments: Sequence[str]) -> None:
-    """List the presets."""
+    """List the presets, or tell all about one."""
+    parser = options.Parser("presets", "List the presets, or tell all about one.")
+    parser.add_argument("preset", type=str, nargs="?", default=None, help="which one")
+    wanted = parser.parse_args(list(arguments))
+    if wanted.preset:
+        preset_fields(wanted.preset)  # or an error with the near matches
+        print(_told(wanted.preset))
+        return
     from rich.table import Table
 
-    options.Parser("presets", "List the presets.").parse_args(list(arguments))
-    table = Table(
-        "preset", "learns from", "size", "until", "what it is", box=None, padding=(0, 2, 0, 0)
-    )
+    columns = ("preset", "what it is", "system", "data", "size", "measured")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     for name, preset in PRESETS.items():
         config = from_preset(name)
-        table.add_row(name, config.data or "your pictures", config.image_size or "native",
-                      _length(config), preset.summary)  # fmt: skip
+        data, size = config.data or "--data", config.image_size or "as it is"
+        table.add_row(name, preset.summary, preset.system, data, size, preset.measured)
     _show(table)
+
+
+def _told(name: str) -> str:
+    """Say all about a preset: whose it is, where it deviates, what it reached and its flags."""
+    preset = PRESETS[name]
+    flags = " ".join(
+        flag(field) if value is True else f"{flag(field)} {shown(value)}"
+        for field, value in preset.options.items()
+        if value != ""
+    )
+    rows = {
+        "preset": name,
+        "is": preset.summary,
+        "system": preset.system,
+        "deviates": preset.deviations,
+        "measured": preset.measured,
+        "sets": flags,
+        "ends": _length(from_preset(name)),
+    }
+    told = (textwrap.wrap(text, 86) for text in rows.values())
+    lines = [
+        f"{heading if i == 0 else '':10}{line}"
+        for heading, wrapped in zip(rows, told, strict=True)
+        for i, line in enumerate(wrapped)
+    ]
+    return "\n".join(lines)
 
 
 # The fields that shape the networks.
@@ -172,6 +207,8 @@ def describe(arguments: Sequence[str]) -> None:
 
     from ganbaru import describing
 
+    if config.preset:
+        print(_told(config.preset))
     for player in describing.layers(config, *describing.assumed(config)):
         table = Table("layer", "operation", "output", "parameters", "multiply-adds",
                       title=f"{player.title}, for one image")  # fmt: skip

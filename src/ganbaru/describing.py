@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 
 from ganbaru import model, nn, registry, training
@@ -64,25 +66,18 @@ def layers(config: Config, shape: Shape, classes: int) -> list[Player]:
 
 
 def _trace(title: str, network: nn.Network, shapes: list) -> Player:
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()  # by layer
 
     def count(name: str, shape: tuple[int, ...], kind: str, fan_in: int) -> None:
-        size = 1
-        for side in shape:
-            size *= side
-        sizes[name] = size
+        sizes[name.rpartition(".")[0]] += math.prod(shape)
 
     _, records = nn.trace(network, *shapes, parameter=count)
-    rows = [
-        Row(
-            layer=record.parameters[0].rpartition(".")[0] if record.parameters else "",
-            operation=record.operation,
-            shape=record.shape[1:],
-            parameters=sum(sizes[name] for name in record.parameters),
-            macs=record.macs,
-        )
-        for record in records
-        if record.operation not in _UNLISTED
-    ]
-    total = sum(row.macs for row in rows)
-    return Player(title, rows, sum(sizes.values()), total)
+    parameters = sizes.total()
+    rows = []
+    for record in records:
+        if record.fed and record.operation not in _UNLISTED:
+            layer = record.parameters[0].rpartition(".")[0] if record.parameters else ""
+            # A layer's parameters are all told in its first row.
+            own = sizes.pop(layer, 0)
+            rows.append(Row(layer, record.operation, record.shape[1:], own, record.macs))
+    return Player(title, rows, parameters, sum(row.macs for row in rows))

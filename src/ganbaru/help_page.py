@@ -24,7 +24,7 @@ def page(
     words = [_head(action) for action in actions if not action.option_strings]
     lines = [f"usage: {' '.join([program, *words])} [--OPTION VALUE ...]", ""]
     for paragraph in description.splitlines():
-        lines += textwrap.wrap(paragraph, width)
+        lines += textwrap.wrap(paragraph, width, break_on_hyphens=False)
     lines += [""]
     for action in actions:
         if action.dest in headings:

@@ -146,7 +146,7 @@ def trace(
         return tracer.Shape(shape, tape)
 
     scope = Scope(traced_parameter, traced_buffer, training=True)
-    result = network(scope, *(tracer.Shape(shape, tape) for shape in shapes))
+    result = network(scope, *(tracer.Shape(shape, tape, fed=True) for shape in shapes))
     return result.shape, tape.records
 
 

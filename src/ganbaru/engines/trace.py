@@ -15,12 +15,16 @@ _add_up = sum  # Python's own, before ours takes the name
 
 @dataclass(frozen=True)
 class Record:
-    """One operation: its name, its parameters' names, its result's shape and multiply-adds."""
+    """One operation: its name, its parameters' names, its result's shape and multiply-adds.
+
+    `fed` tells whether it works on what the network is given, or on parameters alone.
+    """
 
     operation: str
     parameters: tuple[str, ...]
     shape: tuple[int, ...]
     macs: int
+    fed: bool
 
 
 @dataclass
@@ -31,17 +35,19 @@ class Tape:
 
 
 class Shape:
-    """A tensor without values: a shape, and a name if it is a parameter."""
+    """A tensor without values: a shape, and a name if it is a parameter.
+
+    `fed` is true of the network's inputs and of all that is made with them.
+    """
 
     __array_ufunc__ = None
 
-    def __init__(
-        self, shape: Sequence[int], tape: Tape, name: str = "", dtype: str = "float32"
-    ) -> None:
+    def __init__(self, shape: Sequence[int], tape: Tape, name: str = "", fed: bool = False) -> None:
         self.shape = tuple(int(n) for n in shape)
         self.tape = tape
-        self.name = name
-        self.dtype = np.dtype(dtype)
+        self.names: tuple[str, ...] = (name,) if name else ()
+        self.fed = fed
+        self.dtype = np.dtype("float32")
 
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: math.prod(self.shape))
@@ -65,9 +71,12 @@ def _record(
     tensors = [x for x in inputs if isinstance(x, Shape)]
     if shape is None:
         shape = np.broadcast_shapes(*(x.shape for x in tensors))
+    names = tuple(dict.fromkeys(name for x in tensors for name in x.names))
     result = Shape(shape, tensors[0].tape)
-    names = tuple(x.name for x in tensors if x.name)
-    result.tape.records.append(Record(operation, names, result.shape, macs))
+    result.fed = any(x.fed for x in tensors)
+    # What is made of parameters alone, such as a matrix transposed, still goes by their names.
+    result.names = () if result.fed else names
+    result.tape.records.append(Record(operation, names, result.shape, macs, result.fed))
     return result
 
 
