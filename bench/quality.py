@@ -80,7 +80,7 @@ def main() -> None:
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout[-900:])
     started = time.perf_counter()
     generator = sample.load(wanted.run)
-    parts = list(generator.batches(wanted.n, seed=1_000_000))
+    parts = list(generator.batches(generator.seeds(wanted.n, 1_000_000)))
     images = np.concatenate([part for part, _ in parts])
     labels = np.concatenate([part for _, part in parts])
     made = time.perf_counter() - started

@@ -258,6 +258,46 @@ CASES: list[tuple[list[str], list[str]]] = [
     (["generate", "a", "-o", "file"], ["Cannot write file: File exists"]),
     (["generate", "a", "-n", "5000", "-o", "big.png"], ["5,000", "at most 4,096", ".npz"]),
     (["generate", "a", "--engine", "jx"], ["engine 'jx'"]),
+    (["generate", "a", "--truncation", "0"], ["--truncation 0 is out of range", "up to 1"]),
+    (["generate", "a", "--truncation", "1.5"], ["--truncation 1.5 is out of range", "above 0"]),
+    (["generate", "a", "--truncation", "-1"], ["--truncation -1 is out of range"]),
+    (["generate", "a", "--truncation", "x"], ["--truncation x is not a number"]),
+    (["generate", "plain", "--every-label"], ["--every-label needs a generator with labels"]),
+    (["generate", "a", "--every-label", "--label", "1"], ["--every-label", "no --label"]),
+    (["generate", "a", "--every-label", "-n", "0"], ["Cannot make 0 images"]),
+    (["generate", "a", "--every-label", "-n", "2000"], ["A grid of 6,000 images", ".npz"]),
+    (["generate", "bare", "--checkpoint", "all"], ["no checkpoint yet"]),
+    (["generate", "nope", "--checkpoint", "all"], ["no run at runs/nope"]),
+    (["generate", "x.safetensors", "--checkpoint", "all"], ["no checkpoint at x.safetensors"]),
+    (["generate", "a", "--checkpoint", "all", "-o", "new/x.gif"], ["x.gif", ".png", ".npz"]),
+    # Making films.
+    (["morph"], ["Say RUN: a run's folder"]),
+    (["morph", "nope"], ["no run at runs/nope", "Runs here: a, "]),
+    (["morph", "a", "--path", "slrp"], ["path 'slrp'", "Did you mean 'slerp'", "classes, line"]),
+    (["morph", "a", "--path", "line", "--seeds", "3"], ["line takes at least 2 seeds, not 1"]),
+    (["morph", "a", "--path", "loop", "--seeds", "3,4"], ["loop takes 3 seeds", "--seeds 0,1,2"]),
+    (["morph", "a", "--path", "loop", "--seeds", "3,3,4"], ["three different seeds"]),
+    (["morph", "a", "--path", "loop", "--bounce"], ["cannot bounce", "leave out --bounce"]),
+    (["morph", "a", "--close", "--bounce"], ["cannot bounce"]),
+    (["morph", "a", "--seeds", "3,x"], ["--seeds x is not a whole number"]),
+    (["morph", "a", "--seeds", "3,"], ["--seeds  is not a whole number"]),
+    (["morph", "a", "--seeds", "3,-1"], ["Seed -1 is out of range", "from 0"]),
+    (["morph", "a", "--labels", "0,1,2"], ["3 labels for 2 seeds", "one for all"]),
+    (["morph", "a", "--labels", "0,7"], ["Label '7' is out of range", "labels: 0, 1, 2"]),
+    (["morph", "a", "--path", "classes", "--labels", "1"], ["at least two", "--labels 0,1"]),
+    (["morph", "plain", "--labels", "1"], ["unconditional"]),
+    (["morph", "plain", "--path", "classes"], ["two classes or more", "this one has 0"]),
+    (["morph", "a", "--frames", "1"], ["a film of 1 frames", "--frames from 2"]),
+    (["morph", "a", "--frames", "x"], ["--frames x is not a whole number"]),
+    (["morph", "a", "--fps", "0"], ["--fps 0 is out of range", ".gif takes 0.1 to 50"]),
+    (["morph", "a", "--fps", "60"], ["--fps 60", ".gif takes 0.1 to 50", "browsers", ".mp4"]),
+    (["morph", "a", "--fps", "x"], ["--fps x is not a number"]),
+    (["morph", "a", "--size", "0"], ["--size 0 is out of range", "1 to 4096"]),
+    (["morph", "a", "--size", "9999999"], ["--size 9999999 is out of range"]),
+    (["morph", "a", "-o", "x.avi"], ["x.avi", ".gif, .mp4, .webp, .png", "folder"]),
+    (["morph", "a", "-o", "full"], ["full is not empty"]),
+    (["morph", "a", "-o", "file"], ["Cannot write file: File exists"]),
+    (["morph", "a", "-o", "file/x.gif"], ["Cannot write file/x.gif", "where you may write"]),
 ]  # fmt: skip
 
 
@@ -345,6 +385,19 @@ def test_disk_that_refuses_images(tmp_path, out):
     left = {path.name for path in tmp_path.rglob("*") if "run" not in path.parts}
     assert not [name for name in left if name.endswith(".tmp") or name.startswith("seed")]
     assert "grid.png" not in left
+
+
+@needs_posix
+@pytest.mark.parametrize("out", ["x.gif", "x.webp", "x.png", "x.mp4", "frames"])
+def test_disk_that_refuses_a_film(tmp_path, out):
+    if out.endswith("mp4"):
+        pytest.importorskip("av")
+    run = trained(tmp_path, steps=1)
+    arguments = ["morph", run, "--frames", 9, "-o", tmp_path / out]
+    said = process(*arguments, cwd=tmp_path, preexec_fn=limited(100))
+    assert_one_message(said, "Cannot write", out, "File too large", "Make room there")
+    left = {path.name for path in tmp_path.rglob("*") if "run" not in path.parts}
+    assert left == {"pictures.npz"} | ({"frames"} if out == "frames" else set())
 
 
 def refuse(*ignored, **options):

@@ -38,15 +38,19 @@ ALLOWED = {
     "engines": ["registry", "errors"],
     "files": ["errors"],
     "media": ["errors", "files"],
+    "gif": ["errors", "files"],
+    "film": ["errors", "files", "gif", "media"],
+    "morph": ["errors"],
+    "spaces": ["errors"],
     "data*": ["data*", "media", "files", "errors", "registry"],
 }
 # What a module of the upper floors may not import: what stands on it.
 FORBIDDEN = {
-    "training": ["cli", "commands", "options", "serve*"],
-    "callbacks": ["cli", "commands", "options", "serve*"],
-    "sample": ["training", "callbacks", "cli", "commands", "options", "output"],
-    "model": ["training", "callbacks", "sample", "cli", "commands", "options"],
-    "draw": ["training", "callbacks", "sample", "model", "cli", "commands", "options"],
+    "training": ["cli", "*commands", "options", "serve*"],
+    "callbacks": ["cli", "*commands", "options", "serve*"],
+    "sample": ["training", "callbacks", "cli", "*commands", "options", "output", "film"],
+    "model": ["training", "callbacks", "sample", "cli", "*commands", "options"],
+    "draw": ["training", "callbacks", "sample", "model", "cli", "*commands", "options"],
     "checkpoint": ["training", "callbacks", "sample", "model", "step", "runs"],
     "config": ["training", "callbacks", "sample", "model", "step", "runs", "options"],
     "*": ["__main__"],
@@ -155,7 +159,7 @@ def test_arrows_point_one_way(name):
         if fnmatch(name, pattern):
             assert {other for other in imported if _match(other, forbidden)} == set()
     if name not in ("__main__", "cli"):
-        assert not imported & {"cli", "commands"}
+        assert not {other for other in imported if _match(other, ["cli", "*commands"])}
 
 
 def test_no_module_imports_itself_by_a_round_trip():

@@ -119,6 +119,35 @@ def test_sampling_changes_nothing(run, engine):
     np.testing.assert_array_equal(generator.sample(70), first)
 
 
+# --- truncation -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("distribution", "mean"), [("normal", 0), ("uniform", 0), ("unit", 0.5)])
+def test_truncation_draws_latents_towards_their_mean(tmp_path, distribution, mean):
+    generator = sample.load(trained(tmp_path, distribution=distribution, steps=1))
+    whole = generator.latents(range(50))
+    half = generator.latents(range(50), 0.5)
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(half - mean, 0.5 * (whole - mean), atol=1e-7)
+    np.testing.assert_array_equal(generator.latents(range(50), 1), whole)
+
+
+def test_truncated_sample_is_of_truncated_latents(run):
+    generator = sample.load(run)
+    images = generator.floats(0.3 * generator.latents(range(4, 10)), generator.labels(range(4, 10)))
+    truncated = generator.sample(6, 4, truncation=0.3)
+    assert np.abs(truncated.astype(int) - to_bytes(images)).max() <= 1
+    whole = generator.sample(60, labels=1).astype(float)
+    less = generator.sample(60, labels=1, truncation=0.3).astype(float)
+    assert 0 < less.std(axis=0).mean() < 0.6 * whole.std(axis=0).mean()
+
+
+@pytest.mark.parametrize("truncation", [0, -0.5, 1.01, float("nan")])
+def test_truncation_out_of_range(run, truncation):
+    with pytest.raises(InputError, match="is out of range: give a number above 0, up to 1"):
+        sample.load(run).sample(2, truncation=truncation)
+
+
 # --- labels -----------------------------------------------------------------------------------
 
 
@@ -153,8 +182,20 @@ def test_label_out_of_range(run, label):
 
 
 def test_wrong_number_of_labels(run):
-    with pytest.raises(InputError, match="Got 2 labels for 3 images"):
+    with pytest.raises(
+        InputError, match="Got 2 labels for 3 seeds: give one for each, or one for all"
+    ):
         sample.load(run).sample(3, labels=[0, 1])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_whole_labels_are_weights_with_a_one(run, engine):
+    generator = sample.load(run, engine=engine)
+    latents = generator.latents(range(6))
+    labels = generator.labels(range(6))
+    whole = generator.floats(latents, labels)
+    np.testing.assert_array_equal(generator.floats(latents, np.eye(3)[labels]), whole)
+    np.testing.assert_array_equal(generator.floats(latents, labels.astype(np.int32)), whole)
 
 
 def test_unconditional_takes_no_label(unconditional):
@@ -244,10 +285,54 @@ def test_checkpoint_by_number_of_images(tmp_path):
     assert (a != b).any()
 
 
+def test_every_label_of_each_seed(run, tmp_path):
+    """A grid's row is one seed, its column one label; other outputs go in the same order."""
+    options = ("--every-label", "-n", 4, "--seed", 10)
+    for out in ("grid.png", "each", "all.npz"):
+        made(run, tmp_path / out, *options)
+    generator = sample.load(run)
+    sheet = pixels(tmp_path / "grid.png")
+    assert sheet.shape == (4 * 18 + 2, 3 * 18 + 2)
+    arrays = loaded(tmp_path / "all.npz")
+    assert arrays["labels"].tolist() == [0, 1, 2] * 4
+    names = {path.name for path in (tmp_path / "each").iterdir()}
+    assert names == {f"seed{10 + i:08d}-label{k}.png" for i in range(4) for k in range(3)}
+    for i, label in np.ndindex(4, 3):
+        image = generator.sample(1, 10 + i, label)[0].astype(int)
+        top, left = 2 + i * 18, 2 + label * 18
+        for found in (
+            arrays["images"][3 * i + label][..., 0],
+            sheet[top : top + 16, left : left + 16],
+            pixels(tmp_path / "each" / f"seed{10 + i:08d}-label{label}.png"),
+        ):
+            assert np.abs(found - image[..., 0]).max() <= 1
+
+
+def test_truncation_by_command(run, tmp_path):
+    made(run, tmp_path / "x.npz", "-n", 5, "--truncation", 0.4)
+    expected = sample.load(run).sample(5, truncation=0.4)
+    np.testing.assert_array_equal(loaded(tmp_path / "x.npz")["images"], expected)
+
+
+def test_every_checkpoint_into_a_file_of_its_own(tmp_path):
+    run = trained(tmp_path, checkpoint_every=40, keep=9, lr=0.01)
+    said = command("generate", run, "-n", 3, "--checkpoint", "all", "-o", tmp_path / "x.npz")
+    names = sorted(path.name for path in tmp_path.glob("x*"))
+    assert names == ["x-0000000040.npz", "x-0000000080.npz", "x-0000000096.npz"]
+    assert said.out.count("3 images, seeds 0 to 2: ") == 3
+    for name in names:
+        made(run, tmp_path / "one.npz", "-n", 3, "--checkpoint", int(name[2:12]))
+        one, other = (loaded(tmp_path / each)["images"] for each in ("one.npz", name))
+        np.testing.assert_array_equal(one, other)
+    assert (loaded(tmp_path / names[0])["images"] != loaded(tmp_path / names[2])["images"]).any()
+
+
 def test_progress_is_reported_batch_by_batch(run):
     heard = []
     generator = sample.load(run)
-    wanted = output.Wanted(generator, 150, 0, None, lambda *report: heard.append(report))
+    wanted = output.each_seed(
+        generator, 150, 0, None, truncation=1, progress=lambda *report: heard.append(report)
+    )
     assert sum(len(images) for images, _ in wanted.batches()) == 150
     assert heard == [(n, 150, "making images") for n in (64, 128, 150)]
 

@@ -13,11 +13,11 @@ from ganbaru.errors import InputError, RunError, unknown
 Command = Callable[[Sequence[str]], "int | None"]
 
 
-def _lazily(function: str) -> Command:
+def _lazily(function: str, home: str = "commands") -> Command:
     """Return a command that is imported when it is called: `--help` stays quick."""
 
     def call(arguments: Sequence[str]) -> int | None:
-        command: Command = getattr(importlib.import_module("ganbaru.commands"), function)
+        command: Command = getattr(importlib.import_module(f"ganbaru.{home}"), function)
         return command(arguments)
 
     return call
@@ -25,7 +25,8 @@ def _lazily(function: str) -> Command:
 
 COMMANDS: dict[str, tuple[str, Command]] = {
     "train": ("train a GAN; everything lands in a run's folder", _lazily("train")),
-    "generate": ("make images with a trained generator", _lazily("generate")),
+    "generate": ("make images with a trained generator", _lazily("generate", "sampling_commands")),
+    "morph": ("make a film from picture to picture", _lazily("morph", "sampling_commands")),
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),
     "data": ("look at a data set before training on it", _lazily("data")),

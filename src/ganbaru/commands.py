@@ -88,44 +88,6 @@ def _closing(run: Run) -> str:
     return f"{first}\n{files}\nMore images: ganbaru generate {path} -n 64 -o images.png"
 
 
-def generate(arguments: Sequence[str]) -> None:
-    """Make images with a trained generator."""
-    parser = options.Parser("generate", "Make images with a trained generator.")
-    parser.add_argument(
-        "run", type=str, help="a run's folder, its name below runs/, or a checkpoint"
-    )
-    parser.add_argument("-n", "--number", type=options.whole("-n"), default=64, metavar="N",
-                        help="how many images")  # fmt: skip
-    parser.add_argument("--seed", type=options.whole("--seed"), default=0, metavar="N",
-                        help="seed of the first image; seeds count up")  # fmt: skip
-    parser.add_argument("--label", type=str, default=None,
-                        help="a label for all, number or name; else each in turn")  # fmt: skip
-    parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
-                        help="newest, or the number of images it was written at")  # fmt: skip
-    parser.add_argument("--engine", type=str, default="numpy", help="what computes")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, cuda:1 or mps")
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=str,
-        default="images.png",
-        metavar="PATH",
-        help=".png for a grid, .npz for arrays, or a folder for a PNG each",
-    )
-    wanted = parser.parse_args(list(arguments))
-    from ganbaru import data, output, sample
-
-    write = output.writer(Path(wanted.output))
-    generator = sample.load(
-        wanted.run, which=wanted.checkpoint, engine=wanted.engine, device=wanted.device
-    )
-    seeds = generator.seeds(wanted.number, wanted.seed)
-    generator.labels(seeds, wanted.label)  # a wrong label is told before anything is made
-    with data.progress_bar() as progress:
-        write(output.Wanted(generator, wanted.number, wanted.seed, wanted.label, progress))
-    print(f"{len(seeds):,} images, seeds {seeds[0]} to {seeds[-1]}: {wanted.output}")
-
-
 def _show(table: Table) -> None:
     """Print a table by our own means: rich ends the program when the reader has gone."""
     from rich.console import Console

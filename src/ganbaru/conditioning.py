@@ -1,6 +1,7 @@
 """How labels reach the networks: each way wraps a network that knows nothing of labels.
 
-A wrapped network takes (scope, x, label) with labels (N,); see `CONDITIONINGS` for the ways.
+A wrapped network takes (scope, x, label) with labels (N,), or with weights of the classes
+(N, classes), such as those halfway between two; see `CONDITIONINGS` for the ways.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from ganbaru.ops import Tensor
 Wrapper = Callable[[Network, int], Network]
 
 
+def _weights(label: Tensor, classes: int, like: Tensor) -> Tensor:
+    """Return the weights (N, classes) of classes that labels stand for."""
+    return label if len(label.shape) == 2 else ops.one_hot(label, classes, like)
+
+
 def joined(network: Network, classes: int) -> Network:
     """Join the label to the latent (N, Z) as one-hot (Mirza and Osindero 2014, section 3.2)."""
 
     def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
-        return network(scope, ops.concat([latent, ops.one_hot(label, classes, latent)], axis=1))
+        return network(scope, ops.concat([latent, _weights(label, classes, latent)], axis=1))
 
     return conditioned
 
@@ -30,7 +36,7 @@ def planes(network: Network, classes: int) -> Network:
 
     def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
         n, _, height, width = image.shape
-        marks = ops.reshape(ops.one_hot(label, classes, image), (n, classes, 1, 1))
+        marks = ops.reshape(_weights(label, classes, image), (n, classes, 1, 1))
         spread = ops.broadcast_to(marks, (n, classes, height, width))
         return network(scope, ops.concat([image, spread], axis=1))
 
@@ -41,11 +47,11 @@ def class_norms(network: Network, classes: int) -> Network:
     """Give every normalisation of the network the label's own scale and offset."""
 
     def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
-        one_hot, reached = ops.one_hot(label, classes, latent), []
+        weights, reached = _weights(label, classes, latent), []
 
         def norm(layer: Scope, x: Tensor) -> Tensor:
             reached.append(layer)
-            return norms.class_batch_norm(layer, x, one_hot)
+            return norms.class_batch_norm(layer, x, weights)
 
         images = network(scope.using(norm=norm), latent)
         if not reached:
@@ -67,7 +73,7 @@ def projected(network: Network, classes: int) -> Network:
     """
 
     def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
-        one_hot = ops.one_hot(label, classes, image)
+        weights = _weights(label, classes, image)
 
         def score(scores: Tensor, last: Callable[[str, int], Tensor]) -> Tensor:
             if scores.shape[1] != 1:
@@ -76,7 +82,7 @@ def projected(network: Network, classes: int) -> Network:
                     f"{scores.shape[1]} for an image: take --conditioning planes."
                 )
             products = last("label", classes)
-            chosen = ops.reshape(one_hot, (*one_hot.shape, *([1] * (len(products.shape) - 2))))
+            chosen = ops.reshape(weights, (*weights.shape, *([1] * (len(products.shape) - 2))))
             return scores + ops.sum(products * chosen, axis=1, keepdims=True)
 
         return network(scope.using(score=score), image)

@@ -135,3 +135,10 @@ def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
         known = ", ".join(str(int(path.stem)) for path in there)
         raise InputError(f"There is no checkpoint {which!r} in {folder.path}. At images: {known}.")
     return matches[0]
+
+
+def find_checkpoints(name: str | Path, which: str = "newest") -> list[Path]:
+    """Find a checkpoint, or "all" those that a run keeps."""
+    if which != "all" or Path(name).suffix == ".safetensors":
+        return [find_checkpoint(name, which)]
+    return checkpoint.found(find_checkpoint(name).parent)

@@ -1,4 +1,4 @@
-"""A trained generator: seeds to images, the same picture alone or in a batch, on every engine."""
+"""A trained generator: seeds to images and films, the same alone or in a batch, on every engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import checkpoint, engines, media, model, nn, randomness, runs
+from ganbaru import checkpoint, engines, media, model, morph, nn, randomness, runs, spaces
 from ganbaru.config import from_fields
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, did_you_mean
@@ -44,18 +44,35 @@ class Generator:
             )
         return range(first, first + n)
 
-    def latents(self, seeds: Sequence[int]) -> NDArray[np.float32]:
-        """Return the latents (N, Z) of seeds: each seed's depends on itself alone."""
+    def latents(self, seeds: Sequence[int], truncation: float = 1.0) -> NDArray[np.float32]:
+        """Return the latents (N, Z) of seeds: each seed's depends on itself alone.
+
+        A `truncation` below 1 draws them together around their mean: fewer odd pictures, less
+        variety (Brock et al. 2019, section 3.1, cut off; this scales, as Karras et al. 2019 do).
+        """
+        if not 0 < truncation <= 1:
+            raise InputError(
+                f"--truncation {truncation:g} is out of range: give a number above 0, up to 1."
+            )
         draw = randomness.distribution(self.distribution)
-        return np.stack([draw(seed, "sample", 0, self.latent) for seed in seeds])
+        drawn = np.stack([draw(seed, "sample", 0, self.latent) for seed in seeds])
+        if truncation == 1:
+            return drawn
+        mean = spaces.space(self.distribution).mean
+        return (mean + truncation * (drawn - mean)).astype(np.float32)
 
     def floats(
-        self, latents: NDArray[np.float32], labels: NDArray[np.int64] | None = None
+        self, latents: NDArray[np.float32], labels: NDArray[np.generic] | None = None
     ) -> NDArray[np.floating]:
-        """Return images (N, C, H, W) in [-1, 1] of latents (N, Z), and labels (N,)."""
+        """Return images (N, C, H, W) in [-1, 1] of latents (N, Z) and labels.
+
+        Labels are whole numbers (N,) or weights of the classes (N, classes).
+        """
         inputs = [self.engine.from_numpy(latents)]
         if self.classes:
-            inputs.append(self.engine.from_numpy(np.asarray(labels, np.int64)))
+            given = np.asarray(labels)
+            whole = given.dtype.kind != "f"
+            inputs.append(self.engine.from_numpy(given.astype(np.int64) if whole else given))
         images, _ = nn.apply(self.network, self.parameters, self.buffers, *inputs, training=False)
         return self.engine.to_numpy(images)
 
@@ -69,7 +86,9 @@ class Generator:
             return np.asarray(seeds, np.int64) % len(self.classes)
         each = [label] * len(seeds) if isinstance(label, (int, str, np.integer)) else list(label)
         if len(each) != len(seeds):
-            raise InputError(f"Got {len(each)} labels for {len(seeds)} images: give one for each.")
+            raise InputError(
+                f"Got {len(each)} labels for {len(seeds)} seeds: give one for each, or one for all."
+            )
         return np.array([self._label_index(one) for one in each], np.int64)
 
     def _label_index(self, label: int | str) -> int:
@@ -85,23 +104,77 @@ class Generator:
         raise InputError(f"Label {text!r} is out of range.{near} This generator's labels: {names}.")
 
     def batches(
-        self, n: int, seed: int = 0, labels: Labels = None
+        self, seeds: Sequence[int], labels: Labels = None, truncation: float = 1.0
     ) -> Iterator[tuple[media.Images, NDArray[np.int64] | None]]:
-        """Yield bytes (B, H, W, C) and labels (B,) of seeds `seed`, `seed` + 1, ... in batches."""
-        seeds = self.seeds(n, seed)
+        """Yield bytes (B, H, W, C) and labels (B,) of seeds, in batches."""
         chosen = self.labels(seeds, labels)
-        for start in range(0, n, BATCH):
+        for start in range(0, len(seeds), BATCH):
             part = slice(start, start + BATCH)
             of = None if chosen is None else chosen[part]
-            yield media.to_bytes(self.floats(self.latents(seeds[part]), of)), of
+            yield media.to_bytes(self.floats(self.latents(seeds[part], truncation), of)), of
 
-    def sample(self, n: int, seed: int = 0, labels: Labels = None) -> media.Images:
+    def sample(
+        self, n: int, seed: int = 0, labels: Labels = None, *, truncation: float = 1.0
+    ) -> media.Images:
         """Return images (n, H, W, C), bytes, of the seeds from `seed` on.
 
         `labels` is one label for all (a number or a class's name), a sequence of n labels, or None
-        for seed mod classes.
+        for seed mod classes. `truncation` draws latents together: see `latents`.
         """
-        return np.concatenate([images for images, _ in self.batches(n, seed, labels)])
+        batches = self.batches(self.seeds(n, seed), labels, truncation)
+        return np.concatenate([images for images, _ in batches])
+
+    def morph(
+        self,
+        path: str = "slerp",
+        seeds: Sequence[int] | None = None,
+        labels: Labels = None,
+        frames: int = 60,
+        *,
+        close: bool = False,
+        bounce: bool = False,
+    ) -> Iterator[media.Images]:
+        """Return the frames (H, W, C), bytes, of a film along one of `morph.PATHS`.
+
+        `seeds` are what the path goes through, by default the first from 0. `labels` are as in
+        `sample`, or for the path "classes" those to go through (None: all), and are interpolated.
+        `frames` is the number of all, both ends among them. A film that should `close` goes back
+        to its first seed, and leaves out its last frame, which is the first; one that should
+        `bounce` goes back the way it came. Raises InputError before any frame is made.
+        """
+        way = morph.path(path)
+        chosen = way.check(path, range(way.seeds) if seeds is None else seeds)
+        closed = close or way.closed
+        moments = morph.moments(frames, closed=closed, bounce=bounce)
+        space = spaces.space(self.distribution)
+        points = space.to_normal(self.latents(chosen).astype(np.float64))
+        walked = space.from_normal(way.latents(morph.closing(points, close), moments))
+        marks = self._marks(chosen, labels, way.own_labels)
+        weights = None if marks is None else morph.line(morph.closing(marks, closed), moments)
+        return self._film(walked, weights)
+
+    def _marks(self, seeds: Sequence[int], labels: Labels, own: bool) -> NDArray[np.float64] | None:
+        """Return a film's labels as weights of the classes: the seeds' ones, or the film's own."""
+        if own:
+            if len(self.classes) < 2:
+                raise InputError(
+                    f"The path classes needs a generator of two classes or more, and this one has "
+                    f"{len(self.classes)}: take --path slerp, line or loop."
+                )
+            labels = range(len(self.classes)) if labels is None else labels
+            if isinstance(labels, (int, str, np.integer)) or len(labels) < 2:
+                raise InputError("A film through classes needs at least two: give --labels 0,1.")
+            seeds = range(len(labels))
+        chosen = self.labels(seeds, labels)
+        return None if chosen is None else np.eye(len(self.classes))[chosen]
+
+    def _film(
+        self, latents: NDArray[np.float64], weights: NDArray[np.float64] | None
+    ) -> Iterator[media.Images]:
+        for start in range(0, len(latents), BATCH):
+            part = slice(start, start + BATCH)
+            of = None if weights is None else weights[part]
+            yield from media.to_bytes(self.floats(latents[part].astype(np.float32), of))
 
 
 def load(

@@ -1,0 +1,57 @@
+"""Latents of every distribution, seen from the normal one: where paths and truncation begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganbaru.errors import unknown
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A distribution's mean, and the way to normal numbers of the same rank and back."""
+
+    mean: float
+    to_normal: Callable[[Array], Array]
+    from_normal: Callable[[Array], Array]
+
+
+def _same(latents: Array) -> Array:
+    return latents
+
+
+def _uniform(low: float, high: float) -> Space:
+    """Between uniform and normal numbers, by the normal distribution function."""
+
+    def to_normal(latents: Array) -> Array:
+        from scipy.special import ndtri
+
+        ranks = (latents - low) / (high - low)
+        return np.asarray(ndtri(np.clip(ranks, 2.0**-53, 1 - 2.0**-53)))  # finite at both ends
+
+    def from_normal(latents: Array) -> Array:
+        from scipy.special import ndtr
+
+        return np.asarray(low + (high - low) * ndtr(latents))
+
+    return Space((low + high) / 2, to_normal, from_normal)
+
+
+SPACES = {
+    "normal": Space(0.0, _same, _same),
+    "uniform": _uniform(-1.0, 1.0),
+    "unit": _uniform(0.0, 1.0),
+}
+
+
+def space(distribution: str) -> Space:
+    """Return the space of a distribution of `randomness.DISTRIBUTIONS`."""
+    if distribution not in SPACES:
+        raise unknown("distribution of latents", distribution, SPACES)
+    return SPACES[distribution]
