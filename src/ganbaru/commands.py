@@ -136,7 +136,7 @@ def _told(name: str) -> str:
         "sets": flags,
         "ends": _length(from_preset(name)),
     }
-    told = (textwrap.wrap(text, 86) for text in rows.values())
+    told = (textwrap.wrap(text, 86, break_on_hyphens=False) for text in rows.values())
     lines = [
         f"{heading if i == 0 else '':10}{line}"
         for heading, wrapped in zip(rows, told, strict=True)
