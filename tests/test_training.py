@@ -124,7 +124,8 @@ def test_total_of_another_kind_replaces_the_first_at_resume(tmp_path):
 def test_run_folder(tmp_path):
     run = training.train(tiny(tmp_path))
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "log.jsonl", "checkpoints", "samples", "timelapse.gif", "losses.png",
+        "config.yaml", "log.jsonl", "checkpoints", "samples", "timelapse.gif", "timelapse",
+        "history.png", "losses.png",
     }  # fmt: skip
     assert sorted(grids(run)) == [0, 40, 80, 96]
     assert [path.stem for path in checkpoint.found(run / "checkpoints")] == ["0000000096"]

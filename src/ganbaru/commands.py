@@ -76,8 +76,11 @@ def _closing(run: Run) -> str:
     rows = [
         ("sample grid", folder.sample(run.images)),
         ("time-lapse", folder.timelapse),
+        *([("by class", folder.class_timelapses)] if folder.class_timelapses.exists() else []),
+        ("history", folder.history),
         ("loss plot", folder.losses),
         ("log", folder.log),
+        *([("TensorBoard", folder.tensorboard)] if run.config.tensorboard else []),
         ("checkpoint", folder.checkpoint(run.images)),
     ]
     files = "\n".join(f"  {name:12}{path}" for name, path in rows)

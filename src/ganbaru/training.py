@@ -12,12 +12,25 @@ from typing import Protocol
 
 import numpy as np
 
-from ganbaru import __version__, checkpoint, data, engines, files, interrupt, model, runs, step
+from ganbaru import (
+    __version__,
+    checkpoint,
+    data,
+    engines,
+    files,
+    held_out,
+    interrupt,
+    model,
+    runs,
+    step,
+    tensorboard,
+)
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Source
 from ganbaru.draw import Draw
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, RunError
+from ganbaru.held_out import HeldOut
 from ganbaru.runs import Folder
 from ganbaru.sample import Generator
 from ganbaru.step import Game, Report, State
@@ -39,6 +52,7 @@ class Run:
     images: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    held_out: HeldOut | None = None
     reports: list[Report] = field(default_factory=list)  # of the steps since the log's last line
 
     @property
@@ -156,10 +170,13 @@ def _loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], boo
 def build(config: Config, progress: data.Progress | None = None) -> Run:
     """Build a new run, or the one to go on with, from its configuration."""
     _check_total(config)
+    if config.tensorboard:
+        tensorboard.check()
     engine = engines.load(config.engine, config.device, config.precision)
     source = load_data(config, progress)
     _check_batch(config, source)
     classes = label_names(config, source)
+    test = held_out.load(config, source, bool(classes), progress)
     shape = source.images.shape[1:]
     game = model.game(config, shape, len(classes))
     first = model.first_parameters(config, shape, len(classes))
@@ -171,7 +188,7 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     folder = runs.existing(config.run or "") if config.resume else runs.planned(config)
     kept = dataclasses.replace(config, run=str(folder.path), resume=False, overwrite=False)
     notes = _notes(config, source)
-    run = Run(kept, folder, source, engine, game, {}, draw, classes, notes=notes)
+    run = Run(kept, folder, source, engine, game, {}, draw, classes, notes=notes, held_out=test)
     if config.resume:
         _go_on(run, first)
     else:
