@@ -18,6 +18,7 @@ from PIL import Image
 from train_helpers import (
     Said,
     command,
+    limited,
     needs_posix,
     needs_torch,
     newest,
@@ -50,6 +51,10 @@ def make_data(folder: Path) -> None:
         (folder / "broken" / f"{i}.png").write_bytes(PNG + b"\x00" * 20)
         Image.new("L", (16, 16), i).save(folder / "flat" / f"{i}.png")
         Image.new("L", (16 + i, 16), i).save(folder / "mixed" / f"{i}.png")
+    for name in ("train/ape", "train/bear", "test/ape", "test/zebra"):
+        (folder / "zoo" / name).mkdir(parents=True)
+        for i in range(4):
+            Image.new("L", (16, 16), i + len(name)).save(folder / "zoo" / name / f"{i}.png")
     Image.new("L", (16, 16)).save(folder / "single" / "0.png")
     (folder / "lie.png").write_text("I am a text file.")
     whole = idx(np.zeros((20, 16, 16), np.uint8))
@@ -171,6 +176,8 @@ CASES: list[tuple[list[str], list[str]]] = [
     ([*G, "--betas", "a", "b"], ["--betas a b is not two numbers"]),
     ([*G, "--run"], ["--run needs a value: the run's folder"]),
     ([*G, "--seed", "-1"], ["--seed -1 is out of range", "from 0"]),
+    ([*G, "--held-out", "-1"], ["--held-out -1 is out of range: give a whole number from 0"]),
+    ([*G, "--held-out", "all"], ["--held-out all is not a whole number"]),
     ([*G, "--minutes", "soon"], ["--minutes soon is not a number"]),
     ([*G, "--image-size", "big"], ["--image-size big is out of range", "48x64"]),
     ([*G, "--channels", "2"], ["--channels 2 is out of range: give 1 or 3"]),
@@ -199,6 +206,8 @@ CASES: list[tuple[list[str], list[str]]] = [
     (["train", "--data-dir", "nowhere", "mnist"], ["--data-dir is 'nowhere'", "not a folder"]),
     ([*G, "--data", "unlabelled.npz"], ["projection needs labels", "sub-folder"]),
     ([*G, "--data", "flat", "--batch", "2"], ["needs labels", "--conditioning none"]),
+    ([*G, "--data", "zoo", "--run", "a", "--overwrite"],
+     ["test images of zoo have the class 'zebra'", "--held-out 0"]),
     (["data", "lie.png"], ["lie.png is in no format known"]),
     (["data", "good.npz", "--image-size", "q"], ["--image-size q"]),
     (["data", "good.npz", "--split", "tset"], ["split 'tset'", "'test'"]),
@@ -339,6 +348,19 @@ def test_engine_that_is_not_installed_names_its_extra(here, monkeypatch, name):
     engines.load.cache_clear()
 
 
+def test_tensorboard_that_is_not_installed_is_told_before_anything_is_deleted(here, monkeypatch):
+    find = importlib.util.find_spec
+    absent = lambda name, *package: None if name == "tensorboardX" else find(name, *package)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    before = listing(here)
+    assert_one_message(
+        command(*G, "--tensorboard", "--run", "a", "--overwrite"),
+        "--tensorboard needs tensorboardX, which is not installed",
+        "pip install 'ganbaru[tensorboard]'",
+    )
+    assert listing(here) == before
+
+
 @needs_torch
 @pytest.mark.parametrize("device", ["cuda:99", "foo"])
 def test_device_that_is_not_there(here, device):
@@ -349,17 +371,10 @@ def test_device_that_is_not_there(here, device):
 # --- disks ------------------------------------------------------------------------------------
 
 
-def limited(size: int):
-    """Return what makes a process's writes fail beyond `size` bytes in a file."""
-    import resource
-
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
 @needs_posix
 def test_disk_that_refuses_a_checkpoint(tmp_path):
     """The run's earlier checkpoint stays and loads; nothing half-written is left."""
-    run = trained(tmp_path, width=8, lr=0.001)
+    run = trained(tmp_path, width=32, lr=0.001)
     before = listing(run / "checkpoints")
     (size,) = {len(content) for content in before.values()}
     arguments = ["train", "--run", run, "--resume", "--steps", 14]

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import load_file, save_file
 from train_helpers import command, newest, tiny, trained
 
-from ganbaru import InputError, RunError, checkpoint, files, sample, training
+from ganbaru import InputError, RunError, building, checkpoint, files, sample
 from ganbaru.checkpoint import Header
 
 HEADER = Header("0.1.0", {"seed": 1}, 2, 128, 1.5, {"name": "x"}, [{"d_loss": 0.1}])
@@ -102,7 +102,7 @@ def test_replacing_is_all_or_nothing(tmp_path):
 
 
 def test_nothing_infinite_is_saved(tmp_path):
-    run = training.build(tiny(tmp_path))
+    run = building.build(tiny(tmp_path))
     run.state["generator_square"]["stem.conv.weight"][3, 2, 1, 0] = np.inf
     with pytest.raises(RunError, match="generator_square's numbers became NaN or infinite"):
         run.save()

@@ -17,7 +17,18 @@ from ganbaru import engines
 
 ROOT = Path(ganbaru.__file__).parent
 FRAMEWORKS = ("torch", "tensorflow", "jax", "cupy")
-SLOW = (*FRAMEWORKS, "sklearn", "matplotlib", "PIL", "rich", "jsonargparse", "scipy", "yaml")
+SLOW = (
+    *FRAMEWORKS,
+    "sklearn",
+    "matplotlib",
+    "PIL",
+    "rich",
+    "jsonargparse",
+    "scipy",
+    "yaml",
+    "tensorboard",
+    "tensorboardX",
+)
 
 # What a module of the lower floors may import of ours, lazily or not. A name that ends in * stands
 # for a whole folder. Engines are below everything: the names here are theirs alone.
@@ -37,6 +48,11 @@ ALLOWED = {
     "step": ["nn", "ops", "optim", "penalties"],
     "engines": ["registry", "errors"],
     "files": ["errors"],
+    "grids": ["media", "errors", "training"],  # training for types alone
+    "held_out": ["config", "data*", "draw", "errors", "nn", "ops", "training"],  # and here
+    "tensorboard": ["errors", "files", "grids", "media", "records", "training"],  # and here
+    "history": ["files", "grids", "media", "step", "training"],
+    "timelapse": ["files", "gif", "grids", "media", "training"],
     "media": ["errors", "files"],
     "gif": ["errors", "files"],
     "film": ["errors", "files", "gif", "media"],
@@ -47,7 +63,11 @@ ALLOWED = {
 # What a module of the upper floors may not import: what stands on it.
 FORBIDDEN = {
     "training": ["cli", "*commands", "options", "serve*"],
+    "building": ["callbacks", "records", "samples", "cli", "*commands", "options", "serve*"],
     "callbacks": ["cli", "*commands", "options", "serve*"],
+    "records": ["callbacks", "samples", "display", "cli", "*commands", "options", "serve*"],
+    "samples": ["callbacks", "history", "timelapse", "tensorboard", "cli", "*commands", "serve*"],
+    "display": ["callbacks", "samples", "cli", "*commands", "options", "serve*"],
     "sample": ["training", "callbacks", "cli", "*commands", "options", "output", "film"],
     "model": ["training", "callbacks", "sample", "cli", "*commands", "options"],
     "draw": ["training", "callbacks", "sample", "model", "cli", "*commands", "options"],

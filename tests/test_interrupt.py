@@ -127,7 +127,7 @@ def test_second_ctrl_c_ends_a_process_at_once_with_the_checkpoint_saved(tmp_path
         try:
             until(lambda: last_images(run) > 0, process)
             process.send_signal(signal.SIGINT)
-            until(lambda: (run / "timelapse.gif").exists(), process)
+            until(lambda: (run / "history.png").exists(), process)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=20)
         finally:

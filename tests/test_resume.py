@@ -16,6 +16,9 @@ from train_helpers import (
     assert_same_state,
     background,
     command,
+    divided,
+    films,
+    frames,
     grids,
     last_images,
     log,
@@ -61,6 +64,10 @@ def assert_same_run(parts: Path, whole: Path) -> None:
     assert log(parts) == log(whole)
     drawn, expected = grids(parts), grids(whole)
     assert {images: drawn[images] for images in expected} == expected
+    for name, film in films(whole).items():
+        shown = dict(zip(sorted(drawn), frames(films(parts)[name]), strict=True))
+        for images, frame in zip(sorted(expected), frames(film), strict=True):
+            np.testing.assert_array_equal(shown[images], frame)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -75,12 +82,16 @@ def test_parts_equal_the_whole(tmp_path, engine, game):
 
 
 def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
-    whole = trained(tmp_path, run=tmp_path / "whole")
+    """Held-out losses and all."""
+    options = {"data": divided(tmp_path / "set")}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    held_out = [line["images"] for line in log(whole) if "held_out_g_loss" in line]
+    assert held_out == [48, 96]
 
     @settings(max_examples=8)
     @given(st.sets(st.integers(1, 11), min_size=1, max_size=3))
     def check(cuts):
-        parts = in_parts(tmp_path, sorted(cuts), 12, run=tmp_path / "parts")
+        parts = in_parts(tmp_path, sorted(cuts), 12, run=tmp_path / "parts", **options)
         assert_same_run(parts, whole)
         assert grids(parts).keys() == grids(whole).keys() | {8 * cut for cut in cuts}
         shutil.rmtree(parts)
@@ -113,6 +124,27 @@ def test_engine_may_change_on_the_way(tmp_path, order):
             np.testing.assert_allclose(found[group][name], array, rtol=0, atol=1e-7)
     for line, twin in zip(log(whole), log(parts), strict=True):
         assert line == pytest.approx(twin, abs=1e-7)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_films_of_parts_cut_at_milestones_are_the_same_bytes(tmp_path, classes):
+    """The films made anew at a resume are those that were made frame by frame."""
+    options = {} if classes else {"conditioning": "none"}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    parts = in_parts(tmp_path, [5, 10], 12, run=tmp_path / "parts", **options)
+    assert films(parts) == films(whole) and len(films(whole)) == 1 + classes
+
+
+@pytest.mark.parametrize("objective", ["wgan", "rasgan"])
+def test_held_out_losses_of_parts_are_those_of_the_whole(tmp_path, objective):
+    """Also where the short line at a cut has them already, since it goes again."""
+    options = {"data": divided(tmp_path / "set"), "objective": objective}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    first = trained(tmp_path, run=tmp_path / "parts", steps=5, **options)
+    assert "held_out_d_loss" in log(first)[-1] and log(first)[-1]["images"] == 40
+    trained(tmp_path, run=tmp_path / "parts", resume=True, **options)
+    assert_same_run(tmp_path / "parts", whole)
+    assert sum("held_out_d_loss" in line for line in log(whole)) == 2
 
 
 # --- real processes ---------------------------------------------------------------------------
@@ -167,7 +199,7 @@ def test_killed_run_goes_on_from_its_checkpoint_without_leaving_doubles(tmp_path
     assert command("train", "--run", run, "--resume", "--steps", steps).code == 0
     whole = trained(tmp_path, run=tmp_path / "whole", steps=steps, **KILLED)
     assert_same_run(run, whole)
-    assert grids(run).keys() == grids(whole).keys()
+    assert grids(run).keys() == grids(whole).keys() and films(run) == films(whole)
     images = [line["images"] for line in log(run)]
     assert images == sorted(set(images)) and images[-1] == 8 * steps
     assert not [name for name in os.listdir(run / "checkpoints") if name.startswith(".")]

@@ -26,7 +26,7 @@ from train_helpers import (
 )
 
 import ganbaru
-from ganbaru import InputError, RunError, callbacks, checkpoint, media, sample, training
+from ganbaru import InputError, RunError, building, callbacks, checkpoint, media, sample, training
 
 # --- totals -----------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ def test_first_total_reached_ends_the_run(tmp_path, totals, steps):
 
 
 def test_any_totals_end_the_run_at_the_smallest(tmp_path):
-    run = training.build(tiny(tmp_path, width=2))
+    run = building.build(tiny(tmp_path, width=2))
 
     @settings(max_examples=200)
     @given(
@@ -100,7 +100,7 @@ def test_finished_run_says_how_to_go_on(tmp_path, totals):
     config = training.Config(**{**before.config, "resume": True})
     name = suggested.split()[0].strip("-")
     larger = ganbaru.config.merged(vars(config), {name: suggested.split()[1]})
-    resumed = training.build(ganbaru.config.from_fields(larger))
+    resumed = building.build(ganbaru.config.from_fields(larger))
     assert resumed.images == before.images and 0 < resumed.share < 1
 
 
@@ -124,7 +124,8 @@ def test_total_of_another_kind_replaces_the_first_at_resume(tmp_path):
 def test_run_folder(tmp_path):
     run = training.train(tiny(tmp_path))
     assert {path.name for path in run.iterdir()} == {
-        "config.yaml", "log.jsonl", "checkpoints", "samples", "timelapse.gif", "losses.png",
+        "config.yaml", "log.jsonl", "checkpoints", "samples", "timelapse.gif", "timelapse",
+        "history.png", "losses.png",
     }  # fmt: skip
     assert sorted(grids(run)) == [0, 40, 80, 96]
     assert [path.stem for path in checkpoint.found(run / "checkpoints")] == ["0000000096"]
@@ -191,17 +192,17 @@ def test_checkpoints_come_when_a_multiple_is_passed(tmp_path):
 
 
 def test_notes_say_what_is_left_out(tmp_path):
-    assert training.build(tiny(tmp_path)).notes == (
+    assert building.build(tiny(tmp_path)).notes == (
         "The last 3 images of each pass make no full batch and are left out of it.",
     )
-    whole = training.build(tiny(tmp_path, replacement=True, run=tmp_path / "other"))
+    whole = building.build(tiny(tmp_path, replacement=True, run=tmp_path / "other"))
     assert whole.notes == ()
 
 
 def test_data_smaller_than_a_batch_with_replacement(tmp_path):
     pictures(tmp_path / "pictures.npz", count=5)
     with pytest.raises(InputError, match="batch of 8 is larger than the data"):
-        training.build(tiny(tmp_path))
+        building.build(tiny(tmp_path))
     assert played(tiny(tmp_path, replacement=True, steps=2)).step == 2
 
 

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
-from ganbaru import Config, callbacks, checkpoint, cli, training
+from ganbaru import Config, building, callbacks, checkpoint, cli, training
 from ganbaru.config import from_preset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,6 +46,17 @@ def pictures(
     return path
 
 
+def divided(folder: Path, *, train: int = 43, test: int = 70, classes: int = 3) -> Path:
+    """Write random 16x16 pictures as a folder with training and test images, by class."""
+    rng = np.random.default_rng(1)
+    for split, count in (("train", train), ("test", test)):
+        for i in range(count):
+            path = folder / split / "abcdefgh"[i % classes] / f"{i:04d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (16, 16), np.uint8)).save(path)
+    return folder
+
+
 def tiny(folder: Path, **options: Any) -> Config:
     """Return a configuration that trains a few thousand parameters on 43 pictures of 16x16."""
     data = folder / "pictures.npz"
@@ -57,13 +69,15 @@ def tiny(folder: Path, **options: Any) -> Config:
 
 def trained(folder: Path, **options: Any) -> Path:
     """Train a tiny run in this process, without plot and display; returns its folder."""
-    habits = [callbacks.Log(), callbacks.Checkpoints(), callbacks.Samples()]
+    board = callbacks.TensorBoard()
+    samples = callbacks.Samples([callbacks.TimeLapse(), board])
+    habits = [callbacks.Log([board.line]), callbacks.Checkpoints(), samples]
     return training.train(tiny(folder, **options), habits)
 
 
 def played(config: Config) -> training.Run:
     """Train with no habits at all."""
-    run = training.build(config)
+    run = building.build(config)
     training.loop(run, [], lambda: False)
     return run
 
@@ -82,6 +96,18 @@ def log(run: Path) -> Lines:
 def grids(run: Path) -> dict[int, bytes]:
     """Return the sample grids by their number of images."""
     return {int(path.stem): path.read_bytes() for path in (run / "samples").glob("*.png")}
+
+
+def films(run: Path) -> dict[str, bytes]:
+    """Return the time-lapses, of the whole grid and of each class."""
+    paths = [run / "timelapse.gif", *sorted((run / "timelapse").glob("*"))]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def frames(film: bytes) -> list[np.ndarray]:
+    """Return the pictures of a film, RGB."""
+    with Image.open(io.BytesIO(film)) as opened:
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(opened)]
 
 
 def assert_same_state(one: Path, other: Path) -> None:
@@ -153,6 +179,13 @@ def background(*arguments: Any, cwd: Path, **options: Any) -> Iterator[subproces
             yield started
         finally:
             started.kill()
+
+
+def limited(size: int):
+    """Return what makes a process's writes fail beyond `size` bytes in a file."""
+    import resource
+
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def until(condition: Callable[[], bool], started: subprocess.Popen, seconds: float = 60) -> None:

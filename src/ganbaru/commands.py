@@ -27,10 +27,10 @@ def train(arguments: Sequence[str]) -> int:
     config = options.config(
         "train", "Train a GAN; everything lands in the run's folder.", arguments
     )
-    from ganbaru import callbacks, data, interrupt, training
+    from ganbaru import building, callbacks, data, interrupt, training
 
     with data.progress_bar() as progress:
-        run = training.build(config, progress)
+        run = building.build(config, progress)
     print(_opening(run), flush=True)
     display = callbacks.Display()
     try:
@@ -80,8 +80,11 @@ def _closing(run: Run) -> str:
     rows = [
         ("sample grid", folder.sample(run.images)),
         ("time-lapse", folder.timelapse),
+        *([("by class", folder.class_timelapses)] if folder.class_timelapses.exists() else []),
+        ("history", folder.history),
         ("loss plot", folder.losses),
         ("log", folder.log),
+        *([("TensorBoard", folder.tensorboard)] if run.config.tensorboard else []),
         ("checkpoint", folder.checkpoint(run.images)),
     ]
     files = "\n".join(f"  {name:12}{path}" for name, path in rows)

@@ -91,6 +91,10 @@ class Config:
     sample_every: int = _option(20_000, "images between two sample grids")
     checkpoint_every: int = _option(100_000, "images between two checkpoints")
     keep: int = _option(3, "how many of the newest checkpoints are kept")
+    held_out: int = _option(
+        1_000, "test images on which both losses are logged after each sample grid; 0 for none"
+    )
+    tensorboard: bool = _option(False, "also write records for TensorBoard (an extra to install)")
 
     def __post_init__(self) -> None:
         """Bring every field into its type and check its range: text, YAML and Python all pass."""
@@ -159,6 +163,7 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
     **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
+    "held_out": ("a whole number from 0", lambda value: value >= 0),
     **dict.fromkeys(
         ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every",
          "checkpoint_every", "keep"),

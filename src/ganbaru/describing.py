@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from ganbaru import model, nn, registry, training
+from ganbaru import building, model, nn, registry
 from ganbaru.config import Config
 from ganbaru.model import Shape
 
@@ -44,9 +44,9 @@ def assumed(config: Config) -> tuple[Shape, int]:
         known = registry.module("data", config.data)
         (height, width, channels), classes = known.SHAPE, known.CLASSES
     elif config.data:
-        source = training.load_data(config)
+        source = building.load_data(config)
         height, width, channels = source.images.shape[1:]
-        classes = len(training.label_names(config, source))
+        classes = len(building.label_names(config, source))
     else:
         height, width, channels, classes = 64, 64, 3, 0
     height, width = config.size or (height, width)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,23 +54,3 @@ def save_png(path: Path, image: Images) -> None:
     """Write one byte image (H, W, C) as PNG."""
     with files.replacing(path) as temporary:
         picture(image).save(temporary, format="PNG")
-
-
-def save_gif(path: Path, frames: Iterable[Image.Image], seconds: float = 0.15) -> int:
-    """Write frames as a looping GIF, the last one held for two seconds; return their number."""
-    pictures = [frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames]
-    if not pictures:
-        return 0
-    duration = [round(1000 * seconds)] * (len(pictures) - 1) + [2000]
-    with files.replacing(path) as temporary:
-        pictures[0].save(temporary, format="GIF", save_all=True, append_images=pictures[1:],
-                         duration=duration, loop=0)  # fmt: skip
-    return len(pictures)
-
-
-def evenly(paths: Sequence[Path], most: int) -> Iterator[Image.Image]:
-    """Open at most `most` of the pictures, evenly spread, the last one always among them."""
-    step = max(1, math.ceil(len(paths) / most))
-    for path in [*paths[:-1:step], *paths[-1:]]:
-        with Image.open(path) as image:
-            yield image.copy()

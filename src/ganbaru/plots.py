@@ -8,22 +8,31 @@ from pathlib import Path
 from ganbaru import files
 
 
+def _series(lines: Sequence[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
+    """Return where a log has a number, in images, and what it is there."""
+    having = [line for line in lines if name in line]
+    return [line["images"] for line in having], [line[name] for line in having]
+
+
 def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
-    """Plot both losses and the mean scores of a log over images, as PNG."""
+    """Plot both losses, trained and held out, and the mean scores of a log over images, as PNG."""
     from matplotlib.figure import Figure  # the figure alone: no window system is touched
 
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    images = [line["images"] for line in lines]
     for axes, names, label in (
         (above, (("d_loss", "discriminator"), ("g_loss", "generator")), "loss"),
         (below, (("real_score", "real"), ("fake_score", "fake")), "mean score (logit)"),
     ):
         for (name, text), colour in zip(names, ("tab:blue", "tab:red"), strict=True):
-            axes.plot(images, [line[name] for line in lines], color=colour, label=text, linewidth=1)
+            axes.plot(*_series(lines, name), color=colour, label=text, linewidth=1)
+            held_out = _series(lines, f"held_out_{name}")
+            if held_out[0]:
+                axes.plot(*held_out, "o:", color=colour, label=f"{text}, held out", markersize=4)
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right")
+        # Beside the numbers: inside, it would hide some of them.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
     below.set_xlabel("real images shown")
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

@@ -47,6 +47,21 @@ class Folder:
         return self.path / "timelapse.gif"
 
     @property
+    def class_timelapses(self) -> Path:
+        """The folder of the films of one class each."""
+        return self.path / "timelapse"
+
+    @property
+    def history(self) -> Path:
+        """The picture of the fixed latents at each milestone."""
+        return self.path / "history.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the records for TensorBoard."""
+        return self.path / "tensorboard"
+
+    @property
     def losses(self) -> Path:
         """The plot of the log."""
         return self.path / "losses.png"
@@ -58,6 +73,10 @@ class Folder:
     def sample(self, images: int) -> Path:
         """Where the sample grid at `images` lies."""
         return self.samples / f"{images:010d}.png"
+
+    def class_timelapse(self, name: str) -> Path:
+        """Where the film of a class lies."""
+        return self.class_timelapses / f"{name}.gif"
 
 
 def resolve(name: str | Path) -> Path:

@@ -2,7 +2,8 @@
 
 A known set is a file in this folder with one function, ``original(split, data_dir, progress)``,
 which returns an `Original` (``of_arrays(name, images, labels, classes)`` makes one). A user's own
-module has the same function and is named by its dotted path.
+module has the same function and is named by its dotted path. Without
+the split that is asked for, it raises a `SplitError`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from pathlib import Path
 
 from ganbaru.data._inspect import Inspection, contact_sheet, inspect
 from ganbaru.data._progress import progress_bar
-from ganbaru.data._source import Original, Progress, Sizes, Source, Want, of_arrays, silent
+from ganbaru.data._source import (
+    Original,
+    Progress,
+    Sizes,
+    Source,
+    SplitError,
+    Want,
+    of_arrays,
+    silent,
+)
 
 __all__ = [
     "Inspection",
+    "SplitError",
     "Original",
     "Progress",
     "Sizes",

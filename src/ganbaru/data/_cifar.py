@@ -15,7 +15,16 @@ import numpy as np
 from ganbaru.data import _pickle
 from ganbaru.data._find import places
 from ganbaru.data._folder import whole_only
-from ganbaru.data._source import Arrays, Images, Labels, Original, checked, of_reader, stamp
+from ganbaru.data._source import (
+    Arrays,
+    Images,
+    Labels,
+    Original,
+    SplitError,
+    checked,
+    of_reader,
+    stamp,
+)
 from ganbaru.errors import InputError
 
 RECORD = 1 + 3 * 32 * 32  # a label, then red, green and blue, each row by row
@@ -126,7 +135,7 @@ def opened(path: Path, head: bytes, split: str) -> Original | None:
         return _in_archive(path, split) if head.startswith(GZIP) else _one_file(path, head, split)
     found = _in_folder(path, split, path.resolve().name)
     if found is None and any(_present(path, files) for files in _every_file()):
-        raise InputError(f"{path} holds batches of CIFAR-10, but none of its {split} images.")
+        raise SplitError(f"{path} holds batches of CIFAR-10, but none of its {split} images.")
     return found
 
 

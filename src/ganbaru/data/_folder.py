@@ -8,7 +8,7 @@ from pathlib import Path
 from ganbaru.data._picture import SUFFIXES
 from ganbaru.data._pictures import Entry, is_picture, label_by_folder, pour
 from ganbaru.data._sink import Sink
-from ganbaru.data._source import Details, Original, Progress, Want
+from ganbaru.data._source import Details, Original, Progress, SplitError, Want
 from ganbaru.errors import InputError
 
 SPLITS = frozenset(("train", "test", "val", "valid", "validation"))
@@ -38,7 +38,7 @@ def _split_folder(path: Path, split: str) -> Path:
     if "train" in divided and divided == {name for name in inside if (path / name).is_dir()}:
         if split in divided:
             return path / split
-        raise InputError(f"{path} has no {split!r} folder beside {', '.join(sorted(divided))}.")
+        raise SplitError(f"{path} has no {split!r} folder beside {', '.join(sorted(divided))}.")
     whole_only(path, split)
     return path
 
@@ -46,7 +46,7 @@ def _split_folder(path: Path, split: str) -> Path:
 def whole_only(path: Path, split: str) -> None:
     """Refuse to take a part of data that are not divided."""
     if split != "train":
-        raise InputError(
+        raise SplitError(
             f"{path} is not divided into training and test images, so it has no {split!r} part. "
             f"A folder with 'train' and 'test' sub-folders has both."
         )

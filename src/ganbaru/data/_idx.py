@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from ganbaru.data._folder import whole_only
-from ganbaru.data._source import Arrays, Images, Original, checked, of_reader, stamp
+from ganbaru.data._source import Arrays, Images, Original, SplitError, checked, of_reader, stamp
 from ganbaru.errors import InputError
 
 GZIP = b"\x1f\x8b"
@@ -114,7 +114,7 @@ def _in_folder(path: Path, split: str) -> Path | None:
     files = sorted(file for file in path.iterdir() if "images" in file.name and _is_idx(file))
     chosen = [file for file in files if any(word in file.name for word in SPLITS[split])]
     if files and not chosen:
-        raise InputError(f"{path} holds {files[0].name} but no IDX file of {split} images.")
+        raise SplitError(f"{path} holds {files[0].name} but no IDX file of {split} images.")
     return chosen[0] if chosen else None
 
 

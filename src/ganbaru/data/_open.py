@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganbaru import registry
 from ganbaru.data import _arrays, _cifar, _folder, _idx, _tar, _zip
-from ganbaru.data._source import Original, Progress
+from ganbaru.data._source import Original, Progress, SplitError
 from ganbaru.errors import InputError, did_you_mean, unknown
 
 Opener = Callable[[Path, bytes, str], Original | None]
@@ -60,7 +60,13 @@ def open_path(path: Path, split: str) -> Original:
 def _original(
     what: str, make: object, split: str, data_dir: Path | None, progress: Progress
 ) -> Original:
-    found = make(split, data_dir, progress) if callable(make) else None
+    try:
+        found = make(split, data_dir, progress) if callable(make) else None
+    except KeyError as error:
+        if error.args != (split,):
+            raise
+        # As from a dictionary of the splits, the plainest way to write one's own.
+        raise SplitError(f"{what} has no {split!r} split.") from error
     if not isinstance(found, Original):
         raise InputError(
             f"{what}.original must be a function of (split, data_dir, progress) that returns "

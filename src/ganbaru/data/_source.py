@@ -24,6 +24,10 @@ BLOCK = 256  # images handled at a time: 3 MB at 64x64 RGB, 200 MB at 512x512
 MOST_CLASSES = 65_536  # a label beyond this is a damaged file rather than a class
 
 
+class SplitError(InputError):
+    """The data are not divided so: there is no such split."""
+
+
 def silent(done: int, total: int, what: str) -> None:
     """Report no progress."""
 

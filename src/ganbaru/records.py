@@ -1,0 +1,130 @@
+"""A run's records: the log with its held-out losses, the checkpoints, and the plot of the log."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+
+from ganbaru import checkpoint, files, held_out
+from ganbaru.step import Report
+from ganbaru.training import Run
+
+Line = dict[str, float]
+
+
+class Every:
+    """Tells when a count passes a multiple of `interval`."""
+
+    def __init__(self, interval: int, start: int = 0) -> None:
+        self.interval, self.passed = interval, start // interval
+
+    def due(self, count: int) -> bool:
+        """Say whether a multiple was passed since the last call."""
+        before, self.passed = self.passed, count // self.interval
+        return self.passed > before
+
+
+class Log:
+    """Writes a line to log.jsonl every so many images, each number the mean since the last line.
+
+    What is not in a line yet is in the run's `reports` and so in its checkpoints: a run that goes
+    on writes the lines that an uninterrupted one would have written. The first line after each
+    milestone of the sample grids also has the held-out losses.
+    """
+
+    def __init__(self, listeners: Sequence[Callable[[Line], None]] = ()) -> None:
+        self.listeners = listeners
+
+    def start(self, run: Run) -> None:
+        """Open the log as it was at the checkpoint; later lines and a short last one go."""
+        self.every = Every(run.config.log_every, run.images)
+        self.last = (run.images, run.seconds)
+        whole = run.images - (1 if run.reports else 0)
+        kept = [line for line in read_log(run) if line["images"] <= whole]
+        self.milestones = Every(run.config.sample_every, int(kept[-1]["images"]) if kept else 0)
+        with files.replacing(run.folder.log) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    def step(self, run: Run, report: Report) -> None:
+        """Collect a step's numbers; write a line when one is due."""
+        run.reports.append(report)
+        if self.every.due(run.images):
+            self._write(run)
+            run.reports.clear()
+
+    def end(self, run: Run) -> None:
+        """Write what has gathered since the last line."""
+        if run.reports:
+            self._write(run)
+
+    def _write(self, run: Run) -> None:
+        means = {
+            name: math.fsum(float(report[name]) for report in run.reports) / len(run.reports)
+            for name in run.reports[0]
+        }
+        if self.milestones.due(run.images):
+            means |= held_out.losses(run)
+        if broken := [name for name, value in means.items() if not math.isfinite(value)]:
+            raise run.diverged(", ".join(broken))
+        images, seconds = self.last
+        speed = (run.images - images) / max(1e-9, run.seconds - seconds)
+        line = {"images": run.images, "step": run.step, "seconds": round(run.seconds, 3),
+                "images_per_second": round(speed, 1), **means}  # fmt: skip
+        with files.writing(run.folder.log), run.folder.log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        self.last = (run.images, run.seconds)
+        for listener in self.listeners:
+            listener(line)
+
+
+def read_log(run: Run) -> list[Line]:
+    """Read a run's log; a last line cut short by a crash is left out."""
+    lines: list[Line] = []
+    if run.folder.log.exists():
+        for text in run.folder.log.read_text().splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                break
+    return lines
+
+
+class Checkpoints:
+    """Saves every so many images and at the end, and keeps the newest few."""
+
+    def start(self, run: Run) -> None:
+        """Begin counting; a file that a killed run left half-written goes."""
+        self.every = Every(run.config.checkpoint_every, run.images)
+        for path in run.folder.checkpoints.glob(".*.tmp"):
+            path.unlink()
+
+    def step(self, run: Run, report: Report) -> None:
+        """Save when a checkpoint is due."""
+        if self.every.due(run.images):
+            self._save(run)
+
+    def end(self, run: Run) -> None:
+        """Save the last state."""
+        self._save(run)
+
+    def _save(self, run: Run) -> None:
+        run.save()
+        for path in checkpoint.found(run.folder.checkpoints)[: -run.config.keep]:
+            path.unlink()
+
+
+class LossPlot:
+    """Plots the log at the end."""
+
+    def start(self, run: Run) -> None:
+        """Nothing to begin."""
+
+    def step(self, run: Run, report: Report) -> None:
+        """Nothing to do."""
+
+    def end(self, run: Run) -> None:
+        """Draw losses and mean scores over images."""
+        from ganbaru import plots
+
+        plots.losses(read_log(run), run.folder.losses)
