@@ -22,9 +22,10 @@ from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Source
 from ganbaru.draw import Draw
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, RunError
+from ganbaru.held_out import HeldOut
 from ganbaru.randomness import distribution
-from ganbaru.step import State
+from ganbaru.step import Game, State
 from ganbaru.training import Run, about
 
 
@@ -37,25 +38,19 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     source = load_data(config, progress)
     _check_batch(config, source)
     classes = label_names(config, source)
-    test = held_out.load(config, source, bool(classes), progress)
+    test, lacking = _held_out(config, source, bool(classes), progress)
     shape = source.images.shape[1:]
     game = rules.game(config, shape, len(classes))
     first = model.first_parameters(config, shape, len(classes))
-    draw = Draw(
-        source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=len(classes), relativistic=game.relativistic, d_steps=config.d_steps,
-        replacement=config.replacement, short=config.short_batch,
-        same=rules.SHARES[config.share].latents, latents=distribution(config.distribution),
-    )  # fmt: skip
+    draw = _draw(config, source, engine, game, len(classes))
     folder = runs.existing(config.run or "") if config.resume else runs.planned(config)
     spec = rules.ending(config.schedule, _planned_images(config, source))
     kept = dataclasses.replace(
         config, run=str(folder.path), schedule=spec, resume=False, overwrite=False
     )
-    notes = _notes(config, source)
     run = Run(
-        kept, folder, source, engine, game, {}, draw, rules.schedule(spec), classes, notes=notes,
-        held_out=test,
+        kept, folder, source, engine, game, {}, draw, rules.schedule(spec), classes,
+        notes=(*_notes(config, source), *lacking), held_out=test,
     )  # fmt: skip
     if config.resume:
         _go_on(run, first)
@@ -65,6 +60,25 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     with files.replacing(folder.config) as temporary:
         temporary.write_text(to_yaml(kept), encoding="utf-8")
     return run
+
+
+def _draw(config: Config, source: Source, engine: Engine, game: Game, classes: int) -> Draw:
+    return Draw(
+        source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
+        classes=classes, relativistic=game.relativistic, d_steps=config.d_steps,
+        replacement=config.replacement, short=config.short_batch,
+        same=rules.SHARES[config.share].latents, latents=distribution(config.distribution),
+    )  # fmt: skip
+
+
+def _held_out(
+    config: Config, source: Source, conditional: bool, progress: data.Progress | None
+) -> tuple[HeldOut | None, tuple[str, ...]]:
+    """Return the test images, or none and a note if they could not be downloaded."""
+    try:
+        return held_out.load(config, source, conditional, progress), ()
+    except RunError as error:
+        return None, (f"Without losses on test images, which could not be had: {error}",)
 
 
 def _go_on(run: Run, first: checkpoint.Groups) -> None:

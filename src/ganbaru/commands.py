@@ -172,9 +172,9 @@ def describe(arguments: Sequence[str]) -> None:
 
     from ganbaru import describing
 
-    if config.preset:
-        print(_told(config.preset))
-    for player in describing.layers(config, *describing.assumed(config)):
+    players = describing.layers(config, *describing.assumed(config))
+    print(_told(config.preset))
+    for player in players:
         table = Table("layer", "operation", "output", "parameters", "multiply-adds",
                       title=f"{player.title}, for one image")  # fmt: skip
         for column in table.columns[3:]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import values
-from ganbaru.errors import InputError, unknown
+from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
 
 
@@ -198,8 +198,10 @@ def from_preset(name: str, **options: Any) -> Config:
 
 def preset_fields(name: str) -> dict[str, Any]:
     """Return the fields that a preset sets."""
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS, "See: ganbaru presets.")
+    if name not in PRESETS:  # too many to list in a message
+        raise InputError(
+            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} What there is: ganbaru presets."
+        )
     return {**PRESETS[name].options, "preset": name}
 
 

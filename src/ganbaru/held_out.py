@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ganbaru import data, nn
 from ganbaru.config import Config
 from ganbaru.draw import to_range
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import InputError
 from ganbaru.ops import Tensor
 
 if TYPE_CHECKING:
@@ -46,15 +46,16 @@ def load(
 ) -> HeldOut | None:
     """Load the test images of a configuration; None if none are wanted or there are none.
 
-    Raises InputError or RunError, saying how to do without, when they cannot be had.
+    Raises InputError, saying how to do without, where they do not fit the training images, and
+    RunError where they cannot be downloaded.
     """
     try:
         test = _test(config, source, progress) if config.held_out else None
         if test is None:
             return None
         labels = _labels(source, test) if conditional else None
-    except (InputError, RunError) as error:
-        raise type(error)(f"{error} To train without test images: --held-out 0.") from error
+    except InputError as error:
+        raise InputError(f"{error} To train without test images: --held-out 0.") from error
     return HeldOut(test.images, labels, _spread(len(test.images), config.held_out))
 
 
