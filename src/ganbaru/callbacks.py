@@ -100,7 +100,7 @@ class Samples:
                 path.unlink()
         # From the step before, so that a grid is drawn that is due at this very moment, such as
         # the first of all, or one for which a killed run had no time.
-        before = run.images - run.config.batch * run.config.d_steps
+        before = run.images - run.draw.images(run.step - 1) if run.step else -1
         self.every = Every(run.config.sample_every, before)
         self.step(run, {})
 
