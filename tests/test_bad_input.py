@@ -186,6 +186,36 @@ CASES: list[tuple[list[str], list[str]]] = [
     ([*G, "--image-size", "18"], ["18x18", "multiple of 4 from 16 to 256", "--image-size 16x16"]),
     ([*G, "--image-size", "512"], ["512x512", "--image-size 256x256"]),
     ([*G, "--batch", "44"], ["batch of 44", "(43 images)", "--batch 43 or less", "--replacement"]),
+    # How they play and learn.
+    ([*G, "--distribution", "gaussian"],
+     ["distribution of latents 'gaussian'", "Known: normal, uniform, unit"]),
+    ([*G, "--distribution", "unifrom"], ["Did you mean 'uniform'"]),
+    ([*G, "--order", "both"], ["--order 'both'", "Known: d-first, g-first"]),
+    ([*G, "--share", "latent"], ["--share 'latent'", "Did you mean 'latents'?", "nothing"]),
+    ([*G, "--share", "fakes", "--d-steps", "2"],
+     ["--share fakes", "--d-steps 2", "Take --d-steps 1, or --share nothing"]),
+    ([*G, "--clip", "0"], ["--clip 0.0 is out of range: give a number above 0"]),
+    ([*G, "--clip", "-0.01"], ["--clip -0.01 is out of range"]),
+    ([*G, "--clip", "nan"], ["--clip nan is not a number"]),
+    ([*G, "--schedule", "lineer"], ["schedule 'lineer'", "'linear'", "Known: constant, cosine,"]),
+    ([*G, "--schedule", "linear:stop=9"], ["no option 'stop'", "Known: start, end"]),
+    ([*G, "--schedule", "constant:end=9"], ["constant has no option 'end'", "It has none"]),
+    ([*G, "--schedule", "linear:end=soon"], ["'end=soon'", "linear:key=number"]),
+    ([*G, "--schedule", "linear:end=nan"], ["'end=nan'", "linear:key=number"]),
+    ([*G, "--schedule", "linear:start=16"], ["from 16 images on to its end at 16", "start="]),
+    ([*G[:-2], "--minutes", "1", "--schedule", "cosine:start=8"],
+     ["a clock does not tell", "Give cosine:start=8,end=100000, or a total in images"]),
+    ([*G, "--optimiser", "sgd"], ["optimiser 'sgd'", "Known: adam, rmsprop"]),
+    ([*G, "--optimiser", "adam:eps=1"], ["no option 'eps'", "Did you mean 'epsilon'?"]),
+    ([*G, "--optimiser", "adam:epsilon=tiny"], ["'epsilon=tiny'", "adam:key=number"]),
+    ([*G, "--batch", "7", "--short-batch"],
+     ["leave one image by itself", "(43 images in batches of 7)", "Take another --batch"]),
+    ([*G, "--objective", "two-class"],
+     ["dcgan gives 1 logit ", "two-class takes 2", "take --objective non-saturating or "]),
+    ([*G, "--network", "dcgan-5x5"],
+     ["gives 2 logits", "non-saturating takes 1", "take --objective two-class."]),
+    ([*G, "--network", "dcgan-5x5", "--objective", "two-class"],
+     ["gives 2 for an image", "take --conditioning planes"]),
     # Data.
     (["train", "dcgan"], ["'dcgan' trains on your own pictures", "--data"]),
     (["train", "--data", "nowhere/x"], ["data 'nowhere/x'", "no file or folder", "nowhere/x"]),
@@ -316,6 +346,24 @@ def test_one_message_and_nothing_touched(here, arguments, parts):
     before = listing(here)
     assert_one_message(command(*arguments), *parts)
     assert listing(here) == before
+
+
+# Sets that cannot be downloaded: what --data must point at, and by which names they are found.
+CATS, CELEBA = "Cats faces 64x64", "img_align_celeba.zip (Liu et al. 2015)"
+ABSENT = [
+    (["train", "dcgan-cats"], ["set cat-faces is not here", CATS, "as cat-faces-64.zip."]),
+    (["train", "--data", "cat-faces", "--steps", "2"], ["cat-faces", CATS, "give it as --data"]),
+    (["train", "dcgan-celeba"], ["set celeba is not here", CELEBA, "as img_align_celeba.zip."]),
+    (["train", "dcgan-celeba", "--data-dir", "full"], [CELEBA, "one of full, ", "give it as"]),
+    (["data", "celeba"], ["set celeba is not here", "cannot be downloaded", CELEBA, "--data"]),
+    (["data", "cat-faces"], ["set cat-faces is not here", CATS]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "parts"), ABSENT, ids=[" ".join(c[0]) for c in ABSENT])
+def test_set_that_must_be_brought_along(here, monkeypatch, arguments, parts):
+    monkeypatch.delenv("GANBARU_DATA", raising=False)
+    test_one_message_and_nothing_touched(here, arguments, parts)
 
 
 @pytest.mark.parametrize("arguments", [

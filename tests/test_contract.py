@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 
 import numpy as np
@@ -19,7 +20,7 @@ from helpers import (
 )
 from numpy.testing import assert_array_equal
 
-from ganbaru import initial, load, model, nn, ops, registry, rules, train
+from ganbaru import callbacks, initial, load, model, nn, ops, registry, rules, train
 from ganbaru.config import Config, from_preset
 from ganbaru.data import Original
 from ganbaru.objectives import OBJECTIVES
@@ -249,6 +250,42 @@ def test_a_preset_makes_networks_that_trace(name):
     assert scores == ((2,) if logits == 1 and config.network != "patchgan" else (2, *scores[1:]))
     assert len(scores) <= 2
     assert rules.game(config, shape, classes).relativistic in (True, False)
+
+
+CHANNELS = {"digits": 1, "mnist": 1, "fashion-mnist": 1}  # and 3 of the others
+NATIVE_28 = ("mnist", "fashion-mnist")
+
+
+def _pictures(path, preset: str) -> dict:
+    """Write pictures like those a preset learns from; return the fields that make it tiny."""
+    config = from_preset(preset)
+    side = 28 if config.data in NATIVE_28 and config.size is None else 16
+    shape = (config.batch + 2, side, side, CHANNELS.get(config.data, 3))
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    np.savez(path, images=images, labels=np.arange(len(images)) % 10)
+    size = None if config.size is None else "16"
+    return {"data": path, "image_size": size, "width": 4, "steps": 2}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_and_its_checkpoint_makes_pictures(name, tmp_path):
+    """Two steps with everything it sets, but tiny: no warning, finite losses, a loadable file."""
+    fields = _pictures(tmp_path / "pictures.npz", name)
+    config = from_preset(name, **fields, run=tmp_path / "run", log_every=1)
+    run = train(config, [callbacks.Log(), callbacks.Checkpoints()])
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert lines[0]["images"] == config.batch * config.d_steps
+    generator = load(run)
+    labelled = config.conditioning != "none"
+    assert len(generator.classes) == 10 * labelled
+    with np.load(fields["data"]) as made:
+        shape = made["images"].shape[1:]
+    images = generator.sample(5, seed=1)
+    assert images.shape == (5, *shape) and images.std() > 0
+    lowest = {"normal": -9, "uniform": -1, "unit": 0}[config.distribution]
+    low = generator.latents(range(50)).min()
+    assert lowest <= low < -1 or lowest <= low < lowest + 0.1
 
 
 # --- a user's own -----------------------------------------------------------------------------

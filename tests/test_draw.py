@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from ganbaru.data import Source
 from ganbaru.draw import Draw, Order, to_range
+from ganbaru.randomness import DISTRIBUTIONS, distribution
 from ganbaru.step import Batch
 
 COUNT, BATCH = 23, 5
@@ -175,3 +176,110 @@ def test_another_seed_draws_otherwise():
     batches = [_draw(seed=seed).discriminator(0) for seed in (0, 1)]
     for name in ("real", "latent", "mix"):
         assert (getattr(batches[0], name) != getattr(batches[1], name)).any()
+
+
+# --- short batches, replacement, sharing ------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**63), length=st.integers(1, 60), batch=st.integers(1, 60))
+def test_with_short_batches_an_epoch_shows_every_image_exactly_once(seed, length, batch):
+    order = Order(seed, "order", length, batch, short=True)
+    turns = -(-length // batch)
+    for epoch in range(2):
+        batches = [order.indices(epoch * turns + i) for i in range(turns)]
+        assert [len(each) for each in batches[:-1]] == [batch] * (turns - 1)
+        assert len(batches[-1]) == length - batch * (turns - 1)
+        assert_array_equal(np.sort(np.concatenate(batches)), np.arange(length))
+
+
+@given(length=st.integers(2, 40), batch=st.integers(1, 40), d_steps=st.integers(1, 3))
+def test_the_images_of_steps_add_up_to_epochs(length, batch, d_steps):
+    """Of `d_steps` epochs, since so many whole epochs are a whole number of steps."""
+    pictures = source(length, (1, 1, 1), classes=0)
+    draw = _draw(pictures=pictures, batch=batch, d_steps=d_steps, classes=0, short=True)
+    turns = -(-length // batch)
+    images = [draw.images(number) for number in range(turns)]
+    assert sum(images) == length * d_steps
+    assert images == [draw.step(number).images for number in range(turns)]
+
+
+def test_everything_in_a_short_batch_is_short():
+    """Of G's own batch only what goes with reals: without them it stays whole."""
+    for relativistic in (False, True):
+        draw = _draw(short=True, relativistic=relativistic)
+        for number, count in enumerate((5, 5, 5, 5, 3, 5)):
+            batches = draw.step(number)
+            of_d = _arrays(NUMPY32, batches.d[0])
+            assert {len(array) for array in of_d.values() if array is not None} == {count}
+            assert len(batches.g.latent) == (count if relativistic else BATCH)
+    shared = _draw(short=True, same=True).step(4)
+    assert len(shared.g.latent) == 3
+
+
+@pytest.mark.parametrize("d_steps", [2, 3, 4])
+def test_several_updates_of_d_see_no_image_twice_in_an_epoch(d_steps):
+    draw = _draw(pictures=_numbered(), d_steps=d_steps)
+    batches = [_which(b.real) for number in range(12 // d_steps) for b in draw.step(number).d]
+    for epoch in range(3):  # of 4 batches
+        shown = sum(batches[4 * epoch : 4 * epoch + 4], [])
+        assert len(set(shown)) == len(shown) == 20
+    assert len({tuple(sorted(batch)) for batch in batches}) == 12
+
+
+def test_replacement_draws_every_image_alike_and_some_twice_in_a_batch():
+    order = Order(5, "order", COUNT, BATCH, replacement=True)
+    turns = [order.indices(turn) for turn in range(4000)]
+    counts = np.bincount(np.concatenate(turns), minlength=COUNT)
+    mean, deviation = 20_000 / COUNT, (20_000 / COUNT * (1 - 1 / COUNT)) ** 0.5
+    assert np.abs(counts - mean).max() < 4 * deviation
+    # Five of 23 are all different in 63 % of all cases: 22/23 * 21/23 * 20/23 * 19/23.
+    different = np.mean([len(set(turn.tolist())) == BATCH for turn in turns])
+    assert different == pytest.approx(22 * 21 * 20 * 19 / 23**4, abs=0.03)
+    assert all(len(turn) == BATCH for turn in turns)
+
+
+@pytest.mark.parametrize("relativistic", [False, True])
+def test_sharing_hands_both_players_one_and_the_same_batch(relativistic):
+    shared = _draw(same=True, relativistic=relativistic)
+    apart = _draw(same=False, relativistic=relativistic)
+    for number in range(3):
+        batches = shared.step(number)
+        assert batches.d[0] is batches.g
+        other = apart.step(number)
+        assert other.d[0] is not other.g
+        assert_array_equal(other.d[0].latent, batches.g.latent)  # D draws as it would alone
+        assert (other.g.latent != batches.g.latent).any()
+
+
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("replacement", [False, True])
+def test_relativistic_pairs_are_of_one_label_however_they_are_drawn(same, short, replacement):
+    how = {"same": same, "short": short, "replacement": replacement}
+    draw = _draw(pictures=_numbered(), relativistic=True, **how)
+    for number in range(6):
+        batches = draw.step(number)
+        for batch in (*batches.d, batches.g):
+            assert_array_equal(batch.label, batch.real_label)
+            assert [i % 5 for i in _which(batch.real)] == batch.label.tolist()
+
+
+# Of each distribution: the range, the mean, and the deviation.
+MOMENTS = {
+    "normal": (-6, 6, 0, 1),
+    "uniform": (-1, 1, 0, 3**-0.5),
+    "unit": (0, 1, 0.5, 12**-0.5),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_latents_have_the_range_and_moments_of_their_distribution(name):
+    low, high, mean, deviation = MOMENTS[name]
+    draw = _draw(latents=distribution(name), latent=500, batch=20)
+    for latent in (draw.discriminator(0).latent, draw.generator(0).latent):
+        assert latent.shape == (20, 500) and latent.dtype == np.float32
+        assert low <= latent.min() < low + 0.01 * (high - low) or name == "normal"
+        assert high >= latent.max() > high - 0.01 * (high - low) or name == "normal"
+        assert latent.mean() == pytest.approx(mean, abs=5 * deviation / 100)
+        assert latent.std() == pytest.approx(deviation, rel=0.05)
+        assert np.abs(np.corrcoef(latent[:10].ravel(), latent[10:].ravel())[0, 1]) < 0.06

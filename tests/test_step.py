@@ -1,4 +1,4 @@
-"""One update of each player: the engines in step, and with a DCGAN written by hand in PyTorch."""
+"""One update of each player: the engines in step, what moves and what does not, who begins."""
 
 from __future__ import annotations
 
@@ -107,122 +107,97 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
             assert counts.any() or options.get("network") == "dcgan-5x5"
 
 
-# --- a DCGAN as one would write it in PyTorch -------------------------------------------------
-
-Z, CLASSES = 6, 5
+# --- order and sharing ------------------------------------------------------------------------
 
 
-class HandWritten:
-    """The 16x16 game of the tests in torch.nn modules, (N, C, H, W) in memory, float64."""
-
-    def __init__(self, torch, state: dict, conditional: bool, relativistic: bool) -> None:
-        self.torch, self.extra = torch, CLASSES if conditional else 0
-        self.relativistic = relativistic
-        nn = torch.nn
-        plain = {"bias": False, "dtype": torch.float64}
-        self.generator = nn.Sequential(
-            nn.ConvTranspose2d(Z + self.extra, 16, 4, 1, 0, **plain),
-            nn.BatchNorm2d(16, dtype=torch.float64),
-            nn.ReLU(),
-            nn.ConvTranspose2d(16, 8, 4, 2, 1, **plain),
-            nn.BatchNorm2d(8, dtype=torch.float64),
-            nn.ReLU(),
-            nn.ConvTranspose2d(8, 1, 4, 2, 1, **plain),
-            nn.Tanh(),
-        )
-        self.discriminator = nn.Sequential(
-            nn.Conv2d(1 + self.extra, 8, 4, 2, 1, **plain),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(8, 16, 4, 2, 1, **plain),
-            nn.BatchNorm2d(16, dtype=torch.float64),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(16, 1, 4, 1, 0, **plain),
-            nn.Flatten(0),
-        )
-        self.loss = nn.BCEWithLogitsLoss()
-        for player, module in self.players().items():
-            with torch.no_grad():
-                for mine, array in zip(module.parameters(), state[player].values(), strict=True):
-                    mine.copy_(torch.tensor(array))
-        self.optimisers = {
-            player: torch.optim.Adam(module.parameters(), lr=2e-3, betas=(0.5, 0.999))
-            for player, module in self.players().items()
-        }
-
-    def players(self) -> dict:
-        return {"generator": self.generator, "discriminator": self.discriminator}
-
-    def fakes(self, latent, label):
-        latent = self.torch.tensor(latent)
-        if self.extra:
-            joined = self.torch.nn.functional.one_hot(self.torch.tensor(label), CLASSES)
-            latent = self.torch.cat([latent, joined.double()], dim=1)
-        return self.generator(latent[:, :, None, None])
-
-    def scores(self, images, label):
-        if self.extra:
-            planes = self.torch.nn.functional.one_hot(self.torch.tensor(label), CLASSES).double()
-            planes = planes[:, :, None, None].expand(-1, -1, 16, 16)
-            images = self.torch.cat([images, planes], dim=1)
-        return self.discriminator(images)
-
-    def learn(self, player: str, loss) -> float:
-        self.optimisers[player].zero_grad()
-        loss.backward()
-        self.optimisers[player].step()
-        return loss.item()
-
-    def reals(self, batch: dict):
-        return self.scores(self.torch.tensor(batch["real"]).contiguous(), batch["real_label"])
-
-    def cross_entropy(self, scores, target: float):
-        return self.loss(scores, self.torch.full_like(scores, target))
-
-    def update_discriminator(self, batch: dict) -> float:
-        fakes = self.fakes(batch["latent"], batch["label"]).detach()
-        real, fake = self.reals(batch), self.scores(fakes, batch["label"])
-        if self.relativistic:
-            return self.learn("discriminator", self.cross_entropy(real - fake, 1.0))
-        loss = self.cross_entropy(real, 1.0) + self.cross_entropy(fake, 0.0)
-        return self.learn("discriminator", loss)
-
-    def update_generator(self, batch: dict) -> float:
-        real = self.reals(batch).detach() if self.relativistic else 0.0
-        fake = self.scores(self.fakes(batch["latent"], batch["label"]), batch["label"])
-        return self.learn("generator", self.cross_entropy(fake - real, 1.0))
-
-    def arrays(self, player: str) -> tuple[list, list]:
-        """Return parameters and running statistics, in order."""
-        module = self.players()[player]
-        buffers = [b for name, b in module.named_buffers() if "running" in name]
-        return [p.detach().numpy() for p in module.parameters()], [b.numpy() for b in buffers]
+def _by_hand(game: Table, number: int, order: str, share: str) -> None:
+    """Make a step of the updates' own functions."""
+    rules, batches, update = game.game, game.draw.step(number), number + 1
+    (of_d,), of_g = batches.d, batches.g
+    assert (of_d is of_g) == (share != "nothing")
+    state = game.state
+    if share == "fakes":
+        state, of_d = step.make_fakes(rules, state, of_d)  # by G before its update
+    if order == "g-first":
+        state, _ = step.generator_update(rules, state, of_g, update)
+    state, _ = step.discriminator_update(rules, state, of_d, update)
+    if order == "d-first":
+        state, _ = step.generator_update(rules, state, of_g, update)
+    game.state = state
 
 
-def _in_numpy(batch: step.Batch) -> dict:
-    return {n: None if x is None else ops.to_numpy(x) for n, x in vars(batch).items()}
+@pytest.mark.parametrize("order", ["d-first", "g-first"])
+@pytest.mark.parametrize("share", ["nothing", "latents", "fakes"])
+def test_a_step_is_its_updates_one_after_the_other(order, share, any_engine32):
+    options = {"order": order, "share": share, "objective": "rsgan", "conditioning": "planes"}
+    ours, by_hand = (table(any_engine32, **options) for _ in range(2))
+    for number in range(2):
+        ours.step(number)
+        _by_hand(by_hand, number, order, share)
+    _assert_same_bits(ours.arrays(), by_hand.arrays())
 
 
-@pytest.mark.parametrize("conditioning", ["none", "planes"])
-@pytest.mark.parametrize("objective", ["non-saturating", "rsgan"])
-def test_three_steps_equal_a_hand_written_pytorch_dcgan(objective, conditioning, any_engine):
-    """Weights, running statistics of both players and losses, with batch norm in training."""
-    torch = pytest.importorskip("torch")
-    game = table(any_engine, conditioning=conditioning, objective=objective)
-    how = {"conditional": conditioning != "none", "relativistic": objective == "rsgan"}
-    theirs = HandWritten(torch, game.arrays(), **how)
-    for number in range(3):
-        of_d, of_g = (
-            _in_numpy(draw(number)) for draw in (game.draw.discriminator, game.draw.generator)
-        )
-        losses = [theirs.update_discriminator(of_d), theirs.update_generator(of_g)]
-        report = game.step(number)
-        assert_allclose([report["d_loss"], report["g_loss"]], losses, rtol=0, atol=1e-9)
-    found = game.arrays()
-    for player in theirs.players():
-        parameters, buffers = theirs.arrays(player)
-        for group, expected in ((player, parameters), (f"{player}_buffers", buffers)):
-            for (name, array), wanted in zip(found[group].items(), expected, strict=True):
-                assert_allclose(array, wanted, rtol=0, atol=1e-9, err_msg=f"{group} {name}")
+def _assert_same_bits(found: dict, expected: dict) -> None:
+    for group, arrays in expected.items():
+        for name, array in arrays.items():
+            assert_array_equal(found[group][name], array, err_msg=f"{group} {name}")
+
+
+@pytest.mark.parametrize(
+    ("share", "old"), [("nothing", False), ("latents", False), ("fakes", True)]
+)
+def test_who_made_the_fakes_that_d_judges_after_g(share, old):
+    """G as it was before its update only where the very same fakes are shared."""
+    game = table(NUMPY64, order="g-first", share=share)
+    seen, judge = [], game.game.discriminator
+
+    def watched(scope, image):
+        seen.append(ops.stop_gradient(image))
+        return judge(scope, image)
+
+    game.game = dataclasses.replace(game.game, discriminator=watched)
+    (of_d,), before = game.draw.step(0).d, game.arrays()
+    game.step(0)
+    maker = before if old else game.arrays()
+    expected, _ = nn.apply(
+        game.game.generator, maker["generator"], maker["generator_buffers"], of_d.latent,
+        training=True,
+    )  # fmt: skip
+    in_g, real, fake = seen
+    assert_array_equal(fake, expected)
+    assert_array_equal(real, of_d.real)
+    assert (np.array_equal(in_g, fake)) == old
+
+
+def test_with_d_first_the_same_latents_make_the_very_same_fakes():
+    """Since G has not moved; with G first it has."""
+    for order in ("d-first", "g-first"):
+        latents, fakes = (table(NUMPY32, order=order, share=s) for s in ("latents", "fakes"))
+        for number in range(3):
+            latents.step(number), fakes.step(number)
+        if order == "d-first":
+            _assert_same_bits(latents.arrays(), fakes.arrays())
+        else:
+            moved = _moved(latents.arrays(), fakes.arrays())
+            assert {"generator", "discriminator", "ema"} <= moved
+
+
+def test_order_and_sharing_make_four_different_games():
+    games = [table(NUMPY32, order=order, share=share) for order, share in
+             (("d-first", "nothing"), ("d-first", "fakes"), ("g-first", "nothing"),
+              ("g-first", "fakes"))]  # fmt: skip
+    for game in games:
+        game.step(0), game.step(1)
+    weights = {game.arrays()["generator"]["image.conv.weight"].tobytes() for game in games}
+    assert len(weights) == 4
+
+
+def test_batches_count_the_images_that_d_is_shown():
+    game = table(NUMPY32, short_batch=True, batch=12, d_steps=3)  # 40 images: 12, 12, 12, 4
+    counts = [game.draw.step(number).images for number in range(4)]
+    assert counts == [game.draw.images(number) for number in range(4)] == [36, 28, 28, 28]
+    for number in range(2):  # short batches are played as they are
+        assert np.isfinite(list(game.step(number).values())).all()
 
 
 # --- what moves and what does not -------------------------------------------------------------

@@ -163,7 +163,7 @@ def _check_batch(config: Config, source: Source) -> None:
             f"A batch of {config.batch} is larger than the data ({count} images). "
             f"Take --batch {max(2, count)} or less, or draw with --replacement."
         )
-    if config.short_batch and count % config.batch == 1:
+    if config.short_batch and not config.replacement and count % config.batch == 1:
         raise InputError(
             f"--short-batch would leave one image by itself in each pass ({count} images in "
             f"batches of {config.batch}), and batch norm needs two. Take another --batch, or leave "

@@ -69,7 +69,8 @@ class non_saturating:
     """Cross-entropy; G maximises log D(G) (Goodfellow et al. 2014, section 3).
 
     D: -log s(real) - log(1 - s(fake)); G: -log s(fake). `real` and `fake` are D's targets: 0.9
-    and 0 smooth one side (Salimans et al. 2016), 0.9 and 0.1 both; G's target is `real`.
+    and 0 smooth one side (Salimans et al. 2016), 0.9 and 0.1 both; G's target is `real`. Targets
+    between 0 and 1 leave floors: with 0.9 and 0.1 D cannot lose less than 0.650, nor G than 0.325.
     """
 
     def d(real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import math
 import pkgutil
 import traceback
 from types import ModuleType
@@ -72,13 +73,20 @@ def parse_options(text: str) -> tuple[str, dict[str, float]]:
     options: dict[str, float] = {}
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
-        try:
-            options[key.strip()] = float(value)
-        except ValueError:
+        options[key.strip()] = _number(value)
+        if not math.isfinite(options[key.strip()]):
             raise InputError(
                 f"Cannot read {item!r} in {text!r}: write options as {name}:key=number,key=number."
-            ) from None
+            )
     return name, options
+
+
+def _number(text: str) -> float:
+    """Read a number; NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def check_options(kind: str, name: str, function: object, options: dict[str, float]) -> None:

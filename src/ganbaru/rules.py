@@ -114,9 +114,9 @@ def _check_logits(config: Config, chosen: Objective) -> None:
     if given != chosen.logits:
         fitting = [each.name for each in OBJECTIVES.values() if each.logits == given]
         raise InputError(
-            f"The network {config.network} gives {given} logits for an image and the objective "
-            f"{chosen.name} takes {chosen.logits}. With this network take --objective "
-            f"{' or '.join(fitting)}."
+            f"The network {config.network} gives {given} logit{'s' * (given > 1)} for an image and "
+            f"the objective {chosen.name} takes {chosen.logits}. With this network take "
+            f"--objective {' or '.join(fitting)}."
         )
 
 
@@ -140,7 +140,10 @@ def ending(spec: str, images: float | None) -> str:
     So a run that later goes on to a larger total falls as it was first told to.
     """
     rule, options = _schedule(spec)
-    if "end" in options or "end" not in inspect.signature(rule).parameters:
+    if "end" not in inspect.signature(rule).parameters:
+        return spec
+    _check_fall(spec, options, options.get("end", images))
+    if "end" in options:
         return spec
     if images is None:
         raise InputError(
@@ -151,6 +154,16 @@ def ending(spec: str, images: float | None) -> str:
     name, _ = registry.parse_options(spec)
     told = {**options, "end": images}
     return f"{name}:{','.join(f'{key}={value:.12g}' for key, value in told.items())}"
+
+
+def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None:
+    """Raise InputError if a schedule ends before it begins to fall."""
+    start = options.get("start", 0)
+    if end is not None and end <= start:
+        raise InputError(
+            f"The schedule {spec} would fall from {start:,g} images on to its end at {end:,g}. "
+            f"Give it a start= before its end; the end is the run's total if end= is not given."
+        )
 
 
 def _schedule(spec: str) -> tuple[Schedule, dict[str, float]]:
