@@ -231,6 +231,7 @@ def test_planes_join_the_label_to_the_image():
 SPREAD = Initialisation(
     "far from zero",
     weight=initial.normal(0, 0.1),
+    bias=initial.normal(0, 0.2),
     scale=initial.normal(1, 0.2),
     offset=initial.normal(0, 0.2),
 )
@@ -343,3 +344,38 @@ def test_initialisations_have_their_deviation_and_bound(name):
     assert values.std() == pytest.approx(deviation, rel=0.02)
     assert abs(values.mean()) < 0.05 * deviation
     assert np.abs(values).max() <= bound
+
+
+@pytest.mark.parametrize("name", INITIAL)
+def test_norms_start_as_no_change_and_biases_by_their_layer(name):
+    """Scales at 1, offsets at 0 (DCGAN's code spreads scales by 0.02); as PyTorch's modules do."""
+    start = initial.INITIALISATIONS[name]
+    assert start.values(0, "n", "scale", (900,)) == pytest.approx(1, abs=0.1)
+    assert not start.values(0, "n", "offset", (900,)).any()
+    bias = start.values(0, "b", "bias", (900,), 48)
+    if name == "pytorch":
+        assert bias.std() == pytest.approx(1 / np.sqrt(3 * 48), rel=0.1)
+    else:
+        assert not bias.any()
+
+
+@pytest.mark.parametrize("network", ["dcgan", "dcgan-linear", "dcgan-mlp"])
+def test_the_start_called_pytorch_is_that_of_its_modules(network):
+    """Bounds of each parameter of G, against modules of the same shapes."""
+    torch = pytest.importorskip("torch")
+    (generator, _), (latents, _) = _networks(network=network, width=16)
+    start = initial.INITIALISATIONS["pytorch"]
+    made, _ = nn.initialise(generator, *latents, seed=0, initialisation=start)
+    for name, array in made.items():
+        layer, _, part = name.rpartition(".")
+        weight = made[f"{layer}.weight"]
+        if layer.endswith("norm"):
+            theirs = torch.nn.BatchNorm1d(len(array))
+        elif layer.endswith("dense"):
+            theirs = torch.nn.Linear(weight.shape[1], weight.shape[0])
+        else:
+            theirs = torch.nn.ConvTranspose2d(*weight.shape[:2], weight.shape[2:])
+        expected = getattr(theirs, part).detach().numpy()
+        assert array.shape == expected.shape
+        if array.size >= 16:  # the largest of so many comes near to the bound
+            assert np.abs(array).max() == pytest.approx(np.abs(expected).max(), rel=0.3), name

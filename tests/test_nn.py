@@ -26,7 +26,11 @@ from ganbaru.initial import Initialisation
 DCGAN = initial.INITIALISATIONS["dcgan"]
 
 SPREAD = Initialisation(
-    "wide", weight=initial.normal(0, 1), scale=initial.normal(1, 0.3), offset=initial.normal(0, 0.5)
+    "wide",
+    weight=initial.normal(0, 1),
+    bias=initial.normal(0, 0.5),
+    scale=initial.normal(1, 0.3),
+    offset=initial.normal(0, 0.5),
 )
 
 

@@ -53,12 +53,13 @@ def constant(value: float) -> Rule:
 class Initialisation:
     """One rule for each kind of parameter that layers ask for.
 
-    `weight` for kernels and matrices, `scale` and `offset` for norms and biases, `closed` for the
-    last layer of a residual block that starts as nothing.
+    `weight` and `bias` for layers, `scale` and `offset` for norms, `closed` for the last layer of a
+    residual block that starts as nothing.
     """
 
     summary: str
     weight: Rule
+    bias: Rule = constant(0)
     scale: Rule = constant(1)
     offset: Rule = constant(0)
     closed: Rule = constant(0)
@@ -76,9 +77,11 @@ class Initialisation:
 # The first is Radford, Metz and Chintala 2016, section 4 ("zero-centered Normal, standard deviation
 # 0.02"), with batch-norm scales N(1, 0.02) as in their published code.
 INITIALISATIONS = {
-    "dcgan": Initialisation("N(0, 0.02); scales N(1, 0.02)", normal(0, 0.02), normal(1, 0.02)),
+    "dcgan": Initialisation(
+        "N(0, 0.02); scales N(1, 0.02)", normal(0, 0.02), scale=normal(1, 0.02)
+    ),
     "pytorch": Initialisation(
-        "uniform within 1 / sqrt(fan-in)", uniform_by_fan, offset=uniform_by_fan
+        "uniform within 1 / sqrt(fan-in)", uniform_by_fan, bias=uniform_by_fan
     ),
     "truncated": Initialisation("N(0, 0.02) cut off at two deviations", truncated(0.02)),
     "he": Initialisation("N(0, 2 / fan-in)", he),

@@ -69,7 +69,7 @@ class Scope:
         )
 
     def parameter(self, name: str, shape: Shape, kind: str, fan_in: int = 1) -> Tensor:
-        """Return a trained tensor; `kind` (weight, scale, offset) and fan-in choose its start."""
+        """Return a trained tensor; `kind`, as `Initialisation` has it, and fan-in choose its start."""
         return self._parameter(self._path + name, shape, kind, fan_in)
 
     def weight(self, shape: Shape, kind: str = "weight", outputs: int = 0) -> Tensor:
@@ -82,7 +82,7 @@ class Scope:
 
     def bias(self, count: int, fan_in: int) -> Tensor:
         """Return the layer's bias (count,)."""
-        return self.parameter("bias", (count,), "offset", fan_in)
+        return self.parameter("bias", (count,), "bias", fan_in)
 
     def buffer(self, name: str, shape: Shape, start: float) -> Tensor:
         """Return a tensor that is kept but not trained, filled with `start` at first."""
