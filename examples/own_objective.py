@@ -1,7 +1,7 @@
 """An objective and a penalty of one's own: plain functions of scores, on every engine.
 
 python -m examples.own_objective [STEPS], or from this file's parent folder:
-ganbaru train digits --objective examples.own_objective.ra_hinge \
+ganbaru train digits --objective examples.own_objective.paired_squares \
     --penalty examples.own_objective.drift:weight=0.01
 """
 
@@ -13,20 +13,15 @@ import ganbaru
 from ganbaru import ops
 
 
-def hinge(scores):
-    """Mean of max(0, 1 - scores)."""
-    return ops.mean(ops.maximum(1.0 - scores, 0.0))
-
-
 @ganbaru.objective(relativistic=True)
-class ra_hinge:
-    """Hinge of each score less the other side's mean (Jolicoeur-Martineau 2019, appendix D)."""
+class paired_squares:
+    """Squared distance of each pair's difference from 1: a real's for D, a fake's for G."""
 
     def d(real, fake):
-        return hinge(real - ops.mean(fake)) + hinge(ops.mean(real) - fake)
+        return ops.mean((real - fake - 1.0) ** 2)
 
     def g(real, fake):
-        return hinge(ops.mean(fake) - real) + hinge(fake - ops.mean(real))
+        return ops.mean((fake - real - 1.0) ** 2)
 
 
 @ganbaru.penalty
@@ -37,7 +32,7 @@ def drift(score_real, score_fake, real, fake, mix, *, weight=0.001):
 
 def main(steps: int = 1500) -> None:
     """Train on handwritten digits with both."""
-    objective = "examples.own_objective.ra_hinge"
+    objective = "examples.own_objective.paired_squares"
     penalty = "r1:gamma=1+examples.own_objective.drift:weight=0.01"
     config = ganbaru.from_preset("digits", objective=objective, penalty=penalty, steps=steps)
     print(f"look at {ganbaru.train(config) / 'timelapse.gif'}")

@@ -48,7 +48,7 @@ def run_example(name: str, folder: Path, *arguments: str) -> str:
 
 
 def test_there_are_examples_of_all_that_is_promised():
-    assert EXAMPLES == ["own_architecture", "own_data", "own_objective", "train"]
+    assert EXAMPLES == ["film", "own_architecture", "own_data", "own_objective", "train"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -70,24 +70,23 @@ def test_example_runs(name, tmp_path):
 
 
 def test_own_objective_by_hand(example):
-    from examples.own_objective import drift, ra_hinge
+    from examples.own_objective import drift, paired_squares
 
     numpy = engines.load("numpy", precision="float64")
     real, fake = np.array([2.0, 0.5, -1.0]), np.array([-0.5, 0.0, 3.0])
-    relative, reverse = real - fake.mean(), fake - real.mean()
-    hinge = lambda x: np.maximum(0, 1 - x).mean()  # noqa: E731
     tensors = [numpy.from_numpy(x) for x in (real, fake)]
-    assert float(ra_hinge.d(*tensors)) == pytest.approx(hinge(relative) + hinge(-reverse))
-    assert float(ra_hinge.g(*tensors)) == pytest.approx(hinge(-relative) + hinge(reverse))
+    # Differences of 2.5, 0.5 and -4, less 1, and the other way round.
+    assert float(paired_squares.d(*tensors)) == pytest.approx((1.5**2 + 0.5**2 + 5**2) / 3)
+    assert float(paired_squares.g(*tensors)) == pytest.approx((3.5**2 + 1.5**2 + 3**2) / 3)
     images = numpy.from_numpy(np.arange(3.0))
     value = drift(lambda x: x * 2, None, images, None, None, weight=0.1)
     assert float(value) == pytest.approx(0.1 * np.mean([0, 4, 16]))
 
 
 def test_own_objective_by_the_command(example, tmp_path):
-    objective = "examples.own_objective.ra_hinge"
+    objective = "examples.own_objective.paired_squares"
     found, _ = rules.objective(objective)
-    assert found.relativistic and found.name == "ra-hinge"
+    assert found.relativistic and found.name == "paired-squares"
     config = tiny(tmp_path)
     said = command("train", "--data", config.data, "--run", config.run, "--batch", 8, "--width", 4,
                    "--steps", 2, "--objective", objective,

@@ -69,7 +69,7 @@ class Scope:
         )
 
     def parameter(self, name: str, shape: Shape, kind: str, fan_in: int = 1) -> Tensor:
-        """Return a trained tensor; `kind`, as `Initialisation` has it, and fan-in choose its start."""
+        """Return a trained tensor; its `kind` (see `Initialisation`) and fan-in choose a start."""
         return self._parameter(self._path + name, shape, kind, fan_in)
 
     def weight(self, shape: Shape, kind: str = "weight", outputs: int = 0) -> Tensor:

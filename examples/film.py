@@ -1,0 +1,36 @@
+"""A film of one's own: any walk through latents and labels, frame by frame.
+
+python -m examples.film [STEPS]
+"""
+
+import sys
+
+import numpy as np
+
+import ganbaru
+from ganbaru import film, media
+
+
+def walk(generator, frames):
+    """Yield a grid for each moment: ten labels side by side, all along the same way."""
+    start, end = generator.latents([0, 1])
+    classes = range(len(generator.classes))
+    for share in np.linspace(0, 1, frames):
+        # Cosine and sine keep the length of normal latents, which a straight line would halve.
+        latent = np.cos(share * np.pi / 2) * start + np.sin(share * np.pi / 2) * end
+        latents = np.repeat(latent[None], len(classes), axis=0).astype(np.float32)
+        images = media.to_bytes(generator.floats(latents, np.array(classes)))
+        yield media.enlarge(media.grid(images, columns=5), least=320)
+
+
+def main(steps: int = 1500) -> None:
+    """Train on handwritten digits and film the walk."""
+    run = ganbaru.train(ganbaru.from_preset("digits", steps=steps))
+    path = run / "walk.gif"
+    write = film.writer(path, fps=20)
+    write(walk(ganbaru.load(run), frames=40))
+    print(f"look at {path}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
