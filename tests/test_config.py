@@ -216,3 +216,13 @@ def test_flags_with_equals_sign_and_no_abbreviations():
     assert printed("--batch=12")["batch"] == 12
     said = command("train", "--bat", "12")
     assert said.code == 2 and "There is no option --bat. Did you mean '--batch'" in said.err
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if kind(name)[0] is bool])
+@pytest.mark.parametrize("preset", ["digits", "dcgan-cats", "dcgan-mnist28"])
+def test_every_switch_can_be_set_and_unset(name, preset):
+    """A preset may have set it: dcgan-cats takes short batches, dcgan-mnist28 draws anew."""
+    for given_, expected in ((flag(name), True), (f"--no-{flag(name)[2:]}", False)):
+        made = command("train", preset, given_, "--print_config")
+        assert made.code == 0
+        assert yaml.safe_load(made.out)[name] is expected

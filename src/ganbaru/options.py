@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+from argparse import BooleanOptionalAction
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -149,7 +150,8 @@ def _add(parser: Parser, field: dataclasses.Field) -> None:
     sentence = field.metadata["help"].replace("{known}", ", ".join(known(field.name)))
     how: dict[str, Any] = {"default": SUPPRESS, "help": sentence}
     if of is bool:
-        parser.add_argument(flag(field.name), action="store_true", **how)
+        # A preset or a run may have set it, so there is a way to unset it too.
+        parser.add_argument(flag(field.name), action=BooleanOptionalAction, **how)
         return
     how["metavar"] = _PLACEHOLDERS.get(of, field.name.rpartition("_")[2].upper())
     if of == tuple[float, float]:
