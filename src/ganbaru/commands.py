@@ -96,7 +96,7 @@ def _show(table: Table) -> None:
     from rich.console import Console
 
     # What is not a terminal, such as a pipe, has no width of its own.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     with console.capture() as captured:
         console.print(table)
     print(captured.get(), end="", flush=True)

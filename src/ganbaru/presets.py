@@ -41,7 +41,7 @@ _preset("digits", "handwritten digits of scikit-learn, by class", "ours",
         data="digits", image_size="16", width=24, latent=32, minutes=1.5, sample_every=10_000,
         **FAST)
 _preset("mnist", "MNIST at 28x28, by class", "ours",
-        measured="2 min: 97.7 % of labels obeyed",
+        measured="49,000 images: 97.7 % of labels obeyed",
         data="mnist", width=32, minutes=5, **FAST)
 _preset("fashion-mnist", "Fashion-MNIST at 28x28, by class", "ours",
         data="fashion-mnist", width=32, minutes=5, **FAST)
@@ -61,12 +61,14 @@ YAGAMI: dict[str, Any] = {"image_size": "64", "lr": 1e-4, "initialisation": "pyt
 PLANES: dict[str, Any] = {**YAGAMI, "conditioning": "planes", "epochs": 30}
 
 _preset("cgan-mnist", "one-hot joined to the latent, label planes in D", CGAN, AVERAGE,
+        "32x32, width 16, 47,000 images: digits by class",
         data="mnist", **PLANES)
 _preset("cgan-cifar10", "cgan-mnist on CIFAR-10", CGAN, AVERAGE,
         data="cifar10", **PLANES)
 _preset("cgan-lsgan-mnist", "cgan-mnist with least squares", CGAN, AVERAGE,
         data="mnist", objective="least-squares", **PLANES)
 _preset("cgan-patchgan-mnist", "cgan-mnist with a PatchGAN discriminator", CGAN, AVERAGE,
+        "32x32, width 16, 43,000 images: strokes",
         data="mnist", network="patchgan", **PLANES)
 _preset("cgan-mnist28", "conditional, 28x28, two linear layers", CGAN,
         "D judges a fake with the label G was given, not with the real's, or G would never be "
@@ -80,13 +82,23 @@ RGAN = "RGAN in PyTorch (Yagami360)"
 FRESH = ("In G's turn the updated D scores a fresh batch of reals, as in the paper's own code; the "
          "scores left over from D's turn belong to a D that is gone. " + AVERAGE)
 
-for _data in ("mnist", "cifar10"):
-    _preset(f"rsgan-{_data}", "each real against a fake", RGAN, FRESH,
-            data=_data, objective="rsgan", epochs=100, **YAGAMI)
-    _preset(f"rasgan-{_data}", "each score against the other side's mean", RGAN, FRESH,
-            data=_data, objective="rasgan", epochs=100, **YAGAMI)
-    _preset(f"ralsgan-{_data}", "the same with least squares", RGAN, FRESH,
-            data=_data, objective="ralsgan", epochs=100, **YAGAMI)
+RELATIVISTIC: dict[str, Any] = {**YAGAMI, "epochs": 100}
+
+_preset("rsgan-mnist", "each real against a fake", RGAN, FRESH,
+        "32x32, width 16, 59,000 images: strokes",
+        data="mnist", objective="rsgan", **RELATIVISTIC)
+_preset("rasgan-mnist", "each score against the other side's mean", RGAN, FRESH,
+        "32x32, width 16, 68,000 images: digits",
+        data="mnist", objective="rasgan", **RELATIVISTIC)
+_preset("ralsgan-mnist", "rasgan-mnist with least squares", RGAN, FRESH,
+        "32x32, width 16, 68,000 images: blots",
+        data="mnist", objective="ralsgan", **RELATIVISTIC)
+_preset("rsgan-cifar10", "rsgan-mnist on CIFAR-10", RGAN, FRESH,
+        data="cifar10", objective="rsgan", **RELATIVISTIC)
+_preset("rasgan-cifar10", "rasgan-mnist on CIFAR-10", RGAN, FRESH,
+        data="cifar10", objective="rasgan", **RELATIVISTIC)
+_preset("ralsgan-cifar10", "ralsgan-mnist on CIFAR-10", RGAN, FRESH,
+        data="cifar10", objective="ralsgan", **RELATIVISTIC)
 
 # --- DCGANs -----------------------------------------------------------------------------------
 
@@ -103,12 +115,12 @@ _preset("dcgan-mnist28", "two-class softmax, 5x5 kernels, uniform latents",
         "DCGAN in TensorFlow (Yagami360)",
         "Reals and fakes have one range (they had 0 to 255 and 0 to 1). Ten passes over the data "
         "instead of 1,000 updates, which are half a pass. Pictures are made with running "
-        "statistics, each by itself. " + AVERAGE,
+        "statistics, each by itself. " + AVERAGE, "18,000 images: strokes on grey",
         data="mnist", network="dcgan-5x5", objective="two-class", latent=64,
         distribution="uniform", initialisation="truncated", batch=32, replacement=True,
         share="latents", lr=1e-4, betas=(0.5, 0.99), epochs=10)
 _preset("dcgan-cifar10", "linear first and last layers, smoothed targets 0.9 and 0.1",
-        "DCGAN in PyTorch (nyantaro723)", AVERAGE,
+        "DCGAN in PyTorch (nyantaro723)", AVERAGE, "14,000 images: blurred colours",
         data="cifar10", image_size="64", network="dcgan-linear",
         objective="non-saturating:real=0.9,fake=0.1", batch=128, short_batch=True, epochs=100)
 
@@ -122,6 +134,7 @@ _preset("wgan-mnist", "weight clipping, 5 D updates, RMSprop", "WGAN in PyTorch 
 _preset("wgan-gp-mnist", "gradient penalty, 5 D updates, D without batch norm",
         "WGAN-GP in PyTorch (Yagami360)",
         "Each of D's updates sees a fresh batch. " + AVERAGE,
+        "32x32, width 16, 69,000 images: blots",
         data="mnist", network="wgan", objective="wgan", penalty="wgan-gp:gamma=10", d_steps=5,
         epochs=100, **YAGAMI)
 
@@ -132,5 +145,5 @@ _preset("r3gan-cifar10", "residual, no normalisation, rsgan with R1 and R2",
         "Small: two blocks at each size without grouped convolutions, width 32, batches of 64 "
         "instead of 512, no augmentation, constant gamma.",
         data="cifar10", network="r3gan", objective="rsgan", penalty="r1:gamma=0.5+r2:gamma=0.5",
-        conditioning="projection", initialisation="he", betas=(0.0, 0.99), width=32, latent=64,
+        conditioning="projection", initialisation="pytorch", betas=(0.0, 0.99), width=32, latent=64,
         epochs=100)
