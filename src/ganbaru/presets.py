@@ -115,7 +115,7 @@ _preset("dcgan-mnist28", "two-class softmax, 5x5 kernels, uniform latents",
         "DCGAN in TensorFlow (Yagami360)",
         "Reals and fakes have one range (they had 0 to 255 and 0 to 1). Ten passes over the data "
         "instead of 1,000 updates, which are half a pass. Pictures are made with running "
-        "statistics, each by itself. " + AVERAGE, "18,000 images: strokes on grey",
+        "statistics, each by itself. " + AVERAGE, "49,000 images: strokes on grey",
         data="mnist", network="dcgan-5x5", objective="two-class", latent=64,
         distribution="uniform", initialisation="truncated", batch=32, replacement=True,
         share="latents", lr=1e-4, betas=(0.5, 0.99), epochs=10)
