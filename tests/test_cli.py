@@ -199,6 +199,14 @@ def test_presets_tells_all_about_one(name):
         assert fields[field] == (list(value) if isinstance(value, tuple) else value), field
 
 
+def test_describe_takes_a_configuration_without_a_preset(tmp_path):
+    """Such as Python makes by hand, and a run keeps."""
+    (tmp_path / "c.yaml").write_text(to_yaml(Config(image_size="16", steps=1)))
+    said = command("describe", "--config", tmp_path / "c.yaml")
+    assert (said.code, said.err) == (0, "")
+    assert "generator, for one image" in said.out and "deviates" not in said.out
+
+
 def rows_of(out: str) -> dict[str, tuple[int, int]]:
     """Return parameters and multiply-adds by layer, of both networks in turn."""
     found = {}

@@ -173,7 +173,8 @@ def describe(arguments: Sequence[str]) -> None:
     from ganbaru import describing
 
     players = describing.layers(config, *describing.assumed(config))
-    print(_told(config.preset), flush=True)
+    if config.preset:  # none in the configuration of a run that Python made by hand
+        print(_told(config.preset), flush=True)
     for player in players:
         table = Table("layer", "operation", "output", "parameters", "multiply-adds",
                       title=f"{player.title}, for one image")  # fmt: skip

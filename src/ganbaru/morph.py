@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.errors import InputError, unknown
+from ganbaru.errors import InputError, pick
 
 Array = NDArray[np.float64]
 
@@ -118,9 +118,7 @@ PATHS = {
 
 def path(name: str) -> Path:
     """Return the path of a name."""
-    if name not in PATHS:
-        raise unknown("path", name, PATHS)
-    return PATHS[name]
+    return pick("path", name, PATHS)
 
 
 def moments(frames: int, *, closed: bool = False, bounce: bool = False) -> Array:

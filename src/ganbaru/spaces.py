@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.errors import unknown
+from ganbaru.errors import pick
 
 Array = NDArray[np.float64]
 
@@ -52,6 +52,4 @@ SPACES = {
 
 def space(distribution: str) -> Space:
     """Return the space of a distribution of `randomness.DISTRIBUTIONS`."""
-    if distribution not in SPACES:
-        raise unknown("distribution of latents", distribution, SPACES)
-    return SPACES[distribution]
+    return pick("distribution of latents", distribution, SPACES)
