@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from train_helpers import command, log, newest, pictures
 
-from ganbaru import InputError, engines, from_preset, importing, load, nn, step
+from ganbaru import InputError, from_preset, importing, load, nn, step
 from ganbaru.config import Config
 
 torch = pytest.importorskip("torch")
@@ -137,7 +137,8 @@ def test_an_imported_run_goes_on_as_a_hand_written_loop_does(here):
     fields = {"width": 4, "latent": 12, "precision": "float64"}
     run = importing.weights(configuration("dcgan", **fields), "g.pth", "d.pth").run
     batch = run.draw.step(0).d[0]
-    state, report = step.discriminator_update(run.game, run.state, batch, 1)
+    pace = run.game.d_optimiser.pace(1, 1.0)
+    state, report = step.discriminator_update(run.game, run.state, batch, pace)
     generator = saved(plain.OfficialGenerator(), "g.pth").train().double()
     fakes = generator(torch.tensor(batch.latent)[:, :, None, None]).detach()
     theirs = theirs.double()
@@ -222,10 +223,9 @@ def test_our_own_names_come_back_whatever_their_order(here):
                 assert_array_equal(array, state[name].numpy())
 
 
-@pytest.mark.parametrize("engine", engines.available())
-def test_every_engine_goes_on(engine, here):
+def test_every_engine_takes_the_weights(any_engine32, here):
     saved(plain.OfficialGenerator())
-    config = configuration("dcgan", width=4, latent=12, engine=engine)
+    config = configuration("dcgan", width=4, latent=12, engine=any_engine32.name)
     run = importing.weights(config, "g.pth").run
     fetched = run.fetched("generator")["image.conv.weight"]
     assert_array_equal(fetched, newest(Path("runs/run"))[0]["generator"]["image.conv.weight"])
@@ -271,7 +271,7 @@ BAD = [
     (["g.pth"], r"main.0 \(weight 12x32x4x4\) in the file stands where the network's stem.conv "
      r"\(weight 100x512x4x4\) is expected. It would fit with --width 4 --latent 12, or with"),
     (["g.pth", "--width", 4], "would fit with --latent 12, or"),
-    (["g.pth", "--latent", 12], "would fit with --width 4, or"),
+    (["g.pth", "--latent", 12], "would fit with --width 4\\.$"),
     (["g.pth", *FITS, "--image-size", 32], "would fit with --image-size 64"),
     (["32.pth", *FITS], "would fit with --image-size 32"),
     (["grey.pth", *FITS], r"main.12 \(weight 4x1x4x4\) .* image.conv \(weight 4x3x4x4\) is "
@@ -313,8 +313,8 @@ def test_what_does_not_fit_is_told_and_nothing_written(words, message, bad, monk
 def test_what_the_message_proposes_fits(bad, monkeypatch):
     """Every file that another configuration would fit, with the first one proposed."""
     monkeypatch.chdir(bad)
-    start = ["--preset", "mnist", "--data", "p.npz", "--channels", 3, "--batch", 8]
-    for name in ("g.pth", "linear.pth", "32.pth", "grey.pth"):
+    start = ["--preset", "small", "--data", "p.npz", "--batch", 8]
+    for name in ("g.pth", "linear.pth", "grey.pth"):
         said = command("import", name, *start, "--run", "run")
         proposed = re.search(r"would fit with (.*?)(, or with .*)?\.$", said.err.strip()).group(1)
         again = command("import", name, *start, *proposed.split(), "--run", bad / f"run-{name}")

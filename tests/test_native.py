@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import COMPILED
 from native_helpers import PLAYERS, RUNS, Numbers, expected, inputs, save
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -18,6 +19,11 @@ HAS = {name: name in engines.available() for name in ("torch", "tensorflow", "ja
 FRAMEWORKS = [
     pytest.param(name, marks=pytest.mark.skipif(not has, reason=f"needs {name}"))
     for name, has in HAS.items()
+]
+# All runs in those that compile take minutes, so by default they have one run, with labels.
+EVERY_RUN = [
+    pytest.param(name, marks=[*param.marks, *[pytest.mark.compiled] * (name in COMPILED)])
+    for name, param in zip(HAS, FRAMEWORKS, strict=True)
 ]
 
 
@@ -71,8 +77,22 @@ BY = {"torch": by_torch, "tensorflow": by_tensorflow, "jax": by_jax}
 
 @pytest.mark.parametrize("training", [False, True], ids=["running", "batch"])
 @pytest.mark.parametrize("player", PLAYERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", EVERY_RUN)
 def test_outputs_and_statistics_are_the_numpy_engines(framework, player, training, run):
+    compare(framework, player, training, run)
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["running", "batch"])
+@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize("framework", COMPILED)
+def test_so_are_those_of_one_run_with_a_framework_that_compiles(framework, player, training, one):
+    if not HAS[framework]:
+        pytest.skip(f"needs {framework}, which is not installed")
+    compare(framework, player, training, one)
+
+
+def compare(framework: str, player: str, training: bool, run: Any) -> None:
+    """Compare a shell's result and buffers with the NumPy engine's."""
     given = inputs(run, player)
     wanted, statistics = expected(run, player, *given, training=training)
     found, moved = BY[framework](run.folder.path, player, *given, training=training)

@@ -23,7 +23,7 @@ def one(tmp_path_factory) -> training.Run:
 @pytest.fixture(scope="module")
 def tf():
     """Return TensorFlow, kept quiet by our engine."""
-    import ganbaru.engines.tensorflow  # noqa: F401
+    import ganbaru.engines.tensorflow  # noqa: F401, I001
     import tensorflow
 
     return tensorflow
@@ -36,8 +36,8 @@ def tf_module(run: training.Run, player: str = "generator"):
 
 
 @pytest.mark.parametrize("player", PLAYERS)
-def test_variables_are_the_checkpoints(player, run, tf):
-    found, groups = tf_module(run, player), newest(run.folder.path)[0]
+def test_variables_are_the_checkpoints(player, one, tf):
+    found, groups = tf_module(one, player), newest(one.folder.path)[0]
     group, _ = native.PLAYERS[player]
     assert isinstance(found, tf.Module)
     assert {v.name.partition(":")[0] for v in found.trainable_variables} == groups[group].keys()
@@ -47,7 +47,7 @@ def test_variables_are_the_checkpoints(player, run, tf):
 
 @pytest.mark.parametrize("player", PLAYERS)
 def test_functions_and_gradients(player, one, tf):
-    """In a tf.function as outside of it, and as PyTorch's and NumPy's in the test above."""
+    """In a tf.function as outside of it; the statistics move as the NumPy engine moves them."""
     given = [tf.constant(x) for x in inputs(one, player)]
     for mode in (False, True):
         slopes = []

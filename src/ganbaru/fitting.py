@@ -112,11 +112,12 @@ def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int)
     height, width, channels = shape
     size = str(height) if height == width else f"{height}x{width}"
     now = dataclasses.replace(config, image_size=size, channels=channels)
-    ways = [_differences(now, other) for other in _fitting(now, player, shapes, classes)]
+    ways = (_differences(now, other) for other in _fitting(now, player, shapes, classes))
+    found = list(itertools.islice(ways, 1))
     # A second way, since a latent joined to labels looks as a longer latent does; not one that
     # is the first and something that makes no difference.
-    others = [way for way in ways if not ways[0].items() <= way.items()]
-    if found := [*ways[:1], *others[:1]]:
+    others = (way for way in ways if not found[0].items() <= way.items())
+    if found := [*found, *itertools.islice(others, 1)]:
         told = (" ".join(f"{flag(n)} {value}" for n, value in way.items()) for way in found)
         return f"It would fit with {', or with '.join(told)}."
     (other_player,) = {"generator", "discriminator"} - {player}

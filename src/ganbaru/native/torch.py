@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import native, nn
+from ganbaru import native, nn, ops
 from ganbaru.errors import InputError
 from ganbaru.nn import Scope
 
@@ -43,6 +43,8 @@ class Network(torch.nn.Module):
     def __init__(self, player: native.Player) -> None:
         super().__init__()
         self._player = player
+        for kind in (torch.Tensor, torch.nn.Parameter):
+            ops.engine(kind())  # now, or torch.compile would meet the engine's import and stop
         # In plain order, not channels-last as in the engine: safetensors save nothing else.
         for path, array in player.parameters.items():
             layer, name = self._place(path)
