@@ -178,6 +178,9 @@ def test_every_command_of_the_readme_is_one(words, runs, monkeypatch):
         assert config.preset in PRESETS
         for name, (given,) in flags.items():
             assert str(getattr(config, name)) in (given, f"{given}.0")
+    elif words[0] == "import":  # which would look for the files
+        config, files = options.importing("", words[1:])
+        assert config.preset in PRESETS and list(files) == ["generator", "discriminator"]
     elif words[0] != "data":  # which would look for a set
         said = command(*words)
         assert (said.code, said.err) == (0, ""), said

@@ -68,6 +68,9 @@ FORBIDDEN = {
     "records": ["callbacks", "samples", "display", "cli", "*commands", "options", "serve*"],
     "samples": ["callbacks", "history", "timelapse", "tensorboard", "cli", "*commands", "serve*"],
     "display": ["callbacks", "samples", "cli", "*commands", "options", "serve*"],
+    "native*": ["training", "building", "callbacks", "sample", "importing", "cli", "*commands"],
+    "importing": ["callbacks", "sample", "cli", "*commands", "options"],
+    "fitting": ["training", "building", "importing", "sample", "cli", "*commands", "options"],
     "sample": ["training", "callbacks", "cli", "*commands", "options", "output", "film"],
     "model": ["training", "callbacks", "sample", "cli", "*commands", "options"],
     "draw": ["training", "callbacks", "sample", "model", "cli", "*commands", "options"],
@@ -198,6 +201,7 @@ def test_a_framework_is_imported_by_its_own_engine_alone(name):
     own = {library for library, _ in [engines.LIBRARIES.get(_engine(name), ("", ""))]}
     # The NumPy engine computes on CuPy's arrays too.
     allowed = own | ({"cupy"} if _engine(name) == "numpy" else set())
+    allowed |= {name.removeprefix("native.")} if name.startswith("native.") else set()
     assert not (roots & set(FRAMEWORKS)) - allowed
 
 

@@ -55,7 +55,7 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     if config.resume:
         _go_on(run, first)
     else:
-        run.state = step.start(game, _to_engine(engine, first))
+        run.state = step.start(game, to_engine(engine, first))
         runs.prepare(folder, config.overwrite)
     with files.replacing(folder.config) as temporary:
         temporary.write_text(to_yaml(kept), encoding="utf-8")
@@ -92,7 +92,7 @@ def _go_on(run: Run, first: checkpoint.Groups) -> None:
             f"The data has changed since {path} was written: it was {_say(header.data)}, now it is "
             f"{_say(now)}. Put the old data back, or start another --run."
         )
-    run.state, run.reports = _to_engine(run.engine, groups), list(header.reports)
+    run.state, run.reports = to_engine(run.engine, groups), list(header.reports)
     run.step, run.images, run.seconds = header.step, header.images, header.seconds
     if run.share >= 1:
         raise InputError(
@@ -125,7 +125,8 @@ def _planned_images(config: Config, source: Source) -> float | None:
     return min(asked, default=None)
 
 
-def _to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
+def to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
+    """Bring groups of arrays to an engine."""
     return {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in groups.items()

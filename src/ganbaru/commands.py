@@ -42,6 +42,26 @@ def train(arguments: Sequence[str]) -> int:
     return 0 if run.share >= 1 else interrupted.exit_code
 
 
+def import_weights(arguments: Sequence[str]) -> None:
+    """Begin a run with the weights of files; say what went where."""
+    config, files = options.importing(
+        "Begin a run with the weights of a plain PyTorch DCGAN.", arguments
+    )
+    from ganbaru import data, importing
+
+    with data.progress_bar() as progress:
+        made = importing.weights(config, **files, progress=progress)
+    for player in ("generator", "discriminator"):
+        print(f"{player:13}  {files.get(player, 'not given: it starts anew')}")
+        for match in made.matches.get(player, []):
+            shapes = (f"{name} {'x'.join(map(str, x))}" for name, x in match.tensors.items())
+            print(f"  {match.there:12} -> {match.here:12} {', '.join(shapes)}")
+    print(_opening(made.run))
+    path = shlex.quote(str(made.run.folder.path))
+    print(f"Images:  ganbaru generate {path} -n 64 -o images.png")
+    print(f"Go on:   ganbaru train --run {path} --resume")
+
+
 def _opening(run: Run) -> str:
     from ganbaru import nn
 

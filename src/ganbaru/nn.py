@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
@@ -17,6 +18,8 @@ Network = Callable[..., Tensor]  # network(scope, *inputs) -> tensor
 Shape = tuple[int, ...]
 
 Norm = Callable[["Scope", Tensor], Tensor]
+How = ParamSpec("How")
+Layer = Callable[Concatenate["Scope", Tensor, How], Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,17 @@ class Habits:
 
     `weight` is applied to every kernel and matrix before use, `norm` takes the place of the
     network's own normalisation, `features` is applied before the last layer of a
-    discriminator, and `score` adds to what that layer gives.
+    discriminator, and `score` adds to what that layer gives. `around` stands between each layer
+    and what computes it: it is given the layer's scope, what computes it, and its input.
     """
 
     weight: Callable[[Scope, Tensor, int], Tensor] = lambda scope, weight, outputs: weight
     norm: Norm | None = None
     features: Callable[[Tensor], Tensor] = lambda x: x
     score: Callable[[Tensor, Callable[[str, int], Tensor]], Tensor] = lambda scores, last: scores
+    around: Callable[[Scope, Callable[[Tensor], Tensor], Tensor], Tensor] = (
+        lambda scope, compute, x: compute(x)
+    )
 
 
 class Scope:
@@ -55,6 +62,11 @@ class Scope:
         self.training = training
         self.updates: Parameters = {} if updates is None else updates
         self.habits = habits or Habits()
+
+    @property
+    def path(self) -> str:
+        """The layer's name, such as ``up1.conv``; empty for the whole network."""
+        return self._path.removesuffix(".")
 
     def child(self, name: str) -> Scope:
         """Return the scope of the layer `name` below this one."""
@@ -94,14 +106,21 @@ class Scope:
 
 
 def apply(
-    network: Network, parameters: Parameters, buffers: Parameters, *inputs: Any, training: bool
+    network: Network,
+    parameters: Parameters,
+    buffers: Parameters,
+    *inputs: Any,
+    training: bool,
+    habits: Habits | None = None,
 ) -> tuple[Tensor, Parameters]:
     """Run a network; return its result and its buffers as this pass leaves them.
 
     In training mode batch norm uses the batch's statistics and moves the running ones; otherwise
     it uses the running ones and changes nothing.
     """
-    scope = Scope(lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training)
+    scope = Scope(
+        lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, habits=habits
+    )
     result = network(scope, *inputs)
     return result, {**buffers, **scope.updates}
 
@@ -153,12 +172,27 @@ def trace(
 # --- layers -----------------------------------------------------------------------------------
 
 
+def layer(function: Layer[How]) -> Layer[How]:
+    """Let the habit `around` stand around a layer, to look at what goes in and comes out."""
+
+    @functools.wraps(function)
+    def surrounded(scope: Scope, x: Tensor, /, *how: How.args, **options: How.kwargs) -> Tensor:
+        def compute(given: Tensor) -> Tensor:
+            return function(scope, given, *how, **options)
+
+        return scope.habits.around(scope, compute, x)
+
+    return surrounded
+
+
+@layer
 def dense(scope: Scope, x: Tensor, count: int, bias: bool = True) -> Tensor:
     """Map (N, K) to (N, count); weight (count, K) as in PyTorch."""
     y = ops.matmul(x, ops.transpose(scope.weight((count, x.shape[1])), (1, 0)))
     return y + scope.bias(count, x.shape[1]) if bias else y
 
 
+@layer
 def conv(
     scope: Scope,
     x: Tensor,
@@ -175,6 +209,7 @@ def conv(
     return add_bias(scope, y, math.prod(weight.shape[1:])) if bias else y
 
 
+@layer
 def up_conv(
     scope: Scope,
     x: Tensor,
@@ -235,6 +270,7 @@ def scores(
     return ops.reshape(flat, (-1,)) if flat.shape[1] == 1 else flat
 
 
+@layer
 def norm(scope: Scope, x: Tensor, own: Norm = norms.batch_norm) -> Tensor:
     """Normalise (N, C, H, W) or (N, C) in the network's `own` way, unless it is wrapped."""
     return (scope.habits.norm or own)(scope, x)

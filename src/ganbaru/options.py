@@ -94,6 +94,8 @@ HEADINGS = {
     "steps": "how long, in totals of the whole run (the first one reached ends it)",
     "run": "where it goes, and how often",
 }
+_PRESET = "where to start from"
+_FILES = "a state dict, .pth, .pt or .safetensors"
 _PLACEHOLDERS = {int: "N", float: "X", tuple[float, float]: "X X"}
 
 
@@ -105,10 +107,34 @@ def config(
     A preset's fields (or those of the run that goes on) come first, then the file of --config,
     then flags; `only` names the flags of a command that does not take them all.
     """
-    parser = _parser(command, description, only)
+    parser = _parser(command, description)
+    parser.add_argument("preset", type=str, nargs="?", default=SUPPRESS, help=_PRESET)
+    return _configured(parser, arguments, only)[0]
+
+
+def importing(description: str, arguments: Sequence[str]) -> tuple[Config, dict[str, str]]:
+    """Build the configuration of `import`, whose words are files: the preset is a flag there.
+
+    Returns the files by player, too.
+    """
+    only = [field.name for field in dataclasses.fields(Config) if field.name != "resume"]
+    parser = _parser("import", description)
+    parser.add_argument("generator", type=str, help=f"the generator's weights: {_FILES}")
+    parser.add_argument("discriminator", type=str, nargs="?", default=SUPPRESS,
+                        help="the discriminator's, which starts anew if not given")  # fmt: skip
+    parser.add_argument("--preset", type=str, metavar="PRESET", default=SUPPRESS, help=_PRESET)
+    return _configured(parser, arguments, only, ("generator", "discriminator"))
+
+
+def _configured(
+    parser: Parser, arguments: Sequence[str], only: Collection[str], words: Collection[str] = ()
+) -> tuple[Config, dict[str, str]]:
+    """Parse a configuration, and those `words` of the command that are not part of it."""
+    _add_fields(parser, only)
     named = [word for word in arguments if word in PRESETS]
     parser.defaults = vars(settings.from_preset(named[0] if named else DEFAULT_PRESET))
     given = dict(vars(parser.parse_args(list(arguments))))
+    apart = {name: given.pop(name) for name in words if name in given}
     file, printing = given.pop("config", None), given.pop("print_config", False)
     above = settings.load_yaml(Path(file)) if file else {}
     made = settings.from_fields(
@@ -117,14 +143,17 @@ def config(
     if printing:
         print(settings.to_yaml(made), end="")
         raise SystemExit(0)
-    return made
+    return made, apart
 
 
-def _parser(command: str, description: str, only: Collection[str]) -> Parser:
+def _parser(command: str, description: str) -> Parser:
     about = f"{description}\nPresets: {', '.join(PRESETS)}. Without one: {DEFAULT_PRESET}."
     parser = Parser(command, f"{about} In brackets: the values of the preset named before --help.")
     parser.headings = HEADINGS
-    parser.add_argument("preset", type=str, nargs="?", default=SUPPRESS, help="where to start from")
+    return parser
+
+
+def _add_fields(parser: Parser, only: Collection[str]) -> None:
     parser.add_argument(
         "--config",
         type=str,
@@ -141,7 +170,6 @@ def _parser(command: str, description: str, only: Collection[str]) -> Parser:
     for field in dataclasses.fields(Config):
         if field.name != "preset" and (not only or field.name in only):
             _add(parser, field)
-    return parser
 
 
 def _add(parser: Parser, field: dataclasses.Field) -> None:

@@ -1,0 +1,69 @@
+"""TensorFlow shells: a trained network as a `tf.Module`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganbaru import native, nn
+from ganbaru.errors import InputError
+
+try:
+    # First, since it keeps TensorFlow quiet.
+    import ganbaru.engines.tensorflow  # noqa: F401, I001
+    import tensorflow as tf
+except ImportError as error:
+    raise native.missing("tensorflow") from error
+
+
+class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
+    """A generator or discriminator; `parameters` and `buffers` are variables by their names.
+
+    Those of `parameters` are trainable. Names are the checkpoint's.
+    """
+
+    def __init__(self, player: native.Player) -> None:
+        super().__init__(name=player.name.replace("-", "_"))
+        self._player = player
+        self.parameters = {
+            name: tf.Variable(array, name=name) for name, array in player.parameters.items()
+        }
+        self.buffers = {
+            name: tf.Variable(array, name=name, trainable=False)
+            for name, array in player.buffers.items()
+        }
+
+    def __call__(self, x: Any, labels: Any = None, training: bool = False) -> Any:
+        """Turn latents (N, Z) into images (N, C, H, W) in [-1, 1], or images into scores.
+
+        `labels` are whole numbers (N,) or weights of the classes (N, classes). In training batch
+        norm uses the batch's statistics and moves the running ones, which are used otherwise.
+        """
+        kind = next(iter(self.parameters.values())).dtype
+        x = tf.convert_to_tensor(x, kind)
+        given = [] if labels is None else [tf.convert_to_tensor(labels)]
+        given = [tf.cast(y, kind) if y.dtype.is_floating else y for y in given]
+        self._check(x, *given)
+        held = ({n: v.value() for n, v in d.items()} for d in (self.parameters, self.buffers))
+        result, moved = nn.apply(self._player.network, *held, x, *given, training=training)
+        for name, variable in self.buffers.items() if training else ():
+            variable.assign(moved[name])
+        return result
+
+    def _check(self, x: Any, labels: Any = None) -> None:
+        if x.shape.rank and x.shape[0] is None:
+            raise InputError(
+                f"The {self._player.name} needs to know how many inputs it is given when it is "
+                f"traced: use tf.TensorSpec with a number, such as (64, ...), not None."
+            )
+        values = labels.numpy() if labels is not None and tf.executing_eagerly() else None
+        self._player.check(x.shape, None if labels is None else labels.shape, values)
+
+
+def module(run: str | Path, player: str = "generator", which: str = "newest") -> Network:
+    """Load a run's network as a `tf.Module`.
+
+    `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
+    InputError for what is unknown, missing or damaged.
+    """
+    return Network(native.load(run, player, which))
