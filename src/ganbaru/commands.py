@@ -91,7 +91,7 @@ def _closing(run: Run) -> str:
     return f"{first}\n{files}\nMore images: ganbaru generate {path} -n 64 -o images.png"
 
 
-def _show(table: Table) -> None:
+def show(table: Table) -> None:
     """Print a table by our own means: rich ends the program when the reader has gone."""
     from rich.console import Console
 
@@ -119,7 +119,7 @@ def presets(arguments: Sequence[str]) -> None:
         config = from_preset(name)
         data, size = config.data or "--data", config.image_size or "as it is"
         table.add_row(name, preset.summary, preset.system, data, size, preset.measured)
-    _show(table)
+    show(table)
 
 
 def _told(name: str) -> str:
@@ -185,7 +185,7 @@ def describe(arguments: Sequence[str]) -> None:
             table.add_row(row.layer, row.operation, "x".join(map(str, row.shape)), *numbers)
         table.add_section()
         table.add_row("total", "", "", f"{player.parameters:,}", f"{player.macs:,}")
-        _show(table)
+        show(table)
 
 
 def data(arguments: Sequence[str]) -> None:

@@ -20,15 +20,18 @@ def describe(device: str) -> str:
     return f"CuPy {cupy.__version__}, {name}"
 
 
-def check(device: str) -> None:
-    """Raise ValueError for a device that is not a GPU of this machine."""
+def prepare(device: str) -> None:
+    """Make a GPU the one that computes; raises ValueError for one that is not there."""
     kind, _, index = device.partition(":")
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError:
         count = 0
     if kind != "cuda" or (index and not index.isdigit()) or int(index or 0) >= count:
-        raise ValueError(f"the cupy engine computes on 'cuda' or 'cuda:N'; {count} GPUs were found")
+        raise ValueError(
+            f"the cupy engine computes on 'cuda' or 'cuda:N', and {count} GPUs were found; on a "
+            f"CPU take --engine numpy"
+        )
     cupy.cuda.Device(int(index or 0)).use()
 
 

@@ -24,8 +24,8 @@ def describe(device: str) -> str:
     return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
 
 
-def check(device: str) -> None:
-    """Raise ValueError for a device that this PyTorch cannot use."""
+def prepare(device: str) -> None:
+    """Do nothing but raise ValueError for a device that this PyTorch cannot use."""
     try:
         torch.zeros((), device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -58,7 +58,7 @@ def to_numpy(x: Tensor) -> np.ndarray:
     return x.detach().cpu().numpy()
 
 
-def compile(function: Callable) -> Callable:
+def compile(function: Callable, consumes: bool = False) -> Callable:
     """Return the function itself: PyTorch runs operations as they come."""
     return function
 
