@@ -31,6 +31,7 @@ import numpy as np
 from ganbaru import data, engines, model, rules, step
 from ganbaru.config import Config
 from ganbaru.draw import Draw
+from ganbaru.libraries import version
 
 BATCH = 64
 LATENT = 100
@@ -78,14 +79,13 @@ class Contestant(NamedTuple):
 
 # Our NumPy engine has no twin, and is measured against what most people would take instead.
 PLAIN = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}
-CONTESTANTS = {
-    f"plain {title}": Contestant(engine, partial(plain, title.lower()), f"plain {title}")
-    for engine, title in PLAIN.items()
-}
-CONTESTANTS |= {
-    f"{engine} engine": Contestant(engine, partial(ours, engine), f"plain {title}")
-    for engine, title in {**PLAIN, "numpy": "PyTorch"}.items()
-}
+CONTESTANTS: dict[str, Contestant] = {}
+for _engine, _title in PLAIN.items():
+    _against = f"plain {_title}"
+    _make = {_against: partial(plain, _title.lower()), f"{_engine} engine": partial(ours, _engine)}
+    CONTESTANTS |= {name: Contestant(_engine, make, _against) for name, make in _make.items()}
+CONTESTANTS["numpy engine"] = Contestant("numpy", partial(ours, "numpy"), "plain PyTorch")
+
 # Width and channels; the last one is no measurement, but shows in seconds that all of this runs.
 CASES = {"64x64x1, width 64": (64, 1), "64x64x3, width 32": (32, 3), "64x64x1, width 4": (4, 1)}
 
@@ -153,7 +153,8 @@ def main() -> None:
     here = [name for name in wanted.engines if name != "cupy"]  # which has no CPU: bench.gpu
     names = [name for name, one in CONTESTANTS.items() if one.engine in here]
     print(f"{platform.platform()}, Python {platform.python_version()}")
-    print("; ".join(engines.load(name, "cpu").describe() for name in here))
+    # Not asked of the engines: their memory would count among that of the processes started here.
+    print(", ".join(f"{name} {version(engines.LIBRARIES[name])}" for name in here))
     for case in wanted.cases:
         show(case, compare(names, case, wanted.rounds))
     return None

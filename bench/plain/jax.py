@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from . import BETAS, EPSILON, LATENT, POOL, RATE, SIZE, SLOPE
@@ -32,12 +33,12 @@ class State(NamedTuple):
     key: jax.Array
 
 
-def player(key: jax.Array, sizes: list[tuple[int, int]]) -> Player:
+def player(rng: np.random.Generator, sizes: list[tuple[int, int]]) -> Player:
     """Make layers of 4x4 kernels; all but one end have batch norm, which the ends do not use."""
     layers = [
-        {"w": 0.02 * jax.random.normal(k, (4, 4, *size)), "scale": jnp.ones(size[1]),
-         "offset": jnp.zeros(size[1])}
-        for k, size in zip(jax.random.split(key, len(sizes)), sizes, strict=True)
+        {"w": jnp.asarray(rng.normal(0, 0.02, (4, 4, *size)), jnp.float32),
+         "scale": jnp.ones(size[1]), "offset": jnp.zeros(size[1])}
+        for size in sizes
     ]  # fmt: skip
     running = [{"mean": jnp.zeros(o), "var": jnp.ones(o)} for _, o in sizes]
     return Player(layers, running, tree(jnp.zeros_like, layers), tree(jnp.zeros_like, layers))
@@ -108,11 +109,11 @@ def train_step(state: State, real: jax.Array) -> tuple[State, tuple[jax.Array, j
 
 
 def step(width: int, channels: int, batch: int) -> Callable[[], tuple[float, float]]:
-    w, (key, g_key, d_key, image_key) = width, jax.random.split(jax.random.key(0), 4)
+    w, rng = width, np.random.default_rng(0)  # JAX's own would compile for each shape, seconds
     wide = [(LATENT, 8 * w), (8 * w, 4 * w), (4 * w, 2 * w), (2 * w, w), (w, channels)]
     narrow = [(channels, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w), (8 * w, 1)]
-    state = State(player(g_key, wide), player(d_key, narrow), jnp.zeros(()), key)
-    images = jax.random.uniform(image_key, (POOL * batch, SIZE, SIZE, channels), minval=-1)
+    state = State(player(rng, wide), player(rng, narrow), jnp.zeros(()), jax.random.key(0))
+    images = jnp.asarray(rng.uniform(-1, 1, (POOL * batch, SIZE, SIZE, channels)), jnp.float32)
     turn = 0
 
     def advance() -> tuple[float, float]:

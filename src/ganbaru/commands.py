@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,10 @@ from ganbaru import options
 from ganbaru.config import TOTALS, Config, flag, from_preset, parse_size, preset_fields
 from ganbaru.errors import InputError
 from ganbaru.presets import PRESETS
+from ganbaru.tables import show
 from ganbaru.values import shown
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ganbaru.data import Source
     from ganbaru.training import Run
 
@@ -89,17 +87,6 @@ def _closing(run: Run) -> str:
     ]
     files = "\n".join(f"  {name:12}{path}" for name, path in rows)
     return f"{first}\n{files}\nMore images: ganbaru generate {path} -n 64 -o images.png"
-
-
-def show(table: Table) -> None:
-    """Print a table by our own means: rich ends the program when the reader has gone."""
-    from rich.console import Console
-
-    # What is not a terminal, such as a pipe, has no width of its own.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    with console.capture() as captured:
-        console.print(table)
-    print(captured.get(), end="", flush=True)
 
 
 def presets(arguments: Sequence[str]) -> None:

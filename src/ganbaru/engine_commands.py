@@ -12,9 +12,9 @@ from typing import Any
 
 from ganbaru import engines as family
 from ganbaru import gpus, libraries, options
-from ganbaru.commands import show
 from ganbaru.engines import RULES, Rule
 from ganbaru.errors import InputError
+from ganbaru.tables import show
 
 KINDS = {"cuda": "an NVIDIA GPU", "mps": "an Apple GPU", "cpu": "a CPU"}
 

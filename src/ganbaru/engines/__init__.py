@@ -38,9 +38,13 @@ class Engine:
         """Fetch a tensor as a NumPy array."""
         return self.module.to_numpy(x)
 
-    def compile(self, function: Callable) -> Callable:
-        """Return a faster form of a pure function of nested tensors, where the engine has one."""
-        return self.module.compile(function)
+    def compile(self, function: Callable, consumes: bool = False) -> Callable:
+        """Return a faster form of a pure function of nested tensors, where the engine has one.
+
+        Python numbers among its arguments are inputs too. `consumes`: its first argument is never
+        used again. Each set of shapes it is called with may take seconds to compile.
+        """
+        return self.module.compile(function, consumes)
 
     def describe(self) -> str:
         """Say what computes where."""

@@ -226,12 +226,12 @@ def _adam(
     gradients: dict,
     mean: dict,
     square: dict,
-    update: int,
-    rate: float,
+    pace: tuple[int, float, float, float],
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[dict, dict, dict]:
     """Make one Adam update in place, in one kernel; see `ganbaru.optim.adam` for the rule."""
+    update, rate, *_ = pace
     weights, names = list(parameters.values()), list(parameters)
     steps = [torch.tensor(float(update), device=weights[0].device)] * len(weights)
     torch._fused_adam_(

@@ -140,7 +140,13 @@ _ONE_WAY = {
 
 
 def _operator(ufunc: Any) -> Any:
-    return lambda *inputs: _called(ufunc, *inputs)
+    def call(*inputs: Any) -> Any:
+        # NEP 13, which CuPy follows: who has opted out is asked for its own operator.
+        if any(getattr(x, "__array_ufunc__", 0) is None for x in inputs):
+            return NotImplemented
+        return _called(ufunc, *inputs)
+
+    return call
 
 
 def _reflected(ufunc: Any) -> Any:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import parallel
-from .shapes import array_module, run
-from .tape import Array, primitive, rules
+from .shapes import run
+from .tape import Array, array_module, primitive, rules
 
 # Elements of gathered patches in a block: 512k float32 are 2 MB. From 256k to 1M the times are
 # within 5 %; smaller blocks lose in the multiplication, larger ones in the cache.

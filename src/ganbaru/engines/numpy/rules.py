@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from .shapes import array_module, blockwise, sum_to, transpose
-from .tape import Array, Tensor, primitive, rules, value_of
+from .shapes import blockwise, sum_to, transpose
+from .tape import Array, Tensor, array_module, primitive, rules, value_of
 
 # --- arithmetic -------------------------------------------------------------------------------
 
