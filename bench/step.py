@@ -1,36 +1,43 @@
-"""Time of a training step: plain PyTorch, our PyTorch engine and our NumPy engine, in one run.
+"""Time of a training step on a CPU: each engine, and code as its framework's users write it.
 
-python -m bench.step            the 64x64 DCGAN (width 64, grey) and the small net (width 32, RGB)
-python -m bench.step --memory   peak memory of each contestant, each in a process of its own
+python -m bench.step                        64x64: width 64 in grey, width 32 in colour
+python -m bench.step --engines numpy torch  only these and their plain twins
 
 A step is one D and one G update of batch 64, non-saturating, Adam, float32, on random images in
-memory, on all cores (limit them from outside, e.g. with taskset). The contestants take turns,
-round by round, so that a busy machine slows all of them; medians and their ratios are printed.
+memory, on all cores (limit them from outside, e.g. with taskset). Each contestant has a process of
+its own, since our TensorFlow engine asks for deterministic operations, which plain code does not
+pay for, and one framework's threads would wait for the next. The processes take turns, step by
+step, so that a busy machine slows all of them. Printed are medians, peak memory, and the medians'
+ratios to the plain code of the same framework (the NumPy engine's to plain PyTorch's).
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
+import importlib
 import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from subprocess import PIPE
+from typing import NamedTuple
 
 import numpy as np
 
 from ganbaru import data, engines, model, rules, step
 from ganbaru.config import Config
 from ganbaru.draw import Draw
+from ganbaru.libraries import version
 
 BATCH = 64
 LATENT = 100
 
 
-def ours(engine_name: str, width: int, channels: int) -> Callable[[], None]:
+def ours(engine_name: str, width: int, channels: int) -> Callable[[], object]:
     """Return a function that makes one of our steps."""
     config = Config(width=width, image_size="64", channels=channels, batch=BATCH, latent=LATENT)
     shape = (64, 64, channels)
@@ -45,7 +52,7 @@ def ours(engine_name: str, width: int, channels: int) -> Callable[[], None]:
     draw = Draw(source, engine, seed=0, batch=BATCH, latent=LATENT, classes=0,
                 relativistic=False)  # fmt: skip
     state = step.start(game, first)
-    play = engine.compile(functools.partial(step.play, game), consumes=True)
+    play = engine.compile(partial(step.play, game), consumes=True)
     turn = 0
 
     def advance() -> None:
@@ -57,113 +64,99 @@ def ours(engine_name: str, width: int, channels: int) -> Callable[[], None]:
     return advance
 
 
-def plain(width: int, channels: int) -> Callable[[], None]:
-    """Return a function that makes one step of a DCGAN as PyTorch users write it."""
-    import torch
-    from torch import nn
-
-    def up(i: int, o: int, *how: int) -> list[nn.Module]:
-        convolution = nn.ConvTranspose2d(i, o, 4, *how, bias=False)
-        return [convolution, nn.BatchNorm2d(o), nn.ReLU(True)]
-
-    def down(i: int, o: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(i, o, 4, 2, 1, bias=False)
-        return [convolution, nn.BatchNorm2d(o), nn.LeakyReLU(0.2, True)]
-
-    w = width
-    generator = nn.Sequential(
-        *up(LATENT, 8 * w, 1, 0), *up(8 * w, 4 * w, 2, 1), *up(4 * w, 2 * w, 2, 1),
-        *up(2 * w, w, 2, 1),
-        nn.ConvTranspose2d(w, channels, 4, 2, 1, bias=False), nn.Tanh(),
-    )  # fmt: skip
-    discriminator = nn.Sequential(
-        nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True),
-        *down(w, 2 * w), *down(2 * w, 4 * w), *down(4 * w, 8 * w),
-        nn.Conv2d(8 * w, 1, 4, 1, 0, bias=False), nn.Flatten(0),
-    )  # fmt: skip
-    settings = {"lr": 2e-4, "betas": (0.5, 0.999)}
-    g_adam = torch.optim.Adam(generator.parameters(), **settings)
-    d_adam = torch.optim.Adam(discriminator.parameters(), **settings)
-    loss = nn.BCEWithLogitsLoss()
-    ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
-    images = torch.rand(4 * BATCH, channels, 64, 64) * 2 - 1
-    turn = 0
-
-    def advance() -> None:
-        nonlocal turn
-        real = images[torch.arange(BATCH) + BATCH * (turn % 4)]
-        d_adam.zero_grad()
-        fake = generator(torch.randn(BATCH, LATENT, 1, 1)).detach()
-        d_loss = loss(discriminator(real), ones) + loss(discriminator(fake), zeros)
-        d_loss.backward()
-        d_adam.step()
-        g_adam.zero_grad()
-        g_loss = loss(discriminator(generator(torch.randn(BATCH, LATENT, 1, 1))), ones)
-        g_loss.backward()
-        g_adam.step()
-        d_loss.item(), g_loss.item()
-        turn += 1
-
-    return advance
+def plain(framework: str, width: int, channels: int) -> Callable[[], object]:
+    """Return a function that makes one step of a DCGAN as a framework's users write it."""
+    return importlib.import_module(f"bench.plain.{framework}").step(width, channels, BATCH)
 
 
-CONTESTANTS: dict[str, Callable[[int, int], Callable[[], None]]] = {
-    "plain PyTorch": plain,
-    "torch engine": lambda width, channels: ours("torch", width, channels),
-    "numpy engine": lambda width, channels: ours("numpy", width, channels),
-}
-CASES = {"64x64x1, width 64": (64, 1), "64x64x3, width 32": (32, 3)}
+class Contestant(NamedTuple):
+    """Who takes part: what it needs installed, how it is made, and whom it is measured against."""
+
+    engine: str
+    make: Callable[[int, int], Callable[[], object]]
+    against: str
 
 
-def compare(width: int, channels: int, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of every contestant's steps, taken in turns after two warm-up rounds."""
-    steps = {name: make(width, channels) for name, make in CONTESTANTS.items()}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + 2):
-        for name, advance in steps.items():
-            began = time.perf_counter()
-            advance()
-            if turn >= 2:
-                times[name].append(time.perf_counter() - began)
-    return times
+# Our NumPy engine has no twin, and is measured against what most people would take instead.
+PLAIN = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}
+CONTESTANTS: dict[str, Contestant] = {}
+for _engine, _title in PLAIN.items():
+    _against = f"plain {_title}"
+    _make = {_against: partial(plain, _title.lower()), f"{_engine} engine": partial(ours, _engine)}
+    CONTESTANTS |= {name: Contestant(_engine, make, _against) for name, make in _make.items()}
+CONTESTANTS["numpy engine"] = Contestant("numpy", partial(ours, "numpy"), "plain PyTorch")
+
+# Width and channels; the last one is no measurement, but shows in seconds that all of this runs.
+CASES = {"64x64x1, width 64": (64, 1), "64x64x3, width 32": (32, 3), "64x64x1, width 4": (4, 1)}
 
 
-def show(case: str, times: dict[str, list[float]]) -> None:
-    """Print medians, spread and the ratio of medians to plain PyTorch's."""
-    base = statistics.median(times["plain PyTorch"])
-    print(f"\n{case}, batch {BATCH}")
-    print(f"{'':16}{'s/step':>8}{'from':>8}{'to':>8}{'images/s':>10}{'ratio':>8}")
-    for name, seconds in times.items():
-        middle = statistics.median(seconds)
-        print(f"{name:16}{middle:8.3f}{min(seconds):8.3f}{max(seconds):8.3f}{BATCH / middle:10.0f}"
-              f"{middle / base:8.2f}")  # fmt: skip
-
-
-def peak(name: str, case: str) -> None:
-    """Make five steps and print this process's peak memory."""
-    advance = CONTESTANTS[name](*CASES[case])
-    for _ in range(5):
+def serve(name: str, case: str) -> None:
+    """Make a step for each line of input, and say how long it took; then the peak memory, MiB."""
+    advance = CONTESTANTS[name].make(*CASES[case])
+    for _ in sys.stdin:
+        began = time.perf_counter()
         advance()
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}")
+        print(time.perf_counter() - began, flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+class Process:
+    """A contestant at work in a process of its own."""
+
+    def __init__(self, name: str, case: str) -> None:
+        command = [sys.executable, "-m", "bench.step", "--serve", name, case]
+        self.process = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True)
+        self.seconds: list[float] = []
+
+    def step(self) -> float:
+        """Make a step and return its seconds."""
+        assert self.process.stdin and self.process.stdout
+        print(file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())
+
+    def peak(self) -> float:
+        """End it and return its peak memory in MiB."""
+        return float(self.process.communicate()[0])
+
+
+def compare(names: Sequence[str], case: str, rounds: int) -> dict[str, Process]:
+    """Return the contestants after their steps, taken in turns, the first two to warm up."""
+    found = {name: Process(name, case) for name in names}
+    for turn in range(rounds + 2):
+        for process in found.values():
+            seconds = process.step()
+            process.seconds += [seconds] if turn >= 2 else []
+    return found
+
+
+def show(case: str, found: dict[str, Process]) -> None:
+    """Print medians, spread, the ratio of medians to the plain code's, and peak memory."""
+    medians = {name: statistics.median(process.seconds) for name, process in found.items()}
+    print(f"\n{case}, batch {BATCH}")
+    print(f"{'':18}{'s/step':>8}{'from':>8}{'to':>8}{'images/s':>10}{'ratio':>8}{'MiB':>8}")
+    for name, process in found.items():
+        middle, against = medians[name], medians.get(CONTESTANTS[name].against)
+        ratio = f"{middle / against:.2f}" if against else ""
+        print(f"{name:18}{middle:8.3f}{min(process.seconds):8.3f}{max(process.seconds):8.3f}"
+              f"{BATCH / middle:10.0f}{ratio:>8}{process.peak():8.0f}")  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--peak", nargs=2, metavar=("NAME", "CASE"), help="used by --memory")
+    parser.add_argument("--engines", nargs="+", default=engines.available())
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES)[:2])
+    parser.add_argument("--serve", nargs=2, metavar=("NAME", "CASE"), help="what a process does")
     wanted = parser.parse_args()
-    if wanted.peak:
-        return peak(*wanted.peak)
-    print(f"{platform.platform()}, Python {platform.python_version()}, NumPy {np.__version__}")
-    for case, how in CASES.items():
-        if not wanted.memory:
-            show(case, compare(*how, wanted.rounds))
-            continue
-        for name in CONTESTANTS:
-            command = [sys.executable, "-m", "bench.step", "--peak", name, case]
-            found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            print(f"{case:20}{name:16}{found.strip():>6} MiB")
+    if wanted.serve:
+        return serve(*wanted.serve)
+    here = [name for name in wanted.engines if name != "cupy"]  # which has no CPU: bench.gpu
+    names = [name for name, one in CONTESTANTS.items() if one.engine in here]
+    print(f"{platform.platform()}, Python {platform.python_version()}")
+    # Not asked of the engines: their memory would count among that of the processes started here.
+    print(", ".join(f"{name} {version(engines.LIBRARIES[name])}" for name in here))
+    for case in wanted.cases:
+        show(case, compare(names, case, wanted.rounds))
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from ganbaru import engines
+from ganbaru import engines, libraries
 from ganbaru.engines import Engine
 
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
@@ -37,9 +37,9 @@ def one_thread():
 
 def engine(name: str, precision: str) -> Engine:
     """Load an engine, or skip the test that needs it."""
-    library, _ = engines.LIBRARIES[name]
-    if not importlib.util.find_spec(library):
-        pytest.skip(f"needs {library}, which is not installed")
+    library = engines.LIBRARIES[name]
+    if not libraries.installed(library):
+        pytest.skip(f"needs {library.module}, which is not installed")
     return engines.load(name, "auto" if name == "cupy" else "cpu", precision)
 
 

@@ -143,7 +143,7 @@ G = ["train", "--data", "good.npz", "--batch", "8", "--width", "4", "--steps", "
 
 CASES: list[tuple[list[str], list[str]]] = [
     # Names.
-    (["trian"], ["command 'trian'", "Did you mean 'train'?", "Known: data, describe, generate"]),
+    (["trian"], ["command 'trian'", "Did you mean 'train'?", "Known: data, describe, engines"]),
     (["train", "digts"], ["preset 'digts'", "'digits'", "ganbaru presets"]),
     (["train", "--bacth", "8"], ["no option --bacth", "'--batch'", "ganbaru train --help"]),
     (["train", "--d_steps", "2"], ["no option --d_steps", "Did you mean '--d-steps'"]),
@@ -151,7 +151,7 @@ CASES: list[tuple[list[str], list[str]]] = [
     (["train", "digits", "mnist"], ["one word too many: 'mnist'", "--help"]),
     (["presets", "small", "x"], ["one word too many: 'x'"]),
     (["presets", "dgits"], ["preset 'dgits'", "Did you mean 'digits'"]),
-    ([*G, "--engine", "trch"], ["engine 'trch'", "Did you mean 'torch'?", "cupy, numpy, torch"]),
+    ([*G, "--engine", "trch"], ["engine 'trch'", "Did you mean 'torch'?", "auto, cupy, jax"]),
     ([*G, "--objective", "hing"], ["objective 'hing'", "'hinge'", "non-saturating", "wgan"]),
     ([*G, "--objective", "hinge:x=1"], ["hinge has no option 'x'", "It has none"]),
     ([*G, "--objective", "non-saturating:rael=0.9"],

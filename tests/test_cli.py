@@ -34,7 +34,9 @@ from ganbaru.config import flag, from_preset, to_yaml
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
-COMMANDS = ["train", "generate", "morph", "import", "presets", "describe", "data"]
+COMMANDS = [
+    "train", "generate", "morph", "import", "presets", "describe", "data", "engines"
+]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ def tiny(folder: Path, **options: Any) -> Config:
     if not data.exists():
         pictures(data)
     base = {"data": data, "image_size": None, "width": 4, "latent": 8, "batch": 8,
+            "engine": "numpy",
             "run": folder / "run", "log_every": 24, "sample_every": 40, "steps": 12}  # fmt: skip
     return from_preset("digits", **(base | options))
 

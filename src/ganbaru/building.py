@@ -45,9 +45,11 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     draw = _draw(config, source, engine, game, len(classes))
     folder = runs.existing(config.run or "") if config.resume else runs.planned(config)
     spec = rules.ending(config.schedule, _planned_images(config, source))
+    # The engine that was found stays the run's: another one would go on with other bits.
     kept = dataclasses.replace(
-        config, run=str(folder.path), schedule=spec, resume=False, overwrite=False
-    )
+        config, engine=engine.name, run=str(folder.path), schedule=spec, resume=False,
+        overwrite=False,
+    )  # fmt: skip
     run = Run(
         kept, folder, source, engine, game, {}, draw, rules.schedule(spec), classes,
         notes=(*_notes(config, source), *lacking), held_out=test,

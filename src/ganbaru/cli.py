@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),
     "data": ("look at a data set before training on it", _lazily("data")),
+    "engines": ("list what there is to compute with", _lazily("engines", "engine_commands")),
 }
 
 

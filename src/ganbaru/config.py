@@ -73,7 +73,10 @@ class Config:
     )
     ema: float = _option(0.999, "decay, per step, of the running average of G that is sampled")
     seed: int = _option(0, "seed of everything random in the run")
-    engine: str = _option("numpy", "the library that computes: {known} or a dotted path")
+    engine: str = _option(
+        "auto",
+        "what computes: auto (the fastest here, see: ganbaru engines), {known} or a dotted path",
+    )
     device: str = _option(
         "auto", "cpu, cuda, cuda:1 or mps; auto takes the best that the engine finds"
     )

@@ -15,8 +15,8 @@ from jsonargparse import SUPPRESS, ArgumentParser
 from ganbaru import config as settings
 from ganbaru import help_page, registry, values
 from ganbaru.config import Config, flag
-from ganbaru.engines import LIBRARIES
 from ganbaru.errors import InputError, did_you_mean
+from ganbaru.libraries import LIBRARIES
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.optim import OPTIMISERS
 from ganbaru.penalties import PENALTIES

@@ -28,7 +28,10 @@ def prepare(device: str) -> None:
     except cupy.cuda.runtime.CUDARuntimeError:
         count = 0
     if kind != "cuda" or (index and not index.isdigit()) or int(index or 0) >= count:
-        raise ValueError(f"the cupy engine computes on 'cuda' or 'cuda:N'; {count} GPUs were found")
+        raise ValueError(
+            f"the cupy engine computes on 'cuda' or 'cuda:N', and {count} GPUs were found; on a "
+            f"CPU take --engine numpy"
+        )
     cupy.cuda.Device(int(index or 0)).use()
 
 

@@ -23,7 +23,6 @@ from .rules import (
     where,
 )
 from .shapes import (
-    array_module,
     broadcast_to,
     concat,
     mean,
@@ -34,7 +33,7 @@ from .shapes import (
     take,
     transpose,
 )
-from .tape import grad, stop_gradient, value_and_grad, value_of
+from .tape import array_module, grad, stop_gradient, value_and_grad, value_of
 
 __all__ = [
     "array_module", "broadcast_to", "concat", "conv2d", "conv_transpose2d", "exp", "grad",

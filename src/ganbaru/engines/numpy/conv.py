@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from . import parallel
-from .shapes import array_module
-from .tape import Array, primitive, rules
+from .shapes import run
+from .tape import Array, array_module, primitive, rules
 
 # Elements of gathered patches in a block: 512k float32 are 2 MB. From 256k to 1M the times are
 # within 5 %; smaller blocks lose in the multiplication, larger ones in the cache.
@@ -117,11 +115,6 @@ def _blocks(count: int, patches_of_one: int) -> list[slice]:
     return parallel.blocks(count, patches_of_one, whole)
 
 
-def _run(task: Any, items: Sequence[Any], like: Array) -> list[Any]:
-    """Run the tasks on threads for NumPy, one by one for a GPU, which is parallel itself."""
-    return parallel.run(task, items) if array_module(like) is np else [task(item) for item in items]
-
-
 @primitive
 def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0) -> Array:
     """Correlate images (N, C, H, W) with kernels (O, C, KH, KW); result (N, O, OH, OW)."""
@@ -135,7 +128,7 @@ def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0) -> Array:
         gathered = _gathered(_padded(images[part], padding), (kh, kw), stride, (oh, ow))
         xp.matmul(gathered, matrix, out=out[part].reshape(-1, count))
 
-    _run(task, _blocks(n, oh * ow * kh * kw * channels), x)
+    run(task, _blocks(n, oh * ow * kh * kw * channels), x)
     return _logical(out)
 
 
@@ -156,7 +149,7 @@ def conv2d_input_gradient(
     def task(part: slice) -> None:
         out[part] = _scattered(scores[part], kernels, size, stride, padding)
 
-    _run(task, _blocks(n, oh * ow * kh * kw * channels), g)
+    run(task, _blocks(n, oh * ow * kh * kw * channels), g)
     return _logical(out)
 
 
@@ -187,7 +180,7 @@ def _weights_by_row(images: Array, scores: Array, kernel: tuple[int, int], strid
             total = product if total is None else xp.add(total, product, out=total)
         out[:, i] = total
 
-    _run(task, range(kh), images)
+    run(task, range(kh), images)
     return out
 
 
@@ -200,7 +193,7 @@ def _weights_by_block(images: Array, scores: Array, kernel: tuple[int, int], str
         return scores[part].reshape(-1, count).T @ gathered
 
     parts = _blocks(n, oh * ow * kernel[0] * kernel[1] * images.shape[3])
-    total, *others = _run(task, parts, images)
+    total, *others = run(task, parts, images)
     for other in others:
         total += other
     return total

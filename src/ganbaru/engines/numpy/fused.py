@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from . import parallel
 from .conv import channels_last
 from .rules import power
-from .shapes import array_module, mean, reshape, sum, whole_or_blocks
-from .tape import Array, Tensor, joint_rule, primitive, value_of
+from .shapes import mean, reshape, run, sum, whole_or_blocks
+from .tape import Array, Tensor, array_module, joint_rule, primitive, value_of
 
 
 def _rows(x: Array) -> Array:
@@ -56,7 +53,7 @@ def moments(x: Array) -> tuple[Array, Array]:
         return len(block), average, _dot_columns(centred, centred)
 
     parts = whole_or_blocks(rows)
-    (count, average, square), *others = parallel.run(task, parts)
+    (count, average, square), *others = run(task, parts, rows)
     for n, other_average, other_square in others:
         shift = other_average - average
         square = square + other_square + shift * shift * (count * n / (count + n))
@@ -84,7 +81,7 @@ def _normalise(
         block *= scale
         block += bias
 
-    parallel.run(task, whole_or_blocks(rows))
+    run(task, whole_or_blocks(rows), rows)
     return _like(out, x)
 
 
@@ -107,7 +104,7 @@ def _normalise_back(
     def sums(part: slice) -> tuple[Array, Array]:
         return _column_sum(slopes[part]), _dot_columns(slopes[part], rows[part] - average)
 
-    pairs = parallel.run(sums, parts)
+    pairs = run(sums, parts, rows)
     total = _in_order([first for first, _ in pairs])
     product = _in_order([second for _, second in pairs]) / deviation
     if not needs[0]:
@@ -125,7 +122,7 @@ def _normalise_back(
         block -= level
         block *= scale
 
-    parallel.run(task, parts)
+    run(task, parts, rows)
     return [_like(out, x), product, total]
 
 
@@ -195,10 +192,10 @@ def adam(
         work = g * g
         work *= 1 - second
         v += work
-        np.sqrt(v, out=work)
+        array_module(v).sqrt(v, out=work)
         work /= root
         work += epsilon
-        np.divide(m, work, out=work)
+        array_module(v).divide(m, work, out=work)
         work *= step
         p -= work
 
@@ -219,4 +216,4 @@ def move_towards(average: dict, target: dict, keep: float) -> dict:
 
 def _each_block(arrays: dict, task: Any) -> None:
     jobs = [(name, part) for name, array in arrays.items() for part in whole_or_blocks(array)]
-    parallel.run(task, jobs)
+    run(task, jobs, next(iter(arrays.values())))

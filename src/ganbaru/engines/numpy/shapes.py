@@ -9,17 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import parallel
-from .tape import Array, joint_rule, primitive, rules, value_of
-
-
-def array_module(x: Any) -> Any:
-    """Return the module that owns the array in `x`: numpy, or cupy for an array on a GPU."""
-    root = type(value_of(x)).__module__.partition(".")[0]
-    if root != "cupy":
-        return np
-    import cupy
-
-    return cupy
+from .tape import Array, array_module, joint_rule, primitive, rules, value_of
 
 
 def whole_or_blocks(array: Array) -> list[slice]:
@@ -29,12 +19,21 @@ def whole_or_blocks(array: Array) -> list[slice]:
     return parallel.blocks(len(array), array.size // len(array))
 
 
+def run(task: Any, items: Sequence[Any], like: Array) -> list[Any]:
+    """Run the tasks on threads for NumPy, one by one for a GPU, which is parallel itself.
+
+    CuPy's current GPU is the calling thread's own: on another thread it would be the first one.
+    """
+    return parallel.run(task, items) if array_module(like) is np else [task(item) for item in items]
+
+
 def blockwise(kernel: Any, out: Array, *inputs: Array) -> Array:
     """Run the elementwise ``kernel(out, *inputs)`` in cache-sized blocks on all threads."""
     if out.ndim == 0:
         kernel(out, *inputs)
         return out
-    parallel.run(lambda part: kernel(out[part], *(x[part] for x in inputs)), whole_or_blocks(out))
+    each = lambda part: kernel(out[part], *(x[part] for x in inputs))  # noqa: E731
+    run(each, whole_or_blocks(out), out)
     return out
 
 

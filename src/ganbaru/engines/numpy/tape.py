@@ -56,6 +56,16 @@ def value_of(x: Any) -> Array:
     return x.value if isinstance(x, Tensor) else x
 
 
+def array_module(x: Any) -> Any:
+    """Return the module that owns the array in `x`: numpy, or cupy for an array on a GPU."""
+    root = type(value_of(x)).__module__.partition(".")[0]
+    if root != "cupy":
+        return np
+    import cupy
+
+    return cupy
+
+
 def primitive(function: Callable) -> Callable:
     """Make `function` of arrays record itself when one of its positional arguments is a Tensor."""
 
@@ -120,7 +130,7 @@ def _walk_back(output: Tensor, wanted: list[Tensor], record: bool) -> list[Any]:
     keep = {id(tensor) for tensor in wanted}
     order = _order(output, keep)
     on_path = {id(node) for node in order}
-    gradients: dict[int, Any] = {id(output): np.ones_like(value_of(output))}
+    gradients: dict[int, Any] = {id(output): array_module(output).ones_like(output.value)}
     while order:
         node = order.pop()
         if node.primitive is None or id(node) not in gradients:
@@ -136,8 +146,11 @@ def _walk_back(output: Tensor, wanted: list[Tensor], record: bool) -> list[Any]:
                 gradients[id(argument)] = part if before is None else before + part
         if not record:  # nobody walks here again: give the memory of the activations back
             node.arguments = ()
-    zeros = (np.zeros_like(tensor.value) for tensor in wanted)
-    return [gradients.get(id(t), zero) for t, zero in zip(wanted, zeros, strict=True)]
+    return [gradients[id(t)] if id(t) in gradients else _zeros(t) for t in wanted]
+
+
+def _zeros(tensor: Tensor) -> Array:
+    return array_module(tensor).zeros_like(tensor.value)
 
 
 def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[Any, Any, dict]:

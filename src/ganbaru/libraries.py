@@ -1,0 +1,89 @@
+"""The libraries behind the engines: what is installed, in which version, and how to get it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from typing import NamedTuple
+
+from ganbaru.errors import InputError
+
+
+class Library(NamedTuple):
+    """What an engine computes with; `least` is the oldest version that has what the engine uses."""
+
+    module: str
+    extra: str  # of ours, which installs it
+    least: str
+    distributions: tuple[str, ...]  # the names under which package indexes have it
+
+    @property
+    def pip(self) -> str:
+        """How to get it, or one that is new enough."""
+        return f"pip install 'ganbaru[{self.extra}]'"
+
+
+_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly")
+_CUPYS = ("cupy", "cupy-cuda12x", "cupy-cuda13x", "cupy-rocm-7-0")
+# TensorFlow before 2.18 wants a NumPy before 2, which we do not work with.
+LIBRARIES = {
+    "numpy": Library("numpy", "", "2.0", ("numpy",)),
+    "torch": Library("torch", "torch", "2.4", ("torch",)),
+    "tensorflow": Library("tensorflow", "tensorflow", "2.18", _TENSORFLOWS),
+    "jax": Library("jax", "jax", "0.4.34", ("jax",)),
+    "cupy": Library("cupy", "cupy", "13.0", _CUPYS),
+}
+_OR = "(or take --engine numpy)"
+
+
+def installed(library: Library) -> bool:
+    """Say whether a library can be imported; a mere folder of its name is none."""
+    found = importlib.util.find_spec(library.module)
+    return found is not None and found.origin is not None
+
+
+def version(library: Library) -> str | None:
+    """Return a library's version, without importing it if its metadata will do.
+
+    A library that came by another way than pip may have none, and tells when it is imported.
+    """
+    for name in library.distributions:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    imported = vars(sys.modules[library.module]) if library.module in sys.modules else {}
+    return imported.get("__version__")
+
+
+def check(engine: str) -> None:
+    """Raise InputError if an engine's library is missing or, as far as is known, too old."""
+    library = LIBRARIES[engine]
+    if not installed(library):
+        raise InputError(
+            f"The {engine} engine needs {library.module}, which is not installed. Install it "
+            f"with: {library.pip} {_OR}."
+        )
+    found = version(library)
+    if found and _numbers(found) < _numbers(library.least):
+        raise InputError(
+            f"The {engine} engine needs {library.module} {library.least} or newer, and {found} is "
+            f"installed. Update it with: {library.pip} {_OR}."
+        )
+
+
+def broken(engine: str, error: Exception) -> InputError:
+    """Build the error for a library whose import fails, with its own first words."""
+    library = LIBRARIES[engine]
+    words = (str(error).strip().splitlines() or [""])[0][:200]
+    return InputError(
+        f"The {engine} engine cannot be used: importing {library.module} failed with "
+        f"{type(error).__name__}: {words.rstrip('.')}. Uninstall it and get it anew with: "
+        f"{library.pip} {_OR}."
+    )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return a version's first numbers: (2, 13, 0) of "2.13.0+cpu"."""
+    return tuple(int(digits) for digits in re.findall(r"\d+", text)[:3])
