@@ -1,4 +1,4 @@
-"""The TensorFlow engine: the vocabulary in TensorFlow's functions; a compiled step is one graph."""
+"""The TensorFlow engine: the vocabulary in TensorFlow's functions; a compiled step is one XLA program."""
 
 from __future__ import annotations
 
@@ -67,11 +67,13 @@ def to_numpy(x: Tensor) -> np.ndarray:
 
 
 def compile(function: Callable, consumes: bool = False) -> Callable:
-    """Return the function as a graph for each set of shapes it is called with.
+    """Return the function as an XLA program for each set of shapes it is called with.
 
     Numbers among its arguments are inputs, in the type of the first tensor of floats.
     """
-    graph = tf.function(function, autograph=False)
+    # As a plain graph a step takes 1.3 times as long as users' own code, with XLA 0.8 times: the
+    # transposes around each convolution cancel, and what is elementwise is fused.
+    graph = tf.function(function, autograph=False, jit_compile=True)
 
     def call(*arguments: Any) -> Any:
         flat = tf.nest.flatten(arguments)
