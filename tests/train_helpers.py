@@ -25,7 +25,17 @@ from ganbaru.config import from_preset
 ROOT = Path(__file__).resolve().parents[1]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="needs torch, which is not installed")
-ENGINES = ["numpy", pytest.param("torch", marks=needs_torch)]
+COMPILED = [
+    pytest.param(
+        name,
+        marks=[
+            pytest.mark.compiled,
+            pytest.mark.skipif(not importlib.util.find_spec(name), reason=f"needs {name}"),
+        ],
+    )
+    for name in ("tensorflow", "jax")
+]
+ENGINES = ["numpy", pytest.param("torch", marks=needs_torch), *COMPILED]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 Lines = list[dict[str, float]]
