@@ -34,7 +34,7 @@ from ganbaru.config import flag, from_preset, to_yaml
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
-COMMANDS = ["train", "generate", "morph", "presets", "describe", "data"]
+COMMANDS = ["train", "generate", "morph", "presets", "describe", "data", "conformance"]
 
 # --- help -------------------------------------------------------------------------------------
 

@@ -30,12 +30,16 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),
     "data": ("look at a data set before training on it", _lazily("data")),
+    "conformance": (
+        "check the engines against each other",
+        _lazily("conformance", "conformance_commands"),
+    ),
 }
 
 
 def usage() -> str:
     """Return the help page of the command itself."""
-    rows = "\n".join(f"  {name:10} {text}" for name, (text, _) in COMMANDS.items())
+    rows = "\n".join(f"  {name:12} {text}" for name, (text, _) in COMMANDS.items())
     return (
         "ganbaru: write a GAN once, run it on any array engine, and trust what comes out\n\n"
         f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"

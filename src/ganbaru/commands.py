@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbaru import options
+from ganbaru import display, options
 from ganbaru.config import TOTALS, Config, flag, from_preset, parse_size, preset_fields
 from ganbaru.errors import InputError
 from ganbaru.presets import PRESETS
 from ganbaru.values import shown
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ganbaru.data import Source
     from ganbaru.training import Run
 
@@ -32,12 +29,12 @@ def train(arguments: Sequence[str]) -> int:
     with data.progress_bar() as progress:
         run = building.build(config, progress)
     print(_opening(run), flush=True)
-    display = callbacks.Display()
+    bar = callbacks.Display()
     try:
         with interrupt.watched() as interrupted:
-            training.loop(run, callbacks.standard(display), interrupted)
+            training.loop(run, callbacks.standard(bar), interrupted)
     finally:
-        display.close()
+        bar.close()
     print(_closing(run))
     return 0 if run.share >= 1 else interrupted.exit_code
 
@@ -91,17 +88,6 @@ def _closing(run: Run) -> str:
     return f"{first}\n{files}\nMore images: ganbaru generate {path} -n 64 -o images.png"
 
 
-def _show(table: Table) -> None:
-    """Print a table by our own means: rich ends the program when the reader has gone."""
-    from rich.console import Console
-
-    # What is not a terminal, such as a pipe, has no width of its own.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    with console.capture() as captured:
-        console.print(table)
-    print(captured.get(), end="", flush=True)
-
-
 def presets(arguments: Sequence[str]) -> None:
     """List the presets, or tell all about one."""
     parser = options.Parser("presets", "List the presets, or tell all about one.")
@@ -119,7 +105,7 @@ def presets(arguments: Sequence[str]) -> None:
         config = from_preset(name)
         data, size = config.data or "--data", config.image_size or "as it is"
         table.add_row(name, preset.summary, preset.system, data, size, preset.measured)
-    _show(table)
+    display.show(table)
 
 
 def _told(name: str) -> str:
@@ -185,7 +171,7 @@ def describe(arguments: Sequence[str]) -> None:
             table.add_row(row.layer, row.operation, "x".join(map(str, row.shape)), *numbers)
         table.add_section()
         table.add_row("total", "", "", f"{player.parameters:,}", f"{player.macs:,}")
-        _show(table)
+        display.show(table)
 
 
 def data(arguments: Sequence[str]) -> None:

@@ -1,15 +1,18 @@
-"""What `ganbaru train` shows while it runs: a live bar on a terminal, else a few plain lines."""
+"""What is shown on the terminal: a live bar or plain lines while a run lasts; tables."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ganbaru.records import Line
-from ganbaru.step import Report
-from ganbaru.training import Run
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ganbaru.records import Line
+    from ganbaru.step import Report
+    from ganbaru.training import Run
 
 
 class Display:
@@ -95,3 +98,14 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def show(table: Table) -> None:
+    """Print a table by our own means: rich ends the program when the reader has gone."""
+    from rich.console import Console
+
+    # What is not a terminal, such as a pipe, has no width of its own.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    with console.capture() as captured:
+        console.print(table)
+    print(captured.get(), end="", flush=True)
