@@ -11,6 +11,7 @@ round by round, so that a busy machine slows all of them; medians and their rati
 from __future__ import annotations
 
 import argparse
+import functools
 import platform
 import resource
 import statistics
@@ -44,11 +45,12 @@ def ours(engine_name: str, width: int, channels: int) -> Callable[[], None]:
     draw = Draw(source, engine, seed=0, batch=BATCH, latent=LATENT, classes=0,
                 relativistic=False)  # fmt: skip
     state = step.start(game, first)
+    play = engine.compile(functools.partial(step.play, game), consumes=True)
     turn = 0
 
     def advance() -> None:
         nonlocal state, turn
-        state, report = step.play(game, state, draw.step(turn), turn)
+        state, report = play(state, draw.step(turn), step.paces(game, turn, 1))
         float(report["d_loss"]), float(report["g_loss"])
         turn += 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -44,28 +45,27 @@ def engine(name: str, precision: str) -> Engine:
 
 # Without PyTorch its tests are skipped, saying so; rarer engines are named only if installed.
 NAMES = sorted({"torch", *engines.available()})
-OTHERS = [name for name in NAMES if name != "numpy"]
+# Each of these takes half a second to compile what others run in a millisecond. So they have the
+# tests that ask for every engine, and the others with: pytest -m "compiled or not compiled".
+COMPILED = ("jax", "tensorflow")
 
 
-@pytest.fixture(scope="session", params=NAMES)
-def any_engine(request) -> Engine:
-    """Every engine in turn, in float64."""
-    return engine(request.param, "float64")
+def _engines(precision: str, *without: str, every: bool = False) -> Any:
+    """Return a fixture that gives one engine after the other."""
+    names = [
+        pytest.param(name, marks=[pytest.mark.compiled] * (name in COMPILED and not every))
+        for name in NAMES
+        if name not in without
+    ]
+
+    @pytest.fixture(scope="session", params=names)
+    def each(request: pytest.FixtureRequest) -> Engine:
+        return engine(request.param, precision)
+
+    return each
 
 
-@pytest.fixture(scope="session", params=NAMES)
-def any_engine32(request) -> Engine:
-    """Every engine in turn, in float32."""
-    return engine(request.param, "float32")
-
-
-@pytest.fixture(scope="session", params=OTHERS)
-def other_engine(request) -> Engine:
-    """Every engine but NumPy's in turn, in float64."""
-    return engine(request.param, "float64")
-
-
-@pytest.fixture(scope="session", params=OTHERS)
-def other_engine32(request) -> Engine:
-    """Every engine but NumPy's in turn, in float32."""
-    return engine(request.param, "float32")
+any_engine, any_engine32 = _engines("float64"), _engines("float32")
+other_engine, other_engine32 = _engines("float64", "numpy"), _engines("float32", "numpy")
+every_engine, every_engine32 = (_engines(p, every=True) for p in ("float64", "float32"))
+every_other_engine = _engines("float64", "numpy", every=True)

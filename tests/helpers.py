@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,10 +103,10 @@ def outcomes(
 ) -> list[np.ndarray]:
     """Return a function's value and its first and second gradients, on an engine."""
     tensors = [engine.from_numpy(array) for array in arrays]
-    found = [ops.to_numpy(function(*tensors))]
+    found = [ops.to_numpy(engine.compile(function)(*tensors))]
     for _ in range(orders):
         function = slope(contracted(engine, function, arrays), _floats(arrays))
-        found.append(ops.to_numpy(function(*tensors)))
+        found.append(ops.to_numpy(engine.compile(function)(*tensors)))
     return found
 
 
@@ -181,6 +182,12 @@ def source(count: int, shape: tuple[int, int, int], classes: int) -> Source:
     return Source("random", images, np.arange(count) % max(1, classes), names, "")
 
 
+@functools.lru_cache(maxsize=4)
+def _play(engine: Engine, game: Game) -> Callable:
+    """Return a step as a run makes it: compiled, where the engine compiles."""
+    return engine.compile(functools.partial(step.play, game), consumes=True)
+
+
 @dataclass
 class Table:
     """A game about to be played on an engine: its rules, its state and who draws the batches."""
@@ -193,8 +200,21 @@ class Table:
     def step(self, number: int) -> dict[str, float]:
         """Make step `number`, from 0; return its losses and mean scores."""
         batches = self.draw.step(number)
-        self.state, report = step.play(self.game, self.state, batches, number)
+        paces = step.paces(self.game, number, len(batches.d))
+        self.state, report = _play(self.engine, self.game)(self.state, batches, paces)
         return {name: float(value) for name, value in report.items()}
+
+    def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
+        """Make D's update number `update` alone."""
+        pace = self.game.d_optimiser.pace(update, factor)
+        self.state, report = step.discriminator_update(self.game, self.state, batch, pace)
+        return report
+
+    def g_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
+        """Make G's update number `update` alone."""
+        *_, pace, keep = step.paces(self.game, update - 1, 1, factor)
+        self.state, report = step.generator_update(self.game, self.state, batch, pace, keep)
+        return report
 
     def sampler(self) -> Generator:
         """Return the averaged generator, as a run's callbacks see it."""

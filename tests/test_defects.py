@@ -41,7 +41,6 @@ from ganbaru import (
     options,
     registry,
     sample,
-    step,
     timelapse,
     training,
 )
@@ -336,9 +335,9 @@ def test_g_learns_against_scores_of_the_updated_d(name):
 
     game.game = dataclasses.replace(game.game, g_loss=listening)
     batches, stale = game.draw.step(0), game.arrays()
-    game.state, _ = step.discriminator_update(game.game, game.state, batches.d[0], 1)
+    game.d_update(batches.d[0])
     fresh = game.arrays()
-    step.generator_update(game.game, game.state, batches.g, 1)
+    game.g_update(batches.g)
     scores = [
         nn.apply(game.game.discriminator, state["discriminator"], fresh["discriminator_buffers"],
                  batches.g.real, training=True)[0]

@@ -460,7 +460,7 @@ def test_a_step_fetches_no_number(tmp_path):
     import torch
 
     run = building.build(tiny(tmp_path, engine="torch", steps=3))
-    _, report = step.play(run.game, run.state, run.draw.step(0), 0)
+    _, report = step.play(run.game, run.state, run.draw.step(0), step.paces(run.game, 0, 1))
     assert {type(value) for value in report.values()} == {torch.Tensor}
 
 

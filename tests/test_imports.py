@@ -49,7 +49,7 @@ ALLOWED = {
     "engines": ["registry", "errors"],
     "files": ["errors"],
     "grids": ["media", "errors", "training"],  # training for types alone
-    "held_out": ["config", "data*", "draw", "errors", "nn", "ops", "training"],  # and here
+    "held_out": ["config", "data*", "draw", "errors", "model", "ops", "training"],  # and here
     "tensorboard": ["errors", "files", "grids", "media", "records", "training"],  # and here
     "history": ["files", "grids", "media", "step", "training"],
     "timelapse": ["files", "gif", "grids", "media", "training"],

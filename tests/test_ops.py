@@ -180,8 +180,8 @@ def test_gradients_equal_finite_differences_twice(case):
 
 
 @pytest.mark.parametrize("case", ALL)
-def test_engines_agree_in_float64(case, other_engine):
-    assert_engines_agree(other_engine, *case, relative=1e-10)
+def test_engines_agree_in_float64(case, every_other_engine):
+    assert_engines_agree(every_other_engine, *case, relative=1e-10)
 
 
 @pytest.mark.parametrize("case", ALL)
@@ -237,22 +237,22 @@ def test_transposed_convolution_is_the_adjoint(any_engine, case):
 # --- what has no gradient of its own ----------------------------------------------------------
 
 
-def test_one_hot(any_engine, any_engine32):
-    like = any_engine32.from_numpy(np.zeros(1))
-    rows = ops.to_numpy(ops.one_hot(any_engine32.from_numpy(LABELS), 4, like=like))
+def test_one_hot(every_engine, every_engine32):
+    like = every_engine32.from_numpy(np.zeros(1))
+    rows = ops.to_numpy(ops.one_hot(every_engine32.from_numpy(LABELS), 4, like=like))
     assert_array_equal(rows, [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0]])
     assert rows.dtype == np.float32
 
 
-def test_no_gradient_flows_through_stop_gradient(any_engine):
+def test_no_gradient_flows_through_stop_gradient(every_engine):
     x = normal(2, 3)
-    found = ops.grad(lambda t: ops.sum(t * ops.stop_gradient(t)), any_engine.from_numpy(x))
+    found = ops.grad(lambda t: ops.sum(t * ops.stop_gradient(t)), every_engine.from_numpy(x))
     assert_array_equal(ops.to_numpy(found), x)
 
 
-def test_value_and_grad_returns_plain_values_and_what_goes_along(any_engine):
+def test_value_and_grad_returns_plain_values_and_what_goes_along(every_engine):
     x, y = normal(3), normal(2)
-    tensors = {"x": any_engine.from_numpy(x), "y": any_engine.from_numpy(y)}
+    tensors = {"x": every_engine.from_numpy(x), "y": every_engine.from_numpy(y)}
 
     def function(p):
         doubled = p["x"] * 2.0
@@ -269,9 +269,9 @@ def test_value_and_grad_returns_plain_values_and_what_goes_along(any_engine):
     assert not any(getattr(t, "requires_grad", False) for t in given_back)
 
 
-def test_a_constant_has_gradient_zero(any_engine):
-    tensors = {"x": any_engine.from_numpy(normal(3)), "y": any_engine.from_numpy(normal(2, 2))}
-    constant = any_engine.from_numpy(np.array(2.5))
+def test_a_constant_has_gradient_zero(every_engine):
+    tensors = {"x": every_engine.from_numpy(normal(3)), "y": every_engine.from_numpy(normal(2, 2))}
+    constant = every_engine.from_numpy(np.array(2.5))
     value, along, gradients = ops.value_and_grad(lambda p: (constant * 1.0, p["x"]), tensors)
     assert ops.to_numpy(value) == 2.5
     assert type(along) is type(tensors["x"])
@@ -281,9 +281,9 @@ def test_a_constant_has_gradient_zero(any_engine):
     assert_array_equal(ops.to_numpy(twice), np.zeros(3))
 
 
-def test_grad_of_grad(any_engine):
+def test_grad_of_grad(every_engine):
     """Three times through the sum of x⁴ leaves 24 x."""
-    tensor = any_engine.from_numpy(normal(4))
+    tensor = every_engine.from_numpy(normal(4))
     squares = _summed_gradient(_summed_gradient(lambda x: ops.sum(x**4)))
     assert_allclose(ops.to_numpy(ops.grad(squares, tensor)), 24 * normal(4))
 
@@ -292,18 +292,18 @@ def _summed_gradient(function):
     return lambda x: ops.sum(ops.grad(function, x))
 
 
-def test_grad_counts_its_argument_alone(any_engine):
+def test_grad_counts_its_argument_alone(every_engine):
     """In d/dy <x, y> at y = x, the x outside is a constant: the slope of <x, x> is then 2 x."""
 
     def function(x):
         return ops.sum(x * ops.grad(lambda y: ops.sum(x * y), x))
 
     x = normal(4)
-    assert_allclose(ops.to_numpy(ops.grad(function, any_engine.from_numpy(x))), 2 * x)
+    assert_allclose(ops.to_numpy(ops.grad(function, every_engine.from_numpy(x))), 2 * x)
 
 
-def test_in_a_tie_the_gradient_of_maximum_goes_to_the_first(any_engine):
-    x, y = (any_engine.from_numpy(np.array(row)) for row in ([1.0, 2.0, 3.0], [1.0, 5.0, 0.0]))
+def test_in_a_tie_the_gradient_of_maximum_goes_to_the_first(every_engine):
+    x, y = (every_engine.from_numpy(np.array(row)) for row in ([1.0, 2.0, 3.0], [1.0, 5.0, 0.0]))
     of_x = ops.grad(lambda t: ops.sum(ops.maximum(t, y)), x)
     of_y = ops.grad(lambda t: ops.sum(ops.maximum(x, t)), y)
     assert_array_equal(ops.to_numpy(of_x), [1, 0, 1])
@@ -324,15 +324,15 @@ def test_extreme_numbers_neither_overflow_nor_lose_their_gradient(function, any_
     assert_allclose(slopes, direction * expected[1], atol=1e-6)
 
 
-def test_comparisons_give_truth_values(any_engine):
+def test_comparisons_give_truth_values(every_engine):
     x, y = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
 
     def compared(p):
         truths = [p["x"] > y_, p["x"] < y_, p["x"] >= y_, p["x"] <= 2.0]
         return ops.sum(p["x"]), truths
 
-    y_ = any_engine.from_numpy(y)
-    _, truths, _ = ops.value_and_grad(compared, {"x": any_engine.from_numpy(x)})
+    y_ = every_engine.from_numpy(y)
+    _, truths, _ = ops.value_and_grad(compared, {"x": every_engine.from_numpy(x)})
     expected = [x > y, x < y, x >= y, x <= y]
     for found, truth in zip(truths, expected, strict=True):
         assert_array_equal(ops.to_numpy(found), truth)
@@ -351,19 +351,19 @@ def test_values_go_to_an_engine_and_back(array, any_engine, any_engine32):
     assert single.dtype == (np.float32 if array.dtype.kind == "f" else array.dtype)
 
 
-def test_an_engine_copies_what_it_is_given(any_engine):
+def test_an_engine_copies_what_it_is_given(every_engine):
     array = normal(2, 3, 4, 4)
-    tensor = any_engine.from_numpy(array)
+    tensor = every_engine.from_numpy(array)
     array[:] = 0
     assert_array_equal(ops.to_numpy(tensor), normal(2, 3, 4, 4))
 
 
-def test_engine_is_found_from_the_tensor(any_engine):
-    tensor = any_engine.from_numpy(normal(2))
-    assert ops.engine(tensor) is any_engine.module
+def test_engine_is_found_from_the_tensor(every_engine):
+    tensor = every_engine.from_numpy(normal(2))
+    assert ops.engine(tensor) is every_engine.module
     inside = []
     ops.grad(lambda x: (inside.append(ops.engine(x)), ops.sum(x))[1], tensor)
-    assert inside == [any_engine.module]
+    assert inside == [every_engine.module]
     assert ops.engine(trace.Shape((2,), trace.Tape())) is trace
 
 
@@ -372,7 +372,7 @@ def test_what_is_no_tensor_is_refused():
         ops.exp([1.0, 2.0])
 
 
-def test_fused_falls_back_to_the_composed_form(any_engine):
-    tensor = any_engine.from_numpy(normal(2))
+def test_fused_falls_back_to_the_composed_form(every_engine):
+    tensor = every_engine.from_numpy(normal(2))
     assert ops.fused("no such thing", {"x": tensor}, ops.exp) is ops.exp
-    assert ops.fused("adam", tensor, ops.exp) is any_engine.module.FUSED["adam"]
+    assert ops.fused("adam", tensor, ops.exp) is every_engine.module.FUSED.get("adam", ops.exp)

@@ -9,7 +9,7 @@ import pytest
 from helpers import NUMPY32, NUMPY64, normal, table
 from numpy.testing import assert_allclose
 
-from ganbaru import InputError, initial, model, nn, ops, rules, step
+from ganbaru import InputError, initial, model, nn, ops, rules
 from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.config import Config
 from ganbaru.objectives import OBJECTIVES
@@ -107,13 +107,13 @@ def test_penalties_on_two_logits_act_on_their_difference(name, any_engine):
     (slopes,) = (p for n, p in parameters.items() if n.endswith("weight"))
     length = float(np.linalg.norm(slopes[1].astype(float) - slopes[0]))
     given = {name: any_engine.from_numpy(array) for name, array in parameters.items()}
-    state = {**game.state, "discriminator": given, "discriminator_buffers": {}}
+    game.state |= {"discriminator": given, "discriminator_buffers": {}}
     for moment, values in game.game.d_optimiser.start(given).items():
-        state[f"discriminator_{moment}"] = values
-    rules_ = dataclasses.replace(
+        game.state[f"discriminator_{moment}"] = values
+    game.game = dataclasses.replace(
         game.game, discriminator=linear, d_loss=lambda real, fake: ops.mean(real) * 0.0
     )
-    _, report = step.discriminator_update(rules_, state, game.draw.discriminator(0), 1)
+    report = game.d_update(game.draw.discriminator(0))
     expected = {"r1": 1.5 * length**2, "r2": 1.5 * length**2, "wgan-gp": 3 * (length - 1) ** 2}
     assert float(report["d_loss"]) == pytest.approx(expected[name], rel=1e-9)
 
@@ -211,9 +211,7 @@ def test_clipping_holds_d_at_the_start_and_after_every_update(options, any_engin
     assert largest(game.state["generator"]) > 0.5
     for number in range(2):
         for i, batch in enumerate(game.draw.step(number).d):
-            game.state, _ = step.discriminator_update(
-                game.game, game.state, batch, 3 * number + i + 1
-            )
+            game.d_update(batch, 3 * number + i + 1)
             assert largest(game.state["discriminator"]) == limit
     assert game.step(2) and largest(game.state["discriminator"]) == limit
     assert largest(game.state["generator"]) > 0.5

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from train_helpers import assert_same_state, command, newest, tiny, trained
 
-from ganbaru import InputError, building, rules, step, training
+from ganbaru import InputError, building, rules, training
 from ganbaru.optim import OPTIMISERS
 from ganbaru.schedules import SCHEDULES
 
@@ -166,8 +166,8 @@ def test_the_factor_reaches_both_players(optimiser, any_engine):
         game = table(any_engine, optimiser=optimiser)
         first = game.arrays()
         batches = game.draw.step(0)
-        game.state, _ = step.discriminator_update(game.game, game.state, batches.d[0], 1, factor)
-        game.state, _ = step.generator_update(game.game, game.state, batches.g, 1, factor)
+        game.d_update(batches.d[0], 1, factor)
+        game.g_update(batches.g, 1, factor)
         weights.append((first, game.arrays()))
     (first, none), (_, half), (_, whole) = weights
     for name, before in first["discriminator"].items():

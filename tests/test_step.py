@@ -112,18 +112,16 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
 
 def _by_hand(game: Table, number: int, order: str, share: str) -> None:
     """Make a step of the updates' own functions."""
-    rules, batches, update = game.game, game.draw.step(number), number + 1
+    batches, update = game.draw.step(number), number + 1
     (of_d,), of_g = batches.d, batches.g
     assert (of_d is of_g) == (share != "nothing")
-    state = game.state
     if share == "fakes":
-        state, of_d = step.make_fakes(rules, state, of_d)  # by G before its update
+        game.state, of_d = step.make_fakes(game.game, game.state, of_d)  # by G before its update
     if order == "g-first":
-        state, _ = step.generator_update(rules, state, of_g, update)
-    state, _ = step.discriminator_update(rules, state, of_d, update)
+        game.g_update(of_g, update)
+    game.d_update(of_d, update)
     if order == "d-first":
-        state, _ = step.generator_update(rules, state, of_g, update)
-    game.state = state
+        game.g_update(of_g, update)
 
 
 @pytest.mark.parametrize("order", ["d-first", "g-first"])
@@ -216,13 +214,13 @@ def test_each_update_moves_its_own_player(any_engine32):
     """And both players' running statistics, as PyTorch's modules in training would."""
     game = table(any_engine32)
     start = game.arrays()
-    game.state, _ = step.discriminator_update(game.game, game.state, game.draw.discriminator(0), 1)
+    game.d_update(game.draw.discriminator(0))
     middle = game.arrays()
     assert _moved(start, middle) == {
         "discriminator", "discriminator_mean", "discriminator_square",
         "discriminator_buffers", "generator_buffers",
     }  # fmt: skip
-    game.state, _ = step.generator_update(game.game, game.state, game.draw.generator(0), 1)
+    game.g_update(game.draw.generator(0))
     assert _moved(middle, game.arrays()) == {
         "generator", "generator_mean", "generator_square", "generator_buffers",
         "discriminator_buffers", "ema", "ema_buffers",
@@ -256,7 +254,7 @@ def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective
         assert (batch.real is not None) == relativistic
         if relativistic:
             batch = step.Batch(latent=batch.latent, real=batch.real - darker)
-        _, report = step.generator_update(game.game, game.state, batch, 2)
+        report = game.g_update(batch, 2)
         losses.append(float(report["g_loss"]))
     assert (losses[0] != losses[1]) == relativistic
 
@@ -267,8 +265,7 @@ def test_both_labels_reach_the_discriminators_update(which):
     for shift in (0, 1):
         game = table(NUMPY64, conditioning="planes")
         batch = game.draw.discriminator(0)
-        labels = {**vars(batch), which: (getattr(batch, which) + shift) % 5}
-        game.state, _ = step.discriminator_update(game.game, game.state, step.Batch(**labels), 1)
+        game.d_update(batch._replace(**{which: (getattr(batch, which) + shift) % 5}))
         updated.append(game.arrays()["discriminator"]["score.conv.weight"])
     assert (updated[0] != updated[1]).all()
 
@@ -283,8 +280,8 @@ def test_a_penalty_scores_each_side_under_its_own_label():
         return ops.mean(score_real(real)) * 0.0
 
     first = game.arrays()
-    rules = dataclasses.replace(game.game, penalties=(spy,))
-    step.discriminator_update(rules, game.state, batch, 1)
+    game.game = rules = dataclasses.replace(game.game, penalties=(spy,))
+    game.d_update(batch)
     assert (batch.label != batch.real_label).any()
     for found, label in zip(seen, (batch.real_label, batch.label), strict=True):
         expected, _ = nn.apply(

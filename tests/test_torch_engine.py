@@ -32,7 +32,7 @@ def _adam(parameters: dict, gradients: dict, updates: int) -> dict:
     moments = adam.start(parameters)
     for update in range(1, updates + 1):
         grown = {name: g + update for name, g in gradients.items()}
-        parameters, moments = adam.update(parameters, grown, moments, update)
+        parameters, moments = adam.update(parameters, grown, moments, adam.pace(update))
     return parameters
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, nn
+from ganbaru import data, model
 from ganbaru.config import Config
 from ganbaru.draw import to_range
 from ganbaru.errors import InputError
@@ -118,10 +118,9 @@ def _of_batch(
     label = [] if labels is None else [run.engine.from_numpy(labels)]
 
     def scores(images: NDArray[np.floating]) -> Tensor:
-        return nn.apply(
-            run.game.discriminator, run.state["discriminator"], run.state["discriminator_buffers"],
-            run.engine.from_numpy(images), *label, training=False,
-        )[0]  # fmt: skip
+        judge = model.inference(run.engine, run.game.discriminator)
+        parameters, buffers = (run.state[f"discriminator{part}"] for part in ("", "_buffers"))
+        return judge(parameters, buffers, run.engine.from_numpy(images), *label)
 
     fakes = generator.floats(generator.latents(seeds), labels)
     real, fake = scores(to_range(reals)), scores(fakes)

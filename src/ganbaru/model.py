@@ -9,10 +9,12 @@ from typing import Any
 from ganbaru import nn, registry
 from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.config import Config
+from ganbaru.engines import Engine
 from ganbaru.errors import pick
 from ganbaru.initial import INITIALISATIONS
 from ganbaru.nn import Network
 from ganbaru.norms import spectral, watching_deviation
+from ganbaru.ops import Parameters, Tensor
 
 Shape = tuple[int, int, int]  # height, width, channels of the images
 
@@ -39,6 +41,19 @@ def networks(config: Config, shape: Shape, classes: int) -> tuple[Network, Netwo
         return generator, discriminator
     way = pick("conditioning", config.conditioning, CONDITIONINGS, "none")
     return way.generator(generator, classes), way.discriminator(discriminator, classes)
+
+
+@functools.lru_cache(maxsize=16)
+def inference(engine: Engine, network: Network) -> Callable[..., Tensor]:
+    """Return ``run(parameters, buffers, *inputs)``: a network in inference mode, compiled.
+
+    Kept, since some engines take seconds to compile and a run draws its grids again and again.
+    """
+
+    def run(parameters: Parameters, buffers: Parameters, *inputs: Tensor) -> Tensor:
+        return nn.apply(network, parameters, buffers, *inputs, training=False)[0]
+
+    return engine.compile(run)
 
 
 def logits(network: str) -> int:

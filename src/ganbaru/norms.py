@@ -113,8 +113,11 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
     """Join the mean deviation within groups of images as a channel (Karras et al. 2018, section 3).
 
     Groups have the largest size up to `group` that divides the batch; image i is in group
-    i mod (N / size). (N, C, H, W) becomes (N, C + 1, H, W).
+    i mod (N / size). (N, C, H, W) becomes (N, C + 1, H, W), and (N, C) becomes (N, C + 1).
     """
+    if len(x.shape) == 2:
+        joined = minibatch_deviation(ops.reshape(x, (*x.shape, 1, 1)), group)
+        return ops.reshape(joined, (x.shape[0], -1))
     n, channels, height, width = x.shape
     size = max(size for size in range(1, min(group, n) + 1) if n % size == 0)
     grouped = ops.reshape(x, (size, n // size, channels, height, width))

@@ -23,6 +23,9 @@ _ENGINE_OF_ROOT = {
     "numpy": "ganbaru.engines.numpy",
     "torch": "ganbaru.engines.torch",
     "cupy": "ganbaru.engines.cupy",
+    "tensorflow": "ganbaru.engines.tensorflow",
+    "jax": "ganbaru.engines.jax",  # inside a compiled function
+    "jaxlib": "ganbaru.engines.jax",
 }
 
 

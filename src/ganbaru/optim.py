@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ganbaru import ops
 from ganbaru.ops import Parameters
 
 Moments = dict[str, Parameters]
+
+
+class Pace(NamedTuple):
+    """What changes from one update to the next: Python numbers, or a compiled step's inputs.
+
+    Adam's two corrections are worked out here, in float64: in float32 the second one is off by
+    1e-5 in the first updates.
+    """
+
+    update: int  # 1, 2, ...
+    rate: float
+    mean: float  # 1 - b1^update, by which Adam divides the running mean
+    square: float  # 1 - b2^update, likewise for the squares
 
 
 @dataclass(frozen=True)
@@ -26,19 +40,16 @@ class Optimiser(ABC):
         """Return the two running moments before the first update."""
         return {moment: {name: p * 0.0 for name, p in parameters.items()} for moment in MOMENTS}
 
+    def pace(self, update: int, factor: float = 1.0) -> Pace:
+        """Return the pace of update number `update` (1, 2, ...) at `factor` times the rate."""
+        first, second = self.betas
+        return Pace(update, self.rate * factor, 1 - first**update, 1 - second**update)
+
     @abstractmethod
     def update(
-        self,
-        parameters: Parameters,
-        gradients: Parameters,
-        moments: Moments,
-        update: int,
-        factor: float = 1.0,
+        self, parameters: Parameters, gradients: Parameters, moments: Moments, pace: Pace
     ) -> tuple[Parameters, Moments]:
-        """Make update number `update` (1, 2, ...) at `factor` times the rate.
-
-        Consumes the arguments and returns the new parameters and moments.
-        """
+        """Make an update; consumes the arguments, returns the new parameters and moments."""
 
 
 MOMENTS = ("mean", "square")
@@ -48,16 +59,11 @@ class Adam(Optimiser):
     """Adam (Kingma and Ba 2015, algorithm 1), bias corrected."""
 
     def update(
-        self,
-        parameters: Parameters,
-        gradients: Parameters,
-        moments: Moments,
-        update: int,
-        factor: float = 1.0,
+        self, parameters: Parameters, gradients: Parameters, moments: Moments, pace: Pace
     ) -> tuple[Parameters, Moments]:
         """Make an update."""
         rule = ops.fused("adam", parameters, composed_adam)
-        how = (update, self.rate * factor, self.betas, self.epsilon)
+        how = (pace, self.betas, self.epsilon)
         parameters, *after = rule(parameters, gradients, *(moments[m] for m in MOMENTS), *how)
         return parameters, dict(zip(MOMENTS, after, strict=True))
 
@@ -70,16 +76,10 @@ class RMSprop(Optimiser):
     """
 
     def update(
-        self,
-        parameters: Parameters,
-        gradients: Parameters,
-        moments: Moments,
-        update: int,
-        factor: float = 1.0,
+        self, parameters: Parameters, gradients: Parameters, moments: Moments, pace: Pace
     ) -> tuple[Parameters, Moments]:
         """Make an update."""
         first, second = self.betas
-        step = self.rate * factor
         square = {
             n: moments["square"][n] * second + g * g * (1 - second) for n, g in gradients.items()
         }
@@ -87,7 +87,7 @@ class RMSprop(Optimiser):
             n: moments["mean"][n] * first + g / (ops.sqrt(square[n]) + self.epsilon)
             for n, g in gradients.items()
         }
-        new = {n: p - mean[n] * step for n, p in parameters.items()}
+        new = {n: p - mean[n] * pace.rate for n, p in parameters.items()}
         return new, {"mean": mean, "square": square}
 
 
@@ -107,8 +107,7 @@ def composed_adam(
     gradients: Parameters,
     mean: Parameters,
     square: Parameters,
-    update: int,
-    rate: float,
+    pace: Pace,
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[Parameters, Parameters, Parameters]:
@@ -120,7 +119,7 @@ def composed_adam(
     first, second = betas
     new_mean = {n: mean[n] * first + g * (1 - first) for n, g in gradients.items()}
     new_square = {n: square[n] * second + g * g * (1 - second) for n, g in gradients.items()}
-    step, root = rate / (1 - first**update), (1 - second**update) ** 0.5
+    step, root = pace.rate / pace.mean, pace.square**0.5
     new = {
         n: p - new_mean[n] / (ops.sqrt(new_square[n]) / root + epsilon) * step
         for n, p in parameters.items()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import checkpoint, engines, media, model, morph, nn, randomness, runs, spaces
+from ganbaru import checkpoint, engines, media, model, morph, randomness, runs, spaces
 from ganbaru.config import from_fields
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, did_you_mean
@@ -73,7 +73,8 @@ class Generator:
             given = np.asarray(labels)
             whole = given.dtype.kind != "f"
             inputs.append(self.engine.from_numpy(given.astype(np.int64) if whole else given))
-        images, _ = nn.apply(self.network, self.parameters, self.buffers, *inputs, training=False)
+        draw = model.inference(self.engine, self.network)
+        images = draw(self.parameters, self.buffers, *inputs)
         return self.engine.to_numpy(images)
 
     def labels(self, seeds: Sequence[int], label: Labels = None) -> NDArray[np.int64] | None:

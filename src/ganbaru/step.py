@@ -8,13 +8,13 @@ moments ``generator_mean``, ``generator_square`` and so on. Everything random is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from ganbaru import nn, ops, optim
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
-from ganbaru.optim import Optimiser
+from ganbaru.optim import Optimiser, Pace
 from ganbaru.penalties import Penalty
 
 State = dict[str, Parameters]
@@ -41,8 +41,7 @@ class Game:
     same_fakes: bool = False  # D judges the very fakes that G learns from
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """What one update draws: images (N, C, H, W) in [-1, 1], labels (N,), latents (N, Z)."""
 
     latent: Tensor
@@ -53,8 +52,7 @@ class Batch:
     fake: Tensor | None = None  # made before; if none, D's update makes them
 
 
-@dataclass(frozen=True)
-class Batches:
+class Batches(NamedTuple):
     """What one step draws: a batch for each of D's updates, and one for G's."""
 
     d: Sequence[Batch]
@@ -64,6 +62,24 @@ class Batches:
     def images(self) -> int:
         """How many real images D is shown."""
         return sum(batch.real.shape[0] for batch in self.d if batch.real is not None)
+
+
+class Paces(NamedTuple):
+    """How far each update of one step goes."""
+
+    d: Sequence[Pace]
+    g: Pace
+    keep: float  # the part of G's running average that stays
+
+
+def paces(game: Game, number: int, d_updates: int, factor: float = 1.0) -> Paces:
+    """Return the paces of step `number`, from 0, at `factor` times the learning rates."""
+    first = number * d_updates + 1
+    return Paces(
+        d=[game.d_optimiser.pace(first + i, factor) for i in range(d_updates)],
+        g=game.g_optimiser.pace(number + 1, factor),
+        keep=optim.averaging_decay(game.ema, number + 1),
+    )
 
 
 def start(game: Game, networks: State) -> State:
@@ -87,13 +103,11 @@ def _held(game: Game, parameters: Parameters) -> Parameters:
     return parameters if game.clip is None else optim.clip(parameters, game.clip)
 
 
-def _learn(
-    game: Game, state: State, player: str, gradients: Parameters, update: int, factor: float
-) -> State:
+def _learn(game: Game, state: State, player: str, gradients: Parameters, pace: Pace) -> State:
     """Move a player's parameters along its gradients."""
     moments = {moment: state[f"{player}_{moment}"] for moment in optim.MOMENTS}
     optimiser = _optimisers(game)[player]
-    parameters, moments = optimiser.update(state[player], gradients, moments, update, factor)
+    parameters, moments = optimiser.update(state[player], gradients, moments, pace)
     new = {f"{player}_{moment}": value for moment, value in moments.items()}
     return {**state, player: parameters, **new}
 
@@ -108,13 +122,13 @@ def make_fakes(game: Game, state: State, batch: Batch) -> tuple[State, Batch]:
         game.generator, state["generator"], state["generator_buffers"],
         *_inputs(batch.latent, batch.label), training=True,
     )  # fmt: skip
-    return {**state, "generator_buffers": buffers}, replace(batch, fake=fake)
+    return {**state, "generator_buffers": buffers}, batch._replace(fake=fake)
 
 
 def discriminator_update(
-    game: Game, state: State, batch: Batch, update: int, factor: float = 1.0
+    game: Game, state: State, batch: Batch, pace: Pace
 ) -> tuple[State, Report]:
-    """Update D once (its update number `update` from 1) on reals and fakes, at `factor` its rate.
+    """Update D once on reals and fakes.
 
     The fakes are the batch's own or, if it has none, what G makes as it is; their label is the one
     G was given. D scores reals and fakes in separate passes, each with its own batch statistics.
@@ -146,18 +160,18 @@ def discriminator_update(
         loss, state["discriminator"]
     )
     new = {**state, "discriminator_buffers": buffers}
-    new = _learn(game, new, "discriminator", gradients, update, factor)
+    new = _learn(game, new, "discriminator", gradients, pace)
     new["discriminator"] = _held(game, new["discriminator"])
     return new, {"d_loss": value, "real_score": real_score, "fake_score": fake_score}
 
 
 def generator_update(
-    game: Game, state: State, batch: Batch, update: int, factor: float = 1.0
+    game: Game, state: State, batch: Batch, pace: Pace, keep: float
 ) -> tuple[State, Report]:
-    """Update G once (its update number `update` from 1), at `factor` its rate; reports `g_loss`.
+    """Update G once; reports `g_loss`.
 
-    Its running average follows. A relativistic objective scores the batch's reals with D as it is
-    now, without a gradient.
+    Its running average follows, of which `keep` stays. A relativistic objective scores the batch's
+    reals with D as it is now, without a gradient.
     """
 
     def score(image: Tensor, label: Tensor | None, buffers: Parameters) -> Scored:
@@ -178,8 +192,7 @@ def generator_update(
 
     value, (buffers, moved), gradients = ops.value_and_grad(loss, state["generator"])
     new = {**state, "generator_buffers": buffers, "discriminator_buffers": moved}
-    new = _learn(game, new, "generator", gradients, update, factor)
-    keep = optim.averaging_decay(game.ema, update)
+    new = _learn(game, new, "generator", gradients, pace)
     new["ema"] = optim.move_towards(new["ema"], new["generator"], keep)
     new["ema_buffers"] = optim.move_towards(new["ema_buffers"], new["generator_buffers"], keep)
     return new, {"g_loss": value}
@@ -187,42 +200,35 @@ def generator_update(
 
 # --- a whole step -----------------------------------------------------------------------------
 
-# What a player does in a step: turn(game, state, batches, number, factor).
-Turn = Callable[[Game, State, Batches, int, float], tuple[State, Report]]
+# What a player does in a step: turn(game, state, batches, paces).
+Turn = Callable[[Game, State, Batches, Paces], tuple[State, Report]]
 Order = tuple[Turn, ...]
 
 
-def _d_turn(
-    game: Game, state: State, batches: Batches, number: int, factor: float
-) -> tuple[State, Report]:
+def _d_turn(game: Game, state: State, batches: Batches, paces: Paces) -> tuple[State, Report]:
     report: Report = {}
-    for i, batch in enumerate(batches.d):
-        update = number * len(batches.d) + i + 1
-        state, report = discriminator_update(game, state, batch, update, factor)
+    for batch, pace in zip(batches.d, paces.d, strict=True):
+        state, report = discriminator_update(game, state, batch, pace)
     return state, report
 
 
-def _g_turn(
-    game: Game, state: State, batches: Batches, number: int, factor: float
-) -> tuple[State, Report]:
-    return generator_update(game, state, batches.g, number + 1, factor)
+def _g_turn(game: Game, state: State, batches: Batches, paces: Paces) -> tuple[State, Report]:
+    return generator_update(game, state, batches.g, paces.g, paces.keep)
 
 
 ORDERS: dict[str, Order] = {"d-first": (_d_turn, _g_turn), "g-first": (_g_turn, _d_turn)}
 
 
-def play(
-    game: Game, state: State, batches: Batches, number: int, factor: float = 1.0
-) -> tuple[State, Report]:
-    """Make step `number`, from 0, at `factor` times the learning rates: D's updates and G's.
+def play(game: Game, state: State, batches: Batches, paces: Paces) -> tuple[State, Report]:
+    """Make a step: D's updates and G's, in the game's order.
 
     Reports what the updates do; of several D updates, the last one.
     """
     if game.same_fakes:
         state, batch = make_fakes(game, state, batches.g)
-        batches = replace(batches, d=(batch,))
+        batches = batches._replace(d=[batch])
     report: Report = {}
     for turn in game.order:
-        state, told = turn(game, state, batches, number, factor)
+        state, told = turn(game, state, batches, paces)
         report |= told
     return state, report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -140,12 +141,14 @@ def loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool
 
 def _loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool]) -> None:
     before, began = run.seconds, time.perf_counter()
+    play = run.engine.compile(functools.partial(step.play, run.game), consumes=True)
     for callback in callbacks:
         callback.start(run)
     while run.share < 1 and not interrupted():
         batches = run.draw.step(run.step)
-        rate = run.schedule(run.images)
-        run.state, report = step.play(run.game, run.state, batches, run.step, rate)
+        factor = run.schedule(run.images)
+        paces = step.paces(run.game, run.step, len(batches.d), factor)
+        run.state, report = play(run.state, batches, paces)
         run.step += 1
         run.images += batches.images
         run.seconds = before + time.perf_counter() - began

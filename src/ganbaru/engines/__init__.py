@@ -16,7 +16,13 @@ from ganbaru.errors import InputError, unknown
 
 # The library behind each engine and the extra that installs it; an engine not named here is the
 # user's own (a dotted path) and answers for its imports itself.
-LIBRARIES = {"numpy": ("numpy", ""), "torch": ("torch", "torch"), "cupy": ("cupy", "cupy")}
+LIBRARIES = {
+    "numpy": ("numpy", ""),
+    "torch": ("torch", "torch"),
+    "tensorflow": ("tensorflow", "tensorflow"),
+    "jax": ("jax", "jax"),
+    "cupy": ("cupy", "cupy"),
+}
 PRECISIONS = ("float32", "float64")
 
 
@@ -40,9 +46,13 @@ class Engine:
         """Fetch a tensor as a NumPy array."""
         return self.module.to_numpy(x)
 
-    def compile(self, function: Callable) -> Callable:
-        """Return a faster form of a pure function of nested tensors, where the engine has one."""
-        return self.module.compile(function)
+    def compile(self, function: Callable, consumes: bool = False) -> Callable:
+        """Return a faster form of a pure function of nested tensors, where the engine has one.
+
+        Python numbers among its arguments are inputs too. `consumes`: its first argument is never
+        used again. Each set of shapes it is called with may take seconds to compile.
+        """
+        return self.module.compile(function, consumes)
 
     def describe(self) -> str:
         """Say what computes where."""
@@ -73,7 +83,7 @@ def load(name: str, device: str = "auto", precision: str = "float32") -> Engine:
     module = registry.module("engines", name)
     device = module.default_device() if device == "auto" else device
     try:
-        module.check(device)
+        module.prepare(device)
     except ValueError as error:
         raise InputError(f"Cannot use device {device!r}: {error}.") from error
     return Engine(name, module, device, precision)

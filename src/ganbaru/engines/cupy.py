@@ -20,8 +20,8 @@ def describe(device: str) -> str:
     return f"CuPy {cupy.__version__}, {name}"
 
 
-def check(device: str) -> None:
-    """Raise ValueError for a device that is not a GPU of this machine."""
+def prepare(device: str) -> None:
+    """Make a GPU the one that computes; raises ValueError for one that is not there."""
     kind, _, index = device.partition(":")
     try:
         count = cupy.cuda.runtime.getDeviceCount()

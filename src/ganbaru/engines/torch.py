@@ -24,8 +24,8 @@ def describe(device: str) -> str:
     return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
 
 
-def check(device: str) -> None:
-    """Raise ValueError for a device that this PyTorch cannot use."""
+def prepare(device: str) -> None:
+    """Do nothing but raise ValueError for a device that this PyTorch cannot use."""
     try:
         torch.zeros((), device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -58,7 +58,7 @@ def to_numpy(x: Tensor) -> np.ndarray:
     return x.detach().cpu().numpy()
 
 
-def compile(function: Callable) -> Callable:
+def compile(function: Callable, consumes: bool = False) -> Callable:
     """Return the function itself: PyTorch runs operations as they come."""
     return function
 
@@ -226,12 +226,12 @@ def _adam(
     gradients: dict,
     mean: dict,
     square: dict,
-    update: int,
-    rate: float,
+    pace: tuple[int, float, float, float],
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[dict, dict, dict]:
     """Make one Adam update in place, in one kernel; see `ganbaru.optim.adam` for the rule."""
+    update, rate, *_ = pace
     weights, names = list(parameters.values()), list(parameters)
     steps = [torch.tensor(float(update), device=weights[0].device)] * len(weights)
     torch._fused_adam_(

@@ -51,8 +51,8 @@ def describe(device: str) -> str:
     return f"NumPy {np.__version__}, {thread_count()} threads"
 
 
-def check(device: str) -> None:
-    """Raise ValueError for a device that this engine cannot use."""
+def prepare(device: str) -> None:
+    """Do nothing but raise ValueError for a device that this engine cannot use."""
     if device != "cpu":
         raise ValueError(
             "the numpy engine computes on 'cpu'; for a GPU take --engine cupy or torch"
@@ -76,7 +76,7 @@ def to_numpy(x: Any) -> np.ndarray:
     return np.asarray(value_of(x))
 
 
-def compile(function: Callable) -> Callable:
+def compile(function: Callable, consumes: bool = False) -> Callable:
     """Return the function itself: this engine runs operations as they come."""
     return function
 

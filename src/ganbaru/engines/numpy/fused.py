@@ -176,15 +176,14 @@ def adam(
     gradients: dict,
     mean: dict,
     square: dict,
-    update: int,
-    rate: float,
+    pace: tuple[int, float, float, float],
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[dict, dict, dict]:
     """Make one Adam update in place; see `ganbaru.optim.adam` for the rule."""
     first, second = betas
-    step = rate / (1 - first**update)
-    root = (1 - second**update) ** 0.5
+    _, rate, *corrections = pace
+    step, root = rate / corrections[0], corrections[1] ** 0.5
 
     def task(job: tuple[str, slice]) -> None:
         name, part = job

@@ -1,0 +1,164 @@
+"""The TensorFlow engine: the vocabulary in TensorFlow's functions; a compiled step is one graph."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+# Before the import: TensorFlow's C++ part reads it once, and tells of itself on stderr otherwise.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf  # noqa: E402
+
+Tensor = Any  # tf.Tensor, for which TensorFlow has no types
+
+exp, log, sqrt, tanh = tf.exp, tf.math.log, tf.sqrt, tf.tanh
+sigmoid, softplus, matmul = tf.sigmoid, tf.math.softplus, tf.matmul
+reshape, broadcast_to, concat = tf.reshape, tf.broadcast_to, tf.concat
+where, stop_gradient = tf.where, tf.stop_gradient
+FUSED: dict[str, Callable] = {}
+
+
+def describe(device: str) -> str:
+    """Say what computes: the library's version and how many threads, or the GPU's name."""
+    if device == "cpu":
+        return f"TensorFlow {tf.__version__}, {os.cpu_count()} threads"
+    details = tf.config.experimental.get_device_details(_gpu(device))
+    return f"TensorFlow {tf.__version__}, {details.get('device_name', device)}"
+
+
+def prepare(device: str) -> None:
+    """Make the device the one that computes, the same bits in every run.
+
+    Raises ValueError for a device that this TensorFlow does not have.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    allowed = ["cpu", *(f"cuda:{i}" for i in range(len(gpus)))]
+    if device not in (*allowed, *(["cuda"] if gpus else [])):
+        raise ValueError(f"TensorFlow has here: {', '.join(allowed)}")
+    chosen = [] if device == "cpu" else [_gpu(device)]
+    try:
+        tf.config.set_visible_devices(chosen, "GPU")
+    except RuntimeError as error:
+        raise ValueError("TensorFlow is at work on another device in this process") from error
+    tf.config.experimental.enable_op_determinism()
+
+
+def _gpu(device: str) -> Any:
+    return tf.config.list_physical_devices("GPU")[int(device.partition(":")[2] or 0)]
+
+
+def default_device() -> str:
+    """Return the device taken when none is asked for: a GPU where there is one."""
+    return "cuda" if tf.config.list_physical_devices("GPU") else "cpu"
+
+
+def from_numpy(array: np.ndarray, device: str = "cpu") -> Tensor:
+    """Copy an array to the device, the one that is prepared."""
+    return tf.constant(array)
+
+
+def to_numpy(x: Tensor) -> np.ndarray:
+    """Fetch the values of a tensor."""
+    return x.numpy()
+
+
+def compile(function: Callable, consumes: bool = False) -> Callable:
+    """Return the function as a graph for each set of shapes it is called with.
+
+    Numbers among its arguments are inputs, in the type of the first tensor of floats.
+    """
+    graph = tf.function(function, autograph=False)
+
+    def call(*arguments: Any) -> Any:
+        flat = tf.nest.flatten(arguments)
+        kind = next(x.dtype for x in flat if tf.is_tensor(x) and x.dtype.is_floating)
+        inputs = [tf.constant(x, kind) if isinstance(x, (int, float)) else x for x in flat]
+        return graph(*tf.nest.pack_sequence_as(arguments, inputs))
+
+    return call
+
+
+def synchronise() -> None:
+    """Wait until the device has done its work."""
+    tf.test.experimental.sync_devices()
+
+
+def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """Reorder the axes of `x`."""
+    return tf.transpose(x, axes)
+
+
+def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Surround `x` with zeros: (before, after) for each axis."""
+    return tf.pad(x, widths)
+
+
+def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Add up over `axis` (all axes by default)."""
+    return tf.reduce_sum(x, axis, keepdims)
+
+
+def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Average over `axis` (all axes by default)."""
+    return tf.reduce_mean(x, axis, keepdims)
+
+
+def maximum(x: Tensor, y: Any) -> Tensor:
+    """Take the larger of two; in a tie the gradient goes to the first."""
+    return tf.where(x >= y, x, y)
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """Pick rows of `x` by whole numbers `index`."""
+    return tf.gather(x, index)
+
+
+def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
+    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
+    return tf.one_hot(labels, classes, dtype=like.dtype)
+
+
+def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
+    """Return `x` where positive and ``slope * x`` elsewhere."""
+    return tf.where(x > 0, x, x * slope)  # TensorFlow's own rounds the slope to float32
+
+
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+    last, kernel = tf.transpose(x, (0, 2, 3, 1)), tf.transpose(w, (2, 3, 1, 0))
+    around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    return tf.transpose(tf.nn.conv2d(last, kernel, stride, around), (0, 3, 1, 2))
+
+
+def conv_transpose2d(
+    x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Tensor:
+    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
+    grown = output_padding - 2 * padding
+    sides = [(n - 1) * stride + k + grown for n, k in zip(x.shape[2:], w.shape[2:], strict=True)]
+    last, kernel = tf.transpose(x, (0, 2, 3, 1)), tf.transpose(w, (2, 3, 1, 0))
+    around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    shape = (x.shape[0], *sides, w.shape[1])
+    y = tf.nn.conv2d_transpose(last, kernel, shape, stride, around)
+    return tf.transpose(y, (0, 3, 1, 2))
+
+
+def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[Tensor, Any, dict]:
+    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
+    with tf.GradientTape() as tape:
+        # Another name for each, so that an outer tape's tensor is not counted under its old one.
+        leaves = {name: tf.identity(p) for name, p in parameters.items()}
+        tape.watch(leaves)
+        value, auxiliary = function(leaves)
+    gradients = tape.gradient(value, leaves, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return value, auxiliary, gradients
+
+
+def grad(function: Callable, x: Tensor) -> Tensor:
+    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
+    _, _, gradients = value_and_grad(lambda p: (function(p["x"]), None), {"x": x})
+    return gradients["x"]
