@@ -13,7 +13,8 @@ import pytest
 from train_helpers import command, needs_torch, trained
 
 from ganbaru import conformance, engines, ops, registry
-from ganbaru.conformance import Plan, Report, cases, differences, judging, problems, report
+from ganbaru.conditioning import CONDITIONINGS
+from ganbaru.conformance import Plan, Report, cases, differences, judging, problems, report, updates
 from ganbaru.conformance.recording import Recorded, Tape
 from ganbaru.engines.numpy import fused, rules
 from ganbaru.objectives import OBJECTIVES
@@ -31,7 +32,7 @@ def small() -> Plan:
     """One network, its game, an objective and a penalty."""
     everything = conformance.registered()
     (dcgan,) = (subject for subject in everything.networks if subject.name == "dcgan")
-    return Plan([dcgan], ["rsgan"], ["r1"], [dcgan], [dcgan])
+    return Plan([dcgan], ["rsgan"], [("r1", dcgan)], [dcgan])
 
 
 def checked(*names: str, plan: Plan | None = None) -> Report:
@@ -46,35 +47,53 @@ def named(found: Report, section: str = "") -> set[tuple[str, str, str]]:
 # --- without a fault --------------------------------------------------------------------------
 
 
-def test_installed_engines_agree_at_reduced_scope():
-    """What CI asks of every engine there is; the whole is `ganbaru conformance`."""
-    found = checked(*engines.available())
+@needs_torch
+def test_engines_agree():
+    found = checked("torch")
     assert [report._line(outcome) for outcome in found.faults] == []
-    assert list(found.engines) == ["numpy", *(n for n in engines.available() if n != "numpy")]
-    sections = {outcome.section for outcome in found.outcomes}
-    assert sections >= {*SECTIONS[:1], "fused forms", "float32"}
-    for engine in found.engines:
-        if engine != "numpy":
-            here = {o.section for o in found.outcomes if o.engine == engine}
-            assert here == {*SECTIONS[1:], "objectives", "penalties", "games"}
+    assert list(found.engines) == ["numpy", "torch"]
+    sections = [{o.section for o in found.outcomes if o.engine == name} for name in found.engines]
+    assert sections[0] == {"finite differences", "fused forms", "float32"}
+    assert sections[1] == {*SECTIONS[1:], "objectives", "penalties", "games"}
+    assert all(np.isfinite(outcome.worst[0]) for outcome in found.outcomes)
+
+
+@pytest.mark.parametrize("name", engines.available())
+def test_every_installed_engine_agrees_at_reduced_scope(name):
+    """What CI asks of every engine; all of it is `ganbaru conformance`, with JAX in minutes."""
+    loaded, plan = conformance.load([name], "auto" if name == "cupy" else "cpu"), small()
+    network = next(cases.networks(plan))
+    some = [*updates.fused_forms(), *updates.updates(), *cases.objectives(plan), network]
+    outcomes = [o for case in some for o in judging.judge(case, loaded, "numpy")]
+    assert [report._line(outcome) for outcome in outcomes if outcome.fault] == []
+    of_it = {outcome.where for outcome in outcomes if outcome.engine == name}
+    assert {"one update of adam", "one move of the average"} <= of_it
+    assert {"rsgan, loss of D", "dcgan generator, training"} <= of_it or name == "numpy"
 
 
 def test_everything_registered_is_planned():
     plan = conformance.registered()
-    configs = [subject.config for subject in plan.networks]
-    assert {config.network for config in configs} == set(registry.names("networks"))
+    names = registry.names("networks")
+    plain = [s.config.network for s in plan.networks if not s.classes]
+    assert sorted(plain) == sorted([*names, "dcgan"])
+    assert sorted(s.config.network for s in plan.networks if s.classes) == names
+    assert {s.config.conditioning for s in plan.networks} == {"none", *CONDITIONINGS}
     games = [subject.config for subject in plan.games]
-    for field, known in {"network": registry.names("networks"), "objective": OBJECTIVES,
-                         "penalty": ["none", *PENALTIES]}.items():  # fmt: skip
+    for field, known in {"network": names, "objective": OBJECTIVES,
+                         "penalty": ["none", *PENALTIES],
+                         "conditioning": ["none", *CONDITIONINGS]}.items():  # fmt: skip
         assert {getattr(config, field) for config in games} == set(known), field
-    assert set(plan.objectives) == set(OBJECTIVES) and set(plan.penalties) == set(PENALTIES)
+    assert set(plan.objectives) == set(OBJECTIVES) and {name for name, _ in plan.penalties} == set(
+        PENALTIES
+    )
+    assert {subject.config.network for _, subject in plan.penalties} == set(names)
     for subject in plan.networks:
         assert all(np.abs(p).min() > 0 for p in subject.groups["generator"].values())
 
 
 def test_the_vocabulary_is_recorded_wholly():
     """Every operation that an engine must supply is replayed by itself."""
-    where = " ".join(case.where for case in cases.layers(Plan([], [], [], [], [])))
+    where = " ".join(case.where for case in cases.layers(Plan([], [], [], [])))
     source = Path(ops.__file__).read_text(encoding="utf-8")
     operations = set(re.findall(r"return engine\(x\)\.(\w+)\(x", source)) - {"to_numpy", "grad"}
     assert len(operations) > 15
@@ -107,7 +126,8 @@ def test_the_command_on_a_run_takes_its_own_weights(tmp_path):
     run = trained(tmp_path, conditioning="planes", objective="rasgan", penalty="r1+r2")
     plan = conformance.of_run(run)
     (subject,) = plan.networks
-    assert (plan.objectives, plan.penalties) == (["rasgan"], ["r1", "r2"])
+    assert plan.objectives == ["rasgan"]
+    assert plan.penalties == [("r1", subject), ("r2", subject)]
     assert subject.classes == 3 and subject.shape == (16, 16, 1)
     said = command("conformance", "--engines", "numpy", "--run", run)
     assert (said.code, said.err) == (0, ""), said
@@ -180,7 +200,7 @@ def test_a_fault_of_one_engine_is_named(name, own_engine):
 def test_the_command_exits_with_1_and_writes_the_fault(own_engine, tmp_path):
     engine = own_engine("odd", FAULTS["another momentum of batch norm"][0])
     path = tmp_path / "report.json"
-    said = command("conformance", "--engines", f"numpy,{engine}", "--preset", "small", "-o", path)
+    said = command("conformance", "--engines", f"numpy,{engine}", "--preset", "mnist", "-o", path)
     assert (said.code, said.err) == (1, ""), said
     content = json.loads(path.read_text())
     faulty = {(c["engine"], c["fault"]) for c in content["comparisons"] if c["section"] == "layers"}
@@ -257,10 +277,10 @@ def test_a_reference_that_fails_is_a_run_that_failed(monkeypatch):
         raise ValueError("out of order")
 
     monkeypatch.setattr(engines.load("numpy").module, "tanh", broken)
-    said = command("conformance", "--engines", "numpy", "--preset", "small")
+    said = command("conformance", "--engines", "numpy", "--preset", "mnist")
     assert said.code == 1
     assert re.search(
-        r"NumPy engine.*fails in the small generator, after conv_t.*: out of order", said.err
+        r"NumPy engine.*fails in the mnist generator, after conv_t.*: out of order", said.err
     )
 
 

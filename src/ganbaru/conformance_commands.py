@@ -42,27 +42,39 @@ def conformance(arguments: Sequence[str]) -> int:
     from ganbaru import conformance, data, display, engines
     from ganbaru.conformance import report
 
+    path, plan = _place(wanted.output), _plan(wanted.preset, wanted.run)
     names = engines.available() if wanted.engines is None else _names(wanted.engines)
     loaded = conformance.load(names, wanted.device)
-    plan = _plan(wanted.preset, wanted.run)
+    plan = plan or conformance.registered()
     with data.progress_bar() as progress:
         found = conformance.check(plan, loaded, progress)
-    if wanted.output:
-        report.write(found, Path(wanted.output))
+    if path:
+        report.write(found, path)
     print("\n".join(found.engines.values()))
     display.show(report.table(found))
     print("\n".join(report.lines(found)))
-    if wanted.output:
-        print(f"report: {wanted.output}")
+    if path:
+        print(f"report: {path}")
     return 1 if found.faults else 0
 
 
-def _plan(preset: str | None, run: str | None) -> Plan:
+def _place(name: str | None) -> Path | None:
+    """Return where the report goes; a place that does not exist is refused before the checks."""
+    if name is None:
+        return None
+    path = Path(name)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"Cannot write {path}: give a file in a folder that exists.")
+    return path
+
+
+def _plan(preset: str | None, run: str | None) -> Plan | None:
+    """Return the plan of a preset or a run, if one is given: no engine need be loaded for that."""
     from ganbaru import conformance
 
     if preset:
         return conformance.of_preset(preset)
-    return conformance.of_run(run) if run else conformance.registered()
+    return conformance.of_run(run) if run else None
 
 
 def _names(text: str) -> list[str]:

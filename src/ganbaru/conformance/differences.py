@@ -21,7 +21,7 @@ from ganbaru.engines import Engine
 # Arguments move by this part of themselves: with eps = 2e-16 the difference's rounding, eps / step,
 # and its truncation, step², are then both near 1e-10 of the terms added up.
 STEP = 1e-5
-# Measured over all operations recorded by default: at most 3e-9 where the gradient is right, and
+# Measured over all operations recorded by default: at most 6e-9 where the gradient is right, and
 # above 1e-2 for a wrong sign, factor or term in any rule.
 TOLERANCE = 1e-7
 # A sum of many terms may have a derivative far below its rounding; this part of the terms' size

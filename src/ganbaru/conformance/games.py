@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +26,12 @@ def pictures(count: int, shape: Shape, classes: int) -> Source:
     return Source("random", images, np.arange(count) % max(1, classes), names, "")
 
 
+@functools.lru_cache(maxsize=4)  # some engines take seconds to compile a step
+def _play(engine: Engine, game: Game) -> Callable[..., Any]:
+    """Return a step as a run makes it: compiled, where the engine compiles."""
+    return engine.compile(functools.partial(step.play, game), consumes=True)
+
+
 @dataclass
 class Table:
     """A game about to be played on an engine: its rules, its state and who draws the batches."""
@@ -35,7 +44,8 @@ class Table:
     def step(self, number: int) -> dict[str, float]:
         """Make step `number`, from 0; return its losses and mean scores."""
         batches = self.draw.step(number)
-        self.state, report = step.play(self.game, self.state, batches, number)
+        paces = step.paces(self.game, number, len(batches.d))
+        self.state, report = _play(self.engine, self.game)(self.state, batches, paces)
         return {name: float(self.engine.to_numpy(value)) for name, value in report.items()}
 
     def arrays(self) -> Groups:

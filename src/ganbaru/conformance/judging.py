@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbaru import ops
 from ganbaru.conformance import differences
-from ganbaru.conformance.cases import Case, Run
+from ganbaru.conformance.cases import Case, Run, largest
 from ganbaru.conformance.problems import OUTPUT, Arrays, Problem
 from ganbaru.engines import Engine
 
@@ -68,18 +68,16 @@ def _attempt(runs: Sequence[Run], engine: Engine) -> _Found:
         except MemoryError:
             raise
         except Exception as error:  # an engine at fault may raise anything
-            failure = failure or f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+            said = str(error).strip().partition("\n")[0]
+            failure = failure or f"{type(error).__name__}: {said}"
     return _Found({}, failure)
 
 
 def compare(case: Case, found: Arrays, expected: Arrays) -> dict[str, float]:
     """Return the error of each quantity, relative to the largest entry that shares its scale."""
-    scales: dict[str, float] = {}
-    for name, array in expected.items():
-        group, size = case.scale(name), float(np.abs(array).max(initial=0))
-        scales[group] = max(size, scales.get(group, 0.0))
+    scales = largest(expected, case.scale)
     return {
-        name: _error(found.get(name), array, scales[case.scale(name)] or 1.0)
+        name: _error(found.get(name), array, scales[name] or 1.0)
         for name, array in expected.items()
     }
 
@@ -98,10 +96,11 @@ def _agree(case: Case, one: _Found, other: _Found) -> bool:
 
 def judge(case: Case, engines: Engines, reference: str) -> list[Outcome]:
     """Run a case on all engines and compare each with the reference, or with its own other way."""
-    found = {name: _attempt(case.runs, each[case.precision]) for name, each in engines.items()}
     if case.expected:
-        others = {n: _attempt((case.expected,), e[case.precision]) for n, e in engines.items()}
-        return [_outcome(case, name, found[name], other) for name, other in others.items()]
+        return [_fused(case, name, each[case.precision], case.expected)
+                for name, each in engines.items()
+                if case.fused in each[case.precision].module.FUSED]  # fmt: skip
+    found = {name: _attempt(case.runs, each[case.precision]) for name, each in engines.items()}
     against = _trusted(case, found, reference)
     expected = found[against]
     if case.precision != "float64":
@@ -112,6 +111,11 @@ def judge(case: Case, engines: Engines, reference: str) -> list[Outcome]:
         outcomes.append(Outcome(case.section, case.where, against, {OUTPUT: math.inf},
                                 case.tolerance, failure=expected.failure))  # fmt: skip
     return outcomes
+
+
+def _fused(case: Case, name: str, engine: Engine, composed: Run) -> Outcome:
+    """Compare an engine's own form of something with the composed one, both on that engine."""
+    return _outcome(case, name, _attempt(case.runs, engine), _attempt((composed,), engine))
 
 
 def _trusted(case: Case, found: Mapping[str, _Found], reference: str) -> str:

@@ -27,7 +27,8 @@ OUTPUT = "output"
 class Problem:
     """A function, the arguments it is differentiated in, and those that stay fixed.
 
-    `shape` is that of its result; `orders` is how often it is differentiated.
+    `shape` is that of its result; `orders` is how often it is differentiated. A `whole`
+    network is run operation by operation.
     """
 
     function: Function
@@ -35,6 +36,7 @@ class Problem:
     shape: tuple[int, ...]
     fixed: Arrays = field(default_factory=dict)
     orders: int = 2
+    whole: bool = False
 
 
 def random(shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -56,10 +58,14 @@ def to_engine(engine: Engine, arrays: Mapping[str, np.ndarray]) -> Parameters:
 
 
 def evaluate(engine: Engine, problem: Problem) -> Arrays:
-    """Return all quantities of a problem, computed by an engine as it does in training."""
-    run = engine.compile(functools.partial(_quantities, problem.function, problem.orders))
+    """Return all quantities of a problem, computed by an engine.
+
+    An operation is compiled, which takes JAX 0.5 s and leaves nothing in its memory; a whole
+    network is not, which would take it 5 s: compiled networks are in the games.
+    """
     given = (to_engine(engine, a) for a in (problem.at, problem.fixed, directions(problem)))
-    found = run(*given)
+    run = functools.partial(_quantities, problem.function, problem.orders)
+    found = (run if problem.whole else engine.compile(run))(*given)
     return {name: engine.to_numpy(tensor) for name, tensor in found.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ BATCH = 8
 # Small, for speed, and higher than wide, so that exchanged axes show.
 SHAPE: Shape = (20, 16, 3)
 CLASSES = 3
-SMALL: dict[str, Any] = {"width": 4, "latent": 6, "batch": BATCH, "lr": 2e-3}
+SMALL: dict[str, Any] = {"width": 4, "latent": 6, "batch": BATCH, "lr": 5e-4}
 # A preset's own sizes are kept but for these: an operation is right or wrong at any width.
 MOST = {"width": 8, "latent": 16, "batch": BATCH}
 
@@ -103,26 +104,30 @@ def from_checkpoint(path: Path, name: str) -> Subject:
 class Plan:
     """All that is checked: whose networks, which objectives and penalties, and which games.
 
-    Objectives and penalties are named as in a configuration; each penalty is put on every
-    discriminator of `judged`.
+    `penalties` are pairs of one, named as in a configuration, and the networks whose discriminator
+    it is put on.
     """
 
     networks: list[Subject]
     objectives: list[str]
-    penalties: list[str]
-    judged: list[Subject]
+    penalties: list[tuple[str, Subject]]
     games: list[Subject]
 
 
 def registered() -> Plan:
-    """Plan for everything registered, at small sizes."""
+    """Plan for everything registered, at small sizes, each at least once in every section.
+
+    What is independent is put together in turn, not in all combinations, which would be hundreds:
+    an engine that compiles takes seconds for each.
+    """
     names = registry.names("networks")
-    plain = {name: _small(name, network=name, objective=_objective(name)) for name in names}
-    networks = [*plain.values(), *(subject for name in names for subject in _conditioned(name))]
-    networks.append(_small("dcgan, spectral norm and deviation", network="dcgan",
-                           spectral_norm="both", minibatch_deviation=True))  # fmt: skip
-    games = [*plain.values(), *(_small(name, **options) for name, options in _games().items())]
-    return Plan(networks, list(OBJECTIVES), list(PENALTIES), list(plain.values()), games)
+    plain = [_small(name, network=name) for name in names]
+    labelled = [_conditioned(name, i) for i, name in enumerate(names)]
+    wrapped = _small("dcgan, spectral norm and deviation", network="dcgan",
+                     spectral_norm="both", minibatch_deviation=True)  # fmt: skip
+    judged = [*zip(itertools.cycle(PENALTIES), plain, strict=False),
+              *((name, plain[0]) for name in PENALTIES)]  # fmt: skip
+    return Plan([*plain, *labelled, wrapped], list(OBJECTIVES), judged, list(_games()))
 
 
 def _small(name: str, **options: Any) -> Subject:
@@ -130,41 +135,34 @@ def _small(name: str, **options: Any) -> Subject:
     return fresh(name, config, SHAPE, 0 if config.conditioning == "none" else CLASSES)
 
 
-def _objective(network: str) -> str:
-    """Return an objective that takes as many logits as the network's discriminator gives."""
-    given = model.logits(network)
-    return next(name for name, found in OBJECTIVES.items() if found.logits == given)
-
-
-def _conditioned(network: str) -> Iterator[Subject]:
-    """Yield a network with every conditioning that it can have."""
-    for way in CONDITIONINGS:
+def _conditioned(network: str, turn: int) -> Subject:
+    """Return a network with a conditioning that it can have, another one each turn."""
+    ways = list(CONDITIONINGS)
+    for way in (*ways[turn % len(ways) :], *ways):
         try:
-            yield _small(f"{network}, {way}", network=network, conditioning=way)
+            return _small(f"{network}, {way}", network=network, conditioning=way)
         except InputError:  # no single logit to add a product to, or no norms to give labels to
             continue
+    raise InputError(f"The network {network} takes no labels in any way there is.")
 
 
-def _network(logits: int) -> str:
-    """Return a network whose discriminator gives as many logits for an image."""
-    others = (n for n in registry.names("networks") if model.logits(n) == logits)
-    return next(others)
-
-
-def _games() -> dict[str, dict[str, Any]]:
-    """Return a game for each objective, penalty and conditioning, and for the other rules."""
-    objectives = {
-        name: {"objective": name, "network": _network(found.logits)}
-        for name, found in OBJECTIVES.items()
-    }
-    penalties = {name: {"penalty": name, "network": "wgan"} for name in PENALTIES}
-    conditionings = {name: {"conditioning": name} for name in CONDITIONINGS}
-    return objectives | penalties | conditionings | {
-        "RMSprop, clipped, 2 D updates": {
-            "objective": "wgan", "clip": 0.05, "optimiser": "rmsprop", "d_steps": 2, "lr": 5e-4,
-        },
-        "the same fakes, G first": {"share": "fakes", "order": "g-first"},
-    }  # fmt: skip
+def _games() -> Iterator[Subject]:
+    """Yield games until every network, objective, penalty and conditioning has been played."""
+    for logits in sorted({found.logits for found in OBJECTIVES.values()}):
+        networks = [name for name in registry.names("networks") if model.logits(name) == logits]
+        objectives = [name for name, found in OBJECTIVES.items() if found.logits == logits]
+        for turn in range(max(len(networks), len(objectives))):
+            network = networks[turn % len(networks)]
+            options = {
+                "network": network,
+                "objective": objectives[turn % len(objectives)],
+                "penalty": ["none", *PENALTIES][turn % (1 + len(PENALTIES))],
+                "conditioning": _conditioned(network, turn).config.conditioning,
+            }
+            yield _small(", ".join(options.values()), **options)
+    yield _small("clipping, RMSprop, 2 D updates", objective="wgan", clip=0.05,
+                 optimiser="rmsprop", d_steps=2)  # fmt: skip
+    yield _small("the same fakes, G first", share="fakes", order="g-first")
 
 
 def of_preset(name: str) -> Plan:
@@ -182,5 +180,5 @@ def of_run(name: str) -> Plan:
 
 def _of(subject: Subject) -> Plan:
     config = subject.config
-    penalties = [] if config.penalty == "none" else config.penalty.split("+")
-    return Plan([subject], [config.objective], penalties, [subject], [subject])
+    specs = [] if config.penalty == "none" else config.penalty.split("+")
+    return Plan([subject], [config.objective], [(spec, subject) for spec in specs], [subject])

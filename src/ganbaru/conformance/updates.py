@@ -61,14 +61,15 @@ def _updating(update: Update, gradients: Arrays) -> Problem:
 
 
 def _by(optimiser: Optimiser) -> Update:
-    return lambda p, g, moments: optimiser.update(p, g, moments, NUMBER)
+    return lambda p, g, moments: optimiser.update(p, g, moments, optimiser.pace(NUMBER))
 
 
 def _adam(rule: Callable[..., Any]) -> Update:
     """Return Adam by its composed or by an engine's fused rule."""
 
     def update(p: Parameters, g: Parameters, moments: Moments) -> tuple[Parameters, Moments]:
-        new, *after = rule(p, g, *(moments[m] for m in optim.MOMENTS), NUMBER, RATE, BETAS, 1e-8)
+        how = (optim.Adam(RATE, BETAS).pace(NUMBER), BETAS, 1e-8)
+        new, *after = rule(p, g, *(moments[m] for m in optim.MOMENTS), *how)
         return new, dict(zip(optim.MOMENTS, after, strict=True))
 
     return update
@@ -134,4 +135,4 @@ def fused_forms() -> Iterator[Case]:
     for where, (name, composed, problem) in makers.items():
         ours, theirs = problem(_fused(name, composed)), problem(composed)
         yield Case("fused forms", where, solving(ours), OPERATION, by_order,
-                   expected=solving(theirs)[0])  # fmt: skip
+                   expected=solving(theirs)[0], fused=name)  # fmt: skip
