@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from ganbaru import engines, model, nn, ops, randomness, rules, step
+from ganbaru import engines, model, nn, ops, step
 from ganbaru.config import Config
-from ganbaru.data import Source
-from ganbaru.draw import Draw
+from ganbaru.conformance import games
 from ganbaru.engines import Engine
 from ganbaru.initial import Initialisation
 from ganbaru.sample import Generator
-from ganbaru.step import Game, State
 
 NUMPY64 = engines.load("numpy", precision="float64")
 NUMPY32 = engines.load("numpy", precision="float32")
@@ -175,34 +171,11 @@ def convolutions(draw) -> tuple[list[np.ndarray], dict[str, int]]:
 # --- small games ------------------------------------------------------------------------------
 
 
-def source(count: int, shape: tuple[int, int, int], classes: int) -> Source:
-    """Random pictures (H, W, C), labelled in turn."""
-    images = np.random.default_rng(count).integers(0, 256, (count, *shape), dtype=np.uint8)
-    names = tuple(f"class {i}" for i in range(classes))
-    return Source("random", images, np.arange(count) % max(1, classes), names, "")
+source = games.pictures
 
 
-@functools.lru_cache(maxsize=4)
-def _play(engine: Engine, game: Game) -> Callable:
-    """Return a step as a run makes it: compiled, where the engine compiles."""
-    return engine.compile(functools.partial(step.play, game), consumes=True)
-
-
-@dataclass
-class Table:
-    """A game about to be played on an engine: its rules, its state and who draws the batches."""
-
-    engine: Engine
-    game: Game
-    state: State
-    draw: Draw
-
-    def step(self, number: int) -> dict[str, float]:
-        """Make step `number`, from 0; return its losses and mean scores."""
-        batches = self.draw.step(number)
-        paces = step.paces(self.game, number, len(batches.d))
-        self.state, report = _play(self.engine, self.game)(self.state, batches, paces)
-        return {name: float(value) for name, value in report.items()}
+class Table(games.Table):
+    """A game about to be played, of which a test may also make one update alone."""
 
     def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
         """Make D's update number `update` alone."""
@@ -227,28 +200,11 @@ class Table:
             classes=self.draw.source.classes[: self.draw.classes],
         )
 
-    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
-        """Return the state in NumPy, copied: the next update may change it in place."""
-        return {
-            group: {name: ops.to_numpy(tensor).copy() for name, tensor in tensors.items()}
-            for group, tensors in self.state.items()
-        }
-
 
 def table(engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: Any) -> Table:
     """Set up a small game (width 8, batch 8) of 5 classes; `options` are fields of Config."""
     config = Config(**{"batch": 8, "width": 8, "latent": 6, "lr": 2e-3, **options})
     pictures = source(40, shape, classes=5)
     classes = len(model.class_names(config, pictures.classes))
-    game = rules.game(config, shape, classes)
-    first = {
-        group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in model.first_parameters(config, shape, classes).items()
-    }
-    draw = Draw(
-        pictures, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=classes, relativistic=game.relativistic, replacement=config.batch > 40,
-        d_steps=config.d_steps, same=rules.SHARES[config.share].latents,
-        latents=randomness.distribution(config.distribution), short=config.short_batch,
-    )  # fmt: skip
-    return Table(engine, game, step.start(game, first), draw)
+    first = model.first_parameters(config, shape, classes)
+    return Table(**vars(games.table(engine, config, pictures, classes, first)))

@@ -343,9 +343,8 @@ def test_every_option_named_exists(document):
     text = document.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if "ruff" not in line and "python -m" not in line]
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
-    pages = [
-        command(name, "--help").out for name in ("train", "generate", "data", "morph", "import")
-    ]
+    takers = ("train", "generate", "data", "morph", "import", "conformance")
+    pages = [command(name, "--help").out for name in takers]
     known = set(re.findall(r"--[a-z][a-z-]+", "\n".join(pages))) | {"--help", "--version"}
     assert named <= known, named - known
 

@@ -107,7 +107,7 @@ class HandWritten:
 
 
 def _in_numpy(batch: step.Batch) -> dict:
-    return {n: None if x is None else ops.to_numpy(x) for n, x in vars(batch).items()}
+    return {n: None if x is None else ops.to_numpy(x) for n, x in batch._asdict().items()}
 
 
 @pytest.mark.parametrize("conditioning", ["none", "planes"])

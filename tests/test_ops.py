@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -148,6 +150,7 @@ OPERATORS = {
 }
 # What gives no gradient of its own, and the test below that is about it.
 NOT_DIFFERENTIATED = {
+    "computing": "test_another_engine_takes_the_place_of_a_librarys_own",
     "one_hot": "test_one_hot",
     "stop_gradient": "test_no_gradient_flows_through_stop_gradient",
     "value_and_grad": "test_value_and_grad_returns_plain_values_and_what_goes_along",
@@ -377,3 +380,19 @@ def test_fused_falls_back_to_the_composed_form(every_engine):
     tensor = every_engine.from_numpy(normal(2))
     assert ops.fused("no such thing", {"x": tensor}, ops.exp) is ops.exp
     assert ops.fused("adam", tensor, ops.exp) is every_engine.module.FUSED.get("adam", ops.exp)
+
+
+def test_another_engine_takes_the_place_of_a_librarys_own():
+    """While it computes, and no longer, whatever becomes of it."""
+    other = types.ModuleType("other")
+    other.exp = lambda x: x * 3.0
+    x = NUMPY64.from_numpy(normal(2, 3))
+    usual = ops.engine(x)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
+        patch.setitem(sys.modules, "other", other)
+        with ops.computing(other, type(x)):
+            assert ops.engine(x) is other
+            assert_array_equal(ops.exp(x), x * 3.0)
+            raise KeyError
+    assert ops.engine(x) is usual
+    assert_array_equal(ops.exp(x), np.exp(x))

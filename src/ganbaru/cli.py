@@ -32,12 +32,16 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),
     "data": ("look at a data set before training on it", _lazily("data")),
     "engines": ("list what there is to compute with", _lazily("engines", "engine_commands")),
+    "conformance": (
+        "check the engines against each other",
+        _lazily("conformance", "conformance_commands"),
+    ),
 }
 
 
 def usage() -> str:
     """Return the help page of the command itself."""
-    rows = "\n".join(f"  {name:10} {text}" for name, (text, _) in COMMANDS.items())
+    rows = "\n".join(f"  {name:12} {text}" for name, (text, _) in COMMANDS.items())
     return (
         "ganbaru: write a GAN once, run it on any array engine, and trust what comes out\n\n"
         f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"

@@ -30,12 +30,12 @@ def train(arguments: Sequence[str]) -> int:
     with data.progress_bar() as progress:
         run = building.build(config, progress)
     print(_opening(run), flush=True)
-    display = callbacks.Display()
+    bar = callbacks.Display()
     try:
         with interrupt.watched() as interrupted:
-            training.loop(run, callbacks.standard(display), interrupted)
+            training.loop(run, callbacks.standard(bar), interrupted)
     finally:
-        display.close()
+        bar.close()
     print(_closing(run))
     return 0 if run.share >= 1 else interrupted.exit_code
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from ganbaru.records import Line
-from ganbaru.step import Report
-from ganbaru.training import Run
+if TYPE_CHECKING:
+    from ganbaru.records import Line
+    from ganbaru.step import Report
+    from ganbaru.training import Run
 
 
 class Display:

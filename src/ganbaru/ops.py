@@ -7,7 +7,8 @@ of a tensor's type, so no function takes an engine as an argument. Images are (N
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,26 @@ def engine(x: Tensor) -> ModuleType:
     if kind not in _engines:
         _engines[kind] = _find_engine(kind)
     return _engines[kind]
+
+
+@contextmanager
+def computing(module: ModuleType, kind: type) -> Iterator[None]:
+    """Compute with the engine `module` on all tensors of the library of the type `kind`.
+
+    So a user's own engine takes the place of the one that the library's tensors are known by.
+    """
+    known = dict(_ENGINE_OF_ROOT)
+    root = kind.__module__.partition(".")[0]
+    usual = known.get(root)
+    roots = {name for name, engine in known.items() if engine == usual} | {root}
+    _ENGINE_OF_ROOT.update(dict.fromkeys(roots, module.__name__))
+    _engines.clear()
+    try:
+        yield
+    finally:
+        _ENGINE_OF_ROOT.clear()
+        _ENGINE_OF_ROOT.update(known)
+        _engines.clear()
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The TensorFlow engine: the vocabulary in TensorFlow's functions; a compiled step is one XLA program."""
+"""The TensorFlow engine: its functions as the vocabulary; a compiled step is one XLA program."""
 
 from __future__ import annotations
 
@@ -157,7 +157,8 @@ def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[T
         tape.watch(leaves)
         value, auxiliary = function(leaves)
     gradients = tape.gradient(value, leaves, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return value, auxiliary, gradients
+    # Those of rows taken from a table come as the rows alone.
+    return value, auxiliary, {name: tf.convert_to_tensor(g) for name, g in gradients.items()}
 
 
 def grad(function: Callable, x: Tensor) -> Tensor:

@@ -1,0 +1,274 @@
+"""The cases: what each engine computes, from single operations to twenty steps of training."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ganbaru import model, nn, rules
+from ganbaru.checkpoint import Groups
+from ganbaru.conformance import games, vocabulary
+from ganbaru.conformance.problems import (
+    Arrays,
+    Function,
+    Problem,
+    evaluate,
+    random,
+    replay,
+)
+from ganbaru.conformance.recording import Record, Recorded, Tape
+from ganbaru.conformance.subjects import BATCH, Plan, Subject
+from ganbaru.engines import Engine
+from ganbaru.errors import RunError
+from ganbaru.nn import Network
+from ganbaru.ops import Parameters, Tensor
+
+Run = Callable[[Engine], Arrays]
+
+# In float64 an operation of two engines differs by the order of its sums alone: measured over all
+# of them, at most 7e-15 of a quantity's largest entry, 2e-14 through a whole network.
+OPERATION, NETWORK = 1e-11, 1e-9
+# The parity rule: 20 steps in float64 within 1e-7 (measured: 1e-8), and 1e-4 of the layer's scale
+# in float32 (2e-5).
+GAME, SINGLE = 1e-7, 1e-4
+IN_SINGLE: dict[str, Any] = {"precision": "float32", "tolerance": SINGLE}
+STEPS = 20
+
+
+def largest(arrays: Arrays, group: Callable[[str], str]) -> dict[str, float]:
+    """Return for each array the largest size of an entry in its group."""
+    sizes: dict[str, float] = {}
+    for name, array in arrays.items():
+        sizes[group(name)] = max(sizes.get(group(name), 0.0), float(np.abs(array).max(initial=0)))
+    return {name: sizes[group(name)] for name in arrays}
+
+
+def by_order(quantity: str) -> str:
+    """Say whose scale a quantity of one operation is held against: all those of its order."""
+    if not quantity.endswith("gradient"):
+        return quantity
+    return "second order" if quantity.startswith("second-order") else "first order"
+
+
+def by_layer(quantity: str) -> str:
+    """Say whose scale a quantity of a network is held against: all those of its layer."""
+    name, _, kind = quantity.partition(" ")
+    return f"{name.rpartition('.')[0] or name} {kind}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to compute on every engine and to compare with the reference.
+
+    `runs` are tried in order until one does not fail: the whole first, then less of it. `scale`
+    groups the quantities that share a scale. `expected` is another way on the same engine, where
+    that is the comparison: for engines that have a form of their own called `fused`. `problem` is
+    what finite differences can be taken of.
+    """
+
+    section: str
+    where: str
+    runs: tuple[Run, ...]
+    tolerance: float
+    scale: Callable[[str], str]
+    precision: str = "float64"
+    expected: Run | None = None
+    fused: str = ""
+    problem: Problem | None = None
+
+
+def solving(problem: Problem) -> tuple[Run, ...]:
+    """Return ways to evaluate a problem: wholly, and with fewer orders where that fails."""
+    orders = range(problem.orders, -1, -1)
+    return tuple(functools.partial(evaluate, problem=replace(problem, orders=o)) for o in orders)
+
+
+def _case(section: str, where: str, problem: Problem, tolerance: float = OPERATION) -> Case:
+    return Case(section, where, solving(problem), tolerance, by_order, problem=problem)
+
+
+# --- layers -----------------------------------------------------------------------------------
+
+
+def record(subject: Subject) -> Iterator[tuple[str, Record]]:
+    """Run both networks on the recording engine; yield whose each operation is, and its record."""
+    for player, network, given in subject.networks():
+        tape, who = Tape(), f"{subject.name} {player}"
+        parameters, buffers = (
+            {name: Recorded(x.astype(np.float64), tape, (name,)) for name, x in arrays.items()}
+            for arrays in (subject.groups[player], subject.groups[f"{player}_buffers"])
+        )
+        inputs = [Recorded(x, tape) for x in given.values()]
+        try:
+            nn.apply(network, parameters, buffers, *inputs, training=True)
+        except Exception as error:  # a fault may raise anything
+            last = f"after {tape.records[-1]}" if tape.records else "at the start"
+            raise RunError(
+                f"The NumPy engine, which the others are held against, fails in the {who}, {last}: "
+                f"{error}"
+            ) from error
+        yield from ((f"{who}, {one.place}", one) for one in tape.records)
+
+
+def layers(plan: Plan) -> Iterator[Case]:
+    """Yield every operation recorded, with its own inputs; one that is met again, once."""
+    seen = set()
+    recorded = (pair for subject in plan.networks for pair in record(subject))
+    for where, one in (*recorded, *(("vocabulary", each) for each in vocabulary.records())):
+        if one.signature not in seen:
+            seen.add(one.signature)
+            case = _case("layers", f"{where}, {one}", replay(one))
+            # What stops gradients has none, by design, where its values have differences.
+            stops = one.operation == "stop_gradient"
+            yield replace(case, problem=None) if stops else case
+
+
+def single(plan: Plan) -> Iterator[Case]:
+    """Yield outputs and gradients in float32: of single operations, and outputs of networks.
+
+    Through a whole network the sign of a number near 0 is rounding's, and a rectifier makes of it
+    a gradient that is there or not: one in 100,000 moved an input's gradient by 4e-3 of its scale.
+    """
+    for case in layers(plan):
+        yield replace(case, section="float32", problem=None, runs=case.runs[-2:], **IN_SINGLE)
+    for case in networks(plan):
+        yield replace(case, section="float32", runs=case.runs[-1:], **IN_SINGLE)
+
+
+# --- networks ---------------------------------------------------------------------------------
+
+
+def within(name: str, arrays: Arrays) -> Arrays:
+    """Put arrays below a name, so that several groups of them go into one dictionary."""
+    return {f"{name}/{key}": array for key, array in arrays.items()}
+
+
+def taken(name: str, tensors: Parameters) -> Parameters:
+    """Undo `within`."""
+    return {
+        key.removeprefix(f"{name}/"): x for key, x in tensors.items() if key.startswith(f"{name}/")
+    }
+
+
+def _labels(fixed: Parameters) -> list[Tensor]:
+    return [fixed["labels"]] if "labels" in fixed else []
+
+
+def _whole(
+    subject: Subject, player: str, network: Network, given: Arrays, training: bool
+) -> Problem:
+    """Return a network as a function of its parameters and its input."""
+
+    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        inputs = at["input"], *_labels(fixed)
+        return nn.apply(network, at, taken("buffers", fixed), *inputs, training=training)
+
+    shape, _ = nn.trace(network, *(x.shape for x in given.values()))
+    fixed = within("buffers", subject.groups[f"{player}_buffers"])
+    fixed |= {name: x for name, x in given.items() if name == "labels"}
+    at = {"input": given["input"], **subject.groups[player]}
+    return Problem(function, at, shape, fixed, orders=1, whole=True)
+
+
+def networks(plan: Plan) -> Iterator[Case]:
+    """Yield whole networks, in training and in inference mode."""
+    for subject in plan.networks:
+        for player, network, given in subject.networks():
+            for mode, training in (("training", True), ("inference", False)):
+                problem = _whole(subject, player, network, given, training)
+                where, runs = f"{subject.name} {player}, {mode}", solving(problem)
+                yield Case("networks", where, runs, NETWORK, by_layer)
+
+
+# --- objectives and penalties -----------------------------------------------------------------
+
+
+def objectives(plan: Plan) -> Iterator[Case]:
+    """Yield both losses of every objective as functions of both score vectors."""
+    for spec in plan.objectives:
+        found, options = rules.objective(spec)
+        shape = (BATCH, found.logits) if found.logits > 1 else (BATCH,)
+        at = {f"{side} scores": random(shape, side) for side in ("real", "fake")}
+        for player, loss in (("D", found.d), ("G", found.g)):
+            problem = Problem(_loss(functools.partial(loss, **options)), at, ())
+            yield replace(_case("objectives", f"{spec}, loss of {player}", problem), problem=None)
+
+
+def _loss(loss: Callable[..., Tensor]) -> Function:
+    return lambda at, fixed: (loss(at["real scores"], at["fake scores"]), {})
+
+
+def penalties(plan: Plan) -> Iterator[Case]:
+    """Yield each penalty's value and its gradient in the weights, which differentiates slopes."""
+    for spec, subject in plan.penalties:
+        _, (player, network, given) = subject.networks()
+        shape = given.pop("input").shape
+        images = {side: random(shape, side) for side in ("real", "fake")}
+        mix = np.linspace(0, 0.9, BATCH).reshape(-1, 1, 1, 1)
+        buffers = within("buffers", subject.groups[f"{player}_buffers"])
+        (penalty,) = rules.penalties(spec)
+        function = _penalised(subject, network, penalty)
+        fixed = {**given, **images, "mix": mix, **buffers}
+        problem = Problem(function, subject.groups[player], (), fixed, orders=1, whole=True)
+        yield Case("penalties", f"{spec} on {subject.name} {player}", solving(problem), NETWORK,
+                   by_layer)  # fmt: skip
+
+
+def _penalised(subject: Subject, network: Network, penalty: Callable[..., Tensor]) -> Function:
+    margin = rules.MARGINS[model.logits(subject.config.network)]
+
+    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        def score(image: Tensor) -> Tensor:
+            inputs = image, *_labels(fixed)
+            buffers = taken("buffers", fixed)
+            return margin(nn.apply(network, at, buffers, *inputs, training=True)[0])
+
+        return penalty(score, score, fixed["real"], fixed["fake"], fixed["mix"]), {}
+
+    return function
+
+
+# --- games ------------------------------------------------------------------------------------
+
+
+def _played(engine: Engine, subject: Subject) -> Arrays:
+    """Play twenty steps; return all losses and the state they end in."""
+    source = games.pictures(40, subject.shape, subject.classes)
+    table = games.table(engine, subject.config, source, subject.classes, subject.groups)
+    reports = [table.step(number) for number in range(STEPS)]
+    losses = {name: np.array([report[name] for report in reports]) for name in reports[0]}
+    states = (within(group, arrays) for group, arrays in _counted(table.arrays()).items())
+    return functools.reduce(lambda one, other: {**one, **other}, states, losses)
+
+
+def _counted(state: Groups) -> Groups:
+    """Leave out entries whose gradients, by their squares, stay under 1e-6 of their layer's scale.
+
+    So the parity rule has it. A bias before a norm has no slope: what Adam makes of its rounding
+    reached 1.5e-7 after 20 steps, and does nothing.
+    """
+    learning = {"generator": "generator", "ema": "generator", "discriminator": "discriminator"}
+    counted = dict(state)
+    for group, player in learning.items():
+        squares = state[f"{player}_square"]
+        scales = largest(squares, lambda name: name.rpartition(".")[0])
+        counted[group] = {
+            name: np.where(squares[name] >= 1e-12 * scales[name], array, 0.0)
+            for name, array in state[group].items()
+        }
+    return counted
+
+
+def twenty_steps(plan: Plan) -> Iterator[Case]:
+    """Yield the games; losses and mean scores share a scale."""
+
+    def scale(quantity: str) -> str:
+        return quantity.rpartition(".")[0] if "/" in quantity else "losses"
+
+    for subject in plan.games:
+        run = functools.partial(_played, subject=subject)
+        yield Case("games", f"{STEPS} steps of {subject.name}", (run,), GAME, scale)

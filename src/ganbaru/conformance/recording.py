@@ -1,0 +1,180 @@
+"""The recording engine: NumPy's, noting every operation with its inputs and the layer it is of."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganbaru.engines import numpy as reference
+
+Array = Any  # an array of the reference engine
+_BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One operation: its positional arguments, its options, and where in the network it is.
+
+    `names` calls each argument by its parameter's last name ("weight"), or "input" where it is no
+    parameter. `place` is the layer, or "after" the layer whose result it works on.
+    """
+
+    operation: str
+    arguments: tuple[Any, ...]
+    names: tuple[str, ...]
+    options: dict[str, Any]
+    place: str
+    shape: tuple[int, ...]  # of the (first) result
+    kind: str  # of the result's numbers: "f" for floating ones
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """What tells it from others: operation, shapes, numbers and options."""
+        arguments = tuple(
+            (x.shape, x.dtype.kind) if isinstance(x, np.ndarray) else str(x) for x in self.arguments
+        )
+        return self.operation, arguments, tuple(sorted(self.options.items()))
+
+    def __str__(self) -> str:
+        first, *others = (x for x in self.arguments if isinstance(x, np.ndarray))
+        tensors = [first, *(x for x in others if x.ndim > 1)]  # not those with one for a channel
+        shapes = " by ".join("x".join(map(str, x.shape)) for x in tensors)
+        options = (f"{name} {value}" for name, value in self.options.items() if value)
+        return " ".join(filter(None, (self.operation, shapes, *options)))
+
+
+@dataclass
+class Tape:
+    """The operations recorded so far, in order."""
+
+    records: list[Record] = field(default_factory=list)
+
+
+class Recorded:
+    """An array that notes on its tape what is done with it.
+
+    `names` are the parameters it is, or is made of alone; `layer` is the one that made it.
+    """
+
+    __array_ufunc__ = None
+    __hash__ = object.__hash__
+
+    def __init__(
+        self, value: Array, tape: Tape, names: tuple[str, ...] = (), layer: str = ""
+    ) -> None:
+        self.value = np.asarray(value)
+        self.tape, self.names, self.layer = tape, names, layer
+
+    shape = property(lambda self: self.value.shape)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+    dtype = property(lambda self: self.value.dtype)
+
+
+def _plain(x: Any) -> Any:
+    return x.value if isinstance(x, Recorded) else x
+
+
+def _name(x: Any) -> str:
+    if not isinstance(x, Recorded):
+        return "constant"
+    return x.names[0].rpartition(".")[2] if x.names else "input"
+
+
+def _called(arguments: Sequence[Any]) -> tuple[str, ...]:
+    """Name each argument; several that are no parameters are counted."""
+    names = [_name(x) for x in arguments]
+    again = {name for name in names if names.count(name) > 1}
+    return tuple(
+        f"{name} {names[: i + 1].count(name)}" if name in again else name
+        for i, name in enumerate(names)
+    )
+
+
+def _layer(tensors: Sequence[Recorded]) -> tuple[str, str]:
+    """Return the layer that an operation belongs to, and how to say where it is."""
+    for x in tensors:
+        if x.names:
+            layer = x.names[0].rpartition(".")[0]
+            return layer, layer
+    layer = next((x.layer for x in tensors if x.layer), "")
+    return layer, f"after {layer}" if layer else "at the start"
+
+
+def _record(
+    operation: str, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]
+) -> Any:
+    tensors = [x for x in arguments if isinstance(x, Recorded)]
+    values = tuple(_plain(x) for x in arguments)
+    result = function(*values, **options)
+    first = np.asarray(result[0] if isinstance(result, tuple) else result)
+    layer, place = _layer(tensors)
+    names = _BATCH_NORM if operation == "batch_norm" else _called(arguments)
+    tape = tensors[0].tape
+    tape.records.append(
+        Record(operation, values, names, options, place, first.shape, first.dtype.kind)
+    )
+    # What is made of parameters alone, such as a matrix transposed, still goes by their names.
+    of = tuple(dict.fromkeys(name for x in tensors for name in x.names))
+    of = of if all(x.names for x in tensors) else ()
+    if isinstance(result, tuple):
+        return tuple(Recorded(each, tape, (), layer) for each in result)
+    return Recorded(result, tape, of, layer)
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """Return an operation of the vocabulary, recorded."""
+    if name.startswith("_") or not hasattr(reference, name):
+        raise AttributeError(name)
+
+    function: Callable[..., Any] = getattr(reference, name)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return _record(name, function, arguments, options)
+
+    return call
+
+
+def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
+    """Join tensors along an axis; each counts as an argument of its own."""
+
+    def call(*parts: Array, axis: int) -> Array:
+        return reference.concat(parts, axis=axis)
+
+    return _record("concat", call, tensors, {"axis": axis})
+
+
+def one_hot(labels: Any, classes: int, like: Any) -> Any:
+    """Return labels (N,) as rows (N, classes)."""
+    function: Any = reference.one_hot
+    return _record("one_hot", function, (labels, classes, like), {})
+
+
+def batch_norm(*arguments: Any) -> Any:
+    """Record batch norm as the one operation that it is."""
+    rule: Any = reference.FUSED["batch_norm"]
+    return _record("batch_norm", rule, arguments, {})
+
+
+FUSED = {"batch_norm": batch_norm}
+
+
+def _arithmetic(name: str, swap: bool = False) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(operator, name)
+
+    def call(x: Any, *others: Any) -> Any:
+        arguments = (*others, x) if swap else (x, *others)
+        return _record(name, function, arguments, {})
+
+    return call
+
+
+for _symbol in ("add", "sub", "mul", "truediv"):
+    setattr(Recorded, f"__{_symbol}__", _arithmetic(_symbol))
+    setattr(Recorded, f"__r{_symbol}__", _arithmetic(_symbol, swap=True))
+for _symbol in ("neg", "pow", "gt", "lt", "ge", "le"):
+    setattr(Recorded, f"__{_symbol}__", _arithmetic(_symbol))

@@ -1,0 +1,138 @@
+"""One update of each optimiser and of the running average; fused forms against composed ones."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ganbaru import norms, ops, optim
+from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
+from ganbaru.conformance.problems import Arrays, Problem, random
+from ganbaru.ops import Parameters, Tensor
+from ganbaru.optim import Moments, Optimiser
+
+SHAPES = {"kernel": (8, 4, 3, 5), "matrix": (7, 6)}
+RUNNING = ("running_mean", "running_var")
+NUMBER, RATE, BETAS, KEEP = 3, 0.02, (0.5, 0.99), 0.75
+
+# From parameters, gradients and moments to new parameters and moments.
+Update = Callable[[Parameters, Parameters, Moments], tuple[Parameters, Moments]]
+
+
+def _gradients(smallest: float) -> Arrays:
+    """Return gradients of all sizes, from 10 to the power `smallest` to 1.
+
+    Among small ones the floor of Adam's denominator, 1e-8, counts as much as the gradient.
+    """
+    found = {}
+    for name, shape in SHAPES.items():
+        size = np.linspace(smallest, 0, np.prod(shape)).reshape(shape)
+        found[name] = np.sign(random(shape, f"gradient of {name}")) * 10**size
+    return found
+
+
+def _updating(update: Update, gradients: Arrays) -> Problem:
+    """Return the change that an update makes, and the moments that it leaves.
+
+    The matrix's gradient comes transposed, as that of a linear layer does: an engine's kernel that
+    walks memory, whatever the strides say, is found out.
+    """
+    turned = {**gradients, "matrix": gradients["matrix"].T.copy()}
+    fixed = {**within("gradient", turned)}
+    fixed |= within("mean", {name: 0.3 * g for name, g in gradients.items()})
+    fixed |= within("square", {name: 0.2 * g * g for name, g in gradients.items()})
+
+    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        before = {name: x * 1.0 for name, x in at.items()}  # the update may consume its arguments
+        given = taken("gradient", fixed)
+        given["matrix"] = ops.transpose(given["matrix"], (1, 0))
+        moments = {name: taken(name, fixed) for name in optim.MOMENTS}
+        after, moments = update(dict(at), given, moments)
+        change = ops.concat([ops.reshape(after[n] - before[n], (-1,)) for n in SHAPES])
+        left = (within(name, tensors) for name, tensors in moments.items())
+        return change, {key: x for tensors in left for key, x in tensors.items()}
+
+    count = sum(int(np.prod(shape)) for shape in SHAPES.values())
+    at = {name: random(shape, name) for name, shape in SHAPES.items()}
+    return Problem(function, at, (count,), fixed, orders=0)
+
+
+def _by(optimiser: Optimiser) -> Update:
+    return lambda p, g, moments: optimiser.update(p, g, moments, optimiser.pace(NUMBER))
+
+
+def _adam(rule: Callable[..., Any]) -> Update:
+    """Return Adam by its composed or by an engine's fused rule."""
+
+    def update(p: Parameters, g: Parameters, moments: Moments) -> tuple[Parameters, Moments]:
+        how = (optim.Adam(RATE, BETAS).pace(NUMBER), BETAS, 1e-8)
+        new, *after = rule(p, g, *(moments[m] for m in optim.MOMENTS), *how)
+        return new, dict(zip(optim.MOMENTS, after, strict=True))
+
+    return update
+
+
+def _fused(name: str, composed: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an engine's own form, found as it is in training: by the first argument."""
+    return lambda first, *others: ops.fused(name, first, composed)(first, *others)
+
+
+def _averaging(rule: Callable[..., Any]) -> Problem:
+    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        moved = rule(dict(at), fixed, KEEP)
+        return moved["kernel"], {"matrix": moved["matrix"]}
+
+    at = {name: random(shape, f"average {name}") for name, shape in SHAPES.items()}
+    target = {name: random(shape, f"target {name}") for name, shape in SHAPES.items()}
+    return Problem(function, at, SHAPES["kernel"], target, orders=0)
+
+
+def updates() -> Iterator[Case]:
+    """Yield an update of each optimiser and of the average, in float64 and in float32."""
+    # By the parity rule gradients under 1e-6 of the layer's scale do not count in float32.
+    kinds = (("updates", "float64", OPERATION, -10.0), ("float32", "float32", SINGLE, -5.0))
+    for section, precision, tolerance, smallest in kinds:
+        gradients = _gradients(smallest)
+        problems = {
+            f"one update of {name}": _updating(_by(rule(RATE, BETAS)), gradients)
+            for name, rule in optim.OPTIMISERS.items()
+        }
+        problems["one move of the average"] = _averaging(optim.move_towards)
+        for where, problem in problems.items():
+            yield Case(section, where, solving(problem), tolerance, by_order, precision)
+
+
+def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+    at = {n: random((shape[1],), n) for n in ("weight", "bias")}
+    fixed = {n: random((shape[1],), n) for n in RUNNING}
+
+    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        given = (*(at[n] for n in ("input", "weight", "bias")), *(fixed[n] for n in RUNNING))
+        y, *moved = rule(*given, norms.BATCH_NORM_MOMENTUM, norms.BATCH_NORM_EPSILON)
+        return y, dict(zip(RUNNING, moved, strict=True))
+
+    return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
+
+
+def fused_forms() -> Iterator[Case]:
+    """Yield each fused form beside the composed one, on the same engine."""
+    gradients = _gradients(-10.0)
+    makers: dict[str, tuple[str, Callable[..., Any], Callable[[Callable[..., Any]], Problem]]] = {
+        "Adam": ("adam", optim.composed_adam, lambda rule: _updating(_adam(rule), gradients)),
+        "the average": ("move_towards", optim.composed_move_towards, _averaging),
+        **{
+            f"batch norm of {'x'.join(map(str, shape))}": (
+                "batch_norm",
+                norms.composed_batch_norm,
+                functools.partial(_normalising, shape=shape),
+            )
+            for shape in ((4, 6, 5, 3), (9, 5))
+        },
+    }
+    for where, (name, composed, problem) in makers.items():
+        ours, theirs = problem(_fused(name, composed)), problem(composed)
+        yield Case("fused forms", where, solving(ours), OPERATION, by_order,
+                   expected=solving(theirs)[0], fused=name)  # fmt: skip
