@@ -255,6 +255,6 @@ def test_cache_is_the_platforms_unless_named(monkeypatch):
     import pooch
 
     monkeypatch.delenv("GANBARU_CACHE")
-    from ganbaru.data._find import cache as folder
+    from ganbaru.files import cache as folder
 
     assert folder() == Path(pooch.os_cache("ganbaru"))

@@ -46,7 +46,7 @@ ALLOWED = {
     "networks.*": ["nn", "norms", "ops", "errors", "networks.*"],
     "conditioning": ["nn", "norms", "ops", "errors"],
     "step": ["nn", "ops", "optim", "penalties"],
-    "engines": ["gpus", "libraries", "registry", "errors"],
+    "engines": ["files", "gpus", "libraries", "registry", "errors"],
     "libraries": ["errors"],
     "gpus": [],
     "files": ["errors"],

@@ -10,6 +10,15 @@ from pathlib import Path
 from ganbaru.errors import InputError
 
 
+def cache() -> Path:
+    """Return the folder for what can be had again: $GANBARU_CACHE or the platform's own."""
+    if named := os.environ.get("GANBARU_CACHE"):
+        return Path(named).expanduser()
+    import pooch  # 80 ms, and only needed here
+
+    return Path(pooch.os_cache("ganbaru"))
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn the system's refusal to write `path` into an InputError that says what to do."""

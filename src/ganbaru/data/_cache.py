@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru.data._find import cache
 from ganbaru.data._fit import RULE
 from ganbaru.data._sink import HEADER, Sink, unwritable
 from ganbaru.data._source import (
@@ -32,6 +31,7 @@ from ganbaru.data._source import (
     fingerprint,
 )
 from ganbaru.errors import InputError, RunError
+from ganbaru.files import cache
 
 IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
 UNFINISHED = ".unfinished-"

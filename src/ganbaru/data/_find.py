@@ -6,15 +6,7 @@ import os
 from pathlib import Path
 
 from ganbaru.errors import InputError
-
-
-def cache() -> Path:
-    """Return the folder for downloads and decoded images: $GANBARU_CACHE or the platform's own."""
-    if named := os.environ.get("GANBARU_CACHE"):
-        return Path(named).expanduser()
-    import pooch  # 80 ms, and only needed here
-
-    return Path(pooch.os_cache("ganbaru"))
+from ganbaru.files import cache
 
 
 def downloads() -> Path:
