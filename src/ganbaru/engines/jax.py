@@ -53,7 +53,7 @@ def keep_programs(folder: Path) -> None:
     A small game takes 6 s to compile and half a second to read. A folder of the user's own stays;
     where nothing can be written, nothing is kept.
     """
-    if jax.config.jax_compilation_cache_dir:
+    if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return
     cpu = hashlib.sha256(f"{platform.machine()} {_flags()}".encode()).hexdigest()[:8]
     with contextlib.suppress(OSError):
