@@ -1,5 +1,5 @@
 # make train   a virtual environment, the base install, and a first GAN, on a CPU without framework
-# make test    lint, types and the whole test suite, with all engines
+# make test    lint, types and the test suite, with all engines
 # make bench   the measurements of docs/results.md
 # On Windows, or without make: the same commands as plain pip lines are in README.md.
 
@@ -15,7 +15,7 @@ train: .venv/installed
 	.venv/bin/ganbaru train digits
 
 test: .venv-test/installed lint
-	.venv-test/bin/python -m pytest
+	.venv-test/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .

@@ -68,4 +68,3 @@ def _engines(precision: str, *without: str, every: bool = False) -> Any:
 any_engine, any_engine32 = _engines("float64"), _engines("float32")
 other_engine, other_engine32 = _engines("float64", "numpy"), _engines("float32", "numpy")
 every_engine, every_engine32 = (_engines(p, every=True) for p in ("float64", "float32"))
-every_other_engine = _engines("float64", "numpy", every=True)

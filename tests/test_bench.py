@@ -44,9 +44,15 @@ def test_gpu_says_that_there_is_none(tmp_path):
     assert "No engine computes on 'cuda' here" in done.stdout and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name,library", [("pytorch", "torch"), ("tensorflow", "tensorflow"),
-                                          ("jax", "jax")])  # fmt: skip
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "name,library",
+    [
+        ("pytorch", "torch"),
+        pytest.param("tensorflow", "tensorflow", marks=pytest.mark.compiled),
+        pytest.param("jax", "jax", marks=pytest.mark.compiled),
+    ],
+)
 def test_plain_code_learns(name, library):
     """D's loss falls below that of one which says nothing, 2 log 2: reals and fakes come apart."""
     pytest.importorskip(library)

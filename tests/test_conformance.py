@@ -17,6 +17,7 @@ from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.conformance import Plan, Report, cases, differences, judging, problems, report, updates
 from ganbaru.conformance.recording import Recorded, Tape
 from ganbaru.engines.numpy import fused, rules
+from ganbaru.libraries import Library
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
@@ -383,6 +384,8 @@ def test_wrong_input(arguments, message, tmp_path, monkeypatch):
 
 
 def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch):
-    monkeypatch.setitem(engines.LIBRARIES, "absent", ("no_such_library", "absent"))
+    monkeypatch.setitem(
+        engines.LIBRARIES, "absent", Library("no_such_library", "absent", "1.0", ())
+    )
     said = command("conformance", "--engines", "numpy,absent")
     assert said.code == 2 and "pip install 'ganbaru[absent]'" in said.err

@@ -17,8 +17,7 @@ BEFORE = 500  # steps on the first engine; then ten on the second
 # Small enough to compile in a second, and no bias stands before a norm that takes it away again:
 # its slope is rounding alone, of which Adam makes whole steps.
 GAME = {
-    "objective": "rsgan",
-    "penalty": "r1:gamma=1",
+    "conditioning": "none",
     "width": 2,
     "checkpoint_every": 8 * BEFORE,  # the batch is 8
     "sample_every": 10**6,

@@ -80,7 +80,7 @@ def test_parts_equal_the_whole(tmp_path, engine, game):
     assert len(log(whole)) == (8 if "d_steps" in options else 4)
 
 
-@pytest.mark.parametrize("engine", ["tensorflow", "jax"])
+@pytest.mark.parametrize("engine", ["tensorflow", pytest.param("jax", marks=pytest.mark.compiled)])
 def test_parts_equal_the_whole_where_steps_are_compiled(tmp_path, engine):
     """A program that is compiled anew gives the same bits."""
     pytest.importorskip(engine)
