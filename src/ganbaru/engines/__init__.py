@@ -118,7 +118,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "numpy",
             "level with PyTorch (a step takes 0.7 to 1.2 of a plain PyTorch loop's time, our "
-            "PyTorch engine 0.8 to 0.9), in half the memory, and starts seconds sooner",
+            "PyTorch engine 0.8 to 0.9; TensorFlow and JAX are slower), in half the memory, and "
+            "starts seconds sooner",
         ),
     ),
 }
