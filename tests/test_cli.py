@@ -35,7 +35,7 @@ from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
 COMMANDS = [
-    "train", "generate", "morph", "import", "presets", "describe", "data", "engines",
+    "train", "generate", "morph", "evaluate", "import", "presets", "describe", "data", "engines",
     "conformance",
 ]  # fmt: skip
 

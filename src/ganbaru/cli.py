@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[str, Command]] = {
     "train": ("train a GAN; everything lands in a run's folder", _lazily("train")),
     "generate": ("make images with a trained generator", _lazily("generate", "sampling_commands")),
     "morph": ("make a film from picture to picture", _lazily("morph", "sampling_commands")),
+    "evaluate": (
+        "score a run or images, each number with an interval",
+        _lazily("evaluate", "evaluate_commands"),
+    ),
     "import": ("begin a run with the weights of a PyTorch DCGAN", _lazily("import_weights")),
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),

@@ -9,6 +9,9 @@ the split that is asked for, it raises a `SplitError`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ganbaru.data._inspect import Inspection, contact_sheet, inspect
 from ganbaru.data._progress import progress_bar
@@ -30,12 +33,22 @@ __all__ = [
     "Progress",
     "Sizes",
     "Source",
+    "Want",
     "contact_sheet",
     "inspect",
+    "in_memory",
     "load",
     "of_arrays",
     "progress_bar",
+    "silent",
 ]
+
+
+def in_memory(name: str, images: NDArray[Any]) -> Source:
+    """Return a source of images (N, H, W, C) in memory; raises InputError if they are not bytes."""
+    from ganbaru.data import _cache
+
+    return _cache.source(of_arrays(name, images), Want(), silent)
 
 
 def load(

@@ -179,6 +179,11 @@ def checked(
 
 def _checked_images(name: str, images: NDArray[Any]) -> Images:
     expected = "expected uint8 (N, H, W, C) with 1 or 3 channels, or uint8 (N, H, W)"
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise InputError(
+            f"{name}: some of the images hold NaN or infinity, as of a generator that diverged; "
+            f"{expected}."
+        )
     if images.dtype != np.uint8:
         advice = "turn values into bytes 0..255 first, for example (255 * x).round().astype('u1')"
         raise InputError(f"{name}: images are {images.dtype}; {expected}: {advice}.")
