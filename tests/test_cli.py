@@ -35,8 +35,8 @@ from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
 COMMANDS = [
-    "train", "generate", "morph", "evaluate", "import", "presets", "describe", "data", "engines",
-    "conformance",
+    "train", "generate", "morph", "evaluate", "compare", "import", "presets", "describe", "data",
+    "engines", "conformance",
 ]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ ALLOWED = {
     "files": ["errors"],
     "grids": ["media", "errors", "training"],  # training for types alone
     "held_out": ["config", "data*", "draw", "errors", "model", "ops", "training"],  # and here
+    "milestones": ["data*", "errors", "files", "metrics*", "training"],  # and here
     "tensorboard": ["errors", "files", "grids", "media", "records", "training"],  # and here
     "history": ["files", "grids", "media", "step", "training"],
     "timelapse": ["files", "gif", "grids", "media", "training"],
@@ -74,11 +75,12 @@ FORBIDDEN = {
     "importing": ["callbacks", "sample", "cli", "*commands", "options"],
     "fitting": ["training", "building", "importing", "sample", "cli", "*commands", "options"],
     "sample": ["training", "callbacks", "cli", "*commands", "options", "output", "film"],
-    "metrics*": ["training", "building", "callbacks", "cli", "*commands", "options", "serve*"],
+    "metrics*": ["training", "building", "callbacks", "tournament*", "cli", "*commands", "options"],
     "model": ["training", "callbacks", "sample", "cli", "*commands", "options"],
     "draw": ["training", "callbacks", "sample", "model", "cli", "*commands", "options"],
     "checkpoint": ["training", "callbacks", "sample", "model", "step", "runs"],
     "config": ["training", "callbacks", "sample", "model", "step", "runs", "options"],
+    "tournament*": ["cli", "*commands", "options", "serve*"],
     "*": ["__main__"],
 }
 

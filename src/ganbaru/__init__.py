@@ -16,6 +16,7 @@ _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
     "PRESETS": "presets",
+    "compare": "tournament",
     "evaluate": "metrics.evaluating",
     "from_preset": "config",
     "Generator": "sample",

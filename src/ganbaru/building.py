@@ -12,6 +12,7 @@ from ganbaru import (
     engines,
     files,
     held_out,
+    milestones,
     model,
     rules,
     runs,
@@ -31,7 +32,7 @@ from ganbaru.training import Run, about
 
 def build(config: Config, progress: data.Progress | None = None) -> Run:
     """Build a new run, or the one to go on with, from its configuration."""
-    _check_total(config)
+    _check_asked(config)
     if config.tensorboard:
         tensorboard.check()
     engine = engines.load(config.engine, config.device, config.precision)
@@ -58,7 +59,9 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
         _go_on(run, first)
     else:
         run.state = step.start(game, to_engine(engine, first))
-        runs.prepare(folder, config.overwrite)
+    run.examiner = milestones.load(run, progress or data.silent)
+    if not config.resume:
+        runs.prepare(folder, config.overwrite)  # the last that may refuse: it deletes
     with files.replacing(folder.config) as temporary:
         temporary.write_text(to_yaml(kept), encoding="utf-8")
     return run
@@ -139,7 +142,7 @@ def _say(about: dict[str, object]) -> str:
     return f"{about['name']} {about['shape']} ({str(about['fingerprint'])[:12]})"
 
 
-def _check_total(config: Config) -> None:
+def _check_asked(config: Config) -> None:
     if not config.data:
         raise InputError(
             f"The preset {config.preset!r} trains on your own pictures: say where they are with "
@@ -147,6 +150,8 @@ def _check_total(config: Config) -> None:
         )
     if not (config.steps or config.images or config.epochs or config.minutes):
         raise InputError("Say how long to train: --steps, --images, --epochs or --minutes.")
+    if config.patience and not config.evaluate_every:
+        raise InputError("--patience counts scorings: say how often with --evaluate-every N.")
     if config.resume and not config.run:
         raise InputError("--resume needs --run, the folder of the run to go on with.")
 

@@ -96,8 +96,8 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
 
 
 def found(folder: Path) -> list[Path]:
-    """List a folder's checkpoints, oldest first."""
-    return sorted(folder.glob("*.safetensors"))
+    """List a folder's checkpoints, oldest first; the best, which has a name, is not among them."""
+    return sorted(path for path in folder.glob("*.safetensors") if path.stem.isdigit())
 
 
 def check_fits(path: Path, loaded: Groups, expected: Groups) -> None:

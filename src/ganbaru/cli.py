@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         "score a run or images, each number with an interval",
         _lazily("evaluate", "evaluate_commands"),
     ),
+    "compare": (
+        "hold a tournament: which preset or option is better, and how sure that is",
+        _lazily("compare", "compare_commands"),
+    ),
     "import": ("begin a run with the weights of a PyTorch DCGAN", _lazily("import_weights")),
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),

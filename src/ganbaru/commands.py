@@ -37,7 +37,7 @@ def train(arguments: Sequence[str]) -> int:
     finally:
         bar.close()
     print(_closing(run))
-    return 0 if run.share >= 1 else interrupted.exit_code
+    return 0 if run.finished else interrupted.exit_code
 
 
 def import_weights(arguments: Sequence[str]) -> None:
@@ -89,8 +89,8 @@ def _length(config: Config) -> str:
 def _closing(run: Run) -> str:
     folder, path = run.folder, shlex.quote(str(run.folder.path))
     speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
-    if run.share >= 1:
-        first = f"Done: {speed}."
+    if run.finished:
+        first = f"Done: {speed}." + (f"\n{run.stopped}" if run.stopped else "")
     else:
         first = (
             f"Stopped early and saved: {speed}. Go on with:\n  ganbaru train --run {path} --resume"
@@ -101,9 +101,11 @@ def _closing(run: Run) -> str:
         *([("by class", folder.class_timelapses)] if folder.class_timelapses.exists() else []),
         ("history", folder.history),
         ("loss plot", folder.losses),
+        *([("score plot", folder.scores)] if folder.scores.exists() else []),
         ("log", folder.log),
         *([("TensorBoard", folder.tensorboard)] if run.config.tensorboard else []),
         ("checkpoint", folder.checkpoint(run.images)),
+        *([("best", folder.best)] if folder.best.exists() else []),
     ]
     files = "\n".join(f"  {name:12}{path}" for name, path in rows)
     return f"{first}\n{files}\nMore images: ganbaru generate {path} -n 64 -o images.png"

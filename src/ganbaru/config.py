@@ -97,6 +97,13 @@ class Config:
     held_out: int = _option(
         1_000, "test images on which both losses are logged after each sample grid; 0 for none"
     )
+    evaluate_every: int = _option(
+        0, "images between two scorings of the averaged generator; 0 for none"
+    )
+    evaluate_images: int = _option(2_000, "images that it is scored by, at most")
+    patience: int = _option(
+        0, "end after so many scorings in a row without a better Fréchet distance; 0 for never"
+    )
     tensorboard: bool = _option(False, "also write records for TensorBoard (an extra to install)")
 
     def __post_init__(self) -> None:
@@ -166,7 +173,11 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
     **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
-    "held_out": ("a whole number from 0", lambda value: value >= 0),
+    **dict.fromkeys(
+        ("held_out", "evaluate_every", "patience"),
+        ("a whole number from 0", lambda value: value >= 0),
+    ),
+    "evaluate_images": ("a whole number from 50", lambda value: value >= 50),
     **dict.fromkeys(
         ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every",
          "checkpoint_every", "keep"),

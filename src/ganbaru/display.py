@@ -45,7 +45,7 @@ class Display:
     def end(self, run: Run) -> None:
         """Take the bar away."""
         self.close()
-        if run.share < 1:
+        if not run.finished:
             self._say("Stopping and saving; press Ctrl-C again to end at once.")
 
     def close(self) -> None:
@@ -60,6 +60,7 @@ class Display:
             f"{line['images_per_second']:.0f}/s  D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
             f"real {line['real_score']:+.2f}  fake {line['fake_score']:+.2f}"
         )
+        numbers += f"  Fréchet {line['frechet']:.3g}" if "frechet" in line else ""
         part, seconds = int(self.PARTS * self.now[0]), line["seconds"]
         if self.bar:
             self.bar.update(self.task, numbers=numbers)

@@ -35,7 +35,7 @@ def _parser() -> options.Parser:
     parser.add_argument("--weights", type=str, default=None, metavar="PATH",
                         help="the file of Inception's weights")  # fmt: skip
     parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
-                        help="newest, or the number of images it was written at")  # fmt: skip
+                        help="newest, best, or the number of images it was written at")  # fmt: skip
     parser.add_argument("--engine", type=str, default="numpy", help="what makes a run's images")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, cuda:1 or mps")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")

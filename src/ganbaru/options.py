@@ -112,6 +112,18 @@ def config(
     return _configured(parser, arguments, only)[0]
 
 
+def given(
+    parser: Parser, arguments: Sequence[str], only: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parse arguments: the fields named `only` that were given, and what else the parser knows."""
+    for field in dataclasses.fields(Config):
+        if field.name in only:
+            _add(parser, field)
+    found = dict(vars(parser.parse_args(list(arguments))))
+    fields = {name: found.pop(name) for name in only if name in found}
+    return fields, found
+
+
 def importing(description: str, arguments: Sequence[str]) -> tuple[Config, dict[str, str]]:
     """Build the configuration of `import`, whose words are files: the preset is a flag there.
 

@@ -36,3 +36,37 @@ def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
     below.set_xlabel("real images shown")
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+# A colour for each score from 0 to 1, in the order of their legend.
+SHARES = {
+    "precision": "tab:blue",
+    "recall": "tab:red",
+    "density": "tab:green",
+    "coverage": "tab:purple",
+}
+
+
+def scores(lines: Sequence[dict[str, float]], floors: dict[str, float], path: Path) -> None:
+    """Plot the scores of a log over images as PNG; dotted is what real images get."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    images, distances = _series(lines, "frechet")
+    best = min(range(len(images)), key=distances.__getitem__)
+    above.plot(images, distances, "o-", color="tab:orange", label="made", markersize=4, linewidth=1)
+    above.plot(images[best], distances[best], "*", color="black", label="best", markersize=12)
+    above.axhline(floors["frechet"], color="tab:orange", linestyle=":", label="real images")
+    above.set_ylabel("Fréchet distance")
+    above.set_ylim(bottom=0)
+    for name, colour in SHARES.items():
+        below.plot(*_series(lines, name), "o-", color=colour, label=name, markersize=4, linewidth=1)
+        below.axhline(floors[name], color=colour, linestyle=":", linewidth=1)
+    below.set_ylabel("share")
+    below.set_xlabel("real images shown (dotted: what real images get)")
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

@@ -6,7 +6,8 @@ import json
 import math
 from collections.abc import Callable, Sequence
 
-from ganbaru import checkpoint, files, held_out
+from ganbaru import checkpoint, files, held_out, milestones
+from ganbaru.errors import InputError
 from ganbaru.step import Report
 from ganbaru.training import Run
 
@@ -25,16 +26,63 @@ class Every:
         return self.passed > before
 
 
+class Scores:
+    """Scores the run in the first full line of the log after each milestone, and keeps the best.
+
+    All that it goes by is in the log: a run that goes on has the best score and the patience that
+    an uninterrupted one would have. A short last line has no scores, since going on drops it.
+    """
+
+    def start(self, run: Run, kept: Sequence[Line]) -> None:
+        """Find the best score so far; refuses to go on with a run whose patience is at its end."""
+        if not run.examiner:
+            return
+        milestones.record(run)
+        self.every = Every(run.config.evaluate_every, int(kept[-1]["images"]) if kept else 0)
+        self.best, self.stale = math.inf, 0
+        for line in kept:
+            if milestones.MEASURE in line:
+                self._better(line[milestones.MEASURE])
+        self._consider(run)
+        if run.stopped:
+            raise InputError(
+                f"{run.stopped} To go on with {run.folder.path}, give a larger --patience, or 0."
+            )
+
+    def values(self, run: Run) -> Line:
+        """Return the scores if they are due."""
+        due = run.examiner and self.every.due(run.images)
+        return run.examiner.values(run) if run.examiner and due else {}
+
+    def heard(self, run: Run, values: Line) -> None:
+        """Keep the run as it is now if its score is the best so far; stop it if patience ends."""
+        if milestones.MEASURE in values:
+            if self._better(values[milestones.MEASURE]):
+                run.save(run.folder.best)
+            self._consider(run)
+
+    def _better(self, score: float) -> bool:
+        better = score < self.best
+        self.best, self.stale = (score, 0) if better else (self.best, self.stale + 1)
+        return better
+
+    def _consider(self, run: Run) -> None:
+        if 0 < run.config.patience <= self.stale:
+            run.stopped = f"No better score in the last {self.stale} scorings: {self.best:.4g}."
+
+
 class Log:
     """Writes a line to log.jsonl every so many images, each number the mean since the last line.
 
     What is not in a line yet is in the run's `reports` and so in its checkpoints: a run that goes
     on writes the lines that an uninterrupted one would have written. The first line after each
-    milestone of the sample grids also has the held-out losses.
+    milestone of the sample grids also has the held-out losses, and that after each milestone of
+    the scores the scores.
     """
 
     def __init__(self, listeners: Sequence[Callable[[Line], None]] = ()) -> None:
         self.listeners = listeners
+        self.scores = Scores()
 
     def start(self, run: Run) -> None:
         """Open the log as it was at the checkpoint; later lines and a short last one go."""
@@ -45,26 +93,30 @@ class Log:
         self.milestones = Every(run.config.sample_every, int(kept[-1]["images"]) if kept else 0)
         with files.replacing(run.folder.log) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self.scores.start(run, kept)
 
     def step(self, run: Run, report: Report) -> None:
         """Collect a step's numbers; write a line when one is due."""
         run.reports.append(report)
         if self.every.due(run.images):
-            self._write(run)
+            scores = self.scores.values(run)
+            self._write(run, scores)
             run.reports.clear()
+            self.scores.heard(run, scores)
 
     def end(self, run: Run) -> None:
         """Write what has gathered since the last line."""
         if run.reports:
-            self._write(run)
+            self._write(run, {})
 
-    def _write(self, run: Run) -> None:
+    def _write(self, run: Run, scores: Line) -> None:
         means = {
             name: math.fsum(float(report[name]) for report in run.reports) / len(run.reports)
             for name in run.reports[0]
         }
         if self.milestones.due(run.images):
             means |= held_out.losses(run)
+        means |= scores
         if broken := [name for name, value in means.items() if not math.isfinite(value)]:
             raise run.diverged(", ".join(broken))
         images, seconds = self.last
@@ -124,7 +176,10 @@ class LossPlot:
         """Nothing to do."""
 
     def end(self, run: Run) -> None:
-        """Draw losses and mean scores over images."""
+        """Draw losses and mean logits over images, and another plot of the scores if there are."""
         from ganbaru import plots
 
-        plots.losses(read_log(run), run.folder.losses)
+        lines = read_log(run)
+        plots.losses(lines, run.folder.losses)
+        if run.examiner and any(milestones.MEASURE in line for line in lines):
+            plots.scores(lines, run.examiner.floors, run.folder.scores)

@@ -37,6 +37,21 @@ class Folder:
         return self.path / "checkpoints"
 
     @property
+    def best(self) -> Path:
+        """The checkpoint with the best score."""
+        return self.checkpoints / "best.safetensors"
+
+    @property
+    def milestones(self) -> Path:
+        """What the scores in the log depend on, and what real images get; JSON."""
+        return self.path / "milestones.json"
+
+    @property
+    def scores(self) -> Path:
+        """The plot of the scores in the log."""
+        return self.path / "scores.png"
+
+    @property
     def samples(self) -> Path:
         """The folder of the sample grids."""
         return self.path / "samples"
@@ -138,11 +153,13 @@ def existing(name: str | Path) -> Folder:
 
 
 def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
-    """Find a checkpoint: a file itself, a run's newest, or the one at a number of images."""
+    """Find a checkpoint: a file itself, a run's newest or best, or that at a number of images."""
     if Path(name).suffix == ".safetensors":
         return Path(name)
     folder = existing(name)
     there = checkpoint.found(folder.checkpoints)
+    if which == "best" and folder.best.exists():
+        return folder.best
     if not there:
         raise InputError(
             f"The run {folder.path} has no checkpoint yet: start it again with --overwrite."
@@ -152,7 +169,10 @@ def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
     matches = [path for path in there if which.isdigit() and int(path.stem) == int(which)]
     if not matches:
         known = ", ".join(str(int(path.stem)) for path in there)
-        raise InputError(f"There is no checkpoint {which!r} in {folder.path}. At images: {known}.")
+        best = " The best is kept by runs that train with --evaluate-every." * (which == "best")
+        raise InputError(
+            f"There is no checkpoint {which!r} in {folder.path}. At images: {known}.{best}"
+        )
     return matches[0]
 
 

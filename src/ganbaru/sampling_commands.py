@@ -51,8 +51,8 @@ def _generating() -> options.Parser:
                         help="below 1: latents drawn towards their mean, for fewer odd pictures "
                         "and less variety")  # fmt: skip
     parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
-                        help="newest, the number of images it was written at, or all, each into "
-                        "a file with that number in its name")  # fmt: skip
+                        help="newest, best, the number of images it was written at, or all, each "
+                        "into a file with that number in its name")  # fmt: skip
     _add_engine(parser)
     parser.add_argument("-o", "--output", type=str, default="images.png", metavar="PATH",
                         help=".png for a grid, .npz for arrays, or a folder of PNGs")  # fmt: skip

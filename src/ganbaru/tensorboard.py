@@ -24,6 +24,11 @@ TAGS = {
     "held_out_d_loss": "held_out/d",
     "held_out_g_loss": "held_out/g",
     "images_per_second": "images_per_second",
+    "frechet": "milestones/frechet",
+    "precision": "milestones/precision",
+    "recall": "milestones/recall",
+    "density": "milestones/density",
+    "coverage": "milestones/coverage",
 }
 
 

@@ -24,6 +24,7 @@ from ganbaru.draw import Draw
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
 from ganbaru.held_out import HeldOut
+from ganbaru.milestones import Examiner
 from ganbaru.runs import Folder
 from ganbaru.sample import Generator
 from ganbaru.step import Game, Report, State
@@ -47,6 +48,9 @@ class Run:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     held_out: HeldOut | None = None
+    examiner: Examiner | None = None
+    aside: float = 0.0  # seconds of this session that were spent on scores, not on training
+    stopped: str = ""  # why the run ended before its totals, if it did so by itself
     reports: list[Report] = field(default_factory=list)  # of the steps since the log's last line
 
     @property
@@ -61,6 +65,11 @@ class Run:
         ]
         return max(shares)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end: a total is reached, or it stopped by itself."""
+        return self.share >= 1 or bool(self.stopped)
+
     def generator(self) -> Generator:
         """Return the generator whose weights are the running average."""
         return Generator(
@@ -73,8 +82,8 @@ class Run:
             classes=self.classes,
         )
 
-    def save(self) -> None:
-        """Write a checkpoint of this moment."""
+    def save(self, path: Path | None = None) -> None:
+        """Write a checkpoint of this moment, where one of so many images lies or at `path`."""
         groups = {group: self.fetched(group) for group in self.state}
         header = checkpoint.Header(
             version=__version__,
@@ -85,7 +94,7 @@ class Run:
             data=about(self.source),
             reports=[{name: float(x) for name, x in report.items()} for report in self.reports],
         )
-        checkpoint.save(self.folder.checkpoint(self.images), groups, header)
+        checkpoint.save(path or self.folder.checkpoint(self.images), groups, header)
 
     def fetched(self, group: str) -> dict[str, np.ndarray]:
         """Fetch a group of the state in NumPy; raises RunError if it holds NaN or infinity."""
@@ -144,14 +153,14 @@ def _loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], boo
     play = run.engine.compile(functools.partial(step.play, run.game), consumes=True)
     for callback in callbacks:
         callback.start(run)
-    while run.share < 1 and not interrupted():
+    while not run.finished and not interrupted():
         batches = run.draw.step(run.step)
         factor = run.schedule(run.images)
         paces = step.paces(run.game, run.step, len(batches.d), factor)
         run.state, report = play(run.state, batches, paces)
         run.step += 1
         run.images += batches.images
-        run.seconds = before + time.perf_counter() - began
+        run.seconds = before + time.perf_counter() - began - run.aside
         for callback in callbacks:
             callback.step(run, report)
     for callback in callbacks:

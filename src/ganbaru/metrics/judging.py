@@ -94,7 +94,7 @@ class Judge:
         floors = self._floors(len(images), labels is not None)
         scores = {name: _score(name, values[name], errors[name], floors[name], spread.get(name))
                   for name in values}  # fmt: skip
-        passport = self._passport(len(images), images.shape[1:])
+        passport = self.passport(len(images), images.shape[1:])
         notes = self.notes + self._fewer(len(images))
         return Evaluation(subject, origin, passport, scores, self._classes(fake), notes)
 
@@ -159,7 +159,8 @@ class Judge:
         pairs = zip(shares.tolist(), self.truth.shares.tolist(), strict=True)
         return dict(zip(self.reals.source.classes, pairs, strict=True))
 
-    def _passport(self, fakes: int, shape: tuple[int, ...]) -> Passport:
+    def passport(self, fakes: int, shape: tuple[int, ...]) -> Passport:
+        """Say what the scores of `fakes` images (H, W, C) depend on."""
         about, reals = self.scorer.about, self.reals
         here, there = "x".join(map(str, shape)), "x".join(map(str, about.shape))
         held_out = min(len(reals.held_out), fakes)
