@@ -143,7 +143,7 @@ G = ["train", "--data", "good.npz", "--batch", "8", "--width", "4", "--steps", "
 
 CASES: list[tuple[list[str], list[str]]] = [
     # Names.
-    (["trian"], ["command 'trian'", "Did you mean 'train'?", "Known: compare, conformance, data"]),
+    (["trian"], ["command 'trian'", "Did you mean 'train'?", "Known: authenticity, compare, "]),
     (["train", "digts"], ["preset 'digts'", "'digits'", "ganbaru presets"]),
     (["train", "--bacth", "8"], ["no option --bacth", "'--batch'", "ganbaru train --help"]),
     (["train", "--d_steps", "2"], ["no option --d_steps", "Did you mean '--d-steps'"]),

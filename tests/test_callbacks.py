@@ -15,14 +15,15 @@ from ganbaru.config import to_yaml
 def test_order_of_habits():
     """The log comes before the checkpoint, which then holds nothing of the line just written."""
     names = [type(habit).__name__ for habit in callbacks.standard(callbacks.Display(io.StringIO()))]
-    assert names == ["Display", "Log", "Checkpoints", "Samples", "History", "LossPlot"]
-    assert len(callbacks.standard()) == 5
+    assert names == ["Display", "Log", "Checkpoints", "Samples", "History", "LossPlot", "Report"]
+    assert len(callbacks.standard()) == 6
 
 
 def test_closing_lines_name_what_there_is(tmp_path):
     expected = {
-        "none": ["sample grid", "time-lapse", "history", "loss plot", "log", "checkpoint"],
-        "planes": ["sample grid", "time-lapse", "by class", "history", "loss plot", "log",
+        "none": ["report", "sample grid", "time-lapse", "history", "loss plot", "log",
+                 "checkpoint"],
+        "planes": ["report", "sample grid", "time-lapse", "by class", "history", "loss plot", "log",
                    "checkpoint"],
     }  # fmt: skip
     for conditioning, names in expected.items():

@@ -35,8 +35,8 @@ from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
 COMMANDS = [
-    "train", "generate", "morph", "evaluate", "compare", "import", "presets", "describe", "data",
-    "engines", "conformance",
+    "train", "generate", "morph", "evaluate", "compare", "authenticity", "report", "import",
+    "presets", "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_a_visit(tmp_path):
     assert re.search(r"^run +runs/first, from the start until 4 steps$", said.out, re.MULTILINE)
     assert "Done: 256 images, 4 steps in" in said.out
     files = re.findall(r"^  [a-z -]+ (runs/\S+)$", said.out, re.MULTILINE)
-    assert len(files) == 7 and all((tmp_path / name).exists() for name in files)
+    assert len(files) == 8 and all((tmp_path / name).exists() for name in files)
     more = re.search(r"^More images: ganbaru (.*)$", said.out, re.MULTILINE).group(1)
     said = process(*more.split(), cwd=tmp_path)
     assert said == (0, "64 images, seeds 0 to 63: images.png\n", "")

@@ -164,7 +164,7 @@ def test_run_folder(tmp_path):
     run = training.train(tiny(tmp_path))
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "log.jsonl", "checkpoints", "samples", "timelapse.gif", "timelapse",
-        "history.png", "losses.png",
+        "history.png", "losses.png", "about.json", "report.html",
     }  # fmt: skip
     assert sorted(grids(run)) == [0, 40, 80, 96]
     assert [path.stem for path in checkpoint.found(run / "checkpoints")] == ["0000000096"]

@@ -16,6 +16,7 @@ _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
     "PRESETS": "presets",
+    "authenticity": "metrics.authenticity",
     "compare": "tournament",
     "evaluate": "metrics.evaluating",
     "from_preset": "config",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ganbaru.display import Display
 from ganbaru.history import History
 from ganbaru.records import Checkpoints, Log, LossPlot
+from ganbaru.report import Report
 from ganbaru.samples import Samples
 from ganbaru.tensorboard import TensorBoard
 from ganbaru.timelapse import TimeLapse
@@ -17,6 +18,7 @@ __all__ = [
     "History",
     "Log",
     "LossPlot",
+    "Report",
     "Samples",
     "TensorBoard",
     "TimeLapse",
@@ -30,4 +32,5 @@ def standard(display: Display | None = None) -> list[Callback]:
     board = TensorBoard()
     log = Log([*([display.line] if display else []), board.line])
     # A second Ctrl-C may cut the last habits short: the checkpoint comes before the pictures.
-    return [*shown, log, Checkpoints(), Samples([TimeLapse(), board]), History(), LossPlot()]
+    samples = Samples([TimeLapse(), board])
+    return [*shown, log, Checkpoints(), samples, History(), LossPlot(), Report()]

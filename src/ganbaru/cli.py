@@ -35,6 +35,14 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         "hold a tournament: which preset or option is better, and how sure that is",
         _lazily("compare", "compare_commands"),
     ),
+    "authenticity": (
+        "look for copies of training images",
+        _lazily("examine", "authenticity_commands"),
+    ),
+    "report": (
+        "write a run's report: one HTML file, for any browser",
+        _lazily("report", "report_commands"),
+    ),
     "import": ("begin a run with the weights of a PyTorch DCGAN", _lazily("import_weights")),
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),

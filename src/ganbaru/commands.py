@@ -96,6 +96,7 @@ def _closing(run: Run) -> str:
             f"Stopped early and saved: {speed}. Go on with:\n  ganbaru train --run {path} --resume"
         )
     rows = [
+        ("report", folder.report),
         ("sample grid", folder.sample(run.images)),
         ("time-lapse", folder.timelapse),
         *([("by class", folder.class_timelapses)] if folder.class_timelapses.exists() else []),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ganbaru import checkpoint, files, held_out, milestones
 from ganbaru.errors import InputError
+from ganbaru.runs import Folder
 from ganbaru.step import Report
 from ganbaru.training import Run
 
@@ -89,7 +90,7 @@ class Log:
         self.every = Every(run.config.log_every, run.images)
         self.last = (run.images, run.seconds)
         whole = run.images - (1 if run.reports else 0)
-        kept = [line for line in read_log(run) if line["images"] <= whole]
+        kept = [line for line in read_log(run.folder) if line["images"] <= whole]
         self.milestones = Every(run.config.sample_every, int(kept[-1]["images"]) if kept else 0)
         with files.replacing(run.folder.log) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
@@ -130,11 +131,11 @@ class Log:
             listener(line)
 
 
-def read_log(run: Run) -> list[Line]:
+def read_log(folder: Folder) -> list[Line]:
     """Read a run's log; a last line cut short by a crash is left out."""
     lines: list[Line] = []
-    if run.folder.log.exists():
-        for text in run.folder.log.read_text().splitlines():
+    if folder.log.exists():
+        for text in folder.log.read_text().splitlines():
             try:
                 lines.append(json.loads(text))
             except ValueError:
@@ -179,7 +180,7 @@ class LossPlot:
         """Draw losses and mean logits over images, and another plot of the scores if there are."""
         from ganbaru import plots
 
-        lines = read_log(run)
+        lines = read_log(run.folder)
         plots.losses(lines, run.folder.losses)
         if run.examiner and any(milestones.MEASURE in line for line in lines):
             plots.scores(lines, run.examiner.floors, run.folder.scores)

@@ -81,6 +81,16 @@ class Folder:
         """The plot of the log."""
         return self.path / "losses.png"
 
+    @property
+    def about(self) -> Path:
+        """What the report is told of data and machine, JSON."""
+        return self.path / "about.json"
+
+    @property
+    def report(self) -> Path:
+        """The report: one HTML file."""
+        return self.path / "report.html"
+
     def checkpoint(self, images: int) -> Path:
         """Where the checkpoint at `images` lies."""
         return self.checkpoints / f"{images:010d}.safetensors"

@@ -65,7 +65,7 @@ class TensorBoard:
             # Files of the same second are read in the order of their names.
             self.writer = EventsWriter(str(self.folder / "events"), f".{run.images:010d}")
         self._write(Event(step=run.images, session_log=SessionLog(status=SessionLog.START)))
-        for line in read_log(run):
+        for line in read_log(run.folder):
             if line["images"] == run.images:
                 self.line(line)
         if run.folder.sample(run.images).exists():

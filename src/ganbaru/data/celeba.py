@@ -8,6 +8,7 @@ from ganbaru.data import _local
 from ganbaru.data._source import Original, Progress
 
 SHAPE, CLASSES = (218, 178, 3), 0  # of an image (H, W, C); told without the files
+LICENCE = "for research that is not commercial, as its authors say"
 
 
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:

@@ -12,6 +12,7 @@ from ganbaru.errors import RunError
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
 SHAPE, CLASSES = (32, 32, 3), 10  # of an image (H, W, C); told without the files
+LICENCE = "no licence stated; its authors ask to cite Krizhevsky 2009"
 
 
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:

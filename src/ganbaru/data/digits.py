@@ -10,6 +10,7 @@ from ganbaru.data._cache import kept
 from ganbaru.data._source import Arrays, Original, Progress, checked, of_reader
 
 SHAPE, CLASSES = (8, 8, 1), 10  # of an image (H, W, C); told without the files
+LICENCE = "CC BY 4.0, as the UCI repository says (Alpaydin and Kaynak 1998)"
 
 
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:

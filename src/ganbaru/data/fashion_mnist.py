@@ -8,6 +8,7 @@ from ganbaru.data import _published
 from ganbaru.data._source import Original, Progress
 
 SHAPE, CLASSES = (28, 28, 1), 10  # of an image (H, W, C); told without the files
+LICENCE = "MIT licence, Zalando SE"
 
 FASHION_MNIST = _published.Published(
     name="fashion-mnist",

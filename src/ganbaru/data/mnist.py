@@ -8,6 +8,7 @@ from ganbaru.data import _published
 from ganbaru.data._source import Original, Progress
 
 SHAPE, CLASSES = (28, 28, 1), 10  # of an image (H, W, C); told without the files
+LICENCE = "LeCun, Cortes and Burges; usually taken to be under CC BY-SA 3.0"
 
 MNIST = _published.Published(
     name="mnist",

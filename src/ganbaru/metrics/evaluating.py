@@ -92,7 +92,7 @@ def judge_for(
         )
     own = vars(registry.module("data", str(what))) if what in registry.names("data") else {}
     make = pick("scorer", scorer, _makers(own, weights))
-    source, test = _reals(entrant, what, data_dir, progress)
+    source, test = reals(entrant, what, data_dir, progress)
     limit = int(min(entrant.most, own.get("SCORED_COUNT", COUNT)))
     return judge(source, test, make, number=number, limit=limit, seed=seed, progress=progress)
 
@@ -111,7 +111,7 @@ def _makers(own: dict[str, Any], weights: str | Path | None) -> dict[str, scorer
     return makers
 
 
-def _reals(
+def reals(
     entrant: Entrant, what: str | Path, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
     """Load training and test images as the entrant's are: by the rule that training uses."""

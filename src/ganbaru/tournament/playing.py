@@ -57,7 +57,7 @@ class Scoring:
         if not run.finished:
             return
         assert run.examiner
-        floors, lines = run.examiner.floors, [x for x in read_log(run) if MEASURE in x]
+        floors, lines = run.examiner.floors, [x for x in read_log(run.folder) if MEASURE in x]
         if lines and lines[-1]["images"] == run.images:  # scored at this very moment
             values = {name: lines[-1][name] for name in floors}
         else:

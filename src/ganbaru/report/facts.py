@@ -1,0 +1,91 @@
+"""What a report is made of: all that a run's folder tells, read back from its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganbaru import __version__, checkpoint, files, nn, runs
+from ganbaru.config import Config, from_fields, load_yaml
+from ganbaru.errors import InputError
+from ganbaru.metrics import authenticity, passport
+from ganbaru.metrics.authenticity import Authenticity
+from ganbaru.metrics.passport import Evaluation
+from ganbaru.records import Line, read_log
+from ganbaru.runs import Folder
+from ganbaru.training import Run
+from ganbaru.training import about as about_data
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run as its folder tells of it."""
+
+    folder: Folder
+    config: Config
+    data: dict[str, Any]  # name, fingerprint, classes, shape, and the count where it is known
+    made: dict[str, Any]  # by which machine and versions; {} where that was not written down
+    log: list[Line]
+    grids: list[Path]
+    scores: list[Evaluation]
+    authenticity: Authenticity | None
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.path.resolve().name
+
+
+def note(run: Run) -> None:
+    """Write down what only the run itself knows: its data, its networks, its machine."""
+    players = ("generator", "discriminator")
+    found = {
+        "data": {**about_data(run.source), "count": len(run.source.images)},
+        "made": {
+            "ganbaru": __version__,
+            "engine": run.engine.describe(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "system": f"{platform.system()} {platform.machine()}",
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1,
+            "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
+        },
+    }  # fmt: skip
+    with files.replacing(run.folder.about) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def read(folder: Folder) -> Facts:
+    """Read a run's folder; raises InputError where a file in it is damaged."""
+    found = _about(folder)
+    return Facts(
+        folder=folder,
+        config=from_fields(load_yaml(folder.config)),
+        data=found["data"],
+        made=found["made"],
+        log=read_log(folder),
+        grids=sorted(folder.samples.glob("[0-9]*.png")),
+        scores=passport.stored(folder.path),
+        authenticity=authenticity.stored(folder.path),
+    )
+
+
+def _about(folder: Folder) -> dict[str, Any]:
+    """Return what `note` wrote; a run of before has it in its checkpoints, without the machine."""
+    if not folder.about.exists():
+        return {"data": checkpoint.load(runs.find_checkpoint(folder.path))[1].data, "made": {}}
+    try:
+        found = json.loads(folder.about.read_text(encoding="utf-8"))
+        return {"data": dict(found["data"]), "made": dict(found["made"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder.about} cannot be read ({type(error).__name__}). Delete it: the report takes "
+            f"what it needs from a checkpoint then."
+        ) from error
