@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,7 +69,7 @@ def commands(text: str) -> Iterator[list[str]]:
     """Yield the words after `ganbaru` of each command line in the fenced blocks."""
     for line in "\n".join(blocks(text)).splitlines():
         if found := re.match(r"(?:\S*/)?ganbaru (.+?)(?:\s+#.*)?$", line):
-            yield found.group(1).split()
+            yield shlex.split(found.group(1))
 
 
 def links(document: Path) -> list[Path]:

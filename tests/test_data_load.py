@@ -21,7 +21,7 @@ def python(code: str, **options) -> str:
 
 def test_known_sets_are_the_public_files():
     assert registry.names("data") == [
-        "cat-faces", "celeba", "cifar10", "digits", "fashion-mnist", "mnist",
+        "cat-faces", "celeba", "cifar10", "digits", "fashion-mnist", "mnist", "stacked-mnist",
     ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from ganbaru import (
     InputError,
     callbacks,
     checkpoint,
+    compare_commands,
     held_out,
     media,
     model,
@@ -46,6 +47,7 @@ from ganbaru import (
 )
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.presets import PRESETS
+from ganbaru.tournament import contestants
 
 # How many defects each system's list has.
 SYSTEMS = {
@@ -162,7 +164,7 @@ def test_pictures_have_their_negative_half(tmp_path):
 def runs(tmp_path_factory) -> Path:
     """Return a folder with a tiny run of ten classes at runs/NAME, as the README calls it."""
     folder = tmp_path_factory.mktemp("readme")
-    pictures(folder / "pictures.npz", classes=10)
+    pictures(folder / "pictures.npz", count=240, classes=10)  # as many as scores need
     trained(folder, run=folder / "runs" / "NAME", steps=2)
     return folder
 
@@ -181,7 +183,12 @@ def test_every_command_of_the_readme_is_one(words, runs, monkeypatch):
     elif words[0] == "import":  # which would look for the files
         config, files = options.importing("", words[1:])
         assert config.preset in PRESETS and list(files) == ["generator", "discriminator"]
-    elif words[0] != "data":  # which would look for a set
+    elif words[0] == "compare":  # which would train for minutes
+        _, wanted = options.given(compare_commands._parser(), words[1:], contestants.FREE)
+        entrants = [compare_commands._entry(word, contestants.FREE)
+                    for word in wanted["contestants"] or ()]  # fmt: skip
+        assert all(entrant["preset"] in PRESETS for entrant in entrants)
+    elif words[0] != "data" and "--data" not in words:  # which would look for a set
         said = command(*words)
         assert (said.code, said.err) == (0, ""), said
 

@@ -343,7 +343,10 @@ def test_every_option_named_exists(document):
     text = document.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if "ruff" not in line and "python -m" not in line]
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
-    takers = ("train", "generate", "data", "morph", "import", "conformance")
+    takers = (
+        "train", "generate", "data", "morph", "import", "conformance", "evaluate", "compare",
+        "authenticity",
+    )  # fmt: skip
     pages = [command(name, "--help").out for name in takers]
     known = set(re.findall(r"--[a-z][a-z-]+", "\n".join(pages))) | {"--help", "--version"}
     assert named <= known, named - known

@@ -136,7 +136,7 @@ def test_own_data_is_what_it_says(example):
 def test_interface_is_what_is_listed():
     assert set(ganbaru.__all__) == {
         "Config", "Generator", "InputError", "PRESETS", "RunError", "__version__", "from_preset",
-        "load", "objective", "penalty", "train",
+        "load", "objective", "penalty", "train", "evaluate", "compare", "authenticity",
     }  # fmt: skip
     for name in ganbaru.__all__:
         assert getattr(ganbaru, name) is not None

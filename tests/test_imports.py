@@ -52,7 +52,7 @@ ALLOWED = {
     "files": ["errors"],
     "grids": ["media", "errors", "training"],  # training for types alone
     "held_out": ["config", "data*", "draw", "errors", "model", "ops", "training"],  # and here
-    "milestones": ["data*", "errors", "files", "metrics*", "training"],  # and here
+    "milestones": ["data*", "errors", "files", "metrics*", "runs", "training"],  # and here
     "tensorboard": ["errors", "files", "grids", "media", "records", "training"],  # and here
     "history": ["files", "grids", "media", "step", "training"],
     "timelapse": ["files", "gif", "grids", "media", "training"],

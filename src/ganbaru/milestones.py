@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganbaru.metrics import Judge, Passport
     from ganbaru.metrics.classifier import Images, Labels
     from ganbaru.metrics.entrants import Trained
+    from ganbaru.runs import Folder
     from ganbaru.training import Run
 
 # What the best checkpoint is the best by, lower being better. The Fréchet distance falls both when
@@ -83,6 +84,23 @@ def record(run: Run) -> None:
     now = {"passport": asdict(passport), "floors": run.examiner.floors}
     with files.replacing(path) as temporary:
         temporary.write_text(json.dumps(now, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def floors(folder: Folder) -> Values:
+    """Return what real images get, as a run's folder has it written down; {} if it has no scores.
+
+    Raises InputError when the file is damaged.
+    """
+    if not folder.milestones.exists():
+        return {}
+    try:
+        found: Values = json.loads(folder.milestones.read_text(encoding="utf-8"))["floors"]
+        return dict(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder.milestones} cannot be read ({type(error).__name__}). Delete it: going on "
+            f"with --resume writes it anew."
+        ) from error
 
 
 def _entrant(run: Run) -> Trained:

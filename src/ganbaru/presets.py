@@ -45,6 +45,8 @@ _preset("mnist", "MNIST at 28x28, by class", "ours",
         data="mnist", width=32, minutes=5, **FAST)
 _preset("fashion-mnist", "Fashion-MNIST at 28x28, by class", "ours",
         data="fashion-mnist", width=32, minutes=5, **FAST)
+_preset("stacked-mnist", "three digits as red, green and blue: 1,000 modes to count", "ours",
+        data="stacked-mnist", width=32, lr=1e-3, betas=(0.5, 0.99), minutes=10)
 _preset("cifar10", "CIFAR-10 at 32x32, by class", "ours",
         data="cifar10", conditioning="projection", epochs=50)
 _preset("dcgan", "the paper's DCGAN, for your pictures", "Radford et al. 2016",

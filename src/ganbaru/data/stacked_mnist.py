@@ -25,7 +25,7 @@ COUNTS = {"train": 128_000, "test": SCORED_COUNT}
 SEED = 0
 
 
-def drawn(split: str, digits: int) -> np.ndarray:
+def _drawn(split: str, digits: int) -> np.ndarray:
     """Return which of `digits` images are the channels of each picture (n, 3)."""
     count = COUNTS[split]
     places = randomness.integers(SEED, f"stacked-mnist {split}", 0, 3 * count, digits)
@@ -38,7 +38,7 @@ def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
 
     def decode(want: Want, sink: Sink, progress: Progress) -> Details:
         digits = _cache.source(grey, Want(), silent)
-        places = drawn(split, len(digits.images))
+        places = _drawn(split, len(digits.images))
         assert digits.labels is not None
         images, values = np.asarray(digits.images)[..., 0], digits.labels[places]
         for start in range(0, len(places), BLOCK):

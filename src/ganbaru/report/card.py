@@ -33,7 +33,7 @@ def _limits(facts: Facts) -> list[str]:
         "It knows nothing but its data: what is rare there is rarer here, and biases of the data "
         "come out again."
     ]
-    if not facts.scores:
+    if not facts.scores and not facts.floors:
         limits.append("How good its images are was not measured.")
     if facts.authenticity is None:
         limits.append("Whether it repeats training images was not looked into.")

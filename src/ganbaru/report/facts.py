@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import __version__, checkpoint, files, nn, runs
+from ganbaru import __version__, checkpoint, files, milestones, nn, runs
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
 from ganbaru.metrics import authenticity, passport
@@ -32,6 +32,7 @@ class Facts:
     data: dict[str, Any]  # name, fingerprint, classes, shape, and the count where it is known
     made: dict[str, Any]  # by which machine and versions; {} where that was not written down
     log: list[Line]
+    floors: dict[str, float]  # of the scores in the log; {} where there are none
     grids: list[Path]
     scores: list[Evaluation]
     authenticity: Authenticity | None
@@ -71,6 +72,7 @@ def read(folder: Folder) -> Facts:
         data=found["data"],
         made=found["made"],
         log=read_log(folder),
+        floors=milestones.floors(folder),
         grids=sorted(folder.samples.glob("[0-9]*.png")),
         scores=passport.stored(folder.path),
         authenticity=authenticity.stored(folder.path),

@@ -12,8 +12,7 @@ from ganbaru.config import TOTALS, to_yaml
 from ganbaru.metrics.authenticity import SHEET
 from ganbaru.metrics.measures import MEASURES
 from ganbaru.metrics.passport import Evaluation, Score
-from ganbaru.report import card, repeating
-from ganbaru.report.chart import Line, chart
+from ganbaru.report import card, curves, repeating
 from ganbaru.report.facts import Facts
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.report.pictures import embedded
@@ -118,41 +117,7 @@ def _duration(seconds: float) -> str:
 def _curves(facts: Facts) -> Markup:
     if len(facts.log) < 2:
         return NOTHING
-    below = "real images shown"
-    losses = [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")]
-    scores = [("real_score", "real", "one"), ("fake_score", "fake", "two")]
-    charts = [
-        chart("Losses", [*_lines(facts, losses), *_lines(facts, losses, "held_out_")], below),
-        chart("Mean scores by the discriminator (logits)", _lines(facts, scores), below),
-        *_score_curves(facts),
-    ]
-    return _section("How it went", tag("div", *charts, class_="charts"))
-
-
-def _lines(facts: Facts, names: list[tuple[str, str, str]], before: str = "") -> list[Line]:
-    return [
-        Line(f"{text}{', held out' if before else ''}",
-             [(x["images"], x[before + name]) for x in facts.log if before + name in x],
-             colour, dotted=bool(before))
-        for name, text, colour in names
-    ]  # fmt: skip
-
-
-def _score_curves(facts: Facts) -> list[Markup]:
-    """Chart the Fréchet distance over the checkpoints that were scored alike."""
-    if not facts.scores:
-        return []
-    newest = facts.scores[-1].passport
-    alike = [one for one in facts.scores if one.passport == newest and "checkpoint" in one.origin]
-    points = sorted((float(one.origin["checkpoint"]), one.scores["frechet"]) for one in alike
-                    if "frechet" in one.scores)  # fmt: skip
-    if len({images for images, _ in points}) < 2:
-        return []
-    lines = [
-        Line("generator", [(images, score.value) for images, score in points], "two"),
-        Line("real images", [(images, score.floor) for images, score in points], "one", True),
-    ]
-    return [chart("Fréchet distance (lower is better)", lines, "real images shown")]
+    return _section("How it went", tag("div", *curves.charts(facts), class_="charts"))
 
 
 def _over_time(facts: Facts) -> Markup:
