@@ -65,10 +65,12 @@ def picture(attributes: dict[str, str]) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """Two runs on digits, one of them scored and examined."""
+    """Two runs on digits, one of them scored, while it trained and after, and examined."""
     folder = tmp_path_factory.mktemp("reported")
-    for name in ("plain", "scored"):
-        config = tiny(folder, data="digits", image_size="16", steps=12, run=folder / "runs" / name)
+    often = {"evaluate_every": 24, "evaluate_images": 50}
+    for name, scoring in {"plain": {}, "scored": often}.items():
+        config = tiny(folder, data="digits", image_size="16", steps=12, run=folder / "runs" / name,
+                      **scoring)  # fmt: skip
         training.train(config, callbacks.standard())
     run = folder / "runs" / "scored"
     ganbaru.evaluate(run, number=100, scorer="random")
@@ -135,6 +137,26 @@ def test_curves_stand_where_the_log_says(here):
         slope, start = np.polyfit(values, places, 1)
         assert np.sign(slope) == sign
         np.testing.assert_allclose(places, slope * values + start, atol=0.11)
+
+
+def test_scores_of_milestones_are_charted_beside_what_real_images_get(here, tmp_path):
+    run = tmp_path / "scored"
+    shutil.copytree(here / "runs" / "scored", run)
+    log = [json.loads(x) for x in (run / "log.jsonl").read_text().splitlines()]
+    distances = np.array([40.0, 31.0, 33.0, 12.0])
+    for line, distance in zip(log, distances, strict=True):
+        assert line["frechet"] > 0
+        line["frechet"] = distance
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    write(runs.Folder(run))
+    page, floors = read(run), json.loads((run / "milestones.json").read_text())["floors"]
+    assert "Fréchet distance (lower is better)" in page.text
+    lines = [one["points"].split() for one in page.of("polyline")]
+    # Precision and recall, and those of real images, are the last four.
+    made, real = ([float(one.split(",")[1]) for one in line] for line in lines[-6:-4])
+    slope, start = np.polyfit(distances, made, 1)
+    np.testing.assert_allclose(made, slope * distances + start, atol=0.11)
+    np.testing.assert_allclose(real, [slope * floors["frechet"] + start] * 2, atol=0.11)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 32_000), (-1.3, 2.6), (0.5, 0.5), (0, 0), (-3, -3),
@@ -235,7 +257,8 @@ def test_a_run_of_before_is_reported_from_its_checkpoint(here, tmp_path):
     assert "It was not written down." in read(run).text and "digits, 16×16 grey" in read(run).text
 
 
-@pytest.mark.parametrize("name", ["about.json", "scores.json", "authenticity/result.json",
+@pytest.mark.parametrize("name", ["about.json", "scores.json", "milestones.json",
+                                  "authenticity/result.json",
                                   "samples/0000000096.png"])  # fmt: skip
 def test_a_damaged_file_is_named(here, tmp_path, name):
     run = tmp_path / "damaged"
