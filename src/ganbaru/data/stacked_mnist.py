@@ -19,6 +19,7 @@ from ganbaru.data._source import BLOCK, Details, Original, Progress, Sizes, Want
 
 SHAPE, CLASSES = (28, 28, 3), 1000  # of an image (H, W, C); told without the files
 SCORED_AS = "mnist"  # each channel by the classifier of this set
+LICENCE = mnist.LICENCE
 SCORED_COUNT = 26_000  # images that modes are counted in, as published
 
 COUNTS = {"train": 128_000, "test": SCORED_COUNT}
