@@ -26,7 +26,7 @@ from ganbaru.metrics.kept import kept
 
 LONGEST, SHORTEST = 32, 8  # sides of the images that a scorer looks at
 SEED = 0
-RECIPE = Recipe(width=16, shown=240_000, seed=SEED)  # 8 passes over half of MNIST
+RECIPE = Recipe(width=16, shown=180_000, seed=SEED)  # 6 passes over half of MNIST
 RANDOM = 5  # networks: their mean is the score, their spread says how far to trust it
 CALIBRATED = 2000  # images that a feature's unit is measured on
 
