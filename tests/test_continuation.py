@@ -70,7 +70,16 @@ def _assert_same_step(found: dict, expected: dict, relative: float) -> None:
             assert off <= relative * scale, f"{group} {name}: {off} of {scale}"
 
 
-@pytest.mark.parametrize("first,second", [*product(conftest.NAMES, repeat=2)])
+def _pairs() -> list:
+    """Return every pair; by request those that compile and have no part with NumPy."""
+    return [
+        pytest.param(*pair, marks=[pytest.mark.compiled] * (
+            "numpy" not in pair and bool({*pair} & {*conftest.COMPILED})))
+        for pair in product(conftest.NAMES, repeat=2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first,second", _pairs())
 def test_a_run_goes_on_on_any_engine(whole_runs, tmp_path, precision, first, second):
     """The first step after the switch is the uninterrupted run's; later ones stay finite."""
     for name in (first, second):

@@ -45,6 +45,7 @@ from ganbaru import (
 )
 from ganbaru.config import from_preset
 from ganbaru.initial import INITIALISATIONS
+from ganbaru.metrics import judging, scorer
 from ganbaru.objectives import OBJECTIVES
 from ganbaru.presets import PRESETS
 
@@ -325,6 +326,8 @@ SMALL = "minutes=1"  # in the README, where two steps will do here
 def test_the_readmes_python_runs(tmp_path, monkeypatch):
     """PyTorch DCGAN 1: The README's code gave latents of a wrong shape, and crashed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=1280))
+    monkeypatch.setattr(judging, "PUPIL", scorer.Recipe(width=4, shown=1280))
     code = blocks(README, "python")
     assert len(code) >= 2 and sum(SMALL in block for block in code) == 1
     known, names = dict(OBJECTIVES), {}
