@@ -32,7 +32,7 @@ def _parser() -> options.Parser:
     parser.add_argument("--seed", type=options.whole("--seed"), default=0, metavar="N",
                         help="seed of the first image; seeds count up")  # fmt: skip
     parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
-                        help="newest, or the number of images it was written at")  # fmt: skip
+                        help="newest, best, or the number of images it was written at")  # fmt: skip
     parser.add_argument("--engine", type=str, default="numpy", help="what makes a run's images")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, cuda:1 or mps")
     parser.add_argument("-o", "--output", type=str, default=None, metavar="FOLDER",

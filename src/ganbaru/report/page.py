@@ -140,7 +140,8 @@ def _over_time(facts: Facts) -> Markup:
 
 def _scores(facts: Facts) -> Markup:
     if not facts.scores:
-        text = "It was not scored yet: ganbaru evaluate does, and then ganbaru report."
+        where = "It was scored only while it trained" if facts.floors else "It was not scored yet"
+        text = f"{where}: ganbaru evaluate does, with intervals, and then ganbaru report."
         return _section("Scores", tag("p", text, class_="absent"))
     newest = facts.scores[-1]
     heading = tag("tr", *(tag("th", name, scope="col") for name in
