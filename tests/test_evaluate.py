@@ -136,6 +136,15 @@ def test_labels_go_by_name_and_sizes_by_the_rule_of_training(tmp_path):
     assert found.scores["label_accuracy"].value > 0.85
 
 
+def test_images_of_different_sizes_are_fitted_to_the_size_asked_for(here):
+    words = ["evaluate", "mixed", "--data", "digits", "--image-size", "8", "--scorer", "random"]
+    said = command(*words, "--json")
+    found = json.loads(said.out)
+    assert (said.code, said.err) == (0, "") and found["passport"]["resize"] == "8x8x1, as it is"
+    # Sheets of one grey each, 60 of them, are all different and nothing like digits.
+    assert found["scores"]["distinct"]["value"] == 1 and found["scores"]["coverage"]["value"] < 0.1
+
+
 CASES = [
     (["evaluate"], ["Say WHAT: a run's folder"]),
     (["evaluate", "nowhere", "--data", "digits"], ["nothing to score at 'nowhere'", "a folder"]),
@@ -149,7 +158,7 @@ CASES = [
     (["evaluate", "colour.npz", "--data", "digits"], ["colour (3 channels)", "grey (1 channel)"]),
     (["evaluate", "animals.npz", "--data", "digits"], ["another set", "'ape' is no class", "0, 1"]),
     (["evaluate", "nan.npz", "--data", "digits"], ["NaN"]),
-    (["evaluate", "mixed", "--data", "digits"], ["different sizes"]),
+    (["evaluate", "mixed", "--data", "digits"], ["different sizes", "--image-size"]),
     (["evaluate", "test.npz", "--data", "digits", "--scorer", "fid"],
      ["scorer 'fid'", "Known: auto, classifier, inception, random"]),
     (["evaluate", "test.npz", "--data", "unlabelled.npz", "--scorer", "classifier"],
@@ -158,6 +167,8 @@ CASES = [
      ["--weights PATH"]),
     (["evaluate", "test.npz", "--data", "digits", "--scorer", "inception", "--weights", "w.pth"],
      ["no weights at w.pth"]),
+    (["evaluate", "mixed", "--data", "digits", "--image-size", "8x"], ["--image-size 8x"]),
+    (["evaluate", "a", "--image-size", "8"], ["images of its own size", "leave --image-size out"]),
     (["evaluate", "a", "--checkpoint", "7"], ["no checkpoint '7'", "At images: 16"]),
 ]  # fmt: skip
 

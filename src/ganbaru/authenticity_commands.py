@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import options
+from ganbaru.evaluate_commands import add_entrant, entrant
 
 if TYPE_CHECKING:
     from ganbaru.metrics.authenticity import Authenticity
@@ -19,26 +20,14 @@ def _parser() -> options.Parser:
     parser = options.Parser(
         "authenticity", "Look for copies of training images among a run's images, or your own."
     )
-    parser.add_argument("what", type=str,
-                        help="a run's folder, its name below runs/, a checkpoint, or a folder, zip "
-                        "or .npz of images")  # fmt: skip
-    parser.add_argument("--data", type=str, default=None, metavar="X",
-                        help="what it was trained on: a known set or a path; else a run's "
-                        "own")  # fmt: skip
-    parser.add_argument("--data-dir", type=str, default=None, metavar="DIR",
-                        help="where named sets are looked for first")  # fmt: skip
-    parser.add_argument("-n", "--number", type=options.whole("-n"), default=None, metavar="N",
-                        help="how many images, from 100; else up to 1,000")  # fmt: skip
-    parser.add_argument("--seed", type=options.whole("--seed"), default=0, metavar="N",
-                        help="seed of the first image; seeds count up")  # fmt: skip
-    parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
-                        help="newest, best, or the number of images it was written at")  # fmt: skip
-    parser.add_argument("--engine", type=str, default="numpy", help="what makes a run's images")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, cuda:1 or mps")
+    add_entrant(
+        parser,
+        data="what it was trained on: a known set or a path; else a run's own",
+        number="how many images, from 100; else up to 1,000",
+    )
     parser.add_argument("-o", "--output", type=str, default=None, metavar="FOLDER",
                         help="where result and picture go; else authenticity/ in the run's folder, "
                         "or here for images of your own")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
     return parser
 
 
@@ -50,10 +39,8 @@ def examine(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         found = authenticity(
-            wanted.what, wanted.data, number=wanted.number, seed=wanted.seed,
-            checkpoint=wanted.checkpoint, engine=wanted.engine, device=wanted.device,
-            data_dir=Path(wanted.data_dir) if wanted.data_dir else None,
-            output=Path(wanted.output) if wanted.output else None, progress=progress,
+            wanted.what, wanted.data, output=Path(wanted.output) if wanted.output else None,
+            progress=progress, **entrant(wanted),
         )  # fmt: skip
     if wanted.json:
         print(json.dumps(found.to_json(), indent=1, ensure_ascii=False))

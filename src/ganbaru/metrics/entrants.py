@@ -146,12 +146,22 @@ class Given:
 
 
 def find(
-    what: str | Path | NDArray[Any], checkpoint: str, engine: str, device: str, progress: Progress
+    what: str | Path | NDArray[Any],
+    checkpoint: str,
+    engine: str,
+    device: str,
+    image_size: tuple[int, int] | None,
+    progress: Progress,
 ) -> Entrant:
-    """Find what is to be scored; a run comes before a folder of images of the same name."""
+    """Find what is to be scored; a run comes before a folder of images of the same name.
+
+    `image_size` (height, width) is what files of different sizes are cropped and resized to.
+    """
     if isinstance(what, np.ndarray):
         return Given(data.in_memory("the images given", what))
     if _is_run(what):
+        if image_size:
+            raise InputError(f"{what} makes images of its own size: leave --image-size out.")
         return trained(what, checkpoint, engine, device)
     path = Path(what).expanduser()
     if not path.exists():
@@ -159,7 +169,7 @@ def find(
             f"There is nothing to score at {str(what)!r}: give a run's folder or its name below "
             f"runs/, a checkpoint, a folder of images, or a zip or .npz of them."
         )
-    return Given(data.load(path, progress=progress))
+    return Given(data.load(path, image_size=image_size, progress=progress))
 
 
 def trained(what: str | Path, which: str, engine: str, device: str) -> Trained:

@@ -33,6 +33,7 @@ def evaluate(
     checkpoint: str = "newest",
     engine: str = "numpy",
     device: str = "auto",
+    image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
     progress: Progress = data.silent,
 ) -> Evaluation:
@@ -41,11 +42,12 @@ def evaluate(
     `against` is the real data (None: what the run was trained on), `number` how many images are
     scored (None: up to 10,000, as many as there are real ones to compare with), `seed` the first
     image's and that of subsets. `scorer` is auto, classifier, random or inception, which needs the
-    path of its `weights`. A run's scores are also kept in its folder, in ``scores.json``. Raises
-    InputError when images and data do not go together.
+    path of its `weights`. `image_size` (height, width) is what images in files of different sizes
+    are cropped and resized to. A run's scores are also kept in its folder, in ``scores.json``.
+    Raises InputError when images and data do not go together.
     """
     begun = time.perf_counter()
-    entrant = entrants.find(what, checkpoint, engine, device, progress)
+    entrant = entrants.find(what, checkpoint, engine, device, image_size, progress)
     _check_number(entrant, number)
     ready = judge_for(
         entrant, against, number=number, seed=seed, scorer=scorer, weights=weights,
