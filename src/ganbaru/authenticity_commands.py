@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import options
-from ganbaru.evaluate_commands import add_entrant, entrant
+from ganbaru.entrant_options import add_entrant, entrant
 
 if TYPE_CHECKING:
     from ganbaru.metrics.authenticity import Authenticity
