@@ -46,9 +46,10 @@ ALLOWED = {
     "networks.*": ["nn", "norms", "ops", "errors", "networks.*"],
     "conditioning": ["nn", "norms", "ops", "errors"],
     "step": ["nn", "ops", "optim", "penalties"],
-    "engines": ["files", "gpus", "libraries", "registry", "errors"],
+    "engines": ["files", "gpus", "heap", "libraries", "registry", "errors"],
     "libraries": ["errors"],
     "gpus": [],
+    "heap": [],
     "files": ["errors"],
     "grids": ["media", "errors", "training"],  # training for types alone
     "held_out": ["config", "data*", "draw", "errors", "model", "ops", "training"],  # and here

@@ -12,6 +12,7 @@ import pytest
 from helpers import NUMPY32, NUMPY64, assert_close, convolutions, is_channels_last, normal
 from hypothesis import given
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
 
 from ganbaru import engines, ops
 from ganbaru.engines.numpy import parallel
@@ -151,6 +152,31 @@ def test_the_number_of_threads_changes_no_bit():
 def test_blocks_cover_everything_once(length, size, target):
     covered = [i for block in parallel.blocks(length, size, target) for i in range(length)[block]]
     assert covered == list(range(length))
+
+
+@pytest.mark.parametrize("n,k,m", [(300, 70, 200), (64, 110, 3136), (3136, 64, 110), (2, 3, 1),
+                                   (0, 4, 3), (5, 0, 3)])  # fmt: skip
+def test_products_in_blocks_equal_the_whole(n, k, m):
+    x, y = normal(n, k), normal(k, m)
+    assert_allclose(ops.matmul(x, y), x @ y, rtol=0, atol=1e-12 * max(1, k))
+    turned = ops.matmul(np.asfortranarray(x), np.asfortranarray(y)[:, ::-1])
+    assert_allclose(turned, (x @ y)[:, ::-1], rtol=0, atol=1e-12 * max(1, k))
+
+
+def _blas_threads() -> set[int]:
+    return {lib.num_threads for lib in parallel._blas().lib_controllers if lib.user_api == "blas"}
+
+
+def test_blas_has_one_thread_within_the_engine_and_its_own_number_after():
+    with threadpool_limits(2, user_api="blas"):
+        seen = parallel.run(lambda i: _blas_threads(), [0]) + parallel.run(
+            lambda i: parallel.run(lambda j: _blas_threads(), [0, 1]), [0, 1, 2]
+        )
+        within = NUMPY32.compile(lambda: (_blas_threads(), ops.matmul(normal(2, 2), normal(2, 2))))
+        assert seen == [{1}] + 3 * [[{1}, {1}]] and within()[0] == {1}
+        with pytest.raises(ZeroDivisionError):
+            parallel.run(lambda i: 1 // i, [0, 1])
+        assert _blas_threads() == {2}
 
 
 def test_a_failure_on_a_thread_is_not_lost():

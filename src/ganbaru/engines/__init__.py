@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganbaru import files, gpus, libraries, registry
+from ganbaru import files, gpus, heap, libraries, registry
 from ganbaru.errors import InputError, unknown
 from ganbaru.libraries import LIBRARIES as LIBRARIES
 
@@ -74,6 +74,8 @@ def load(name: str, device: str = "auto", precision: str = "float32") -> Engine:
         module.prepare(device)
     except ValueError as error:
         raise InputError(f"Cannot use device {device!r}: {error}.") from error
+    if device == "cpu":
+        heap.keep_freed()
     if keep_programs := vars(module).get("keep_programs"):  # what it compiles, for the next time
         keep_programs(files.cache() / "programs" / name)
     return Engine(name, module, device, precision)

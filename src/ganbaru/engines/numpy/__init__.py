@@ -9,7 +9,7 @@ import numpy as np
 
 from .conv import conv2d, conv_transpose2d
 from .fused import adam, batch_norm, move_towards
-from .parallel import thread_count
+from .parallel import ONE_BLAS_THREAD, thread_count
 from .rules import (
     exp,
     leaky_relu,
@@ -76,8 +76,13 @@ def to_numpy(x: Any) -> np.ndarray:
 
 
 def compile(function: Callable, consumes: bool = False) -> Callable:
-    """Return the function itself: this engine runs operations as they come."""
-    return function
+    """Return the function with BLAS held to one thread, as operations need it, from end to end."""
+
+    def held(*arguments: Any) -> Any:
+        with ONE_BLAS_THREAD:
+            return function(*arguments)
+
+    return held
 
 
 def synchronise() -> None:

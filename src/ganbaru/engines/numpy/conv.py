@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import parallel
-from .shapes import run
+from .shapes import product, run
 from .tape import Array, array_module, primitive, rules
 
 # Elements of gathered patches in a block: 512k float32 are 2 MB. From 256k to 1M the times are
@@ -142,7 +142,7 @@ def conv2d_input_gradient(
     _, kh, kw, channels = kernels.shape
     height, width = size
     if (oh, ow) == (1, 1) and (kh, kw) == (height, width) and not padding:  # a latent's first image
-        flat = scores.reshape(n, count) @ kernels.reshape(count, -1)
+        flat = product(scores.reshape(n, count), kernels.reshape(count, -1))
         return _logical(flat.reshape(n, height, width, channels))
     out = xp.empty((n, height, width, channels), g.dtype)
 
@@ -176,8 +176,8 @@ def _weights_by_row(images: Array, scores: Array, kernel: tuple[int, int], strid
         for part in parts:
             rows = images[part, i : i + stride * (oh - 1) + 1]
             gathered = _gathered(rows, (1, kw), stride, (oh, ow))
-            product = scores[part].reshape(-1, count).T @ gathered
-            total = product if total is None else xp.add(total, product, out=total)
+            more = scores[part].reshape(-1, count).T @ gathered
+            total = more if total is None else xp.add(total, more, out=total)
         out[:, i] = total
 
     run(task, range(kh), images)

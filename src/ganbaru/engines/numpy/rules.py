@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from .shapes import blockwise, sum_to, transpose
+from .shapes import blockwise, product, sum_to, transpose
 from .tape import Array, Tensor, array_module, primitive, rules, value_of
 
 # --- arithmetic -------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ rules(power, lambda g, answer, x, exponent: g * (exponent * power(x, exponent=ex
 @primitive
 def matmul(x: Array, y: Array) -> Array:
     """Multiply matrices (N, K) and (K, M)."""
-    return x @ y
+    return product(x, y)
 
 
 rules(

@@ -11,6 +11,8 @@ import numpy as np
 from . import parallel
 from .tape import Array, array_module, joint_rule, primitive, rules, value_of
 
+PRODUCT = 1 << 21  # multiply-adds of a block of a product: 60 microseconds or more
+
 
 def whole_or_blocks(array: Array) -> list[slice]:
     """Cut an array's first axis into cache-sized blocks; a GPU, parallel itself, takes it whole."""
@@ -34,6 +36,27 @@ def blockwise(kernel: Any, out: Array, *inputs: Array) -> Array:
         return out
     each = lambda part: kernel(out[part], *(x[part] for x in inputs))  # noqa: E731
     run(each, whole_or_blocks(out), out)
+    return out
+
+
+def product(x: Array, y: Array) -> Array:
+    """Multiply matrices (N, K) and (K, M), by blocks of rows or of columns on the threads."""
+    if array_module(x) is not np:
+        return x @ y
+    n, m = len(x), y.shape[1]
+    out = np.empty((n, m), np.result_type(x, y))
+    rows = n >= m  # the factor that stays whole is prepared anew for each block: the smaller one
+
+    def task(part: slice) -> None:
+        if rows:
+            np.matmul(x[part], y, out=out[part])
+        else:
+            np.matmul(x, y[:, part], out=out[:, part])
+
+    length, steps = max(n, m), n * m * x.shape[1]
+    few = steps <= PRODUCT
+    parallel.run(task, [slice(None)] if few else
+                 parallel.blocks(length, steps // length, max(PRODUCT, steps // 8)))  # fmt: skip
     return out
 
 
