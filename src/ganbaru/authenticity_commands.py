@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import options
@@ -39,8 +38,7 @@ def examine(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         found = authenticity(
-            wanted.what, wanted.data, output=Path(wanted.output) if wanted.output else None,
-            progress=progress, **entrant(wanted),
+            wanted.what, wanted.data, output=wanted.output, progress=progress, **entrant(wanted),
         )  # fmt: skip
     if wanted.json:
         print(json.dumps(found.to_json(), indent=1, ensure_ascii=False))

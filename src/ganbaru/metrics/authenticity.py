@@ -102,7 +102,7 @@ def authenticity(
     device: str = "auto",
     image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
-    output: Path | None = None,
+    output: str | Path | None = None,
     progress: Progress = data.silent,
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
@@ -118,7 +118,7 @@ def authenticity(
     entrant = entrants.find(what, checkpoint, engine, device, image_size, progress)
     source, test = _training(entrant, against, data_dir, progress)
     count = _count(entrant, number)
-    place = output or (entrant.folder or Path()) / FOLDER
+    place = Path(output) if output else (entrant.folder or Path()) / FOLDER
     found, shown = _examined(entrant, source, test, count, seed, place, progress)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - begun, 1))
     _write(found, shown)
