@@ -35,8 +35,8 @@ from ganbaru.objectives import OBJECTIVES
 from ganbaru.penalties import PENALTIES
 
 COMMANDS = [
-    "train", "generate", "morph", "evaluate", "compare", "authenticity", "report", "import",
-    "presets", "describe", "data", "engines", "conformance",
+    "train", "generate", "morph", "evaluate", "compare", "authenticity", "report", "export",
+    "import", "presets", "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------

@@ -137,6 +137,7 @@ def test_interface_is_what_is_listed():
     assert set(ganbaru.__all__) == {
         "Config", "Generator", "InputError", "PRESETS", "RunError", "__version__", "from_preset",
         "load", "objective", "penalty", "train", "evaluate", "compare", "authenticity",
+        "from_pretrained", "save_pretrained",
     }  # fmt: skip
     for name in ganbaru.__all__:
         assert getattr(ganbaru, name) is not None

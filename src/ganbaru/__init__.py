@@ -20,10 +20,12 @@ _HOMES = {
     "compare": "tournament",
     "evaluate": "metrics.evaluating",
     "from_preset": "config",
+    "from_pretrained": "export.folder",
     "Generator": "sample",
     "load": "sample",
     "objective": "objectives",
     "penalty": "penalties",
+    "save_pretrained": "export.folder",
     "train": "training",
 }
 

@@ -43,6 +43,10 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         "write a run's report: one HTML file, for any browser",
         _lazily("report", "report_commands"),
     ),
+    "export": (
+        "take a trained network elsewhere: an ONNX model, weights alone, or a folder to share",
+        _lazily("export", "export_commands"),
+    ),
     "import": ("begin a run with the weights of a PyTorch DCGAN", _lazily("import_weights")),
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),

@@ -234,6 +234,10 @@ def add_bias(scope: Scope, x: Tensor, fan_in: int) -> Tensor:
 
 def upsample(x: Tensor) -> Tensor:
     """Double the sides of (N, C, H, W), each pixel becoming four (nearest neighbour)."""
+    return ops.fused("upsample", x, _upsample)(x)
+
+
+def _upsample(x: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     last = ops.reshape(ops.transpose(x, (0, 2, 3, 1)), (n, height, 1, width, 1, channels))
     spread = ops.broadcast_to(last, (n, height, 2, width, 2, channels))
@@ -242,6 +246,10 @@ def upsample(x: Tensor) -> Tensor:
 
 def downsample(x: Tensor) -> Tensor:
     """Halve the sides of (N, C, H, W), four pixels becoming their mean."""
+    return ops.fused("downsample", x, _downsample)(x)
+
+
+def _downsample(x: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     shape = (n, height // 2, 2, width // 2, 2, channels)
     last = ops.reshape(ops.transpose(x, (0, 2, 3, 1)), shape)

@@ -119,7 +119,7 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
         joined = minibatch_deviation(ops.reshape(x, (*x.shape, 1, 1)), group)
         return ops.reshape(joined, (x.shape[0], -1))
     n, channels, height, width = x.shape
-    size = max(size for size in range(1, min(group, n) + 1) if n % size == 0)
+    size = ops.fused("largest_divisor", x, _largest_divisor)(n, group)
     grouped = ops.reshape(x, (size, n // size, channels, height, width))
     centred = grouped - ops.mean(grouped, axis=0, keepdims=True)
     deviation = ops.sqrt(ops.mean(centred * centred, axis=0) + 1e-8)
@@ -128,6 +128,11 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
         ops.broadcast_to(each, (size, n // size, 1, height, width)), (n, 1, height, width)
     )
     return ops.concat([x, spread], axis=1)
+
+
+def _largest_divisor(n: int, most: int) -> int:
+    """Return the largest of 1 to `most` that divides `n`."""
+    return max(size for size in range(1, min(most, n) + 1) if n % size == 0)
 
 
 def composed_batch_norm(

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ganbaru import checkpoint, model, runs
-from ganbaru.config import from_fields
+from ganbaru.checkpoint import Header
+from ganbaru.config import Config, from_fields
 from ganbaru.errors import InputError, pick
 from ganbaru.nn import Network
 
@@ -32,7 +33,8 @@ class Player:
     """A trained network and its weights in NumPy, under the checkpoint's names.
 
     `shape` is that of one input: (Z,) of a latent, (C, H, W) of an image. `classes` are the names
-    of the labels it takes, () for an unconditional one.
+    of the labels it takes, () for an unconditional one. `path` is the checkpoint's, and `config`
+    and `header` are what it says of itself.
     """
 
     name: str
@@ -41,6 +43,9 @@ class Player:
     buffers: Arrays
     shape: tuple[int, ...]
     classes: tuple[str, ...]
+    path: Path
+    config: Config
+    header: Header
 
     def check(
         self, shape: Sequence[int | None], labels: Sequence[int | None] | None, values: Any
@@ -96,13 +101,21 @@ def load(run: str | Path, player: str, which: str) -> Player:
     checkpoint.check_fits(path, groups, expected)
     index = ("generator", "discriminator").index(kind)
     inputs = model.input_shapes(config, shape, len(classes))[index]
+    # An exported file may hold halves.
+    parameters, buffers = (
+        {name: groups[kept][name].astype(config.precision) for name in expected[kept]}
+        for kept in expected
+    )
     return Player(
         name=player,
         network=model.networks(config, shape, len(classes))[index],
-        parameters={name: groups[group][name] for name in expected[group]},
-        buffers={name: groups[f"{group}_buffers"][name] for name in expected[f"{group}_buffers"]},
+        parameters=parameters,
+        buffers=buffers,
         shape=inputs[0][1:],
         classes=classes,
+        path=path,
+        config=config,
+        header=header,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganbaru import registry
+from ganbaru import licences
 from ganbaru.report.facts import Facts
 
 Rows = list[tuple[str, str]]
@@ -24,7 +24,7 @@ def rows(facts: Facts, size: str) -> Rows:
                       "experiments"),
         ("not for", "passing its images off as real, as evidence, or for decisions about people"),
         ("limits", " ".join(_limits(facts))),
-        ("licence", _licence(facts)),
+        ("licence", licences.note(facts.config)),
     ]  # fmt: skip
 
 
@@ -41,12 +41,3 @@ def _limits(facts: Facts) -> list[str]:
         rate = facts.authenticity.copying.rate
         limits.append(f"About {rate:.1%} of its images are copies of training images.")
     return limits
-
-
-def _licence(facts: Facts) -> str:
-    own = "Ganbaru is under the MIT licence, which says nothing of weights and images."
-    if facts.config.data in registry.names("data"):
-        module = registry.module("data", facts.config.data)
-        if known := vars(module).get("LICENCE"):
-            return f"{own} The data: {known}."
-    return f"{own} Look up what the data's own licence allows before you pass them on."

@@ -1,0 +1,50 @@
+"""The ONNX engine: a network run on it computes nothing, but leaves the graph that does.
+
+What is made of constants alone (weights divided by their spectral norm, batch norm's scales) is
+computed at once, by the NumPy engine in float64. Sizes are numbers, but for the number of images:
+it is a `Dim`, which a model learns when it runs. `ganbaru.export` writes the graph.
+"""
+
+from __future__ import annotations
+
+from .layers import (
+    conv2d,
+    conv_transpose2d,
+    downsample,
+    exp,
+    leaky_relu,
+    log,
+    matmul,
+    maximum,
+    sigmoid,
+    softplus,
+    sqrt,
+    stop_gradient,
+    tanh,
+    upsample,
+    where,
+)
+from .shapes import (
+    broadcast_to,
+    concat,
+    largest_divisor,
+    mean,
+    one_hot,
+    pad,
+    reshape,
+    sum,
+    take,
+    transpose,
+)
+from .tensor import FLOAT, HALF, Dim, Tensor, affine, batch, constant
+
+__all__ = [
+    "FLOAT", "FUSED", "HALF", "Dim", "Tensor", "affine", "batch", "broadcast_to", "concat",
+    "constant", "conv2d", "conv_transpose2d", "exp", "leaky_relu", "log", "matmul", "maximum",
+    "mean", "one_hot", "pad", "reshape", "sigmoid", "softplus", "sqrt", "stop_gradient", "sum",
+    "take", "tanh", "transpose", "where",
+]  # fmt: skip
+
+FUSED = {
+    "downsample": downsample, "largest_divisor": largest_divisor, "upsample": upsample,
+}  # fmt: skip

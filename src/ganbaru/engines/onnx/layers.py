@@ -1,0 +1,105 @@
+"""Elementwise functions and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .shapes import take
+from .tensor import Tensor, broadcast, constant, lifted, vocabulary
+
+
+def _elementwise(name: str, operation: str) -> Callable[[Tensor], Tensor]:
+    def function(x: Tensor) -> Tensor:
+        return Tensor(operation, (x,), {}, x.shape)
+
+    function.__name__ = name
+    return vocabulary(function)
+
+
+exp, log = _elementwise("exp", "Exp"), _elementwise("log", "Log")
+sqrt, tanh = _elementwise("sqrt", "Sqrt"), _elementwise("tanh", "Tanh")
+sigmoid, softplus = _elementwise("sigmoid", "Sigmoid"), _elementwise("softplus", "Softplus")
+
+
+@vocabulary
+def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
+    """Return `x` where positive and ``slope * x`` elsewhere."""
+    return Tensor(
+        "LeakyRelu" if slope else "Relu", (x,), {"alpha": slope} if slope else {}, x.shape
+    )
+
+
+@vocabulary
+def maximum(x: Tensor, y: Any) -> Tensor:
+    """Take the larger of two."""
+    x, y = lifted(x), lifted(y)
+    return Tensor("Max", (x, y), {}, broadcast(x.shape, y.shape))
+
+
+@vocabulary
+def where(condition: Tensor, x: Any, y: Any) -> Tensor:
+    """Pick from `x` where `condition` holds, else from `y`."""
+    parts = (lifted(condition), lifted(x), lifted(y))
+    return Tensor("Where", parts, {}, broadcast(*(part.shape for part in parts)))
+
+
+@vocabulary
+def stop_gradient(x: Tensor) -> Tensor:
+    """Return `x`: there are no gradients."""
+    return x
+
+
+@vocabulary
+def matmul(x: Tensor, y: Tensor) -> Tensor:
+    """Multiply matrices; the rows of a constant, such as one-hot ones, are multiplied now."""
+    if x.operation == "Gather" and x.inputs[0].value is not None and y.value is not None:
+        return take(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
+    return Tensor("Gemm", (x, y), {}, (x.shape[0], y.shape[1]))
+
+
+def _convolved(
+    operation: str, x: Tensor, w: Tensor, count: int, out: list[int], **how: Any
+) -> Tensor:
+    stride, padding = how.pop("stride"), how.pop("padding")
+    attributes = {"strides": [stride] * 2, "pads": [padding] * 4, **how}
+    return Tensor(operation, (x, w), attributes, (x.shape[0], count, *out))
+
+
+@vocabulary
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+    sides = zip(x.shape[2:], w.shape[2:], strict=True)
+    out = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
+    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding)
+
+
+@vocabulary
+def conv_transpose2d(
+    x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Tensor:
+    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
+    sides = zip(x.shape[2:], w.shape[2:], strict=True)
+    out = [(side - 1) * stride - 2 * padding + k + output_padding for side, k in sides]
+    how = {"output_padding": [output_padding] * 2} if output_padding else {}
+    return _convolved("ConvTranspose", x, w, w.shape[1], out, stride=stride, padding=padding, **how)
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Double the sides of images: one operation for five of rank 6, which few runtimes take."""
+    scales = Tensor("Constant", shape=(4,), kind="single", value=np.array([1.0, 1.0, 2.0, 2.0]))
+    how = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "floor",
+    }
+    shape = (*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
+    return Tensor("Resize", (x, Tensor("Nothing"), scales), how, shape)
+
+
+def downsample(x: Tensor) -> Tensor:
+    """Halve the sides of images."""
+    how = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    return Tensor("AveragePool", (x,), how, (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2))

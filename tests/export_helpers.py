@@ -1,0 +1,92 @@
+"""Networks of drawn weights to export, and what ONNX Runtime makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from ganbaru import model, nn
+from ganbaru.checkpoint import Header
+from ganbaru.config import Config
+from ganbaru.engines.onnx import Tensor, batch
+from ganbaru.export import checking, graph, model_file
+from ganbaru.native import Player
+
+ABOUT = {"preset": "", "network": "test"}
+
+
+def player(kind: str, shape: tuple[int, int, int] = (16, 16, 1), **options: Any) -> Player:
+    """Return a generator or discriminator; 3 classes unless `options` have no conditioning."""
+    config = Config(**{"width": 4, "latent": 6, "conditioning": "projection", **options})
+    classes = () if config.conditioning == "none" else ("ape", "bear", "cat")
+    first = model.first_parameters(config, shape, len(classes))
+    index = ("generator", "discriminator").index(kind)
+    data = {"name": "drawn", "fingerprint": "f", "classes": list(classes), "shape": list(shape)}
+    made = Player(
+        name=kind,
+        network=model.networks(config, shape, len(classes))[index],
+        parameters=_drawn(first[kind]),
+        buffers=_drawn(first[f"{kind}_buffers"]),
+        shape=tuple(model.input_shapes(config, shape, len(classes))[index][0][1:]),
+        classes=classes,
+        path=Path("absent.safetensors"),
+        config=config,
+        header=Header("0.1.0", dataclasses.asdict(config), 1, 8, 1.0, data, []),
+    )
+    return _settled(made)
+
+
+def _settled(of: Player) -> Player:
+    """Let a few passes find running statistics and singular vectors, as training does."""
+    given, buffers = checking.examples(of, 16), of.buffers
+    for _ in range(5):
+        _, buffers = nn.apply(of.network, of.parameters, buffers, *given.values(), training=True)
+    return dataclasses.replace(of, buffers=buffers)
+
+
+def _drawn(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Draw weights of their usual size; those that start at zero, in residual blocks, smaller."""
+    rng, found = np.random.default_rng(0), {}
+    for name, first in arrays.items():
+        noise = np.clip(rng.standard_normal(first.shape), -2, 2)
+        size = max(1, first[0].size) ** -0.5 * (1 if first.any() else 0.3)
+        drawn = size * noise if first.ndim > 1 else 1 + 0.3 * noise
+        found[name] = drawn.astype(np.float32)
+    return found
+
+
+def content(of: Player, precision: str = "float32") -> bytes:
+    """Return the bytes of a player's model."""
+    traced = model_file.trace(of, precision)
+    return graph.encoded(*traced, precision, model_file.metadata(of, precision))
+
+
+def apart(of: Player, model: bytes, count: int) -> float:
+    """Return how far ONNX Runtime is from the NumPy engine, in parts of the largest number or 1."""
+    given = checking.examples(of, count)
+    found, expected = run(model, **given), checking.computed(of, given)
+    assert (found.shape, found.dtype) == (expected.shape, np.float32)
+    assert np.abs(expected).max() > 1e-2  # or agreement would say little
+    return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+
+
+def run(model: bytes, **inputs: np.ndarray) -> np.ndarray:
+    return checking.run(onnxruntime, model, inputs)
+
+
+def exported(function: Callable[..., Tensor], *shape: int, precision: str = "float32") -> bytes:
+    """Return the model of a function of any number of things of this shape."""
+    x = batch("x", shape)
+    return graph.encoded([x], function(x), "y", precision, ABOUT)
+
+
+def operations(model: bytes) -> Counter[str]:
+    """Count a model's operations by name."""
+    return Counter(node.op_type for node in onnx.load_from_string(model).graph.node)
