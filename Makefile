@@ -1,6 +1,6 @@
 # make train   a virtual environment, the base install, and a first GAN, on a CPU without framework
 # make test    lint, types and the test suite, with all engines
-# make bench   the measurements of docs/results.md
+# make bench   times beside plain code, hours; HOW=--quick: within a minute; HOW=--help: what there is
 # On Windows, or without make: the same commands as plain pip lines are in README.md.
 
 PYTHON ?= python3
@@ -23,8 +23,7 @@ lint: .venv-test/installed
 	.venv-test/bin/mypy
 
 bench: .venv-test/installed
-	.venv-test/bin/python -m bench.step
-	.venv-test/bin/python -m bench.startup
+	.venv-test/bin/python -m bench $(HOW)
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

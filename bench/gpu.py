@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import time
@@ -24,30 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import data, engines, model, nn, ops, registry, rules, step
+from ganbaru import engines, model, nn, ops, registry, step
 from ganbaru.config import Config
-from ganbaru.draw import Draw
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError
+
+from .games import game, random_images
+from .serve import peak as process_peak
+from .telling import markdown
 
 # The parity rule (docs/design.md) for outputs and gradients in float32, and for weights in float64.
 # Three steps in float32 are shown, not judged: Adam makes steps of rounding.
 ALLOWED = {"outputs float32": 1e-4, "gradients float32": 1e-4,
            "gradients float64": 1e-9, "3 steps float64": 1e-7}  # fmt: skip
 Row = dict[str, Any]
-
-
-def game(engine: Engine, config: Config, shape: tuple[int, int, int]) -> tuple[Any, Draw, Any]:
-    """Return the game, who draws its batches, and its first state on an engine."""
-    made = rules.game(config, shape, 0)
-    first = {
-        group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in model.first_parameters(config, shape, 0).items()
-    }
-    images = np.random.default_rng(0).integers(0, 256, (2 * config.batch, *shape), np.uint8)
-    draw = Draw(data.Source("random", images, None, (), ""), engine, seed=0, batch=config.batch,
-                latent=config.latent, classes=0, relativistic=False)  # fmt: skip
-    return made, draw, step.start(made, first)
 
 
 # --- right? -----------------------------------------------------------------------------------
@@ -69,7 +58,7 @@ def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], share: 
 
 def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterator[dict]:
     """Yield D's and G's outputs, then the gradients of their products with random directions."""
-    made, draw, state = game(engine, config, shape)
+    made, draw, state = game(engine, config, random_images(2 * config.batch, shape))
     batch = draw.discriminator(0)
     players = {"generator": batch.latent, "discriminator": batch.real}
 
@@ -90,7 +79,7 @@ def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterato
 
 def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndarray]:
     """Return both players' weights after three steps."""
-    made, draw, state = game(engine, config, shape)
+    made, draw, state = game(engine, config, random_images(2 * config.batch, shape))
     play = engine.compile(partial(step.play, made), consumes=True)
     for number in range(3):
         state, _ = play(state, draw.step(number), step.paces(made, number, 1))
@@ -155,7 +144,7 @@ PEAKS: dict[str, Callable[[str], float]] = {
 def peak(name: str, device: str) -> float:
     """Return the peak memory so far in MiB: batches grow, so the latest one's."""
     if device == "cpu":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return process_peak()
     return PEAKS[name](device) / 2**20
 
 
@@ -163,7 +152,7 @@ def timed(name: str, device: str, batch: int, width: int, rounds: int) -> Row:
     """Time the 64x64 step at one batch size."""
     engine = engines.load(name, device)
     config = Config(width=width, image_size="64", channels=1, batch=batch)
-    made, draw, state = game(engine, config, (64, 64, 1))
+    made, draw, state = game(engine, config, random_images(2 * batch, (64, 64, 1)))
     play = engine.compile(partial(step.play, made), consumes=True)
     seconds = []
     for number in range(rounds + 3):  # three to warm up and compile
@@ -180,13 +169,6 @@ def timed(name: str, device: str, batch: int, width: int, rounds: int) -> Row:
 
 
 # --- told -------------------------------------------------------------------------------------
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """Return rows as a table."""
-    cells = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *cells]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def usable(device: str, wanted: Sequence[str]) -> list[str]:

@@ -1,35 +1,99 @@
-"""Start-up times, each the median of several fresh processes: python -m bench.startup"""
+"""Start-up in fresh processes: commands to their end, training to its first step."""
 
 from __future__ import annotations
 
-import statistics
+import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 
-CASES = {
+from .racing import Bench, Row, Spread, Table
+from .worker import ROOT
+
+COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "import ganbaru": ["-c", "import ganbaru"],
     "ganbaru --help": ["-m", "ganbaru", "--help"],
     "ganbaru train --help": ["-m", "ganbaru", "train", "--help"],
     "ganbaru presets": ["-m", "ganbaru", "presets"],
 }
+PLAIN = "plain PyTorch to its first step"
+STEP = "from bench.plain.pytorch import step; print(step(32, 1, 64, 64)(), flush=True)"
 
 
-def seconds(arguments: list[str]) -> float:
+def to_end(arguments: list[str], folder: str) -> float:
+    """Time a command of Python's from start to end."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
     return time.perf_counter() - began
 
 
-def main() -> None:
-    times: dict[str, list[float]] = {name: [] for name in CASES}
-    for _ in range(9):
-        for name, arguments in CASES.items():
-            times[name].append(seconds(arguments))
-    for name, each in times.items():
-        print(f"{name:24}{statistics.median(each):7.3f} s")
+def to_line(arguments: list[str], pattern: str, folder: str) -> float:
+    """Time a command until it prints a line with `pattern`; then it is ended."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stdout
+    found = any(re.search(pattern, line) for line in process.stdout)
+    seconds = time.perf_counter() - began
+    process.kill()
+    process.communicate()
+    if not found:
+        raise RuntimeError(f"No line of {arguments} had {pattern!r}.")
+    return seconds
 
 
-if __name__ == "__main__":
-    main()
+def to_first_step(engine: str, folder: str) -> float:
+    """Time `ganbaru train` until it tells the losses of its first step."""
+    run = tempfile.mkdtemp(dir=folder)
+    words = ["--engine", engine, "--run", f"{run}/run", "--width", "64", "--image-size", "32"]
+    how = [
+        "-m",
+        "ganbaru",
+        "train",
+        "--data",
+        "digits",
+        *words,
+        "--batch",
+        "64",
+        "--log-every",
+        "1",
+    ]
+    return to_line(how, r"D \d+\.\d+  G \d", folder)
+
+
+def timers(bench: Bench) -> dict[str, Callable[[str], float]]:
+    """Return what times each start, given a folder for runs."""
+    found: dict[str, Callable[[str], float]] = {
+        name: partial(to_end, arguments) for name, arguments in COMMANDS.items()
+    }
+    if "torch" in bench.libraries:
+        found[PLAIN] = partial(to_line, ["-c", STEP], "d_loss")
+    for engine in bench.ours:
+        found[f"ganbaru train --engine {engine} to its first step"] = partial(to_first_step, engine)
+    return found
+
+
+def startup(bench: Bench) -> list[Table]:
+    """Time each start several times, in turns; a first one, which fills caches, is no median."""
+    chosen = timers(bench)
+    seconds: dict[str, list[float]] = {name: [] for name in chosen}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(bench.scale.starts):
+            for name, timer in chosen.items():
+                seconds[name].append(timer(folder))
+
+    return [
+        Table("Start-up, fresh processes", [_row(name, each) for name, each in seconds.items()])
+    ]
+
+
+def _row(name: str, seconds: list[float]) -> Row:
+    spread = Spread.of(seconds)
+    return {"": name, "seconds": spread.middle, "quartiles": [spread.low, spread.high]}

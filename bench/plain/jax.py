@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from . import BETAS, EPSILON, LATENT, POOL, RATE, SIZE, SLOPE
+from . import BETAS, EPSILON, LATENT, POOL, RATE, SLOPE, maps
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 softplus, tree = jax.nn.softplus, jax.tree.map
@@ -33,14 +33,14 @@ class State(NamedTuple):
     key: jax.Array
 
 
-def player(rng: np.random.Generator, sizes: list[tuple[int, int]]) -> Player:
-    """Make layers of 4x4 kernels; all but one end have batch norm, which the ends do not use."""
+def player(rng: np.random.Generator, shapes: list[tuple[int, int, int]]) -> Player:
+    """Make layers of (kernel side, inputs, outputs), with batch norm, which ends do not use."""
     layers = [
-        {"w": jnp.asarray(rng.normal(0, 0.02, (4, 4, *size)), jnp.float32),
-         "scale": jnp.ones(size[1]), "offset": jnp.zeros(size[1])}
-        for size in sizes
+        {"w": jnp.asarray(rng.normal(0, 0.02, (side, side, i, o)), jnp.float32),
+         "scale": jnp.ones(o), "offset": jnp.zeros(o)}
+        for side, i, o in shapes
     ]  # fmt: skip
-    running = [{"mean": jnp.zeros(o), "var": jnp.ones(o)} for _, o in sizes]
+    running = [{"mean": jnp.zeros(o), "var": jnp.ones(o)} for *_, o in shapes]
     return Player(layers, running, tree(jnp.zeros_like, layers), tree(jnp.zeros_like, layers))
 
 
@@ -108,19 +108,26 @@ def train_step(state: State, real: jax.Array) -> tuple[State, tuple[jax.Array, j
     return State(g, d._replace(running=of_g[1][1]), count, key), (of_d[0], of_g[0])
 
 
-def step(width: int, channels: int, batch: int) -> Callable[[], tuple[float, float]]:
-    w, rng = width, np.random.default_rng(0)  # JAX's own would compile for each shape, seconds
-    wide = [(LATENT, 8 * w), (8 * w, 4 * w), (4 * w, 2 * w), (2 * w, w), (w, channels)]
-    narrow = [(channels, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w), (8 * w, 1)]
-    state = State(player(rng, wide), player(rng, narrow), jnp.zeros(()), jax.random.key(0))
-    images = jnp.asarray(rng.uniform(-1, 1, (POOL * batch, SIZE, SIZE, channels)), jnp.float32)
+def shapes(size: int, channels: int, width: int) -> tuple[list, list]:
+    """Return (kernel side, inputs, outputs) of the layers of G and of D."""
+    inner, counts = maps(size, width)
+    pairs = list(zip([channels, *counts], counts, strict=False))
+    wide = [(inner, LATENT, counts[-1]), *((4, o, i) for i, o in reversed(pairs))]
+    return wide, [*((4, i, o) for i, o in pairs), (inner, counts[-1], 1)]
+
+
+def step(size: int, channels: int, width: int, batch: int) -> Callable[[], dict[str, float]]:
+    rng = np.random.default_rng(0)  # JAX's own would compile for each shape, seconds
+    players = [player(rng, layers) for layers in shapes(size, channels, width)]
+    state = State(*players, jnp.zeros(()), jax.random.key(0))
+    images = jnp.asarray(rng.uniform(-1, 1, (POOL * batch, size, size, channels)), jnp.float32)
     turn = 0
 
-    def advance() -> tuple[float, float]:
+    def advance() -> dict[str, float]:
         nonlocal state, turn
         start = batch * (turn % POOL)
         turn += 1
         state, losses = train_step(state, images[start : start + batch])
-        return float(losses[0]), float(losses[1])
+        return {"d_loss": float(losses[0]), "g_loss": float(losses[1])}
 
     return advance

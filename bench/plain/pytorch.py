@@ -1,65 +1,94 @@
-"""In PyTorch: modules, eager code, as in the official DCGAN example."""
+"""In PyTorch: modules, eager code, with the work of our step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from . import BETAS, LATENT, POOL, RATE, SIZE, SLOPE
+from . import BETAS, LATENT, POOL, RATE, SLOPE, maps
+
+Losses = dict[str, float]
+bce = nn.BCEWithLogitsLoss()
 
 
 def up(i: int, o: int, *how: int) -> list[nn.Module]:
-    return [nn.ConvTranspose2d(i, o, 4, *how, bias=False), nn.BatchNorm2d(o), nn.ReLU(True)]
+    return [nn.ConvTranspose2d(i, o, *how, bias=False), nn.BatchNorm2d(o), nn.ReLU(True)]
 
 
 def down(i: int, o: int) -> list[nn.Module]:
-    convolution = nn.Conv2d(i, o, 4, 2, 1, bias=False)
-    return [convolution, nn.BatchNorm2d(o), nn.LeakyReLU(SLOPE, True)]
+    return [nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(SLOPE, True)]
 
 
-def networks(w: int, channels: int) -> tuple[nn.Module, nn.Module]:
+def networks(size: int, channels: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
+    inner, counts = maps(size, width)
+    pairs = list(zip(counts, counts[1:], strict=False))
     generator = nn.Sequential(
-        *up(LATENT, 8 * w, 1, 0), *up(8 * w, 4 * w, 2, 1), *up(4 * w, 2 * w, 2, 1),
-        *up(2 * w, w, 2, 1),
-        nn.ConvTranspose2d(w, channels, 4, 2, 1, bias=False), nn.Tanh(),
+        *up(LATENT, counts[-1], inner, 1, 0),
+        *(layer for o, i in reversed(pairs) for layer in up(i, o, 4, 2, 1)),
+        nn.ConvTranspose2d(counts[0], channels, 4, 2, 1, bias=False), nn.Tanh(),
     )  # fmt: skip
     discriminator = nn.Sequential(
-        nn.Conv2d(channels, w, 4, 2, 1, bias=False), nn.LeakyReLU(SLOPE, True),
-        *down(w, 2 * w), *down(2 * w, 4 * w), *down(4 * w, 8 * w),
-        nn.Conv2d(8 * w, 1, 4, 1, 0, bias=False), nn.Flatten(0),
+        nn.Conv2d(channels, counts[0], 4, 2, 1, bias=False), nn.LeakyReLU(SLOPE, True),
+        *(layer for i, o in pairs for layer in down(i, o)),
+        nn.Conv2d(counts[-1], 1, inner, 1, 0, bias=False), nn.Flatten(0),
     )  # fmt: skip
     return generator, discriminator
 
 
-def step(
-    width: int, channels: int, batch: int, device: str = "cpu"
-) -> Callable[[], tuple[float, float]]:
-    generator, discriminator = (net.to(device) for net in networks(width, channels))
-    g_adam = torch.optim.Adam(generator.parameters(), lr=RATE, betas=BETAS)
-    d_adam = torch.optim.Adam(discriminator.parameters(), lr=RATE, betas=BETAS)
-    loss = nn.BCEWithLogitsLoss()
-    ones, zeros = torch.ones(batch, device=device), torch.zeros(batch, device=device)
-    images = torch.rand(POOL * batch, channels, SIZE, SIZE, device=device) * 2 - 1
+class Players(NamedTuple):
+    g: Any
+    d: Any
+    g_adam: torch.optim.Optimizer
+    d_adam: torch.optim.Optimizer
+
+
+def players(g: nn.Module, d: nn.Module, **how: Any) -> Players:
+    adams = (torch.optim.Adam(net.parameters(), lr=RATE, betas=BETAS, **how) for net in (g, d))
+    return Players(g, d, *adams)
+
+
+def latent(batch: int) -> torch.Tensor:
+    return torch.randn(batch, LATENT, 1, 1)
+
+
+def update(at: Players, real: torch.Tensor, latents: tuple[torch.Tensor, torch.Tensor]) -> Losses:
+    ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+    at.d_adam.zero_grad()
+    fake = at.g(latents[0]).detach()
+    d_loss = bce(at.d(real), ones) + bce(at.d(fake), zeros)
+    d_loss.backward()
+    at.d_adam.step()
+    at.g_adam.zero_grad()
+    g_loss = bce(at.d(at.g(latents[1])), ones)
+    g_loss.backward()
+    at.g_adam.step()
+    return {"d_loss": d_loss.item(), "g_loss": g_loss.item()}
+
+
+def turns(play: Callable[[torch.Tensor], Losses], images: torch.Tensor) -> Callable[[], Losses]:
+    """Play with batches of images that take turns."""
+    batches = images.chunk(POOL)
     turn = 0
 
-    def fakes() -> torch.Tensor:
-        return generator(torch.randn(batch, LATENT, 1, 1, device=device))
-
-    def advance() -> tuple[float, float]:
+    def advance() -> Losses:
         nonlocal turn
-        real = images[torch.arange(batch, device=device) + batch * (turn % POOL)]
         turn += 1
-        d_adam.zero_grad()
-        fake = fakes().detach()
-        d_loss = loss(discriminator(real), ones) + loss(discriminator(fake), zeros)
-        d_loss.backward()
-        d_adam.step()
-        g_adam.zero_grad()
-        g_loss = loss(discriminator(fakes()), ones)
-        g_loss.backward()
-        g_adam.step()
-        return d_loss.item(), g_loss.item()
+        return play(batches[turn % POOL])
 
     return advance
+
+
+def noise(size: int, channels: int, batch: int) -> torch.Tensor:
+    return torch.rand(POOL * batch, channels, size, size) * 2 - 1
+
+
+def step(size: int, channels: int, width: int, batch: int) -> Callable[[], Losses]:
+    at = players(*networks(size, channels, width))
+
+    def play(real: torch.Tensor) -> Losses:
+        return update(at, real, (latent(batch), latent(batch)))
+
+    return turns(play, noise(size, channels, batch))

@@ -13,15 +13,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf  # noqa: E402
 
-from . import BETAS, EPSILON, LATENT, POOL, RATE, SIZE, SLOPE  # noqa: E402
+from . import BETAS, EPSILON, LATENT, POOL, RATE, SLOPE, maps  # noqa: E402
 
 layers = tf.keras.layers
 cross_entropy = tf.keras.losses.BinaryCrossentropy(from_logits=True)
 NORM = {"momentum": 0.9, "epsilon": EPSILON}
 
 
-def up(filters: int, strides: int = 2, padding: str = "same") -> list[Any]:
-    convolution = layers.Conv2DTranspose(filters, 4, strides, padding, use_bias=False)
+def up(filters: int, kernel: int = 4, strides: int = 2, padding: str = "same") -> list[Any]:
+    convolution = layers.Conv2DTranspose(filters, kernel, strides, padding, use_bias=False)
     return [convolution, layers.BatchNormalization(**NORM), layers.ReLU()]
 
 
@@ -30,16 +30,18 @@ def down(filters: int) -> list[Any]:
     return [convolution, layers.BatchNormalization(**NORM), layers.LeakyReLU(SLOPE)]
 
 
-def networks(w: int, channels: int) -> tuple[Any, Any]:
+def networks(size: int, channels: int, width: int) -> tuple[Any, Any]:
+    inner, counts = maps(size, width)
     generator = tf.keras.Sequential([
-        layers.Input((1, 1, LATENT)), *up(8 * w, 1, "valid"), *up(4 * w), *up(2 * w), *up(w),
+        layers.Input((1, 1, LATENT)), *up(counts[-1], inner, 1, "valid"),
+        *(layer for count in reversed(counts[:-1]) for layer in up(count)),
         layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=False, activation="tanh"),
     ])  # fmt: skip
     discriminator = tf.keras.Sequential([
-        layers.Input((SIZE, SIZE, channels)),
-        layers.Conv2D(w, 4, 2, "same", use_bias=False), layers.LeakyReLU(SLOPE),
-        *down(2 * w), *down(4 * w), *down(8 * w),
-        layers.Conv2D(1, 4, 1, "valid", use_bias=False), layers.Flatten(),
+        layers.Input((size, size, channels)),
+        layers.Conv2D(width, 4, 2, "same", use_bias=False), layers.LeakyReLU(SLOPE),
+        *(layer for count in counts[1:] for layer in down(count)),
+        layers.Conv2D(1, inner, 1, "valid", use_bias=False), layers.Flatten(),
     ])  # fmt: skip
     return generator, discriminator
 
@@ -49,10 +51,10 @@ def learn(player: Any, adam: Any, tape: tf.GradientTape, loss: tf.Tensor) -> Non
     adam.apply_gradients(zip(gradients, player.trainable_variables, strict=True))
 
 
-def step(width: int, channels: int, batch: int) -> Callable[[], tuple[float, float]]:
-    generator, discriminator = networks(width, channels)
+def step(size: int, channels: int, width: int, batch: int) -> Callable[[], dict[str, float]]:
+    generator, discriminator = networks(size, channels, width)
     g_adam, d_adam = (tf.keras.optimizers.Adam(RATE, *BETAS) for _ in range(2))
-    images = tf.random.uniform((POOL * batch, SIZE, SIZE, channels), -1, 1)
+    images = tf.random.uniform((POOL * batch, size, size, channels), -1, 1)
     turn = 0
 
     def fakes() -> tf.Tensor:
@@ -73,11 +75,11 @@ def step(width: int, channels: int, batch: int) -> Callable[[], tuple[float, flo
         learn(generator, g_adam, tape, g_loss)
         return d_loss, g_loss
 
-    def advance() -> tuple[float, float]:
+    def advance() -> dict[str, float]:
         nonlocal turn
         start = batch * (turn % POOL)
         turn += 1
         d_loss, g_loss = train_step(images[start : start + batch])
-        return float(d_loss), float(g_loss)
+        return {"d_loss": float(d_loss), "g_loss": float(g_loss)}
 
     return advance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,21 +11,22 @@ from typing import Any
 import numpy as np
 
 FUSED: dict[str, Callable] = {}
-_add_up = sum  # Python's own, before ours takes the name
 
 
 @dataclass(frozen=True)
 class Record:
-    """One operation: its name, its parameters' names, its result's shape and multiply-adds.
-
-    `fed` tells whether it works on what the network is given, or on parameters alone.
-    """
+    """One operation: name, parameters' names, result's shape, multiply-adds, input tensors."""
 
     operation: str
     parameters: tuple[str, ...]
     shape: tuple[int, ...]
     macs: int
-    fed: bool
+    inputs: tuple[Shape, ...]
+
+    @property
+    def fed(self) -> bool:
+        """Whether it works on what the network is given, or on parameters alone."""
+        return any(x.fed for x in self.inputs)
 
 
 @dataclass
@@ -37,7 +39,8 @@ class Tape:
 class Shape:
     """A tensor without values: a shape, and a name if it is a parameter.
 
-    `fed` is true of the network's inputs and of all that is made with them.
+    `fed` is true of the network's inputs and of all that is made with them, `learned` of its
+    parameters and of all that is made with those.
     """
 
     __array_ufunc__ = None
@@ -46,7 +49,7 @@ class Shape:
         self.shape = tuple(int(n) for n in shape)
         self.tape = tape
         self.names: tuple[str, ...] = (name,) if name else ()
-        self.fed = fed
+        self.fed, self.learned = fed, bool(name)
         self.dtype = np.dtype("float32")
 
     ndim = property(lambda self: len(self.shape))
@@ -74,9 +77,10 @@ def _record(
     names = tuple(dict.fromkeys(name for x in tensors for name in x.names))
     result = Shape(shape, tensors[0].tape)
     result.fed = any(x.fed for x in tensors)
+    result.learned = any(x.learned for x in tensors)
     # What is made of parameters alone, such as a matrix transposed, still goes by their names.
     result.names = () if result.fed else names
-    result.tape.records.append(Record(operation, names, result.shape, macs, result.fed))
+    result.tape.records.append(Record(operation, names, result.shape, macs, tuple(tensors)))
     return result
 
 
@@ -116,7 +120,7 @@ def broadcast_to(x: Shape, shape: Sequence[int]) -> Shape:
 def concat(tensors: Sequence[Shape], axis: int = 0) -> Shape:
     """Join tensors along an axis."""
     shape = list(tensors[0].shape)
-    shape[axis] = _add_up(t.shape[axis] for t in tensors)
+    shape[axis] = builtins.sum(t.shape[axis] for t in tensors)
     return _record("concat", *tensors, shape=shape)
 
 

@@ -1,0 +1,33 @@
+"""A game of ours on random images, ready to play: what all measurements of steps begin with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ganbaru import data, model, rules, step
+from ganbaru.config import Config
+from ganbaru.draw import Draw
+from ganbaru.engines import Engine
+
+Shape = tuple[int, int, int]
+
+
+def random_images(count: int, shape: Shape) -> data.Source:
+    """Return a source of noise (H, W, C) in memory."""
+    images = np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+    return data.Source("random", images, None, (), "")
+
+
+def game(engine: Engine, config: Config, source: data.Source) -> tuple[step.Game, Draw, Any]:
+    """Return the game, who draws its batches, and its first state on an engine."""
+    shape = source.images.shape[1:]
+    made = rules.game(config, shape, 0)
+    first = {
+        group: {name: engine.from_numpy(array) for name, array in arrays.items()}
+        for group, arrays in model.first_parameters(config, shape, 0).items()
+    }
+    draw = Draw(source, engine, seed=0, batch=config.batch, latent=config.latent, classes=0,
+                relativistic=False)  # fmt: skip
+    return made, draw, step.start(made, first)

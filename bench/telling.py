@@ -1,0 +1,115 @@
+"""Results as Markdown and JSON, with the machine that they are of."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganbaru.engines import LIBRARIES
+from ganbaru.libraries import version
+
+from .ceilings import core_count
+from .racing import Row, Table
+from .worker import ROOT
+
+
+def about(libraries: Sequence[str], command: str) -> dict[str, Any]:
+    """Describe machine, versions, command and date."""
+    memory = _told_by("/proc/meminfo", "MemTotal").split()
+    return {
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
+        "command": command,
+        "commit": _commit(),
+        "processor": _told_by("/proc/cpuinfo", "model name") or platform.processor(),
+        "cores": core_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "memory": f"{int(memory[0]) / 2**20:.1f} GiB" if memory else "",
+        "system": platform.platform(),
+        "versions": {"Python": platform.python_version(),
+                     **{name: version(LIBRARIES[name]) for name in libraries}},
+    }  # fmt: skip
+
+
+def _told_by(path: str, name: str) -> str:
+    """Return what one of Linux's tables says under a name; elsewhere nothing."""
+    table = Path(path)
+    lines = table.read_text().splitlines() if table.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+
+
+def _commit() -> str:
+    """Name the commit, marked if files differ from it; nothing outside of a repository."""
+    asked = ["git", "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+# --- Markdown ---------------------------------------------------------------------------------
+
+
+def number(x: float) -> str:
+    """Write a number with three digits, or all before the point."""
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
+
+
+def ratios(each: dict[str, float]) -> str:
+    """Write ratios of medians and what they are to."""
+    return "; ".join(f"{x:.2f} of {rival}" for rival, x in each.items())
+
+
+WRITERS: dict[type, Callable[[Any], str]] = {
+    float: number,
+    list: lambda quartiles: " to ".join(map(number, quartiles)),
+    dict: ratios,
+}
+
+
+def cell(value: Any) -> str:
+    """Write a value by its type."""
+    return WRITERS.get(type(value), str)(value)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return rows as a table; columns that a row lacks stay empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[cell(row.get(name, "")) for name in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def section(table: Table) -> str:
+    """Return a table with its title and notes."""
+    notes = "".join(f"\n\n{note}" for note in table.notes)
+    return f"## {table.title}\n\n{markdown(table.rows)}{notes}\n"
+
+
+def heading(facts: dict[str, Any]) -> str:
+    """Return what a page of results begins with."""
+    versions = ", ".join(f"{name} {told}" for name, told in facts["versions"].items())
+    machine = f"{facts['processor']}, {facts['cores']} cores, {facts['memory']}, {facts['system']}"
+    machine += f", load {facts['load']} before"
+    return (
+        f"# Measurements\n\n`{facts['command']}`, {facts['date']}, commit {facts['commit']}.\n\n"
+        f"{machine}. {versions}.\n\nTimes are medians, with quartiles; a ratio below 1 is faster "
+        f"than what it is of; a share is of what the ceiling reached in the same turns.\n"
+    )
+
+
+def page(facts: dict[str, Any], tables: Sequence[Table]) -> str:
+    """Return all results as Markdown."""
+    return "\n".join([heading(facts), *map(section, tables)])
+
+
+def as_json(facts: dict[str, Any], tables: Sequence[Table]) -> str:
+    """Return all results as JSON."""
+    return json.dumps({"about": facts, "tables": list(map(dataclasses.asdict, tables))}, indent=1)
