@@ -119,8 +119,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "cpu": (
         Rule(
             "numpy",
-            "level with PyTorch (a step takes 0.7 to 1.2 of a plain PyTorch loop's time, our "
-            "PyTorch engine 0.8 to 0.9; TensorFlow and JAX are slower), in half the memory, and "
+            "level with PyTorch (a step takes 0.8 to 1.0 of a plain PyTorch loop's time, our "
+            "PyTorch engine 0.7 to 0.9; TensorFlow and JAX are slower), in half the memory, and "
             "starts seconds sooner",
         ),
     ),
