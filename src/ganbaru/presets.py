@@ -41,7 +41,7 @@ _preset("digits", "handwritten digits of scikit-learn, by class", "ours",
         data="digits", image_size="16", width=24, latent=32, minutes=1.5, sample_every=10_000,
         **FAST)
 _preset("mnist", "MNIST at 28x28, by class", "ours",
-        measured="49,000 images: 97.7 % of labels obeyed",
+        measured="1 min, 85,000 images: 99.0 % of labels obeyed",
         data="mnist", width=32, minutes=5, **FAST)
 _preset("fashion-mnist", "Fashion-MNIST at 28x28, by class", "ours",
         data="fashion-mnist", width=32, minutes=5, **FAST)
