@@ -72,6 +72,16 @@ def test_other_scoring_is_not_mixed_in(place):
     assert [line["images"] for line in log(run) if "frechet" in line] == [48]
 
 
+def test_damaged_record_of_the_scoring_is_named(place):
+    run = trained(place, run=place / "damaged", steps=6, **SCORED)
+    (run / "milestones.json").write_text('{"passport": ')
+    with pytest.raises(InputError, match=r"milestones\.json cannot be read .*Delete it"):
+        trained(place, run=run, steps=12, resume=True, **SCORED)
+    (run / "milestones.json").unlink()
+    trained(place, run=run, steps=12, resume=True, **SCORED)
+    assert [line["images"] for line in log(run) if "frechet" in line] == [48, 96]
+
+
 # --- when, and the best -----------------------------------------------------------------------
 
 

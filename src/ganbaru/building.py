@@ -62,8 +62,7 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     run.examiner = milestones.load(run, progress or data.silent)
     if not config.resume:
         runs.prepare(folder, config.overwrite)  # the last that may refuse: it deletes
-    with files.replacing(folder.config) as temporary:
-        temporary.write_text(to_yaml(kept), encoding="utf-8")
+    files.write_text(folder.config, to_yaml(kept))
     return run
 
 

@@ -42,3 +42,9 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):  # gone already when all went well
                 temporary.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file of text, in UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

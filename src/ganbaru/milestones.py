@@ -10,7 +10,8 @@ import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganbaru import data, files
 from ganbaru.data import Progress
@@ -74,7 +75,7 @@ def record(run: Run) -> None:
 
     path, passport = run.folder.milestones, run.examiner.passport
     if path.exists():
-        before = Passport(**json.loads(path.read_text(encoding="utf-8"))["passport"])
+        before = Passport(**_read(path, "passport"))
         if found := differences(before, passport):
             raise InputError(
                 f"The scores that {run.folder.path} has so far cannot be compared with what would "
@@ -82,8 +83,7 @@ def record(run: Run) -> None:
                 f"same data and --evaluate-images, or without scores: --evaluate-every 0."
             )
     now = {"passport": asdict(passport), "floors": run.examiner.floors}
-    with files.replacing(path) as temporary:
-        temporary.write_text(json.dumps(now, indent=1, ensure_ascii=False), encoding="utf-8")
+    files.write_text(path, json.dumps(now, indent=1, ensure_ascii=False))
 
 
 def floors(folder: Folder) -> Values:
@@ -91,15 +91,16 @@ def floors(folder: Folder) -> Values:
 
     Raises InputError when the file is damaged.
     """
-    if not folder.milestones.exists():
-        return {}
+    return _read(folder.milestones, "floors") if folder.milestones.exists() else {}
+
+
+def _read(path: Path, part: str) -> dict[str, Any]:
     try:
-        found: Values = json.loads(folder.milestones.read_text(encoding="utf-8"))["floors"]
-        return dict(found)
+        return dict(json.loads(path.read_text(encoding="utf-8"))[part])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{folder.milestones} cannot be read ({type(error).__name__}). Delete it: going on "
-            f"with --resume writes it anew."
+            f"{path} cannot be read ({type(error).__name__}). Delete it: going on with --resume "
+            f"writes it anew."
         ) from error
 
 

@@ -92,8 +92,7 @@ class Log:
         whole = run.images - (1 if run.reports else 0)
         kept = [line for line in read_log(run.folder) if line["images"] <= whole]
         self.milestones = Every(run.config.sample_every, int(kept[-1]["images"]) if kept else 0)
-        with files.replacing(run.folder.log) as temporary:
-            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        files.write_text(run.folder.log, "".join(json.dumps(line) + "\n" for line in kept))
         self.scores.start(run, kept)
 
     def step(self, run: Run, report: Report) -> None:

@@ -119,5 +119,4 @@ def write(report: Report, path: Path) -> None:
         },
         "comparisons": [_told(outcome) for outcome in report.outcomes],
     }
-    with files.replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    files.write_text(path, json.dumps(content, indent=1) + "\n")

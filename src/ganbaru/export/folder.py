@@ -58,8 +58,7 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    with files.replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    files.write_text(path, text + "\n")
 
 
 def _hash(path: Path) -> str:

@@ -251,8 +251,7 @@ def _write(found: Authenticity, shown: Neighbours) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     neighbour_sheet.save(shown, folder / SHEET)
     text = json.dumps(found.to_json(), indent=1, ensure_ascii=False)
-    with files.replacing(folder / RESULT) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    files.write_text(folder / RESULT, text + "\n")
 
 
 def stored(folder: Path) -> Authenticity | None:

@@ -117,6 +117,5 @@ def store(folder: Path, evaluation: Evaluation) -> Path:
     others = [one for one in stored(folder) if (one.origin, one.passport) != mark]
     kept = [one.to_json() for one in [*others, evaluation]]
     text = json.dumps({"format": FORMAT, "evaluations": kept}, indent=1, ensure_ascii=False)
-    with files.replacing(folder / FILE) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    files.write_text(folder / FILE, text + "\n")
     return folder / FILE

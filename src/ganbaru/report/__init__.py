@@ -21,8 +21,7 @@ def write(folder: Folder) -> Path:
     Raises InputError when a file that it is made of is damaged.
     """
     text = page.page(facts.read(folder))
-    with files.replacing(folder.report) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    files.write_text(folder.report, text)
     return folder.report
 
 

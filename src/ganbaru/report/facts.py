@@ -59,8 +59,7 @@ def note(run: Run) -> None:
             "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
         },
     }  # fmt: skip
-    with files.replacing(run.folder.about) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    files.write_text(run.folder.about, json.dumps(found, indent=1) + "\n")
 
 
 def read(folder: Folder) -> Facts:

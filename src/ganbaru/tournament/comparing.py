@@ -197,5 +197,4 @@ def _write(plan: Plan, fingerprint: str) -> None:
         "format": FORMAT, "ganbaru": __version__, "seeds": plan.seeds, "data": fingerprint,
         "contestants": {name: dataclasses.asdict(one) for name, one in plan.configs.items()},
     }  # fmt: skip
-    with files.replacing(plan.folder / FILE) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    files.write_text(plan.folder / FILE, json.dumps(told, indent=1, ensure_ascii=False))

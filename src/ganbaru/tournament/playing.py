@@ -70,9 +70,8 @@ class Scoring:
 
 
 def _write(folder: Path, ended: Outcome) -> None:
-    with files.replacing(folder / FILE) as temporary:
-        text = json.dumps(asdict(ended), indent=1, ensure_ascii=False)
-        temporary.write_text(text, encoding="utf-8")
+    text = json.dumps(asdict(ended), indent=1, ensure_ascii=False)
+    files.write_text(folder / FILE, text)
 
 
 def play(

@@ -61,8 +61,7 @@ def publish(
     result = Result(folder, standings(scores), found, _conditions(configs, seeds, found))
     drawing.curves(found, result.standings.order, folder / PLOT)
     for name, text in ((MARKDOWN, markdown(result)), (JSON, _json(result))):
-        with files.replacing(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        files.write_text(folder / name, text)
     return result
 
 
