@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,8 +18,10 @@ from train_helpers import (
     trained,
 )
 
-from ganbaru import InputError, output, randomness, sample
+from ganbaru import InputError, data, output, randomness, sample
 from ganbaru.media import to_bytes
+
+PLAIN = {"truncation": 1.0, "progress": data.silent}
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +263,20 @@ def test_unconditional_output(unconditional, tmp_path):
     made(unconditional, tmp_path / "each", "-n", 2)
     names = sorted(path.name for path in (tmp_path / "each").iterdir())
     assert names == ["seed00000000.png", "seed00000001.png"]
+
+
+def test_many_images_take_no_more_memory_than_few(unconditional, tmp_path):
+    generator, path = sample.load(unconditional), tmp_path / "all.npz"
+
+    def most(count):
+        tracemalloc.start()
+        output.writer(path)(path, output.each_seed(generator, count, 0, None, **PLAIN))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    few = max(most(128), most(128))  # the first call also loads what is loaded once
+    assert most(1_024) < few + 896 * 16 * 16 / 4  # a quarter of the other images' bytes
 
 
 def test_one_label_by_command(run, tmp_path):

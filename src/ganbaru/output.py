@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,9 +107,26 @@ def _folder(path: Path, wanted: Wanted) -> None:
 
 
 def _npz(path: Path, wanted: Wanted) -> None:
-    batches = list(wanted.batches())
-    arrays = {"images": np.concatenate([images for images, _ in batches])}
-    if wanted.generator.classes:
-        arrays["labels"] = np.concatenate([labels for _, labels in batches if labels is not None])
-    with files.replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    """Write images as they are made: memory stays flat, however many there are."""
+    with files.replacing(path) as temporary, _archive(temporary) as archive:
+        labels = []
+        with archive.open("images.npy", "w", force_zip64=True) as file:
+            for i, (images, of) in enumerate(wanted.batches()):
+                if not i:
+                    _begin(file, (len(wanted.seeds), *images.shape[1:]), images.dtype)
+                file.write(images.tobytes())
+                labels += [] if of is None else [of]
+        if labels:
+            with archive.open("labels.npy", "w") as file:
+                np.save(file, np.concatenate(labels))
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    # Level 1 takes a third of the time of level 6, for an eighth more bytes (digits, 28x28).
+    return zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+
+
+def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Write the head of an array whose numbers follow."""
+    about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)  # type: ignore[arg-type]
