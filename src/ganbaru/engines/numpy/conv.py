@@ -8,12 +8,14 @@ thread and nearly nothing when the other thread multiplies meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import parallel
 from .shapes import product, run
 from .tape import Array, array_module, primitive, rules
+
+AddUp = Callable[[Array], Array]  # scores (N, OH, OW, O) to images (N, H, W, C)
 
 # Elements of gathered patches in a block: 512k float32 are 2 MB. From 256k to 1M the times are
 # within 5 %; smaller blocks lose in the multiplication, larger ones in the cache.
@@ -61,52 +63,65 @@ def _gathered(x: Array, kernel: Sequence[int], stride: int, out: Sequence[int]) 
     return by_tap.reshape(-1, count * oh * ow).T
 
 
-def _scattered(
-    scores: Array, kernels: Array, size: Sequence[int], stride: int, padding: int
-) -> Array:
-    """Add scores (N, OH, OW, O) times kernels (O, KH, KW, C) up to images (N, *size, C)."""
-    n, oh, ow, count = scores.shape
-    _, kh, kw, channels = kernels.shape
-    rows, matrix = scores.reshape(-1, count), kernels.reshape(count, -1)
-    if channels > FEW:
-        image = _add_tiles((rows @ matrix).reshape(n, oh, ow, kh, kw * channels), stride, channels)
-    else:
-        image = _add_taps((matrix.T @ rows.T).reshape(kh, kw, channels, n, oh, ow), stride)
+def _by_tiles(kernels: Array, stride: int) -> AddUp:
+    """Return what adds scores (N, OH, OW, O) times kernels (O, KH, KW, C) up in an image.
+
+    A tile is `stride` neighbouring columns of a kernel's row: what a score adds to it lies in one
+    run of memory. Each product is added while it is in the cache: a fifth to a third faster than
+    all of them at once for up to 64 channels, a twentieth for 128.
+    """
+    xp, (count, kh, kw, channels) = array_module(kernels), kernels.shape
+    tile, across = stride * channels, -(-kw // stride)
+    by_row = kernels.reshape(count, kh, kw * channels)
+    tiles = {
+        (i, j): xp.ascontiguousarray(by_row[:, i, j * tile : (j + 1) * tile])
+        for i in range(kh)
+        for j in range(across)
+    }
+
+    def add_up(scores: Array) -> Array:
+        n, oh, ow, _ = scores.shape
+        rows = scores.reshape(-1, count)
+        shape = (n, oh + (kh - 1) // stride, stride, ow + across - 1, tile)
+        image = xp.zeros(shape, scores.dtype)
+        for (i, j), matrix in tiles.items():
+            part = (rows @ matrix).reshape(n, oh, ow, -1)
+            down = slice(i // stride, i // stride + oh)
+            image[:, down, i % stride, j : j + ow, : part.shape[3]] += part
+        return image.reshape(n, shape[1] * stride, -1, channels)
+
+    return add_up
+
+
+def _by_taps(kernels: Array, stride: int) -> AddUp:
+    """Return what does the same for images of few channels, one tap of one channel at a time."""
+    xp, (count, kh, kw, channels) = array_module(kernels), kernels.shape
+    matrix = kernels.reshape(count, -1).T
+
+    def add_up(scores: Array) -> Array:
+        n, oh, ow, _ = scores.shape
+        spread = (matrix @ scores.reshape(-1, count).T).reshape(kh, kw, channels, n, oh, ow)
+        shape = (n, stride * (oh - 1) + kh, stride * (ow - 1) + kw, channels)
+        image = xp.zeros(shape, scores.dtype)
+        for i in range(kh):
+            rows = slice(i, i + stride * (oh - 1) + 1, stride)
+            for j in range(kw):
+                columns = slice(j, j + stride * (ow - 1) + 1, stride)
+                for c in range(channels):
+                    image[:, rows, columns, c] += spread[i, j, c]
+        return image
+
+    return add_up
+
+
+def _cut(image: Array, size: Sequence[int], padding: int) -> Array:
+    """Cut images (N, *size, C) out of what kernels reached; what none reached is zero."""
     height, width = size
     below, right = height + padding - image.shape[1], width + padding - image.shape[2]
-    if below > 0 or right > 0:  # rows or columns that no kernel reached
+    if below > 0 or right > 0:
         beyond = ((0, 0), (0, max(0, below)), (0, max(0, right)), (0, 0))
         image = array_module(image).pad(image, beyond)
     return image[:, padding : padding + height, padding : padding + width]
-
-
-def _add_tiles(spread: Array, stride: int, channels: int) -> Array:
-    """Add patches (N, OH, OW, KH, KW C) up in an image, `stride` neighbouring columns at a time."""
-    n, oh, ow, kh, run = spread.shape
-    tile = stride * channels
-    down, across = -(-kh // stride), -(-run // tile)
-    shape = (n, oh + down - 1, stride, ow + across - 1, tile)
-    image = array_module(spread).zeros(shape, spread.dtype)
-    for i in range(kh):
-        rows = slice(i // stride, i // stride + oh)
-        for j in range(across):
-            part = spread[:, :, :, i, j * tile : (j + 1) * tile]
-            image[:, rows, i % stride, j : j + ow, : part.shape[3]] += part
-    return image.reshape(n, shape[1] * stride, -1, channels)
-
-
-def _add_taps(spread: Array, stride: int) -> Array:
-    """Add patches (KH, KW, C, N, OH, OW) up in an image, one tap of one channel at a time."""
-    kh, kw, channels, n, oh, ow = spread.shape
-    shape = (n, stride * (oh - 1) + kh, stride * (ow - 1) + kw, channels)
-    image = array_module(spread).zeros(shape, spread.dtype)
-    for i in range(kh):
-        rows = slice(i, i + stride * (oh - 1) + 1, stride)
-        for j in range(kw):
-            columns = slice(j, j + stride * (ow - 1) + 1, stride)
-            for c in range(channels):
-                image[:, rows, columns, c] += spread[i, j, c]
-    return image
 
 
 def _blocks(count: int, patches_of_one: int) -> list[slice]:
@@ -146,8 +161,10 @@ def conv2d_input_gradient(
         return _logical(flat.reshape(n, height, width, channels))
     out = xp.empty((n, height, width, channels), g.dtype)
 
+    add_up = (_by_tiles if channels > FEW else _by_taps)(kernels, stride)
+
     def task(part: slice) -> None:
-        out[part] = _scattered(scores[part], kernels, size, stride, padding)
+        out[part] = _cut(add_up(scores[part]), size, padding)
 
     run(task, _blocks(n, oh * ow * kh * kw * channels), g)
     return _logical(out)
