@@ -1,98 +1,127 @@
-"""Label accuracy of a conditional run, by a classifier trained on the real images.
+"""Scores over seconds of training: our presets beside the reference systems' own settings.
 
-python -m bench.quality --data mnist --train mnist --minutes 2     trains (flags of train), judges
-python -m bench.quality --data mnist --run runs/NAME               judges a run
+python -m bench.quality -o runs/quality                              3 presets, 3 seeds, 60 s each
+python -m bench.quality mnist --seconds 300 --seeds 1 -o runs/long   one of them, for longer
+python -m bench.quality -o runs/quality                              again: what is there is kept
 
-The judge is a small convolutional net (PyTorch) of its own, trained on the training split; its
-accuracy on the real test split is printed beside the figure.
+A run is scored on its way (`--evaluate-every`; that time is not training's) and at its end, by
+`ganbaru evaluate` and, if it has labels, by the held-out judge of `bench.judge`. On a machine that
+others use as well a run sees fewer images in its seconds: the table says how many.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-import tempfile
-import time
+import json
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import nn
+import ganbaru
+from ganbaru import files
+from ganbaru.errors import InputError
+from ganbaru.runs import Folder
 
-from ganbaru import data, sample
+from .judge import COUNT, Judges
 
+# Images between two scores: about ten scores in a minute on two cores.
+PRESETS = {"mnist": 10_000, "cgan-mnist28": 10_000, "dcgan-mnist28": 2_000}
+OTHERS = 10_000
+SCORES = {"label_accuracy": "label accuracy", "frechet": "Fréchet distance", "coverage": "coverage"}
 
-def judge(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return an untrained classifier of images (N, C, H, W) in [0, 1]."""
-    height, width, channels = shape
-    return nn.Sequential(
-        nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(64 * (height // 4) * (width // 4), 128), nn.ReLU(), nn.Dropout(0.3),
-        nn.Linear(128, classes),
-    )  # fmt: skip
+Result = dict[str, Any]
 
 
-def tensors(source: data.Source) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a source's images in [0, 1] and labels."""
-    images = torch.tensor(source.images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    return images, torch.tensor(source.labels)
+def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges) -> Result:
+    """Train, score and judge a run; what was finished before is read back."""
+    run = folder / f"{preset}-{seed}"
+    path = run / "quality.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    ganbaru.train(ganbaru.from_preset(
+        preset, run=str(run), seed=seed, minutes=seconds / 60, overwrite=True,
+        evaluate_every=PRESETS.get(preset, OTHERS), sample_every=10 * OTHERS,
+    ))  # fmt: skip
+    log = [json.loads(line) for line in Folder(run).log.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in log if "frechet" in line]
+    ended = ganbaru.evaluate(run, number=COUNT).scores
+    found = {name: ended[name].value for name in SCORES if name in ended}
+    floors = {name: ended[name].floor for name in found}
+    last = {"seconds": log[-1]["seconds"], "images": log[-1]["images"], **found}
+    made = {"preset": preset, "curve": [*lines, last], "floors": floors, **judges.of(run)}
+    files.write_text(path, json.dumps(made, indent=1))
+    return made
 
 
-def train_judge(train: data.Source, epochs: int) -> nn.Module:
-    """Train a classifier with Adam and a falling rate."""
-    torch.manual_seed(0)
-    images, labels = tensors(train)
-    net = judge(train.images.shape[1:], len(train.classes)).to(memory_format=torch.channels_last)
-    batches = len(images) // 128
-    optimiser = torch.optim.Adam(net.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, epochs * batches)
-    for _ in range(epochs):
-        for chosen in torch.randperm(len(images))[: batches * 128].split(128):
-            optimiser.zero_grad()
-            F.cross_entropy(net(images[chosen]), labels[chosen]).backward()
-            optimiser.step()
-            schedule.step()
-    return net.eval()
+def table(results: Sequence[Result]) -> str:
+    """Return Markdown: medians over seeds, least and most in brackets; last, real images."""
+    titles = ["preset", "seeds", "images", *SCORES.values(), "held-out judge"]
+    rows = [titles, ["---"] * len(titles)]
+    for preset in dict.fromkeys(one["preset"] for one in results):
+        of = [one for one in results if one["preset"] == preset]
+        ends = [one["curve"][-1] | one for one in of]
+        cells = [_cell([end[name] for end in ends if name in end])
+                 for name in ("images", *SCORES, "judge")]  # fmt: skip
+        rows.append([f"`{preset}`", str(len(of)), *cells])
+    best = max(results, key=lambda one: len(one["floors"]))
+    reals = [best["floors"].get(name) for name in SCORES] + [best.get("real")]
+    rows.append(["real images", "", "", *(_cell([x] if x else []) for x in reals)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-@torch.no_grad()
-def accuracy(net: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of images that the net gives their label."""
-    parts = zip(images.split(500), labels.split(500), strict=True)
-    return sum(int((net(x).argmax(1) == y).sum()) for x, y in parts) / len(images)
+def _cell(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    kind = ",.0f" if values[0] > 1_000 else ".4g"
+    middle, least, most = (f"{f(values):{kind}}" for f in (statistics.median, min, max))
+    return middle if len(values) == 1 else f"{middle} [{least}, {most}]"
+
+
+def plot(results: Sequence[Result], path: Path) -> None:
+    """Draw each run's scores over seconds of training, a colour for each preset."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    presets = list(dict.fromkeys(one["preset"] for one in results))
+    for axes, (name, title) in zip(figure.subplots(1, 3), SCORES.items(), strict=True):
+        for one in results:
+            points = [(line["seconds"], line[name]) for line in one["curve"] if name in line]
+            colour = f"C{presets.index(one['preset'])}"
+            axes.plot(
+                *zip(*points, strict=True), ".-", color=colour, linewidth=1
+            ) if points else None
+        floors = [one["floors"][name] for one in results if name in one["floors"]]
+        axes.axhline(floors[0], color="black", linestyle=":") if floors else None
+        axes.set(title=title, xlabel="seconds of training")
+        axes.grid(alpha=0.3, which="both")
+        axes.set_yscale("log" if name == "frechet" else "linear")
+    for i, preset in enumerate(presets):
+        figure.axes[0].plot([], [], color=f"C{i}", label=preset)
+    figure.axes[0].plot([], [], "k:", label="real images")
+    figure.legend(loc="outside lower center", ncols=len(presets) + 1, frameon=False)
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="mnist")
-    parser.add_argument("--train", default="", help="a preset to train first")
-    parser.add_argument("--run", default="")
-    parser.add_argument("--epochs", type=int, default=3, help="of the judge")
-    parser.add_argument("-n", type=int, default=10_000)
-    wanted, flags = parser.parse_known_args()
-    if not wanted.run:
-        wanted.run = str(Path(tempfile.mkdtemp()) / wanted.train)
-        command = [sys.executable, "-m", "ganbaru", "train", wanted.train, "--run", wanted.run]
-        command += flags
-        print(subprocess.run(command, check=True, capture_output=True, text=True).stdout[-900:])
-    started = time.perf_counter()
-    generator = sample.load(wanted.run)
-    parts = list(generator.batches(generator.seeds(wanted.n, 1_000_000)))
-    images = np.concatenate([part for part, _ in parts])
-    labels = np.concatenate([part for _, part in parts])
-    made = time.perf_counter() - started
-    train, test = data.load(wanted.data), data.load(wanted.data, split="test")
-    net = train_judge(train, wanted.epochs)
-    fakes = torch.tensor(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)
-    print(f"judge on real test images: {accuracy(net, *tensors(test)):.4f}")
-    print(f"label accuracy of {wanted.n} images: {accuracy(net, fakes, torch.tensor(labels)):.4f}")
-    print(
-        f"sampling: {wanted.n / made:.0f} images/s; pixel deviation over images "
-        f"{fakes.std(0).mean():.3f}, of real {tensors(test)[0].std(0).mean():.3f}"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("presets", nargs="*", default=list(PRESETS), metavar="PRESET")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="the folder for runs")
+    parser.add_argument("--seconds", type=float, default=60, help="each run's training")
+    parser.add_argument("--seeds", type=int, default=3)
+    wanted = parser.parse_args()
+    judges, results = Judges(), []
+    try:
+        for seed in range(wanted.seeds):
+            for preset in wanted.presets:
+                results.append(result(preset, seed, wanted.seconds, wanted.output, judges))
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+    plot(results, wanted.output / "quality.png")
+    print(table(results))
 
 
 if __name__ == "__main__":
