@@ -10,8 +10,9 @@ from helpers import NUMPY64, assert_engines_agree, network_as_function, normal, 
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import log_softmax
 
-from ganbaru import conditioning, initial, model, nn
+from ganbaru import conditioning, initial, model, nn, registry
 from ganbaru.conditioning import CONDITIONINGS
 from ganbaru.config import Config
 from ganbaru.errors import InputError
@@ -206,6 +207,32 @@ def test_projection_adds_the_product_of_embedding_and_features():
         joined = {**parameters, "score.conv.weight": score}
         expected = nn.apply(plain, joined, buffers, x[i : i + 1], training=False)[0]
         assert_allclose(found[i : i + 1], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("size", [0.1, 3.0, 1e4])
+@pytest.mark.parametrize("network", ["dcgan", "patchgan"])
+def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
+    """Ibid., eq. 3: what is added is log softmax of all products, plus log K; never overflows."""
+    how = {"image_size": (16, 16), "channels": 1, "width": 8}
+    plain = functools.partial(registry.module("networks", network).discriminator, **how)
+    conditional = conditioning.projected_softmax(plain, classes)
+    x, labels = normal(4, 1, 16, 16), np.arange(4) % classes
+    parameters, buffers = _first(conditional, [x.shape, labels.shape])
+    parameters["label.conv.weight"] *= size / 0.1
+
+    def scored(of, parameters, *inputs):
+        return nn.apply(of, parameters, buffers, *inputs, training=False)[0].reshape(4, -1)
+
+    score = parameters["score.conv.weight"]
+    base = scored(plain, parameters, x)
+    products = np.stack([
+        scored(plain, {**parameters, "score.conv.weight": score + embedding}, x) - base
+        for embedding in np.split(parameters["label.conv.weight"], classes)
+    ], axis=1)  # fmt: skip
+    gain = log_softmax(products, axis=1)[np.arange(4), labels] + np.log(classes)
+    found = scored(conditional, parameters, x, labels)
+    assert_allclose(found, base + gain, rtol=1e-6, atol=1e-6 * max(1, np.abs(products).max()))
 
 
 def test_planes_join_the_label_to_the_image():

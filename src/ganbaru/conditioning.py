@@ -71,6 +71,29 @@ def projected(network: Network, classes: int) -> Network:
     as in networks that end in global pooling, labels are obeyed far less (79 % against 98 % on
     MNIST after 110,000 images). The products with all embeddings are one small layer.
     """
+    return _judging_labels(network, classes, _of_label)
+
+
+def projected_softmax(network: Network, classes: int) -> Network:
+    """Add the label's log-probability: the log-softmax of all classes' products (ibid., eq. 3).
+
+    Plain projection leaves the softmax's divisor to the rest of the score to learn. With it a score
+    says of an image of another class that it is wrong, not only less right: on MNIST, 85,000
+    images and a latent of 32, 98.4 % of labels are obeyed instead of 97.7 %. It starts at 0, log K
+    being added.
+    """
+    return _judging_labels(
+        network, classes,
+        lambda products, chosen: _of_label(products, chosen) - _log_mean_exp(products),
+    )  # fmt: skip
+
+
+# gain(products (N, K, ...), weights of the classes, alike) -> what scores gain (N, 1, ...).
+Gain = Callable[[Tensor, Tensor], Tensor]
+
+
+def _judging_labels(network: Network, classes: int, gain: Gain) -> Network:
+    """Let scores gain what a rule makes of the label and the products of features."""
 
     def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
         weights = _weights(label, classes, image)
@@ -83,11 +106,39 @@ def projected(network: Network, classes: int) -> Network:
                 )
             products = last("label", classes)
             chosen = ops.reshape(weights, (*weights.shape, *([1] * (len(products.shape) - 2))))
-            return scores + ops.sum(products * chosen, axis=1, keepdims=True)
+            return scores + gain(products, chosen)
 
         return network(scope.using(score=score), image)
 
     return conditioned
+
+
+def _of_label(products: Tensor, chosen: Tensor) -> Tensor:
+    return ops.sum(products * chosen, axis=1, keepdims=True)
+
+
+def _log_mean_exp(x: Tensor) -> Tensor:
+    """Return log mean exp over axis 1 of (N, K, ...) as (N, 1, ...), without overflow."""
+    shift = _largest(ops.stop_gradient(x))
+    return shift + ops.log(ops.mean(ops.exp(x - shift), axis=1, keepdims=True))
+
+
+def _largest(x: Tensor) -> Tensor:
+    """Return the largest over axis 1 of (N, K, ...) as (N, 1, ...): halves meet until one is left.
+
+    Of an odd number both halves have the middle one. A convolution picks a half.
+    """
+    most = x if len(x.shape) == 4 else ops.reshape(x, (*x.shape, 1, 1))
+    while (count := most.shape[1]) > 1:
+        half = (count + 1) // 2
+        most = ops.maximum(_part(most, 0, half), _part(most, count - half, half))
+    return most if len(x.shape) == 4 else ops.reshape(most, (-1, 1))
+
+
+def _part(x: Tensor, first: int, count: int) -> Tensor:
+    """Return channels from `first` on of (N, C, H, W)."""
+    pick = ops.one_hot(list(range(first, first + count)), x.shape[1], x)
+    return ops.conv2d(x, ops.reshape(pick, (count, x.shape[1], 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -101,6 +152,9 @@ class Conditioning:
 
 CONDITIONINGS = {
     "projection": Conditioning(joined, projected, "one-hot joined to the latent; projection in D"),
+    "softmax": Conditioning(
+        joined, projected_softmax, "one-hot joined to the latent; log-softmax of projections in D"
+    ),
     "planes": Conditioning(joined, planes, "one-hot joined to the latent; one-hot planes in D"),
     "class-norm": Conditioning(class_norms, projected, "batch norm by class; projection in D"),
 }

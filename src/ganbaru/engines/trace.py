@@ -179,8 +179,10 @@ def take(x: Shape, index: Shape) -> Shape:
     return _record("take", x, shape=(*index.shape, *x.shape[1:]))
 
 
-def one_hot(labels: Shape, classes: int, like: Shape) -> Shape:
-    """Return labels (N,) as rows (N, classes)."""
+def one_hot(labels: Any, classes: int, like: Shape) -> Shape:
+    """Return labels (N,) as rows (N, classes); those of a list are constants, not a step."""
+    if not isinstance(labels, Shape):
+        return Shape((len(labels), classes), like.tape)
     return _record("one_hot", labels, shape=(*labels.shape, classes))
 
 
