@@ -42,7 +42,7 @@ class Config:
         "normal", "of latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
     )
     conditioning: str = _option(
-        "none", "how labels reach the networks: none, projection, softmax, planes or class-norm"
+        "none", "how labels reach the networks: none, class-norm, planes, projection or softmax"
     )
     spectral_norm: str = _option("none", "whose weights have spectral norm 1: none, d, g or both")
     minibatch_deviation: bool = _option(False, "let D see how much the images of a batch differ")
