@@ -31,6 +31,7 @@ SLOW = (
     "onnx",
     "onnxruntime",
     "huggingface_hub",
+    "playwright",
 )
 
 # What a module of the lower floors may import of ours, lazily or not. A name that ends in * stands
@@ -76,6 +77,8 @@ ALLOWED = {
     "export.folding": ["engines.onnx*"],
     "export.precisions": ["errors"],
     "export.hub": ["errors"],
+    "export.page.kernel": [],
+    "export.page.packing": ["errors"],
     "data*": ["data*", "media", "files", "errors", "randomness", "registry"],
 }
 # What a module of the upper floors may not import: what stands on it.

@@ -316,7 +316,7 @@ def test_the_hubs_own_library_takes_what_it_is_given():
 
 
 def test_formats_are_told_by_the_ending(run, tmp_path):
-    assert list(export.FORMATS) == [".onnx", ".safetensors", ""]
+    assert list(export.FORMATS) == [".onnx", ".html", ".safetensors", ""]
     with pytest.raises(InputError, match=r"x\.pb: give a name ending in \.onnx"):
         export.write(run.folder.path, tmp_path / "x.pb")
     export.write(run.folder.path, tmp_path / "X.SAFETENSORS")

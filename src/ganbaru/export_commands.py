@@ -18,11 +18,13 @@ def export(arguments: Sequence[str]) -> None:
                         "unaveraged-generator or discriminator")  # fmt: skip
     parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
                         help="newest, best, or the number of images it was written at")  # fmt: skip
-    parser.add_argument("--precision", type=str, default="float32", metavar="PRECISION",
-                        help="of its numbers: float32, or float16 for half the size")  # fmt: skip
+    parser.add_argument("--precision", type=str, default=None, metavar="PRECISION",
+                        help="of its numbers: float32, or float16 for half the size, which a page "
+                        "has anyway")  # fmt: skip
     parser.add_argument("-o", "--output", type=str, default="gan.onnx", metavar="PATH",
-                        help=".onnx for a model that any runtime takes, .safetensors for weights "
-                        "alone, or a folder to share")  # fmt: skip
+                        help=".onnx for a model that any runtime takes, .html for a page that "
+                        "draws pictures in any browser, .safetensors for weights alone, or a "
+                        "folder to share")  # fmt: skip
     wanted = parser.parse_args(list(arguments))
     from ganbaru import export
 

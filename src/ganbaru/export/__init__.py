@@ -1,4 +1,4 @@
-"""A trained network taken elsewhere: as an ONNX model, its weights alone, or a folder to share.
+"""A trained network taken elsewhere: an ONNX model, a page, its weights alone, a folder to share.
 
 A format is a function that writes a player to a path, and a line in `FORMATS`.
 """
@@ -7,19 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from ganbaru import files, native
 from ganbaru.errors import InputError, pick
-from ganbaru.export import folder, model_file, weights
+from ganbaru.export import folder, model_file, page, weights
 from ganbaru.export.precisions import PRECISIONS
 from ganbaru.native import Player
 
-Format = Callable[[Path, Player, str], list[str]]
+
+class Format(NamedTuple):
+    """What writes a player to a path, and the precision that it has unless another is asked for."""
+
+    write: Callable[[Path, Player, str], list[str]]
+    precision: str = "float32"
+
 
 FORMATS: dict[str, Format] = {
-    ".onnx": model_file.write,
-    ".safetensors": weights.write,
-    "": folder.write,
+    ".onnx": Format(model_file.write),
+    ".html": Format(page.write, "float16"),
+    ".safetensors": Format(weights.write),
+    "": Format(folder.write),
 }
 
 
@@ -29,22 +37,25 @@ def write(
     *,
     player: str = "generator",
     which: str = "newest",
-    precision: str = "float32",
+    precision: str | None = None,
 ) -> list[str]:
     """Write a network of a run to `path`, whose ending names the format; returns lines about it.
 
     `player` is one of `ganbaru.native.PLAYERS`, `run` and `which` are as in `ganbaru.load`,
-    `precision` is float32 or float16. Raises InputError for what is unknown, missing or damaged.
+    `precision` is float32 or float16, None for the format's own. Raises InputError for what is
+    unknown, missing or damaged.
     """
     path = Path(path)
     into = FORMATS.get(path.suffix.lower())
     if into is None:
         raise InputError(
-            f"Cannot export to {path}: give a name ending in .onnx (a model for any runtime) or "
-            f".safetensors (weights alone), or a folder's name without an ending (to share)."
+            f"Cannot export to {path}: give a name ending in .onnx (a model for any runtime), "
+            f".html (a page that draws) or .safetensors (weights alone), or a folder's name "
+            f"without an ending (to share)."
         )
+    precision = precision or into.precision
     pick("precision", precision, PRECISIONS)
     found = native.load(run, player, which)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return into(path, found, precision)
+        return into.write(path, found, precision)

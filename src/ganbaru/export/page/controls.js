@@ -1,0 +1,138 @@
+// Controls: what they change in the state, and what they show of it.
+
+const slider = (id) => byId(id).parentElement.querySelector("output");
+const percent = (share) => `${Math.round(100 * share)} %`;
+
+// Fills a row of radio buttons with the classes, and lists to choose one from.
+function makeClasses() {
+  const hidden = model.classes.length === 0;
+  for (const part of document.querySelectorAll(".by-class")) part.hidden = hidden;
+  [null, ...model.classes.keys()].forEach((chosen) => {
+    const [label, radio] = [document.createElement("label"), document.createElement("input")];
+    Object.assign(radio, { type: "radio", name: "class", value: chosen ?? "", checked: chosen === null });
+    radio.addEventListener("change", () => change({ chosen }));
+    label.append(radio, document.createElement("span"));
+    byId("classes").append(label);
+  });
+  listClasses("blend", (blend) => change({ blend }));
+  listClasses("second-class", (secondClass) => change({ secondClass }));
+}
+
+function listClasses(id, choose) {
+  byId(id).append(...["", ...model.classes].map((name, i) => new Option(name, i ? i - 1 : "")));
+  byId(id).addEventListener("change", ({ target }) => choose(target.value === "" ? null : Number(target.value)));
+}
+
+function makeSliders() {
+  byId("directions").hidden = model.directions.length === 0;
+  model.directions.forEach((_, i) => {
+    const row = byId("truncation").parentElement.cloneNode(true);
+    const [label, range] = [row.querySelector("label"), row.querySelector("input")];
+    delete label.dataset.word;
+    const id = `direction-${i + 1}`;
+    Object.assign(range, { id, min: -4, max: 4, step: 0.1, value: 0 });
+    label.htmlFor = row.querySelector("output").htmlFor = id;
+    range.addEventListener("input", () => {
+      const shifts = [...state.shifts];
+      shifts[i] = Number(range.value);
+      change({ shifts });
+    });
+    byId("sliders").append(row);
+  });
+}
+
+// Shows the state in the controls, in the language that is chosen.
+function showControls() {
+  const names = [say("inTurn"), ...model.classes];
+  byId("classes").querySelectorAll("span").forEach((span, i) => (span.textContent = names[i]));
+  byId("blend").options[0].text = say("nothing");
+  byId("second-class").options[0].text = say("asPicked");
+  showSeed("seed", state.seed);
+  showSeed("first", state.seed);
+  showSeed("second", state.second);
+  byId("blending").hidden = state.blend === null;
+  slider("blend-share").textContent = percent(state.blendShare);
+  slider("truncation").textContent = state.truncation.toFixed(2);
+  state.shifts.forEach((shift, i) => {
+    const range = byId(`direction-${i + 1}`);
+    range.value = shift;
+    range.parentElement.querySelector("label").textContent = say("direction", i + 1);
+    slider(range.id).textContent = shift.toFixed(1);
+  });
+  byId("command").textContent = command();
+}
+
+// Writes a seed into its box, unless somebody is writing there.
+function showSeed(id, seed) {
+  const box = byId(id);
+  if (seedIn(box.value) !== seed) box.value = seed;
+  box.removeAttribute("aria-invalid");
+}
+
+// What makes the same with Ganbaru; "" for what no command of its makes.
+function command() {
+  const { seed, second, chosen, secondClass, truncation } = state;
+  const cut = truncation < 1 ? ` --truncation ${truncation}` : "";
+  if (state.blend !== null || state.shifts.some(Boolean) || (cut && state.view === "morph")) return "";
+  const label = chosen === null ? "" : ` --label ${chosen}`;
+  const labels = secondClass === null ? label.replace("--label", "--labels")
+    : ` --labels ${classOf(seed)},${secondClass}`;
+  const commands = {
+    grid: () => `generate RUN -n ${state.rows * COLUMNS} --seed ${seed}${label}${cut}`,
+    picture: () => `generate RUN -n 1 --seed ${seed}${label}${cut}`,
+    morph: () => `morph RUN --seeds ${seed},${second}${labels} --bounce`,
+  };
+  return `ganbaru ${commands[state.view]()}`;
+}
+
+function listenToSeeds() {
+  for (const [id, name] of [["seed", "seed"], ["first", "seed"], ["second", "second"]]) {
+    const box = byId(id);
+    box.addEventListener("input", () => {
+      const seed = seedIn(box.value);
+      if (seed === undefined) {
+        box.setAttribute("aria-invalid", "true");
+        tell(say("seedWrong"));
+      } else change({ [name]: seed });
+    });
+    box.addEventListener("keydown", ({ key }) => {
+      if (key === "ArrowUp") step(name, 1n);
+      if (key === "ArrowDown") step(name, -1n);
+    });
+  }
+}
+
+function step(name, by) {
+  const seed = state[name] + by;
+  if (seed >= 0n && seed <= MOST_SEED) change({ [name]: seed });
+}
+
+// --- facts ------------------------------------------------------------------------------------
+
+function showFacts(computer) {
+  const told = {
+    ...model.facts,
+    images_trained: counted(model.facts.images_trained),
+    classes: model.classes.join(", "),
+    latent: say("numbers", model.latent, model.distribution),
+    ganbaru: `Ganbaru ${model.facts.ganbaru}`,
+    bits: say("bits", model.bits),
+    computer: say("computer", computer, workers.count),
+  };
+  const names = Object.entries(say("fact")).filter(([key]) => told[key] !== "");
+  define("facts", names.map(([key, name]) => [name, told[key]]));
+  define("keyboard", say("shortcuts"));
+  byId("summary").textContent =
+    say("summary", WIDTH, HEIGHT, CHANNELS === 1, model.classes.length, counted(model.facts.images_trained));
+}
+
+// Fills a list of terms with pairs.
+function define(id, pairs) {
+  byId(id).replaceChildren(...pairs.map(([name, text]) => {
+    const [row, term, meaning] = ["div", "dt", "dd"].map((kind) => document.createElement(kind));
+    term.textContent = name;
+    meaning.textContent = text;
+    row.append(term, meaning);
+    return row;
+  }));
+}

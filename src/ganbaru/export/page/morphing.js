@@ -1,0 +1,68 @@
+// The morph: two pictures, the way between them, and the film of it.
+
+const FRAMES = 31; // from one picture to the other, both among them
+const FPS = 20;
+const SLOW_FPS = 5; // where less motion is asked for
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+const film = { key: "", frames: [], timer: 0, forth: true };
+
+const ends = () => [point(state.seed), point(state.second, state.secondClass ?? state.chosen)];
+
+// The promise of a frame's pixels, drawn once for each choice of ends.
+function frame(i) {
+  const points = ends();
+  const key = JSON.stringify(points);
+  if (key !== film.key) Object.assign(film, { key, frames: [] });
+  film.frames[i] ??= workers.ask(`frame ${i}`, "draw", { points, share: i / (FRAMES - 1) }).then((found) => {
+    if (!found) {
+      // It was given up before it was drawn.
+      if (key === film.key) delete film.frames[i];
+      return undefined;
+    }
+    milliseconds.push(found.milliseconds);
+    return found.pixels;
+  });
+  return film.frames[i];
+}
+
+async function showFrame() {
+  const i = Number(byId("moment").value);
+  const percent = Math.round((100 * i) / (FRAMES - 1));
+  const text = say("between", percent, state.seed, state.second);
+  byId("moment").setAttribute("aria-valuetext", text);
+  byId("film").setAttribute("aria-label", text);
+  const pixels = await frame(i);
+  if (pixels && i === Number(byId("moment").value)) paint(byId("film"), pixels);
+}
+
+function showMorph() {
+  const [first, second] = ["end-first", "end-second"].map(byId);
+  first.setAttribute("aria-label", say("pictureOf", state.seed, nameOf(state.seed)));
+  second.setAttribute("aria-label",
+    say("pictureOf", state.second, nameOf(state.second, state.secondClass ?? state.chosen)));
+  const [one, other] = ends();
+  show(first, [one]);
+  show(second, [other]);
+  showFrame();
+}
+
+function play() {
+  if (film.timer) return pause();
+  const step = () => {
+    const next = Number(byId("moment").value) + (film.forth ? 1 : -1);
+    byId("moment").value = next;
+    if (next <= 0 || next >= FRAMES - 1) film.forth = next <= 0;
+    showFrame();
+  };
+  film.timer = setInterval(step, 1000 / (calm.matches ? SLOW_FPS : FPS));
+  film.forth = Number(byId("moment").value) < FRAMES - 1;
+  byId("play").textContent = say("pause");
+  return undefined;
+}
+
+function pause() {
+  clearInterval(film.timer);
+  film.timer = 0;
+  byId("play").textContent = say("play");
+}

@@ -1,0 +1,168 @@
+// Operations without weights, on float32 numbers in row-major order.
+
+// Calls `visit(place)` for each entry of `shape` in order, with its place in an array whose axes
+// have these strides.
+function walk(shape, strides, visit) {
+  const at = shape.map(() => 0);
+  let place = 0;
+  for (let left = sizeOf(shape); left > 0; left--) {
+    visit(place);
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      place += strides[axis];
+      if (++at[axis] < shape[axis]) break;
+      place -= strides[axis] * shape[axis];
+      at[axis] = 0;
+    }
+  }
+}
+
+// The strides of an array in row-major order; 0 along an axis of length 1, which is repeated.
+function stridesOf(shape, rank = shape.length) {
+  const strides = [];
+  let stride = 1;
+  for (const side of [...shape].reverse()) {
+    strides.unshift(side === 1 ? 0 : stride);
+    stride *= side;
+  }
+  return [...Array(rank - shape.length).fill(0), ...strides];
+}
+
+// The places in an input of each entry of a result that it is repeated to; null: its own.
+function repeated(input, shape) {
+  if (sizeOf(input.shape) === sizeOf(shape)) return null;
+  const places = [];
+  walk(shape, stridesOf(input.shape, shape.length), (place) => places.push(place));
+  return Int32Array.from(places);
+}
+
+// An operation entry by entry, of inputs that are repeated to the shape of the result.
+function each(compute) {
+  return (node) => {
+    const places = node.inputs.map((input) => repeated(input, node.shape));
+    const at = (i, n) => node.inputs[i].data[places[i] ? places[i][n] : n];
+    return () => {
+      for (let n = 0; n < node.data.length; n++) node.data[n] = compute(at, n);
+    };
+  };
+}
+
+function one(compute) {
+  return (node) => () => {
+    const x = node.inputs[0].data;
+    for (let n = 0; n < x.length; n++) node.data[n] = compute(x[n], node);
+  };
+}
+
+const two = (compute) => each((at, n) => compute(at(0, n), at(1, n)));
+
+const copy = (node) => () => node.data.set(node.inputs[0].data);
+
+// Reads the first input at strides of its own, in the order of the result.
+function read(stridesFor) {
+  return (node) => () => {
+    let n = 0;
+    const x = node.inputs[0].data;
+    walk(node.shape, stridesFor(node), (place) => (node.data[n++] = x[place]));
+  };
+}
+
+function transposed(node) {
+  const strides = stridesOf(node.inputs[0].shape);
+  return node.perm.map((axis) => strides[axis]);
+}
+
+// Writes each input into the result, from a place of its own on.
+function write(placesFor) {
+  return (node) => () => {
+    node.data.fill(0);
+    const starts = placesFor(node);
+    node.inputs.forEach((input, i) => {
+      let n = 0;
+      walk(input.shape, stridesOf(node.shape), (place) => (node.data[starts[i] + place] = input.data[n++]));
+    });
+  };
+}
+
+function joined(node) {
+  const stride = stridesOf(node.shape)[node.axis];
+  let start = 0;
+  return node.inputs.map((input) => (start += stride * input.shape[node.axis]) - stride * input.shape[node.axis]);
+}
+
+function padded(node) {
+  const strides = stridesOf(node.shape);
+  return [strides.reduce((start, stride, axis) => start + stride * node.widths[axis], 0)];
+}
+
+// Adds up over axes, which have stride 0 in the result, and divides by how many there are.
+function reduced(mean) {
+  return (node) => () => {
+    const { shape, data } = node.inputs[0];
+    const kept = shape.map((side, axis) => (node.axes.includes(axis) ? 1 : side));
+    let n = 0;
+    const sums = new Float64Array(node.data.length);
+    walk(shape, stridesOf(kept), (place) => (sums[place] += data[n++]));
+    const count = mean ? data.length / node.data.length : 1;
+    node.data.set(sums.map((sum) => sum / count));
+  };
+}
+
+// Doubles the sides of images, each pixel becoming four.
+function doubled(node) {
+  const [, channels, height, width] = node.shape;
+  const x = node.inputs[0].data;
+  return () => {
+    let n = 0;
+    for (let row = 0; row < channels * height; row++) {
+      const start = ((row >> 1) * width) / 2;
+      for (let column = 0; column < width; column++) node.data[n++] = x[start + (column >> 1)];
+    }
+  };
+}
+
+// Halves the sides of images, four pixels becoming their mean.
+function halved(node) {
+  const [, channels, height, width] = node.shape;
+  const x = node.inputs[0].data;
+  return () => {
+    let n = 0;
+    for (let row = 0; row < channels * height; row++) {
+      for (let column = 0; column < width; column++) {
+        const at = 4 * row * width + 2 * column;
+        node.data[n++] = (x[at] + x[at + 1] + x[at + 2 * width] + x[at + 2 * width + 1]) / 4;
+      }
+    }
+  };
+}
+
+// Each takes an operation, with its `inputs` and the `data` of its result, and returns what does it.
+const OPERATIONS = {
+  Reshape: copy,
+  Expand: each((at, n) => at(0, n)),
+  Transpose: read(transposed),
+  Concat: write(joined),
+  Pad: write(padded),
+  ReduceSum: reduced(false),
+  ReduceMean: reduced(true),
+  Resize: doubled,
+  AveragePool: halved,
+  Relu: one((x) => Math.max(x, 0)),
+  LeakyRelu: one((x, node) => (x > 0 ? x : node.alpha * x)),
+  Tanh: one(Math.tanh),
+  Sigmoid: one((x) => 1 / (1 + Math.exp(-x))),
+  Softplus: one((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  Exp: one(Math.exp),
+  Log: one(Math.log),
+  Sqrt: one(Math.sqrt),
+  Add: two((x, y) => x + y),
+  Sub: two((x, y) => x - y),
+  Mul: two((x, y) => x * y),
+  Div: two((x, y) => x / y),
+  Pow: two(Math.pow),
+  Max: two(Math.max),
+  Greater: two((x, y) => Number(x > y)),
+  Less: two((x, y) => Number(x < y)),
+  GreaterOrEqual: two((x, y) => Number(x >= y)),
+  LessOrEqual: two((x, y) => Number(x <= y)),
+  Where: each((at, n) => (at(0, n) ? at(1, n) : at(2, n))),
+};

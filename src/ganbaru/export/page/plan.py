@@ -1,0 +1,138 @@
+"""A generator as a list of operations for one picture, in the order that a page computes them in.
+
+It is the graph of the ONNX engine, folded as for an ONNX model, but for one latent and for labels
+that are weights of the classes: so all sizes are plain numbers, and classes can be blended. Each
+layer's weights become the matrix (M, K) that its inputs are multiplied by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ganbaru import nn
+from ganbaru.engines.onnx import Tensor, constant
+from ganbaru.errors import InputError
+from ganbaru.export.folding import order, simplified
+from ganbaru.export.page.packing import Packer
+from ganbaru.native import Player
+
+Node = dict[str, Any]
+_NUMBERS = ("float", "bool")  # kinds of tensors that are computed with; shapes and axes are not
+
+
+def traced(player: Player) -> Tensor:
+    """Run a generator on the tracing engine for one latent, and fold what can be."""
+    latents = Tensor("Input", (), {}, (1, *player.shape), name="latents")
+    labels = Tensor("Input", (), {}, (1, len(player.classes)), name="labels")
+    parameters, buffers = (
+        {name: constant(array, name) for name, array in arrays.items()}
+        for arrays in (player.parameters, player.buffers)
+    )
+    fed = [latents, labels] if player.classes else [latents]
+    result, _ = nn.apply(player.network, parameters, buffers, *fed, training=False)
+    return simplified(result)
+
+
+def plan(result: Tensor, packer: Packer) -> list[Node]:
+    """Return the operations of a traced generator, the last of which is the picture (1, C, H, W).
+
+    An operation has its `op`, the `shape` of its result, in `of` the places in this list of what it
+    is made of, and what it needs besides. Numbers are left with the packer. Raises InputError for
+    an operation that pages have not.
+    """
+    made = _Plan(packer)
+    for tensor in order(result):
+        if tensor.value is None and tensor.operation != "Nothing":
+            made.add(tensor)
+    return made.nodes
+
+
+class _Plan:
+    """Collects operations, and the constants that they take."""
+
+    def __init__(self, packer: Packer) -> None:
+        self.nodes: list[Node] = []
+        self._packer = packer
+        self._places: dict[Tensor, int] = {}
+
+    def add(self, tensor: Tensor) -> None:
+        """Add an operation whose inputs are there already."""
+        if tensor.operation not in NEEDS:
+            raise InputError(
+                f"A page cannot compute {tensor.operation}, which this generator has: take a name "
+                f"ending in .onnx."
+            )
+        needs = NEEDS[tensor.operation](tensor)
+        fed = [x for x in tensor.inputs if x.kind in _NUMBERS and x.operation != "Nothing"]
+        if tensor.operation in MATRICES:
+            fed.remove(tensor.inputs[1])
+            needs["matrix"] = self._matrix(tensor)
+        self._append(tensor, of=[self._place(x) for x in fed], **needs)
+
+    def _append(self, tensor: Tensor, **needs: Any) -> None:
+        self._places[tensor] = len(self.nodes)
+        self.nodes.append({"op": tensor.operation, "shape": list(tensor.shape), **needs})
+
+    def _place(self, tensor: Tensor) -> int:
+        if tensor not in self._places:
+            packed = self._packer.array(np.asarray(tensor.value, np.float64), tensor.name)
+            self._append(tensor, of=[], at=packed["at"])
+        return self._places[tensor]
+
+    def _matrix(self, tensor: Tensor) -> dict[str, Any]:
+        weight = tensor.inputs[1]
+        if weight.value is None:
+            raise InputError(
+                f"A page cannot compute {tensor.operation} with weights that are made of latents: "
+                f"take a name ending in .onnx."
+            )
+        return self._packer.matrix(MATRICES[tensor.operation](weight.value), weight.name)
+
+
+# A layer's weights as the matrix (M, K) that its inputs, K numbers for each place, are multiplied
+# by: for a transposed convolution, M are the output channels and the taps of their kernels.
+MATRICES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "Gemm": lambda w: w.T,
+    "Conv": lambda w: w.reshape(len(w), -1),
+    "ConvTranspose": lambda w: w.transpose(1, 2, 3, 0).reshape(-1, len(w)),
+}
+
+
+def _nothing(tensor: Tensor) -> Node:
+    return {}
+
+
+def _kernel(tensor: Tensor) -> Node:
+    stride, padding = tensor.attributes["strides"][0], tensor.attributes["pads"][0]
+    return {"kernel": list(tensor.inputs[1].shape[2:]), "stride": stride, "padding": padding}
+
+
+def _numbers(x: Tensor) -> list[int]:
+    return np.asarray(x.value).tolist()
+
+
+def _attributes(tensor: Tensor) -> Node:
+    return tensor.attributes
+
+
+# What each operation needs besides its inputs; a page has these operations and no more.
+NEEDS: dict[str, Callable[[Tensor], Node]] = {
+    "Input": lambda tensor: {"name": tensor.name},
+    "Conv": _kernel,
+    "ConvTranspose": _kernel,
+    "Pad": lambda tensor: {"widths": _numbers(tensor.inputs[1])},
+    "ReduceSum": lambda tensor: {"axes": _numbers(tensor.inputs[1])},
+    "ReduceMean": lambda tensor: {"axes": tensor.attributes["axes"]},
+    "Transpose": _attributes,
+    "Concat": lambda tensor: {"axis": tensor.attributes["axis"] % len(tensor.shape)},
+    "LeakyRelu": _attributes,
+    **dict.fromkeys(
+        ["Gemm", "Reshape", "Expand", "Resize", "AveragePool", "Relu", "Tanh", "Sigmoid", "Exp",
+         "Log", "Sqrt", "Softplus", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Where", "Greater",
+         "Less", "GreaterOrEqual", "LessOrEqual"],
+        _nothing,
+    ),
+}  # fmt: skip

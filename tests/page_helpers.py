@@ -1,0 +1,125 @@
+"""Pages in a real browser: Chromium, driven by Playwright, with everything it complains of kept."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from native_helpers import save
+
+from ganbaru import export
+
+playwright = pytest.importorskip("playwright.sync_api")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATH = next(filter(None, map(shutil.which, NAMES)), None)
+needs_chromium = pytest.mark.skipif(PATH is None, reason=f"needs one of {', '.join(NAMES)}")
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+
+
+def exported(folder: Path, kept: str | None = None, **options: Any) -> Path:
+    """Save a run of drawn weights, and return its page, `kept` being the precision of it."""
+    export.write(save(folder, **options).folder.path, folder / "page.html", precision=kept)
+    return folder / "page.html"
+
+
+SLIDE = """(slider, value) => {
+  slider.value = value;
+  slider.dispatchEvent(new Event("input"));
+}"""
+PIXELS = """selector => [...document.querySelectorAll(selector)].map(({width, height}, i) => {
+  const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
+  copy.drawImage(document.querySelectorAll(selector)[i], 0, 0);
+  return [...copy.getImageData(0, 0, width, height).data];
+})"""
+
+
+@contextlib.contextmanager
+def browsing() -> Iterator[Any]:
+    """Start Chromium; without its sandbox, which containers refuse."""
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=PATH, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that is open, and what came of it: complaints, and addresses that were asked for."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.address = path.resolve().as_uri()
+        self.page.goto(self.address)
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait until all that was asked for is drawn."""
+        # A change begins with the next frame of the screen, and is busy from the first moment on.
+        self.page.wait_for_selector("#stage[aria-busy=false]", timeout=60_000)
+
+    def click(self, selector: str) -> None:
+        self.page.click(selector)
+        self.rest()
+
+    def slide(self, selector: str, value: float) -> None:
+        """Drag a slider to a value."""
+        self.page.eval_on_selector(selector, SLIDE, value)
+        self.rest()
+
+    def fill(self, selector: str, text: str) -> None:
+        self.page.fill(selector, text)
+        self.rest()
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression of the page's is true."""
+        end = time.monotonic() + 20
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < end, expression
+
+    def pixels(self, selector: str, shape: tuple[int, int, int]) -> np.ndarray:
+        """Return what canvases show, bytes (N, H, W, C); grey must be grey, and all opaque."""
+        height, width, channels = shape
+        shown = np.array(self.page.evaluate(PIXELS, selector), np.uint8)
+        found = shown.reshape(-1, height, width, 4)
+        assert (found[..., 3] == 255).all()
+        if channels == 1:
+            assert (found[..., :1] == found[..., :3]).all()
+        return found[..., :channels]
+
+    def tiles(self, shape: tuple[int, int, int]) -> np.ndarray:
+        return self.pixels("#tiles canvas", shape)
+
+    def saved(self, selector: str, folder: Path) -> Path:
+        """Click on what saves a file; returns where it is."""
+        with self.page.expect_download() as waiting:
+            self.page.click(selector)
+        path = folder / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        self.rest()
+        return path
+
+    def close(self) -> None:
+        """Leave, and see that nothing was wrong and nothing was asked for elsewhere."""
+        self.context.close()
+        assert not self.complaints, self.complaints
+        assert self.requests[0] == self.address
+        assert all(url.startswith("blob:null/") for url in self.requests[1:])
+
+
+@contextlib.contextmanager
+def visiting(browser: Any, path: Path, **options: Any) -> Iterator[Visit]:
+    visit = Visit(browser, path, **options)
+    yield visit
+    visit.close()
