@@ -42,6 +42,7 @@ from ganbaru import (
     options,
     registry,
     sample,
+    serve_commands,
     timelapse,
     training,
 )
@@ -185,6 +186,8 @@ def test_every_command_of_the_readme_is_one(words, runs, monkeypatch):
     elif words[0] == "import":  # which would look for the files
         config, files = options.importing("", words[1:])
         assert config.preset in PRESETS and list(files) == ["generator", "discriminator"]
+    elif words[0] == "serve":  # which would go on until it is stopped
+        assert serve_commands._parser().parse_args(words[1:]).runs
     elif words[0] == "compare":  # which would train for minutes
         _, wanted = options.given(compare_commands._parser(), words[1:], contestants.FREE)
         entrants = [compare_commands._entry(word, contestants.FREE)

@@ -348,7 +348,7 @@ def test_every_option_named_exists(document):
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
     takers = (
         "train", "generate", "data", "morph", "import", "conformance", "evaluate", "compare",
-        "authenticity", "export",
+        "authenticity", "export", "serve",
     )  # fmt: skip
     pages = [command(name, "--help").out for name in takers]
     known = set(re.findall(r"--[a-z][a-z-]+", "\n".join(pages))) | {"--help", "--version"}

@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         "take a trained network elsewhere: an ONNX model, weights alone, or a folder to share",
         _lazily("export", "export_commands"),
     ),
+    "serve": (
+        "serve pictures over HTTP, a playground, and live pages of runs that learn",
+        _lazily("serve", "serve_commands"),
+    ),
     "import": ("begin a run with the weights of a PyTorch DCGAN", _lazily("import_weights")),
     "presets": ("list the presets", _lazily("presets")),
     "describe": ("show a preset's networks, layer by layer", _lazily("describe")),

@@ -10,7 +10,6 @@ import importlib.util
 import io
 import itertools
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ganbaru import files, gif, media
+from ganbaru import files, gif, media, png
 from ganbaru.errors import InputError
 
 Frames = Iterator[media.Images]  # each (H, W, C), all of one shape
@@ -47,43 +46,25 @@ def _gif(file: BinaryIO, frames: Frames, fps: float) -> None:
 
 # --- APNG (PNG specification, third edition, 2025, section 11.3.6) -----------------------------
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def _png_chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + _checksum(kind + content)
-
-
-def _checksum(content: bytes) -> bytes:
-    return struct.pack(">I", zlib.crc32(content))
-
-
-def _png_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = len(_SIGNATURE)
-    while place < len(png):
-        size, kind = struct.unpack_from(">I4s", png, place)
-        yield kind, png[place + 8 : place + 8 + size]
-        place += 12 + size
-
 
 def _apng(file: BinaryIO, frames: Frames, fps: float) -> None:
     second = Fraction(1 / fps).limit_denominator(6553)  # so that 10 s fit into 16 bits as well
     delay = struct.pack(">HHBB", second.numerator, second.denominator, 0, 0)
     numbers = itertools.count()
     for i, frame in enumerate(frames):
-        chunks = list(_png_chunks(_encoded(frame, "PNG")))
+        chunks = list(png.chunks(_encoded(frame, "PNG")))
         if not i:
-            file.write(_SIGNATURE + _png_chunk(*chunks[0]))
+            file.write(png.SIGNATURE + png.chunk(*chunks[0]))
             control = file.tell()
-            file.write(_png_chunk(b"acTL", bytes(8)))
+            file.write(png.chunk(b"acTL", bytes(8)))
         where = struct.pack(">I", next(numbers)) + chunks[0][1][:8] + bytes(8)
-        file.write(_png_chunk(b"fcTL", where + delay))
+        file.write(png.chunk(b"fcTL", where + delay))
         pixels = b"".join(content for kind, content in chunks if kind == b"IDAT")
         number = struct.pack(">I", next(numbers)) if i else b""
-        file.write(_png_chunk(b"fdAT" if i else b"IDAT", number + pixels))
-    file.write(_png_chunk(b"IEND", b""))
+        file.write(png.chunk(b"fdAT" if i else b"IDAT", number + pixels))
+    file.write(png.chunk(b"IEND", b""))
     file.seek(control)
-    file.write(_png_chunk(b"acTL", struct.pack(">II", i + 1, 0)))
+    file.write(png.chunk(b"acTL", struct.pack(">II", i + 1, 0)))
 
 
 # --- WebP (RFC 9649, section 2.7) -------------------------------------------------------------
@@ -152,38 +133,42 @@ def _folder(path: Path, frames: Frames, fps: float) -> None:
         media.save_png(path / f"{i:05d}.png", frame)
 
 
-def _in_file(write: Callable[[BinaryIO, Frames, float], None]) -> Writer:
-    def whole(path: Path, frames: Frames, fps: float) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as temporary, temporary.open("wb") as file:
-            write(file, frames, fps)
-
-    return whole
-
-
-Writer = Callable[[Path, Frames, float], None]
+Stream = Callable[[BinaryIO, Frames, float], None]
 
 
 @dataclass(frozen=True)
 class Format:
-    """How frames are written, how many a second at most, and what library does it."""
+    """How frames are streamed (None: into a folder), how many a second, and what library does it.
 
-    write: Writer
+    `media_type` is how the format is called among browsers.
+    """
+
+    stream: Stream | None
     fastest: float = 1000
     why: str = ""
     library: str = "PIL"
+    media_type: str = ""
+
+    def write(self, path: Path, frames: Frames, fps: float) -> None:
+        """Write a film, which appears whole or not at all, or a folder of frames."""
+        if self.stream is None:
+            _folder(path, frames, fps)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as temporary, temporary.open("wb") as file:
+            self.stream(file, frames, fps)
 
 
 # Browsers play a delay of 10 ms or less as 100 ms; a GIF's delays are hundredths of a second.
 _SLOWED = "; browsers slow a faster one down (.mp4 takes more)"
-_APNG = Format(_in_file(_apng), 90, _SLOWED)
+_APNG = Format(_apng, 90, _SLOWED, media_type="image/apng")
 FORMATS = {
-    ".gif": Format(_in_file(_gif), 50, _SLOWED),
-    ".mp4": Format(_in_file(_mp4), library="av"),
+    ".gif": Format(_gif, 50, _SLOWED, media_type="image/gif"),
+    ".mp4": Format(_mp4, library="av", media_type="video/mp4"),
     ".png": _APNG,
     ".apng": _APNG,
-    ".webp": Format(_in_file(_webp), 90, _SLOWED),
-    "": Format(_folder),
+    ".webp": Format(_webp, 90, _SLOWED, media_type="image/webp"),
+    "": Format(None),
 }
 
 
@@ -198,6 +183,17 @@ def writer(path: Path, fps: float) -> Callable[[Iterable[media.Images]], None]:
             f"Cannot write a film to {path}: give a name ending in .gif, .mp4, .webp, .png or "
             f".apng, or a folder's name without an ending (a PNG for each frame)."
         )
+    chosen = checked(ending, fps)
+
+    def write(frames: Iterable[media.Images]) -> None:
+        with files.writing(path):
+            chosen.write(path, iter(frames), fps)
+
+    return write
+
+
+def checked(ending: str, fps: float) -> Format:
+    """Return the format of an ending; raises InputError for a rate or a computer not up to it."""
     chosen = FORMATS[ending]
     if not SLOWEST <= fps <= chosen.fastest:
         raise InputError(
@@ -209,9 +205,4 @@ def writer(path: Path, fps: float) -> Callable[[Iterable[media.Images]], None]:
             f"Films in {ending} need {chosen.library}, which is not installed: pip install "
             f"'ganbaru[video]', or give a name in .gif, .webp or .png."
         )
-
-    def write(frames: Iterable[media.Images]) -> None:
-        with files.writing(path):
-            chosen.write(path, iter(frames), fps)
-
-    return write
+    return chosen

@@ -137,6 +137,22 @@ class Generator:
     ) -> Iterator[media.Images]:
         """Return the frames (H, W, C), bytes, of a film along one of `morph.PATHS`.
 
+        The rest is as in `walk`. Raises InputError before any frame is made.
+        """
+        return self._film(*self.walk(path, seeds, labels, frames, close=close, bounce=bounce))
+
+    def walk(
+        self,
+        path: str = "slerp",
+        seeds: Sequence[int] | None = None,
+        labels: Labels = None,
+        frames: int = 60,
+        *,
+        close: bool = False,
+        bounce: bool = False,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+        """Return the latents (F, Z) and the weights of the classes (F, classes) along a path.
+
         `seeds` are what the path goes through, by default the first from 0. `labels` are as in
         `sample`, or for the path "classes" those to go through (None: all), and are interpolated.
         `frames` is the number of all, both ends among them. A film that should `close` goes back
@@ -152,7 +168,7 @@ class Generator:
         walked = space.from_normal(way.latents(morph.closing(points, close), moments))
         marks = self._marks(chosen, labels, way.own_labels)
         weights = None if marks is None else morph.line(morph.closing(marks, closed), moments)
-        return self._film(walked, weights)
+        return walked.astype(np.float32), weights
 
     def _marks(self, seeds: Sequence[int], labels: Labels, own: bool) -> NDArray[np.float64] | None:
         """Return a film's labels as weights of the classes: the seeds' ones, or the film's own."""
@@ -170,12 +186,12 @@ class Generator:
         return None if chosen is None else np.eye(len(self.classes))[chosen]
 
     def _film(
-        self, latents: NDArray[np.float64], weights: NDArray[np.float64] | None
+        self, latents: NDArray[np.float32], weights: NDArray[np.float64] | None
     ) -> Iterator[media.Images]:
         for start in range(0, len(latents), BATCH):
             part = slice(start, start + BATCH)
             of = None if weights is None else weights[part]
-            yield from media.to_bytes(self.floats(latents[part].astype(np.float32), of))
+            yield from media.to_bytes(self.floats(latents[part], of))
 
 
 def load(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-_ALONE = {"meta", "link", "img"}  # elements that have no end
+_ALONE = {"meta", "link", "img", "input"}  # elements that have no end
 
 
 class Markup(str):

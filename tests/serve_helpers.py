@@ -1,0 +1,78 @@
+"""A service in a process of its own, and clients that speak to it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+from PIL import Image
+from train_helpers import background, until
+
+
+class Service(NamedTuple):
+    """A process that serves, where, and what it said at its start."""
+
+    process: subprocess.Popen
+    port: int
+    said: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, **options: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+
+    def end(self, signal: int) -> tuple[int, str, str]:
+        """Send a signal; return the exit code and what was said since the start."""
+        self.process.send_signal(signal)
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+@contextlib.contextmanager
+def serving(*runs: Path, options: tuple = (), cwd: Path, key: str = "") -> Iterator[Service]:
+    """Serve runs at a free port."""
+    environment = {**os.environ, "GANBARU_KEY": key, "OMP_NUM_THREADS": "1"}
+    with background("serve", *runs, "--port", 0, *options, cwd=cwd, env=environment) as process:
+        assert process.stdout
+        first = process.stdout.readline()
+        found = re.search(r":(\d+)/", first)
+        assert found, (first, process.communicate())
+        said = first + "".join(process.stdout.readline() for _ in runs)
+        service = Service(process, int(found.group(1)), said)
+        with service.client() as client:
+            until(lambda: _ready(client), process)
+        yield service
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def pixels(content: bytes) -> np.ndarray:
+    """Return a picture (H, W, C) in whole numbers that may be subtracted."""
+    with Image.open(io.BytesIO(content)) as picture:
+        array = np.asarray(picture).astype(int)
+    return array if array.ndim == 3 else array[:, :, None]
+
+
+def problem(answer: httpx.Response, status: int) -> str:
+    """Check that an answer is a problem document of a status; return what it says."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert found["status"] == status and found["title"] and found["type"] == "about:blank"
+    assert "Traceback" not in answer.text
+    return found["detail"]

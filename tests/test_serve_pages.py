@@ -1,0 +1,198 @@
+"""The pages in a real Chromium: while a real run learns, on phone and desktop, by keyboard."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from train_helpers import background, pictures, trained, until
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+pytest.importorskip("httptools")
+sync = pytest.importorskip("playwright.sync_api")
+
+from serve_helpers import serving  # noqa: E402
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"needs one of {', '.join(NAMES)}")
+
+PHONE, DESKTOP = (390, 844), (1280, 900)
+TRAINING = ("--data", "pictures.npz", "--width", 4, "--latent", 8, "--batch", 8, "--engine",
+            "numpy", "--minutes", 1, "--log-every", 160, "--sample-every", 800,
+            "--checkpoint-every", 1600, "--run", "runs/learning")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a folder with a finished run, and one that is learning."""
+    folder = tmp_path_factory.mktemp("pages")
+    trained(folder, run=folder / "runs" / "done", steps=40, sample_every=80)
+    pictures(folder / "pictures.npz")
+    with background("train", "digits", *TRAINING, cwd=folder) as training:
+        log = folder / "runs" / "learning" / "log.jsonl"
+        until(lambda: log.exists() and log.read_text().count("\n") > 2, training)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def service(home):
+    with serving(home / "runs" / "done", home / "runs" / "learning", cwd=home) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that is being looked at, and all that went wrong or elsewhere meanwhile."""
+
+    def __init__(self, chromium, service, size=DESKTOP, **options):
+        width, height = size
+        self.context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        self.page, self.home = self.context.new_page(), service.url
+        self.wrong: list[str] = []
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", self._said)
+        self.page.on("request", self._asked)
+
+    def _said(self, message) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(message.text)
+
+    def _asked(self, request) -> None:
+        if urlsplit(request.url.removeprefix("blob:")).netloc != urlsplit(self.home).netloc:
+            self.wrong.append(f"asked {request.url}")
+
+    def go(self, path: str):
+        self.page.goto(self.home + path)
+        shown(self.page, "document.querySelector('.news').dataset.state === 'connected'")
+        return self.page
+
+
+@pytest.fixture
+def visit(chromium, service) -> Iterator:
+    visits = []
+
+    def begin(size=DESKTOP, **options) -> Visit:
+        visits.append(Visit(chromium, service, size, **options))
+        return visits[-1]
+
+    yield begin
+    for one in visits:
+        one.context.close()
+        assert one.wrong == []
+
+
+def shown(page, expression: str) -> None:
+    """Wait until an expression of the page's is true.
+
+    Playwright's own way has the page evaluate text, which the page's policy forbids.
+    """
+    deadline = time.monotonic() + 30
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        time.sleep(0.05)
+
+
+def overflows(page) -> int:
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+def loaded(page, selector: str) -> bool:
+    return page.eval_on_selector(selector, "image => image.complete && image.naturalWidth > 0")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("scheme,paper", [("light", "251, 250, 247"), ("dark", "21, 24, 28")])
+def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
+    page = visit(size, color_scheme=scheme).go("/")
+    cards = page.query_selector_all(".card")
+    assert [card.query_selector("h2").inner_text() for card in cards] == ["done", "learning"]
+    assert loaded(page, '[data-run="done"] img') and overflows(page) <= 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == f"rgb({paper})"
+    assert cards[0].query_selector(".state").inner_text() == "Finished"
+    cards[0].query_selector("h2 a").click()
+    page.wait_for_url("**/runs/done")
+
+
+def test_a_run_is_followed_while_it_learns(visit, home):
+    page = visit().go("/runs/learning")
+    assert page.inner_text(".state") == "Training"
+    before = page.evaluate("document.body.innerText")
+    bar = page.eval_on_selector("progress", "bar => bar.value")
+    grids = len(page.query_selector_all("svg"))
+    assert grids == 2
+    first = page.get_attribute(".hero img", "src")
+    shown(page, f"document.querySelector('.hero img').getAttribute('src') !== '{first}'")
+    assert page.eval_on_selector("progress", "bar => bar.value") > bar
+    assert page.evaluate("document.body.innerText") != before
+    assert "left" in page.inner_text(".summary")
+    page.wait_for_selector('[data-show="ready"]:not([hidden])')  # its first checkpoint
+    newest = page.get_attribute(".hero img", "src")
+    numbers = [int(address.split("/")[-1].removesuffix(".png")) for address in (first, newest)]
+    assert numbers[0] < numbers[1]
+
+
+def test_two_runs_side_by_side_keep_moving(visit):
+    page = visit().go("/")
+    text = '[data-run="learning"] .summary'
+    before, done = page.inner_text(text), page.inner_text('[data-run="done"] .summary')
+    shown(page, f"document.querySelector('{text}').innerText !== '{before}'")
+    assert page.inner_text('[data-run="done"] .summary') == done
+
+
+def test_the_slider_goes_through_the_grids_by_keyboard(visit):
+    page = visit(PHONE).go("/runs/done")
+    images = page.eval_on_selector(".pictures", "part => JSON.parse(part.dataset.numbers)")
+    assert images == [0, 80, 160, 240, 320]
+    slider = page.query_selector('input[type="range"]')
+    slider.focus()
+    page.keyboard.press("Home")
+    shown(page, "document.querySelector('.hero img').src.endsWith('/0.png')")
+    assert page.inner_text("figcaption") == "after 0 images"
+    page.keyboard.press("ArrowRight")
+    shown(page, "document.querySelector('.hero img').src.endsWith('/80.png')")
+    button = page.query_selector("button")
+    button.press("Enter")
+    assert button.inner_text() == "Pause"
+    shown(page, "document.querySelector('.hero img').src.endsWith('/320.png')")
+    shown(page, "document.querySelector('button').innerText.startsWith('Play')")
+    assert slider.get_attribute("aria-valuetext") == "after 320 images" and overflows(page) <= 0
+
+
+def test_japanese(visit):
+    page = visit(PHONE, locale="ja-JP").go("/runs/done")
+    assert page.get_attribute("html", "lang") == "ja"
+    assert page.inner_text(".state") == "完了" and "損失" in page.inner_text(".charts")
+    assert overflows(page) <= 0
+
+
+def test_a_break_is_said_and_mended(chromium, home):
+    with serving(home / "runs" / "done", cwd=home) as first:
+        begun = Visit(chromium, first)
+        page = begun.go("/runs/done")
+    shown(page, "document.querySelector('.news').dataset.state === 'lost'")
+    assert page.inner_text(".news") == "The connection is lost; trying again."
+    with serving(home / "runs" / "done", cwd=home, options=("--port", first.port)):
+        shown(page, "document.querySelector('.news').dataset.state === 'connected'")
+    begun.context.close()
+    assert all("net::ERR" in text for text in begun.wrong)
+
+
+def test_the_playground_of_a_model(visit, service):
+    """It opens where the service serves it as it does from a file."""
+    begun = visit()
+    page = begun.page
+    page.goto(f"{service.url}/models/done/play")
+    shown(page, "document.querySelector('[aria-busy=\"false\"]')")
+    assert page.query_selector("canvas")

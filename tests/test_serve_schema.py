@@ -1,0 +1,53 @@
+"""The service held against its own OpenAPI, by requests that schemathesis makes up."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from train_helpers import trained
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+pytest.importorskip("httptools")
+schemathesis = pytest.importorskip("schemathesis")
+
+from schemathesis.checks import positive_data_acceptance  # noqa: E402
+from serve_helpers import serving  # noqa: E402
+
+KINDS = ["GET /api/models", "GET /api/models/{name}", "GET /health/live", "GET /health/ready",
+         "POST /api/models/{name}/images", "POST /api/models/{name}/morphs"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("schema")
+    trained(folder, steps=2)
+    with serving(folder / "run", cwd=folder) as service:
+        yield schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+
+
+MADE_UP = [*((kind, "POSITIVE") for kind in KINDS),
+           *((kind, "NEGATIVE") for kind in KINDS if kind.startswith("POST"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind,mode", MADE_UP)
+def test_answers_are_what_the_openapi_says(schema, kind, mode):
+    method, _, path = kind.partition(" ")
+    operation = schema[path][method]
+
+    @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode[mode]))
+    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
+    def check(case):
+        if method == "POST":  # to a model that there is
+            case.path_parameters["name"] = "run"
+        answer = case.call()
+        # That labels are a model's, or latents of its size, is more than an OpenAPI can say.
+        case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+        assert answer.status_code in (200, 404, 422), answer.text
+
+    check()
+
+
+def test_the_openapi_has_these_and_no_others(schema):
+    found = [f"{one.ok().method.upper()} {one.ok().path}" for one in schema.get_all_operations()]
+    assert sorted(found) == KINDS
