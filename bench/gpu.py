@@ -1,171 +1,138 @@
-"""One call on a machine with a GPU: is every engine right on it, and how fast?
+"""One call on a machine with a GPU: is everything right on it, how fast, and how good how soon?
 
-python -m bench.gpu                         all engines that compute on the GPU
-python -m bench.gpu --device cpu --tiny     the same on a CPU in a minute, to see that it runs
+python -m bench.gpu                          all of it, in under nine minutes on an H200
+python -m bench.gpu --device cpu --quick     the same on a CPU in a minute, to see that it runs
 
-Each engine plays a small game of every network beside the NumPy engine on the CPU: outputs and
-gradients in float32, and three steps in float32 and float64. Then the 64x64 step (width 64, grey,
-float32) is timed by batch size, with the peak memory of the engine's own counter (of the process,
-on a CPU). Writes gpu.json and gpu.md; exits 1 if an engine disagrees, 2 if there is no GPU.
+Checks: each engine plays a small game of every network beside the NumPy engine on the CPU (outputs
+and gradients in float32, three steps in float32 and float64), and PyTorch's fast steps play
+seven games beside NumPy's, in float64, float32 and bf16. Speed: a 64x64 step of width 64, grey, by
+plain PyTorch and by ours in every way, at batch 64 and larger, beside the GPU's ceilings. Quality:
+a timed run of a preset whose data is here, with scores over seconds. What fails is told, and the
+rest goes on. Writes gpu.json and gpu.md after each part; exits 1 if something disagrees or
+failed, 2 if there is no such device.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+# Or the first of JAX and PyTorch would take most of the GPU's memory from the other.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
-from ganbaru import engines, model, nn, ops, registry, step
-from ganbaru.config import Config
-from ganbaru.engines import Engine
-from ganbaru.errors import InputError
+from ganbaru import engines, registry  # noqa: E402
+from ganbaru.errors import InputError  # noqa: E402
 
-from .games import game, random_images
-from .serve import peak as process_peak
-from .telling import markdown
+from . import gpu_checks, gpu_speed  # noqa: E402
+from .gpu_speed import BEST, WAYS  # noqa: E402
+from .scale import Size  # noqa: E402
+from .telling import markdown  # noqa: E402
 
-# The parity rule (docs/design.md) for outputs and gradients in float32, and for weights in float64.
-# Three steps in float32 are shown, not judged: Adam makes steps of rounding.
-ALLOWED = {"outputs float32": 1e-4, "gradients float32": 1e-4,
-           "gradients float64": 1e-9, "3 steps float64": 1e-7}  # fmt: skip
 Row = dict[str, Any]
 
 
-# --- right? -----------------------------------------------------------------------------------
+@dataclass
+class Findings:
+    """What has been found so far; `write` puts it into files, so that a stopped call has told."""
+
+    out: Path
+    deadline: float
+    about: list[str] = field(default_factory=list)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    failed: list[Row] = field(default_factory=list)
+
+    def add(self, table: str, work: Callable[[], Any]) -> Any:
+        """Do a piece of work and keep its row, or why it failed; skip it if time is up."""
+        if time.monotonic() > self.deadline:
+            self.failed.append({"": table, "why": "time was up before it began"})
+            return None
+        try:
+            row = work()
+        except Exception as error:  # whatever a driver says: the rest has to be told too
+            why = f"{type(error).__name__}: {str(error).strip()[:300]}".replace("\n", " ")
+            self.failed.append({"": table, "why": why})
+            print(f"failed: {table}: {why}", flush=True)
+            return None
+        self.tables.setdefault(table, []).append(row)
+        print(f"{table}: {markdown([row]).splitlines()[-1]}", flush=True)
+        self.write()
+        return row
+
+    def write(self) -> None:
+        """Write gpu.json and gpu.md."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        told = {"engines": self.about, "failed": self.failed, **self.tables}
+        (self.out / "gpu.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
+        parts = [f"## {name}\n\n{markdown(rows)}" for name, rows in self.tables.items()]
+        parts += [f"## failed\n\n{markdown(self.failed)}"] if self.failed else []
+        text = "\n\n".join(["; ".join(self.about), *parts])
+        (self.out / "gpu.md").write_text(f"{text}\n", encoding="utf-8")
+
+    @property
+    def right(self) -> bool:
+        """Whether all agreed and nothing failed."""
+        rows = [row for each in self.tables.values() for row in each]
+        return not self.failed and all(row.get("agrees", True) for row in rows)
 
 
-def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], share: float) -> float:
-    """Return the largest difference, relative to each array's scale.
-
-    No scale counts as smaller than a `share` of the largest one: a bias before batch norm has no
-    gradient but rounding's, of which Adam makes steps.
-    """
-    scales = {name: float(np.abs(array).max(initial=0)) for name, array in expected.items()}
-    least = max(scales.values()) * share
-    return max(
-        float(np.abs(found[name] - array).max(initial=0)) / max(scales[name], least)
-        for name, array in expected.items()
-    )
+# --- parts ------------------------------------------------------------------------------------
 
 
-def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterator[dict]:
-    """Yield D's and G's outputs, then the gradients of their products with random directions."""
-    made, draw, state = game(engine, config, random_images(2 * config.batch, shape))
-    batch = draw.discriminator(0)
-    players = {"generator": batch.latent, "discriminator": batch.real}
-
-    def run(player: str, parameters: Any) -> tuple[Any, Any]:
-        network, buffers = getattr(made, player), state[f"{player}_buffers"]
-        y = nn.apply(network, parameters, buffers, players[player], training=True)[0]
-        direction = np.random.default_rng(1).standard_normal(y.shape)
-        return ops.mean(y * engine.from_numpy(direction)), y
-
-    found = {player: ops.value_and_grad(partial(run, player), state[player]) for player in players}
-    yield {player: ops.to_numpy(y) for player, (_, y, _) in found.items()}
-    yield {
-        f"{player} {name}": ops.to_numpy(g)
-        for player, (_, _, gradients) in found.items()
-        for name, g in gradients.items()
-    }
+def checks(findings: Findings, names: Sequence[str], wanted: argparse.Namespace) -> None:
+    """Compare engines with NumPy; those that compile for long in one network alone."""
+    if "torch" in names:
+        games = list(gpu_checks.GAMES)[:2] if wanted.quick else list(gpu_checks.GAMES)
+        for precision in gpu_checks.APART:
+            for what in games:
+                findings.add("fast steps", partial(gpu_checks.check_fast, wanted.device, what,
+                                                   precision))  # fmt: skip
+    for name in names:
+        for network in wanted.networks if name == "torch" else wanted.networks[:1]:
+            findings.add("checks", partial(gpu_checks.check, name, wanted.device, network))
 
 
-def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndarray]:
-    """Return both players' weights after three steps."""
-    made, draw, state = game(engine, config, random_images(2 * config.batch, shape))
-    play = engine.compile(partial(step.play, made), consumes=True)
-    for number in range(3):
-        state, _ = play(state, draw.step(number), step.paces(made, number, 1))
-    return {
-        f"{player} {name}": engine.to_numpy(x)
-        for player in ("generator", "discriminator")
-        for name, x in state[player].items()
-    }
+def speeds(findings: Findings, names: Sequence[str], wanted: argparse.Namespace) -> None:
+    """Time plain code and ours at batch 64, then our best way at growing batches."""
+    side, megabytes, width, seconds = (128, 8, 4, 0.05) if wanted.quick else (8192, 2048, 64, 3.0)
+    size = Size(64, 1, width, wanted.batches[0])
+    ceiling = partial(gpu_speed.ceilings, wanted.device, side, megabytes)
+    limits = findings.add("ceilings", ceiling) if "torch" in names else None
+    if limits is None:
+        limits = dict.fromkeys(("float32", "TF32", "bf16", "copy"), float("nan"))
+    how = (wanted.device, size, limits, seconds)
+    for name in ("pytorch_example", "pytorch_tuned") if "torch" in names else ():
+        findings.add("speed", partial(gpu_speed.plain_speed, name, *how))
+    for name, way in WAYS.items():
+        if way.engine in names:
+            findings.add("speed", partial(gpu_speed.speed, name, *how))
+    for batch in wanted.batches[1:] if "torch" in names else ():
+        larger = (wanted.device, size._replace(batch=batch), limits, seconds)
+        findings.add("speed", partial(gpu_speed.speed, BEST, *larger))
+        findings.add("speed", partial(gpu_speed.plain_speed, "pytorch_tuned", *larger))
 
 
-def check(name: str, device: str, network: str) -> Row:
-    """Compare an engine with NumPy in one network; returns the worst errors."""
-    logits = model.logits(network)
-    shape = (64, 64, 1) if network == "patchgan" else (32, 32, 3)
-    config = Config(network=network, width=4, latent=8, batch=16, image_size=str(shape[0]),
-                    objective="two-class" if logits == 2 else "non-saturating")  # fmt: skip
-    row: Row = {"engine": name, "network": network}
-    for precision in ("float32", "float64"):
-        here = engines.load(name, device, precision), engines.load("numpy", "cpu", precision)
-        steps = [three_steps(engine, config, shape) for engine in here]
-        row[f"3 steps {precision}"] = error(*steps, share=1.0)
-        both = zip(*(outputs_and_gradients(engine, config, shape) for engine in here), strict=True)
-        for what, pair in zip(("outputs", "gradients"), both, strict=True):
-            row[f"{what} {precision}"] = error(*pair, share=0.1)
-    row["agrees"] = all(row[what] <= most for what, most in ALLOWED.items())
-    return row
+def quality(findings: Findings, wanted: argparse.Namespace) -> None:
+    """Train a preset for the seconds that are left, at most those wanted."""
+    from . import gpu_quality
 
-
-# --- fast? ------------------------------------------------------------------------------------
-
-
-def _torch_peak(device: str) -> float:
-    import torch
-
-    return torch.cuda.max_memory_allocated(device)
-
-
-def _cupy_peak(device: str) -> float:
-    import cupy
-
-    return cupy.get_default_memory_pool().total_bytes()
-
-
-def _jax_peak(device: str) -> float:
-    import jax
-
-    index = int(device.partition(":")[2] or 0)
-    return jax.devices("cuda")[index].memory_stats()["peak_bytes_in_use"]
-
-
-def _tensorflow_peak(device: str) -> float:
-    import tensorflow as tf
-
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"]
-
-
-PEAKS: dict[str, Callable[[str], float]] = {
-    "torch": _torch_peak, "cupy": _cupy_peak, "jax": _jax_peak, "tensorflow": _tensorflow_peak,
-}  # fmt: skip
-
-
-def peak(name: str, device: str) -> float:
-    """Return the peak memory so far in MiB: batches grow, so the latest one's."""
-    if device == "cpu":
-        return process_peak()
-    return PEAKS[name](device) / 2**20
-
-
-def timed(name: str, device: str, batch: int, width: int, rounds: int) -> Row:
-    """Time the 64x64 step at one batch size."""
-    engine = engines.load(name, device)
-    config = Config(width=width, image_size="64", channels=1, batch=batch)
-    made, draw, state = game(engine, config, random_images(2 * batch, (64, 64, 1)))
-    play = engine.compile(partial(step.play, made), consumes=True)
-    seconds = []
-    for number in range(rounds + 3):  # three to warm up and compile
-        batches = draw.step(number)
-        engine.module.synchronise()
-        began = time.perf_counter()
-        state, report = play(state, batches, step.paces(made, number, 1))
-        float(report["g_loss"])
-        engine.module.synchronise()
-        seconds.append(time.perf_counter() - began)
-    middle = statistics.median(seconds[3:])
-    return {"engine": name, "batch": batch, "seconds": middle, "images/s": batch / middle,
-            "peak MiB": peak(name, device)}  # fmt: skip
+    preset = "digits" if wanted.quick else gpu_quality.found(wanted.presets)
+    options = {"width": 4, "batch": 16} if wanted.quick else {}
+    images, epochs = (64, 1) if wanted.quick else (10_000, 3)
+    left = findings.deadline - time.monotonic() - 60  # to load, to train the judge and to score
+    seconds = 1.5 if wanted.quick else min(wanted.seconds, left)
+    rows: list[Row] = []
+    how = (rows, preset, wanted.device, seconds, images, epochs)
+    if seconds > 1:
+        findings.add("run", partial(gpu_quality.curve, *how, **options))
+        findings.tables["quality"] = rows
 
 
 # --- told -------------------------------------------------------------------------------------
@@ -183,32 +150,42 @@ def usable(device: str, wanted: Sequence[str]) -> list[str]:
     return found
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    found = argparse.ArgumentParser(
+        "python -m bench.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    found.add_argument("--device", default="cuda")
+    found.add_argument("--engines", nargs="+", default=["torch", "jax", "cupy", "tensorflow"])
+    found.add_argument("--networks", nargs="+", default=registry.names("networks"))
+    found.add_argument("--batches", nargs="+", type=int, default=[64, 256, 1024, 4096])
+    found.add_argument("--presets", nargs="+", default=["mnist", "fashion-mnist"])
+    found.add_argument("--seconds", type=float, default=150, help="of training in the timed run")
+    found.add_argument("--limit", type=float, default=510, help="seconds of the whole call")
+    found.add_argument("--quick", action="store_true", help="small sizes: a minute on a CPU")
+    found.add_argument("--out", type=Path, default=Path("."))
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--engines", nargs="+", default=["torch", "jax", "tensorflow", "cupy"])
-    parser.add_argument("--networks", nargs="+", default=registry.names("networks"))
-    parser.add_argument("--batches", nargs="+", type=int, default=[16, 64, 256, 1024])
-    parser.add_argument("--tiny", action="store_true", help="width 4, batch 4, 2 rounds")
-    parser.add_argument("--out", type=Path, default=Path("."))
-    wanted = parser.parse_args(arguments)
+    """Do all parts, and tell."""
+    wanted = parser().parse_args(arguments)
     names = usable(wanted.device, wanted.engines)
     if not names:
         print(f"No engine computes on {wanted.device!r} here: nothing to check or to time.")
         return 2
-    width, rounds, batches = (4, 2, [4]) if wanted.tiny else (64, 20, wanted.batches)
-    checks = [check(name, wanted.device, network) for name in names for network in wanted.networks]
-    times = [
-        timed(name, wanted.device, batch, width, rounds) for name in names for batch in batches
-    ]
+    if wanted.quick:
+        wanted.batches = [4, 8]
     about = [engines.load(name, wanted.device).describe() for name in names]
-    wanted.out.mkdir(parents=True, exist_ok=True)
-    told = {"engines": about, "allowed": ALLOWED, "checks": checks, "times": times}
-    (wanted.out / "gpu.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
-    text = f"{'; '.join(about)}\n\n{markdown(checks)}\n\n{markdown(times)}\n"
-    (wanted.out / "gpu.md").write_text(text, encoding="utf-8")
-    print(text)
-    return 0 if all(row["agrees"] for row in checks) else 1
+    findings = Findings(wanted.out, time.monotonic() + wanted.limit, about)
+    speeds(findings, names, wanted)  # first, as what a GPU is there for
+    findings.deadline -= 0 if wanted.quick else wanted.seconds + 60  # kept for the timed run
+    checks(findings, names, wanted)
+    findings.deadline += 0 if wanted.quick else wanted.seconds + 60
+    if "torch" in names:
+        quality(findings, wanted)
+    findings.write()
+    return 0 if findings.right else 1
 
 
 if __name__ == "__main__":

@@ -42,18 +42,39 @@ def ran(module: str, *words: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.slow
-def test_gpu_checks_and_times_an_engine(tmp_path):
+def test_gpu_checks_times_and_trains(tmp_path):
+    """All but CUDA's own calls."""
     pytest.importorskip("torch")
-    words = ["--device", "cpu", "--tiny", "--engines", "torch", "--networks", "dcgan", "dcgan-5x5"]
+    words = ["--device", "cpu", "--quick", "--engines", "torch", "--networks", "dcgan", "dcgan-5x5"]
     done = ran("bench.gpu", *words, "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads((tmp_path / "gpu.json").read_text())
+    assert told["failed"] == []
     assert [row["network"] for row in told["checks"]] == ["dcgan", "dcgan-5x5"]
     for row in told["checks"]:
         assert row["agrees"] and row["gradients float64"] < 1e-9 < row["gradients float32"] < 1e-4
-    (row,) = told["times"]
-    assert math.isclose(row["images/s"], 4 / row["seconds"]) and row["peak MiB"] > 10
+    assert {row["precision"] for row in told["fast steps"]} == {"float64", "float32", "bf16"}
+    assert all(row["agrees"] for row in told["fast steps"])
+    assert [row[""] for row in told["speed"]][0] == "bench/plain/pytorch_example.py"
+    for row in told["speed"]:
+        assert math.isclose(row["images/s"], row["batch"] / row["seconds"])
+        assert 0 <= row["waiting"] < 1 and row.get("peak MiB", 11) > 10
+    first, last = told["quality"][0], told["quality"][-1]
+    assert first["steps"] < last["steps"] and 1.5 <= last["seconds"] < 60
+    assert 0 <= last["label accuracy"] <= 1 and last["frechet"] > 0
     assert "| torch | dcgan |" in (tmp_path / "gpu.md").read_text()
+
+
+def test_gpu_goes_on_after_a_failure(tmp_path):
+    from bench import gpu
+
+    findings = gpu.Findings(tmp_path, math.inf)
+    assert findings.add("speed", lambda: 1 / 0) is None
+    assert findings.add("speed", lambda: {"": "after"}) == {"": "after"}
+    late = gpu.Findings(tmp_path, -math.inf)
+    assert late.add("speed", dict) is None and not (findings.right or late.right)
+    told = json.loads((tmp_path / "gpu.json").read_text())
+    assert "ZeroDivisionError" in told["failed"][0]["why"] and told["speed"] == [{"": "after"}]
 
 
 def test_gpu_says_that_there_is_none(tmp_path):
@@ -107,9 +128,10 @@ def test_quartiles(values):
 
 
 def test_contestants_are_known_engines_and_rivals():
-    from bench import gpu
+    from bench import gpu_speed
 
-    assert set(gpu.PEAKS) <= set(LIBRARIES)
+    assert set(gpu_speed.PEAKS) <= set(LIBRARIES)
+    assert {way.engine for way in gpu_speed.WAYS.values()} <= set(LIBRARIES)
     assert {one.library for one in CONTESTANTS.values()} <= set(LIBRARIES)
     assert {rival for one in CONTESTANTS.values() for rival in one.rivals} <= set(CONTESTANTS)
     assert {*PLAIN.values(), *(f"{engine} engine" for engine in PLAIN)} <= set(CONTESTANTS)

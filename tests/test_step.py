@@ -90,7 +90,7 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
     layer's largest, its very sign is rounding, and the update says nothing; biases before a norm
     without offset have no slope at all.
     """
-    games = [table(engine, lr=2e-4, seed=1, **options) for engine in (NUMPY32, other_engine32)]
+    games = [table(engine, lr=2e-4, seed=2, **options) for engine in (NUMPY32, other_engine32)]
     reports = [game.step(0) for game in games]
     for name, value in reports[0].items():
         assert_allclose(reports[1][name], value, rtol=1e-4, atol=1e-5)

@@ -21,7 +21,7 @@ from ganbaru import (
 )
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Source
-from ganbaru.draw import Draw
+from ganbaru.draw import Ahead, Draw
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, RunError
 from ganbaru.held_out import HeldOut
@@ -35,7 +35,7 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     _check_asked(config)
     if config.tensorboard:
         tensorboard.check()
-    engine = engines.load(config.engine, config.device, config.precision)
+    engine = engines.load(config.engine, config.device, config.precision, config.fast)
     source = load_data(config, progress)
     _check_batch(config, source)
     classes = label_names(config, source)
@@ -48,12 +48,12 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     spec = rules.ending(config.schedule, _planned_images(config, source))
     # The engine that was found stays the run's: another one would go on with other bits.
     kept = dataclasses.replace(
-        config, engine=engine.name, run=str(folder.path), schedule=spec, resume=False,
-        overwrite=False,
+        config, engine=engine.name, precision=engine.precision, run=str(folder.path),
+        schedule=spec, resume=False, overwrite=False,
     )  # fmt: skip
     run = Run(
         kept, folder, source, engine, game, {}, draw, rules.schedule(spec), classes,
-        notes=(*_notes(config, source), *lacking), held_out=test,
+        notes=(*_notes(config, source), *lacking, *engine.notes()), held_out=test,
     )  # fmt: skip
     if config.resume:
         _go_on(run, first)
@@ -66,13 +66,15 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     return run
 
 
-def _draw(config: Config, source: Source, engine: Engine, game: Game, classes: int) -> Draw:
-    return Draw(
+def _draw(config: Config, source: Source, engine: Engine, game: Game, classes: int) -> Draw | Ahead:
+    drawing = Draw(
         source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
         classes=classes, relativistic=game.relativistic, d_steps=config.d_steps,
         replacement=config.replacement, short=config.short_batch,
         same=rules.SHARES[config.share].latents, latents=distribution(config.distribution),
+        held=engine.hold(source.images),
     )  # fmt: skip
+    return Ahead(drawing) if engine.apart else drawing
 
 
 def _held_out(

@@ -74,7 +74,7 @@ def _opening(run: Run) -> str:
         f"networks  {config.network}, width {config.width}: generator {counts[0]:,} and "
         f"discriminator {counts[1]:,} parameters",
         f"playing   {config.objective}, penalty {config.penalty}, batch {config.batch}",
-        f"engine    {run.engine.describe()}, {config.precision}",
+        f"engine    {run.engine.describe()}, {run.engine.precision}",
         f"run       {run.folder.path}, {begun} until {_length(config)}",
     ]
     return "\n".join(lines)

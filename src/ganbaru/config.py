@@ -80,7 +80,16 @@ class Config:
     device: str = _option(
         "auto", "cpu, cuda, cuda:1 or mps; auto takes the best that the engine finds"
     )
-    precision: str = _option("float32", "how numbers are kept: float32 or float64")
+    precision: str = _option(
+        "auto",
+        "float32, float64 or bf16 (convolutions and products in bfloat16, all else in float32); "
+        "auto takes bf16 on a GPU that has it, with --fast, else float32",
+    )
+    fast: bool = _option(
+        True,
+        "on a GPU train its fast ways: whole steps recorded and replayed, batches drawn ahead, "
+        "images in its memory, TF32; --no-fast for float32 that is exact and repeatable",
+    )
     steps: int | None = _option(None, "G updates (steps)")
     images: int | None = _option(None, "real images shown to D")
     epochs: float | None = _option(None, "passes over the data")

@@ -209,7 +209,7 @@ def load(
     expected = model.first_parameters(config, shape, len(classes))
     ema = {"ema": expected["generator"], "ema_buffers": expected["generator_buffers"]}
     checkpoint.check_fits(path, groups, ema)
-    chosen = engines.load(engine, device, config.precision)
+    chosen = engines.load(engine, device, engines.kept(config.precision))
     return Generator(
         engine=chosen,
         network=model.networks(config, shape, len(classes))[0],

@@ -20,7 +20,7 @@ from ganbaru import (
 )
 from ganbaru.config import Config
 from ganbaru.data import Source
-from ganbaru.draw import Draw
+from ganbaru.draw import Ahead, Draw
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
 from ganbaru.held_out import HeldOut
@@ -40,7 +40,7 @@ class Run:
     engine: Engine
     game: Game
     state: State
-    draw: Draw
+    draw: Draw | Ahead
     schedule: Callable[[int], float]  # the factor on the learning rates, by images
     classes: tuple[str, ...]
     step: int = 0

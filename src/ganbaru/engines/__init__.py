@@ -15,23 +15,31 @@ from ganbaru import files, gpus, heap, libraries, registry
 from ganbaru.errors import InputError, unknown
 from ganbaru.libraries import LIBRARIES as LIBRARIES
 
-PRECISIONS = ("float32", "float64")
+PRECISIONS = ("float32", "float64")  # of every engine; some have more
+BF16 = "bf16"
+AUTO = "auto"
+
+
+def kept(precision: str) -> str:
+    """Return the type in which a precision keeps numbers: bf16 is one of products alone."""
+    return precision if precision in PRECISIONS else PRECISIONS[0]
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine on one of its devices, at one precision."""
+    """An engine on one of its devices, at one precision; `fast` lets it train in its own ways."""
 
     name: str
     module: ModuleType
     device: str
     precision: str
+    fast: bool = False
 
     def from_numpy(self, array: Any) -> Any:
         """Bring an array to the device, floating numbers in this engine's precision."""
         array = np.asarray(array)
         if array.dtype.kind == "f":
-            array = array.astype(self.precision)
+            array = array.astype(kept(self.precision))
         return self.module.from_numpy(array, self.device)
 
     def to_numpy(self, x: Any) -> np.ndarray:
@@ -41,10 +49,37 @@ class Engine:
     def compile(self, function: Callable, consumes: bool = False) -> Callable:
         """Return a faster form of a pure function of nested tensors, where the engine has one.
 
-        Python numbers among its arguments are inputs too. `consumes`: its first argument is never
-        used again. Each set of shapes it is called with may take seconds to compile.
+        Python numbers among its arguments are inputs too. Each set of shapes it is called with may
+        take seconds to compile. `consumes`: its first argument is never used again, as a training
+        step's state. Only such a step is computed in bf16 and in an engine's fast ways; what is
+        looked at or scored is computed in float32.
         """
+        step = vars(self.module).get("compile_step")
+        if consumes and step:
+            compiled: Callable = step(function, self.device, self.precision, self.fast)
+            return compiled
         return self.module.compile(function, consumes)
+
+    @property
+    def apart(self) -> bool:
+        """Whether it trains fast and apart from this processor, which meanwhile can draw ahead."""
+        return self.fast and self.device != "cpu"
+
+    def hold(self, images: np.ndarray) -> Callable[[Any], Any] | None:
+        """Put images (N, H, W, C) beside where it computes, if it trains apart and they fit.
+
+        Returns what picks some of them by their numbers (N,), as a float32 tensor of whole numbers
+        from 0 to 255.
+        """
+        hold = vars(self.module).get("hold")
+        return hold(images, self.device) if hold and self.apart else None
+
+    def notes(self) -> tuple[str, ...]:
+        """Say what should be known before training in this precision here."""
+        if self.precision in PRECISIONS:
+            return ()
+        found: tuple[str, ...] = self.module.PRECISIONS[self.precision][1](self.device)
+        return found
 
     def describe(self) -> str:
         """Say what computes where."""
@@ -57,28 +92,47 @@ def available() -> list[str]:
 
 
 @functools.cache
-def load(name: str, device: str = "auto", precision: str = "float32") -> Engine:
+def load(name: str, device: str = "auto", precision: str = "float32", fast: bool = False) -> Engine:
     """Make an engine ready; the name "auto" takes the one that `choose` does.
 
-    `device` "auto" takes the engine's best one. Raises InputError when the name, the device or the
-    precision is unknown or not to be had.
+    `device` "auto" takes the engine's best one, `precision` "auto" bf16 on a GPU that has it if it
+    may be `fast`, else float32. Raises InputError when the name, the device or the precision is
+    unknown or not to be had.
     """
     name = choose(device).engine if name == AUTO else name
     if "." not in name and name not in LIBRARIES:
         raise unknown("engine", name, [*LIBRARIES, AUTO])
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
+    if precision not in (*PRECISIONS, BF16, AUTO):
+        raise unknown("precision", precision, [*PRECISIONS, BF16, AUTO])
     module = imported(name)
     device = module.default_device() if device == "auto" else device
     try:
         module.prepare(device)
     except ValueError as error:
         raise InputError(f"Cannot use device {device!r}: {error}.") from error
+    precision = _settled(precision, name, device, fast)
     if device == "cpu":
         heap.keep_freed()
     if keep_programs := vars(module).get("keep_programs"):  # what it compiles, for the next time
         keep_programs(files.cache() / "programs" / name)
-    return Engine(name, module, device, precision)
+    return Engine(name, module, device, precision, fast)
+
+
+def _settled(precision: str, name: str, device: str, fast: bool) -> str:
+    """Return the precision meant; raises InputError for one that is not to be had there."""
+    own = vars(imported(name)).get("PRECISIONS", {})
+    if precision == AUTO:
+        better = (each for each, (lacks, _) in own.items() if not lacks(device))
+        return next(better, PRECISIONS[0]) if fast and device != "cpu" else PRECISIONS[0]
+    if precision in PRECISIONS:
+        return precision
+    lacking = own[precision][0](device) if precision in own else "it is the torch engine's"
+    if lacking:
+        raise InputError(
+            f"The {name} engine has no --precision {precision} on device {device!r}: {lacking}. "
+            f"Take --precision {' or '.join(PRECISIONS)}, or --engine torch on a CPU or newer GPU."
+        )
+    return precision
 
 
 def imported(name: str) -> ModuleType:
@@ -95,8 +149,6 @@ def imported(name: str) -> ModuleType:
 
 
 # --- the fastest one --------------------------------------------------------------------------
-
-AUTO = "auto"
 
 
 class Rule(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import checkpoint, model, runs
+from ganbaru import checkpoint, engines, model, runs
 from ganbaru.checkpoint import Header
 from ganbaru.config import Config, from_fields
 from ganbaru.errors import InputError, pick
@@ -101,10 +101,10 @@ def load(run: str | Path, player: str, which: str) -> Player:
     checkpoint.check_fits(path, groups, expected)
     index = ("generator", "discriminator").index(kind)
     inputs = model.input_shapes(config, shape, len(classes))[index]
+    number = engines.kept(config.precision)
     # An exported file may hold halves.
     parameters, buffers = (
-        {name: groups[kept][name].astype(config.precision) for name in expected[kept]}
-        for kept in expected
+        {name: groups[kept][name].astype(number) for name in expected[kept]} for kept in expected
     )
     return Player(
         name=player,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -10,22 +11,33 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
 
+from . import recording
+from .fast import PRECISIONS as PRECISIONS
+from .fast import compile_step as compile_step
+from .fast import hold as hold
+from .fast import on_cuda
+from .fused import FUSED as FUSED
+from .products import conv2d as conv2d
+from .products import conv_transpose2d as conv_transpose2d
+from .products import matmul as matmul
+from .products import single
+
 Tensor = torch.Tensor
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 
-exp, log, sqrt, tanh, sigmoid = torch.exp, torch.log, torch.sqrt, torch.tanh, torch.sigmoid
-matmul, softplus = torch.matmul, F.softplus
+exp, log, sqrt = single(torch.exp), single(torch.log), single(torch.sqrt)
+tanh, sigmoid, softplus = single(torch.tanh), single(torch.sigmoid), single(F.softplus)
 
 
 def describe(device: str) -> str:
     """Say what computes: the library's version and how many threads, or the GPU's name."""
-    if device.startswith("cuda"):
+    if on_cuda(device):
         return f"PyTorch {torch.__version__}, {torch.cuda.get_device_name(device)}"
     return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
 
 
 def prepare(device: str) -> None:
-    """Do nothing but raise ValueError for a device that this PyTorch cannot use."""
+    """Make the device ready; raises ValueError for one that this PyTorch cannot use."""
     try:
         torch.zeros((), device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -33,6 +45,8 @@ def prepare(device: str) -> None:
         raise ValueError(
             f"PyTorch says: {reason}. Allowed here: {', '.join(_devices())}"
         ) from error
+    if on_cuda(device):
+        recording.exactly()
 
 
 def _devices() -> list[str]:
@@ -48,9 +62,20 @@ def default_device() -> str:
 
 
 def from_numpy(array: np.ndarray, device: str = "cpu") -> Tensor:
-    """Copy an array to the device, images and kernels (N, C, H, W) channels-last in memory."""
-    tensor = torch.tensor(np.array(array, order="C"), device=device)  # keeps 0-d arrays 0-d
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+    """Copy an array to the device, images and kernels (N, C, H, W) channels-last in memory.
+
+    Images of one channel too: by their strides PyTorch chooses the layout of what it makes of them.
+    """
+    if array.ndim == 4:
+        return _copied(array.transpose(0, 2, 3, 1), device).permute(0, 3, 1, 2)
+    return _copied(array, device)
+
+
+def _copied(array: np.ndarray, device: str) -> Tensor:
+    tensor = torch.tensor(np.array(array, order="C"))  # keeps 0-d arrays 0-d
+    if on_cuda(device):  # from pinned memory, or the copy would wait for the GPU
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def to_numpy(x: Tensor) -> np.ndarray:
@@ -61,6 +86,9 @@ def to_numpy(x: Tensor) -> np.ndarray:
 def compile(function: Callable, consumes: bool = False) -> Callable:
     """Return the function itself: PyTorch runs operations as they come."""
     return function
+
+
+# --- the vocabulary ---------------------------------------------------------------------------
 
 
 def synchronise() -> None:
@@ -100,11 +128,13 @@ def _axes(x: Tensor, axis: Sequence[int] | int | None) -> list[int]:
     return [axis] if isinstance(axis, int) else list(axis)
 
 
+@single
 def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
     """Add up over `axis` (all axes by default)."""
     return torch.sum(x, dim=_axes(x, axis), keepdim=keepdims)
 
 
+@single
 def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
     """Average over `axis` (all axes by default)."""
     return torch.mean(x, dim=_axes(x, axis), keepdim=keepdims)
@@ -127,26 +157,20 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
     """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
-    return F.one_hot(torch.as_tensor(labels, device=like.device), classes).to(like.dtype)
+    known = labels if isinstance(labels, Tensor) else _constant(tuple(labels), like.device)
+    # Not F.one_hot, which looks at the labels first: a recorded step may look at nothing.
+    return (known[:, None] == torch.arange(classes, device=like.device)).to(like.dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _constant(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Bring numbers to the device once: a recorded step may copy none from elsewhere."""
+    return torch.tensor(numbers, device=device)
 
 
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
     """Return `x` where positive and ``slope * x`` elsewhere."""
     return F.leaky_relu(x, slope)
-
-
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
-    if x.dtype == torch.float64:  # PyTorch's slow CPU path wants its weights in plain order
-        x, w = x.contiguous(), w.contiguous()
-    return F.conv2d(x, w, None, stride, padding)
-
-
-def conv_transpose2d(
-    x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
-) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
-    return F.conv_transpose2d(x, w, None, stride, padding, output_padding)
 
 
 def stop_gradient(x: Tensor) -> Tensor:
@@ -199,63 +223,3 @@ def _plain(nest: Any) -> Any:
     if isinstance(nest, (list, tuple)):
         return type(nest)(_plain(item) for item in nest)
     return nest.detach() if isinstance(nest, Tensor) else nest
-
-
-def _batch_norm(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
-    momentum: float,
-    epsilon: float,
-) -> tuple:
-    """Normalise by the batch in one kernel; see `ganbaru.nn.batch_norm` for the rule."""
-    average, variance = running_mean.clone(), running_var.clone()
-    y = F.batch_norm(x, average, variance, weight, bias, True, momentum, epsilon)
-    return y, average, variance
-
-
-def _laid_out_like(x: Tensor, y: Tensor) -> Tensor:
-    """Return `y` laid out in memory as `x` is: fused Adam walks memory whatever the strides say."""
-    return y if x.stride() == y.stride() else torch.empty_like(x).copy_(y)
-
-
-def _adam(
-    parameters: dict,
-    gradients: dict,
-    mean: dict,
-    square: dict,
-    pace: tuple[int, float, float, float],
-    betas: tuple[float, float],
-    epsilon: float,
-) -> tuple[dict, dict, dict]:
-    """Make one Adam update in place, in one kernel; see `ganbaru.optim.adam` for the rule."""
-    update, rate, *_ = pace
-    weights, names = list(parameters.values()), list(parameters)
-    steps = [torch.tensor(float(update), device=weights[0].device)] * len(weights)
-    torch._fused_adam_(
-        weights,
-        [_laid_out_like(parameters[n], gradients[n]) for n in names],
-        [mean[n] for n in names],
-        [square[n] for n in names],
-        [],
-        steps,
-        lr=rate,
-        beta1=betas[0],
-        beta2=betas[1],
-        weight_decay=0.0,
-        eps=epsilon,
-        amsgrad=False,
-        maximize=False,
-    )
-    return parameters, mean, square
-
-
-def _move_towards(average: dict, target: dict, keep: float) -> dict:
-    """Move running averages in place: ``average = keep * average + (1 - keep) * target``."""
-    torch._foreach_lerp_(list(average.values()), [target[n] for n in average], 1 - keep)
-    return average
-
-
-FUSED = {"adam": _adam, "batch_norm": _batch_norm, "move_towards": _move_towards}

@@ -1,0 +1,79 @@
+"""Fused forms: batch norm, Adam and the running average, each in one kernel or a few."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
+
+Tensor = torch.Tensor
+
+
+def batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    epsilon: float,
+) -> tuple:
+    """Normalise by the batch in one kernel; see `ganbaru.norms.batch_norm` for the rule."""
+    average, variance = running_mean.clone(), running_var.clone()
+    y = F.batch_norm(x, average, variance, weight, bias, True, momentum, epsilon)
+    return y, average, variance
+
+
+def _laid_out_like(x: Tensor, y: Tensor) -> Tensor:
+    """Return `y` laid out in memory as `x` is: fused Adam walks memory whatever the strides say."""
+    return y if x.stride() == y.stride() else torch.empty_like(x).copy_(y)
+
+
+def adam(
+    parameters: dict,
+    gradients: dict,
+    mean: dict,
+    square: dict,
+    pace: tuple,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> tuple[dict, dict, dict]:
+    """Make one Adam update in place, in one kernel; see `ganbaru.optim.adam` for the rule.
+
+    The pace is numbers, or tensors of a recorded step: its inputs.
+    """
+    update, rate, *_ = pace
+    weights, names = list(parameters.values()), list(parameters)
+    steps = [torch.as_tensor(update, dtype=torch.float32, device=weights[0].device)] * len(weights)
+    torch._fused_adam_(
+        weights,
+        [_laid_out_like(parameters[n], gradients[n]) for n in names],
+        [mean[n] for n in names],
+        [square[n] for n in names],
+        [],
+        steps,
+        lr=rate.float() if isinstance(rate, Tensor) else rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=False,
+        maximize=False,
+    )
+    return parameters, mean, square
+
+
+def move_towards(average: dict, target: dict, keep: Any) -> dict:
+    """Move running averages in place: ``average = keep * average + (1 - keep) * target``."""
+    averages, targets = list(average.values()), [target[n] for n in average]
+    if not isinstance(keep, Tensor):
+        torch._foreach_lerp_(averages, targets, 1 - keep)
+        return average
+    ways = torch._foreach_sub(targets, averages)
+    torch._foreach_mul_(ways, (1 - keep).to(averages[0].dtype))
+    torch._foreach_add_(averages, ways)
+    return average
+
+
+FUSED = {"adam": adam, "batch_norm": batch_norm, "move_towards": move_towards}

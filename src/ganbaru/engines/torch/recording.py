@@ -1,0 +1,227 @@
+"""A training step recorded once as a CUDA graph, and replayed: one launch instead of a thousand."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+Tensor = torch.Tensor
+State = dict[str, dict[str, Tensor]]
+# record(work) -> replay: the first runs `work` to see what it launches, the second launches that
+# again, on the same memory, and returns what `work` did.
+Record = Callable[[Callable[[], Any]], Callable[[], Any]]
+
+# Calls before the recording: the first ones choose algorithms and make handles and workspaces,
+# which may not be done while recording.
+WARM = 3
+
+
+class Recorder:
+    """``play(state, *inputs) -> (state, report)``, recorded once for each set of shapes.
+
+    The state that the recorded step begins with is where every replay finds and leaves it: a step
+    consumes its state, so nobody else needs it. Inputs are copied to where the recording read
+    them, Python numbers among them too. Shapes that are rare, as those of a short batch, are
+    played as they come until they have been met more than three times.
+
+    A step that cannot be recorded, since something in it asks the GPU for a number, is played as it
+    comes for good; `refused` says why.
+    """
+
+    def __init__(self, play: Callable, record: Record | None = None) -> None:
+        self.play, self.record = play, record or CudaRecord()
+        self.met: Counter[tuple] = Counter()
+        self.replays: dict[tuple, Replay] = {}
+        self.refused = ""
+
+    def __call__(self, state: State, *inputs: Any) -> tuple[State, dict[str, Tensor]]:
+        """Play a step; what it reports stays valid after the next one."""
+        with _where(state):
+            return self._played(state, inputs)
+
+    def _played(self, state: State, inputs: tuple) -> tuple[State, dict[str, Tensor]]:
+        leaves = leaves_of(inputs)
+        kind = tuple(_kind(leaf) for leaf in leaves)
+        self.met[kind] += 1
+        if kind not in self.replays and self.met[kind] > WARM and not self.refused:
+            self._try(kind, state, inputs)
+        if kind in self.replays:
+            return self.replays[kind](state, leaves)
+        with _aside(state):
+            result: tuple[State, dict[str, Tensor]] = self.play(state, *inputs)
+        return result
+
+    def _try(self, kind: tuple, state: State, inputs: tuple) -> None:
+        try:
+            self.replays[kind] = Replay(self.play, self.record, state, inputs)
+        except RuntimeError as error:  # whatever CUDA says; nothing has been computed yet
+            self.refused = str(error).partition("\n")[0]
+            logging.getLogger(__name__).info("A step is played unrecorded: %s", self.refused)
+
+
+class Replay:
+    """A recorded step, with the memory that it reads and writes."""
+
+    def __init__(self, play: Callable, record: Record, state: State, inputs: tuple) -> None:
+        self.state = state
+        leaves = leaves_of(inputs)
+        self.tensors = [leaf.clone() for leaf in leaves if isinstance(leaf, Tensor)]
+        self.numbers = torch.tensor(
+            _numbers(leaves), dtype=torch.float64, device=_first(state).device
+        )
+        given = _refilled(inputs, self.tensors, self.numbers)
+        self.names: tuple[str, ...] = ()
+
+        def work() -> Tensor:
+            after, report = play(state, *given)
+            _write_back(after, state)
+            self.names = tuple(report)
+            return torch.stack([value.detach() for value in report.values()])
+
+        self.replay = record(work)
+
+    def __call__(self, state: State, leaves: list) -> tuple[State, dict[str, Tensor]]:
+        """Play the step from this state with these inputs."""
+        if state is not self.state:  # other shapes came between, and left some of it elsewhere
+            _write_back(state, self.state)
+        tensors = (leaf for leaf in leaves if isinstance(leaf, Tensor))
+        for mine, given in zip(self.tensors, tensors, strict=True):
+            mine.copy_(given, non_blocking=True)
+        self.numbers.copy_(_pinned(_numbers(leaves), self.numbers), non_blocking=True)
+        report = self.replay().clone()  # the next replay writes over it
+        return self.state, dict(zip(self.names, report.unbind(), strict=True))
+
+
+def _write_back(after: State, state: State) -> None:
+    """Put what a step leaves elsewhere to where the next one looks for it."""
+    for group, tensors in after.items():
+        for name, tensor in tensors.items():
+            if tensor is not state[group][name]:
+                state[group][name].copy_(tensor)
+
+
+def _numbers(leaves: list) -> list[float]:
+    return [float(leaf) for leaf in leaves if isinstance(leaf, (int, float))]
+
+
+def _pinned(numbers: list[float], like: Tensor) -> Tensor:
+    """Return numbers where a copy to the GPU need not wait for them."""
+    return torch.tensor(numbers, dtype=like.dtype, pin_memory=like.is_cuda)
+
+
+def _kind(leaf: Any) -> Any:
+    """Return what must be the same for a recording to fit."""
+    return (leaf.dtype, tuple(leaf.shape)) if isinstance(leaf, Tensor) else type(leaf)
+
+
+def _refilled(nest: Any, tensors: list[Tensor], numbers: Tensor) -> Any:
+    """Return a nest whose tensors and numbers are those of a recording."""
+    mine, each = iter(tensors), iter(numbers.unbind())
+
+    def other(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return next(mine)
+        return next(each) if isinstance(leaf, (int, float)) else leaf
+
+    return mapped(other, nest)
+
+
+def leaves_of(nest: Any) -> list:
+    """List what nested dictionaries, lists and tuples hold, in their order."""
+    found: list = []
+    mapped(found.append, nest)
+    return found
+
+
+def mapped(rule: Callable, nest: Any) -> Any:
+    """Return the same nest of dictionaries, lists and tuples with each leaf as the rule has it."""
+    if isinstance(nest, dict):
+        return {key: mapped(rule, item) for key, item in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        items = [mapped(rule, item) for item in nest]
+        return type(nest)(*items) if hasattr(nest, "_fields") else type(nest)(items)
+    return rule(nest)
+
+
+# --- CUDA -------------------------------------------------------------------------------------
+
+
+class CudaRecord:
+    """Records as CUDA graphs, which share one pool of memory since they never run side by side."""
+
+    def __init__(self) -> None:
+        self.pool: Any = None
+
+    def __call__(self, work: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        """Record what `work` launches on the current GPU, and return what launches it again."""
+        self.pool = self.pool or torch.cuda.graph_pool_handle()
+        graph = torch.cuda.CUDAGraph()
+        # Of this thread alone: another one may copy from pinned memory meanwhile.
+        with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+            result = work()
+
+        def replay() -> Tensor:
+            graph.replay()
+            return result
+
+        return replay
+
+
+def _first(state: State) -> Tensor:
+    return next(itertools.chain.from_iterable(group.values() for group in state.values()))
+
+
+def _where(state: State) -> Any:
+    """Make the state's GPU the current one."""
+    first = _first(state)
+    return torch.cuda.device(first.device) if first.is_cuda else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _aside(state: State) -> Iterator[None]:
+    """Play on a stream of its own, as what will be recorded should be; wait before and after."""
+    if not _first(state).is_cuda:
+        yield
+        return
+    now, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(now)
+    with torch.cuda.stream(side):
+        yield
+    now.wait_stream(side)
+
+
+@contextlib.contextmanager
+def _loosely() -> Iterator[None]:
+    """Let float32 products keep 10 bits (TF32), and cuDNN choose its algorithms by trying them."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=True, benchmark=True, deterministic=False, allow_tf32=True
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def loose(function: Callable) -> Callable:
+    """Return a function inside which float32 products are loose."""
+
+    def run(*inputs: Any) -> Any:
+        with _loosely():
+            return function(*inputs)
+
+    return run
+
+
+def exactly() -> None:
+    """Let float32 be float32 on a GPU, and the same input give the same bits."""
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
