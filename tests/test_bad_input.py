@@ -235,7 +235,7 @@ CASES: list[tuple[list[str], list[str]]] = [
     (["train", "--data", "strange.npz"], ["'pixels'", "no 'images'", "N x H x W x C"]),
     (["train", "--data", "floats.npz"], ["float64", "uint8"]),
     (["train", "--data-dir", "nowhere", "mnist"], ["--data-dir is 'nowhere'", "not a folder"]),
-    ([*G, "--data", "unlabelled.npz"], ["projection needs labels", "sub-folder"]),
+    ([*G, "--data", "unlabelled.npz"], ["softmax needs labels", "sub-folder"]),
     ([*G, "--data", "flat", "--batch", "2"], ["needs labels", "--conditioning none"]),
     ([*G, "--data", "zoo", "--run", "a", "--overwrite"],
      ["test images of zoo have the class 'zebra'", "--held-out 0"]),

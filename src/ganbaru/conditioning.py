@@ -126,12 +126,13 @@ def _log_mean_exp(x: Tensor) -> Tensor:
 def _largest(x: Tensor) -> Tensor:
     """Return the largest over axis 1 of (N, K, ...) as (N, 1, ...): halves meet until one is left.
 
-    Of an odd number both halves have the middle one. A convolution picks a half.
+    Of an odd number the last one goes on alone. A convolution picks a half.
     """
     most = x if len(x.shape) == 4 else ops.reshape(x, (*x.shape, 1, 1))
     while (count := most.shape[1]) > 1:
-        half = (count + 1) // 2
-        most = ops.maximum(_part(most, 0, half), _part(most, count - half, half))
+        half, alone = divmod(count, 2)
+        rest = [_part(most, count - 1, 1)] if alone else []
+        most = ops.concat([ops.maximum(_part(most, 0, half), _part(most, half, half)), *rest], 1)
     return most if len(x.shape) == 4 else ops.reshape(most, (-1, 1))
 
 

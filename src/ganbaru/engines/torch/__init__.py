@@ -157,14 +157,20 @@ def take(x: Tensor, index: Tensor) -> Tensor:
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
     """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
-    known = labels if isinstance(labels, Tensor) else _constant(tuple(labels), like.device)
+    known = labels if isinstance(labels, Tensor) else _numbers(tuple(labels), like.device)
     # Not F.one_hot, which looks at the labels first: a recorded step may look at nothing.
     return (known[:, None] == torch.arange(classes, device=like.device)).to(like.dtype)
 
 
+def _numbers(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """Bring numbers to the device, once: a recorded step may copy none from elsewhere."""
+    if torch.compiler.is_compiling():  # which warns of what is kept between calls
+        return torch.tensor(numbers, device=device)
+    return _constant(numbers, device)
+
+
 @functools.lru_cache(maxsize=64)
 def _constant(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    """Bring numbers to the device once: a recorded step may copy none from elsewhere."""
     return torch.tensor(numbers, device=device)
 
 
