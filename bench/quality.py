@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ganbaru
-from ganbaru import files
+from ganbaru import files, milestones
 from ganbaru.errors import InputError
 from ganbaru.runs import Folder
 
@@ -47,26 +47,36 @@ def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges)
     lines = [line for line in log if "frechet" in line]
     ended = ganbaru.evaluate(run, number=COUNT).scores
     found = {name: ended[name].value for name in SCORES if name in ended}
-    floors = {name: ended[name].floor for name in found}
-    last = {"seconds": log[-1]["seconds"], "images": log[-1]["images"], **found}
-    made = {"preset": preset, "curve": [*lines, last], "floors": floors, **judges.of(run)}
+    reals = {name: ended[name].floor for name in found}
+    judged = judges.of(run)
+    # Scores on the way are of fewer images than those of the end: neither goes with the other.
+    made = {
+        "preset": preset,
+        "curve": lines,
+        "curve of reals": milestones.floors(Folder(run)),
+        "end": {
+            "images": log[-1]["images"],
+            **found,
+            **{n: judged[n] for n in judged if n != "real"},
+        },
+        "reals": {**reals, **({"judge": judged["real"]} if judged else {})},
+    }
     files.write_text(path, json.dumps(made, indent=1))
     return made
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return Markdown: medians over seeds, least and most in brackets; last, real images."""
+    """Return Markdown: medians over seeds, least and most in brackets, and what reals get."""
     titles = ["preset", "seeds", "images", *SCORES.values(), "held-out judge"]
     rows = [titles, ["---"] * len(titles)]
     for preset in dict.fromkeys(one["preset"] for one in results):
         of = [one for one in results if one["preset"] == preset]
-        ends = [one["curve"][-1] | one for one in of]
+        ends = [one["end"] for one in of]
         cells = [_cell([end[name] for end in ends if name in end])
                  for name in ("images", *SCORES, "judge")]  # fmt: skip
         rows.append([f"`{preset}`", str(len(of)), *cells])
-    best = max(results, key=lambda one: len(one["floors"]))
-    reals = [best["floors"].get(name) for name in SCORES] + [best.get("real")]
-    rows.append(["real images", "", "", *(_cell([x] if x else []) for x in reals)])
+        reals = [of[0]["reals"].get(name) for name in (*SCORES, "judge")]
+        rows.append(["its real images", "", "", *(_cell([x] if x else []) for x in reals)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -91,8 +101,8 @@ def plot(results: Sequence[Result], path: Path) -> None:
             axes.plot(
                 *zip(*points, strict=True), ".-", color=colour, linewidth=1
             ) if points else None
-        floors = [one["floors"][name] for one in results if name in one["floors"]]
-        axes.axhline(floors[0], color="black", linestyle=":") if floors else None
+            if name in one["curve of reals"]:
+                axes.axhline(one["curve of reals"][name], color=colour, linestyle=":")
         axes.set(title=title, xlabel="seconds of training")
         axes.grid(alpha=0.3, which="both")
         axes.set_yscale("log" if name == "frechet" else "linear")
