@@ -44,7 +44,7 @@ COMMANDS: dict[str, tuple[str, Command]] = {
         _lazily("report", "report_commands"),
     ),
     "export": (
-        "take a trained network elsewhere: an ONNX model, weights alone, or a folder to share",
+        "take a trained network elsewhere: an ONNX model, a page that draws, weights, or a folder",
         _lazily("export", "export_commands"),
     ),
     "serve": (

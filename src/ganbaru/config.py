@@ -139,6 +139,19 @@ class Config:
         g, d = self.lr_g, self.lr_d
         return self.lr if g is None else g, self.lr if d is None else d
 
+    def done(self, step: float, images: float, seconds: float, count: int) -> float:
+        """Return how much of a run is done: the largest share of any of its totals.
+
+        `count` is how many images the data has, 0 if that is not known.
+        """
+        totals = (
+            (step, self.steps),
+            (images, self.images),
+            (images, (self.epochs or 0) * count),
+            (seconds, 60 * (self.minutes or 0)),
+        )
+        return max((so_far / total for so_far, total in totals if total), default=0.0)
+
 
 TOTALS = ("steps", "images", "epochs", "minutes")
 

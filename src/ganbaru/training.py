@@ -56,14 +56,8 @@ class Run:
     @property
     def share(self) -> float:
         """How much of the run is done, from 0 to 1: the largest share of any of its totals."""
-        config = self.config
-        shares = [
-            self.step / config.steps if config.steps else 0.0,
-            self.images / config.images if config.images else 0.0,
-            self.images / (config.epochs * len(self.source.images)) if config.epochs else 0.0,
-            self.seconds / (60 * config.minutes) if config.minutes else 0.0,
-        ]
-        return max(shares)
+        count = len(self.source.images)
+        return self.config.done(self.step, self.images, self.seconds, count)
 
     @property
     def finished(self) -> bool:

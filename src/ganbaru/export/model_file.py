@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from ganbaru import files, nn
-from ganbaru.engines.onnx import FLOAT, HALF, Tensor, batch, constant
-from ganbaru.errors import InputError
-from ganbaru.export import about, checking, graph
+from ganbaru import files
+from ganbaru.engines.onnx import FLOAT, HALF, Tensor, batch
+from ganbaru.export import about, checking, graph, tracing
 from ganbaru.export.weights import size
 from ganbaru.native import Player
 
@@ -46,22 +45,8 @@ def trace(player: Player, precision: str) -> Traced:
     draws = len(player.shape) == 1
     first = batch("latents" if draws else "images", player.shape)
     labels = Tensor("Input", (), {}, first.shape[:1], "int", name="labels")
-    parameters, buffers = (
-        {name: constant(array, name) for name, array in arrays.items()}
-        for arrays in (player.parameters, player.buffers)
-    )
     given, number = [labels] if player.classes else [], KINDS[precision]
-    fed = [_cast(first, number), *given]
-    try:
-        result, _ = nn.apply(player.network, parameters, buffers, *fed, training=False)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(
-            f"The {player.name} cannot be exported with the number of images left open: {error}. "
-            f"Change that in {player.config.network}."
-        ) from error
-    result = _cast(result, FLOAT, number)
+    result = _cast(tracing.traced(player, _cast(first, number), *given), FLOAT, number)
     return Traced([first, *given], result, "images" if draws else "scores")
 
 

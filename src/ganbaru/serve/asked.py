@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,19 +11,18 @@ Label = int | str
 _LABELS = "a class's number or name for all, or one for each; else seed mod classes"
 
 
+def _strict(*examples: dict[str, Any]) -> ConfigDict:
+    """Take the fields that there are, of their own types, and show examples."""
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": list(examples)})
+
+
 class ImagesAsked(BaseModel):
     """Pictures of seeds, or of latents of one's own; nothing given is the picture of seed 0."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {"seed": 7},
-                {"count": 16, "seed": 100, "truncation": 0.8, "format": "grid"},
-                {"seeds": [3, 17, 8], "labels": 0, "format": "json"},
-            ]
-        },
+    model_config = _strict(
+        {"seed": 7},
+        {"count": 16, "seed": 100, "truncation": 0.8, "format": "grid"},
+        {"seeds": [3, 17, 8], "labels": 0, "format": "json"},
     )
 
     count: int | None = Field(None, ge=1, description="how many; their seeds count up")
@@ -46,15 +45,9 @@ class ImagesAsked(BaseModel):
 class FilmAsked(BaseModel):
     """A film from picture to picture."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [
-                {"seeds": [3, 17, 8], "close": True, "frames": 45},
-                {"path": "loop", "format": "webp", "fps": 30},
-            ]
-        },
+    model_config = _strict(
+        {"seeds": [3, 17, 8], "close": True, "frames": 45},
+        {"path": "loop", "format": "webp", "fps": 30},
     )
 
     path: str = Field("slerp", description="slerp, line, loop, or classes (a seed through labels)")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ganbaru import milestones
 from ganbaru.config import Config, from_fields, load_yaml
@@ -15,6 +16,7 @@ from ganbaru.errors import InputError
 from ganbaru.runs import Folder
 
 Line = dict[str, float]
+T = TypeVar("T")
 PAUSE = 0.3  # seconds in which a folder is read once, however many ask
 RECENT = 20  # lines of the log by which the pace is judged
 QUIET = 120.0  # seconds without news after which a run may have died, or three times its usual
@@ -48,7 +50,9 @@ class Watch:
         self.folder = folder
         self._log = Log(folder.log)
         self._lock = threading.Lock()
-        self._config: tuple[int, Config | None] = (-1, None)
+        self._config = Kept(folder.config, lambda: from_fields(load_yaml(folder.config)))
+        self._count = Kept(folder.about, lambda: _count(folder))
+        self._floors = Kept(folder.milestones, lambda: milestones.floors(folder))
         self._until = 0.0
         self._seen: Seen | None = None
 
@@ -66,15 +70,15 @@ class Watch:
 
     def _read(self) -> Seen:
         self._log.read()
-        lines, config = tuple(self._log.lines), self._configured()
-        count = _count(self.folder)
+        lines, config = tuple(self._log.lines), self._config.read()
+        count = self._count.read() or 0
         share = _share(config, lines[-1], count) if lines else 0.0
         wanted = config and (config.images or (config.epochs and count and config.epochs * count))
         return Seen(
             lines=lines,
             grids=tuple(sorted(int(path.stem) for path in self.folder.samples.glob("[0-9]*.png")
                                if path.stem.isdigit())),
-            floors=_floors(self.folder),
+            floors=self._floors.read() or {},
             state=self._state(lines, share),
             share=share,
             left=_left(config, lines, count, share),
@@ -82,16 +86,6 @@ class Watch:
             film=self.folder.timelapse.exists(),
             report=self.folder.report.exists(),
         )  # fmt: skip
-
-    def _configured(self) -> Config | None:
-        """Return the run's configuration, read anew when the file changed; None if damaged."""
-        stamp = _changed(self.folder.config)
-        if stamp != self._config[0]:
-            try:
-                self._config = (stamp, from_fields(load_yaml(self.folder.config)))
-            except (InputError, OSError):
-                self._config = (stamp, None)
-        return self._config[1]
 
     def _state(self, lines: tuple[Line, ...], share: float) -> str:
         if share >= 1:
@@ -105,6 +99,26 @@ class Watch:
         if time.time() - news > max(QUIET, usual):
             return "silent"
         return "training" if lines else "starting"
+
+
+class Kept(Generic[T]):
+    """What a file says, read anew only when the file has changed; None while it is damaged."""
+
+    def __init__(self, path: Path, load: Callable[[], T]) -> None:
+        self._path, self._load = path, load
+        self._stamp = -1
+        self._found: T | None = None
+
+    def read(self) -> T | None:
+        """Return what the file says now."""
+        stamp = _changed(self._path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._found = self._load()
+            except (InputError, OSError, ValueError, KeyError, TypeError):
+                self._found = None
+        return self._found
 
 
 class Log:
@@ -164,33 +178,17 @@ def _changed(path: Path) -> int:
         return 0
 
 
-def _floors(folder: Folder) -> dict[str, float]:
-    try:
-        return milestones.floors(folder)
-    except InputError:
-        return {}
-
-
 def _count(folder: Folder) -> int:
-    """Return how many training images there are, 0 if that was not written down."""
-    try:
-        return int(json.loads(folder.about.read_text(encoding="utf-8"))["data"]["count"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0
+    """Return how many training images there are."""
+    return int(json.loads(folder.about.read_text(encoding="utf-8"))["data"]["count"])
 
 
 def _share(config: Config | None, line: Line, count: int) -> float:
-    """Return how much of a run is done at a line: the largest share of any of its totals."""
+    """Return how much of a run is done at a line."""
     if config is None:
         return 0.0
-    totals = (
-        (line["step"], config.steps),
-        (line["images"], config.images),
-        (line["images"], (config.epochs or 0) * count),
-        (line["seconds"], 60 * (config.minutes or 0)),
-    )
+    share = config.done(line["step"], line["images"], line["seconds"], count)
     # The last line may have been written a step or a moment before the end.
-    share = max((done / total for done, total in totals if total), default=0.0)
     return 1.0 if share > 0.9995 else share
 
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import engines, media, native, nn
+from ganbaru import engines, media, native
 from ganbaru.engines.numpy.parallel import thread_count
-from ganbaru.engines.onnx import Tensor, batch, constant
+from ganbaru.engines.onnx import Tensor, batch
 from ganbaru.errors import InputError
-from ganbaru.export import about, graph, model_file
+from ganbaru.export import about, graph, model_file, tracing
 from ganbaru.native import Player
 from ganbaru.sample import Generator
 
@@ -121,15 +121,11 @@ def _traced(player: Player) -> bytes:
     So one model draws pictures of classes and those between them, of which films are made.
     """
     latents = batch("latents", player.shape)
-    parameters, buffers = (
-        {name: constant(array, name) for name, array in arrays.items()}
-        for arrays in (player.parameters, player.buffers)
-    )
     inputs = [latents]
     if player.classes:
         sides = (latents.shape[0], len(player.classes))
         inputs.append(Tensor("Input", (), {}, sides, name="labels"))
-    result, _ = nn.apply(player.network, parameters, buffers, *inputs, training=False)
+    result = tracing.traced(player, *inputs)
     return graph.encoded(
         inputs, result, "images", "float32", model_file.metadata(player, "float32")
     )

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import nn
-from ganbaru.engines.onnx import Tensor, constant
+from ganbaru.engines.onnx import Tensor
 from ganbaru.errors import InputError
+from ganbaru.export import tracing
 from ganbaru.export.folding import order, simplified
 from ganbaru.export.page.packing import Packer
 from ganbaru.native import Player
@@ -27,13 +27,7 @@ def traced(player: Player) -> Tensor:
     """Run a generator on the tracing engine for one latent, and fold what can be."""
     latents = Tensor("Input", (), {}, (1, *player.shape), name="latents")
     labels = Tensor("Input", (), {}, (1, len(player.classes)), name="labels")
-    parameters, buffers = (
-        {name: constant(array, name) for name, array in arrays.items()}
-        for arrays in (player.parameters, player.buffers)
-    )
-    fed = [latents, labels] if player.classes else [latents]
-    result, _ = nn.apply(player.network, parameters, buffers, *fed, training=False)
-    return simplified(result)
+    return simplified(tracing.traced(player, latents, *([labels] if player.classes else [])))
 
 
 def plan(result: Tensor, packer: Packer) -> list[Node]:
