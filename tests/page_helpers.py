@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser_helpers import PATH
 from native_helpers import save
 
 from ganbaru import export
 
 playwright = pytest.importorskip("playwright.sync_api")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATH = next(filter(None, map(shutil.which, NAMES)), None)
-needs_chromium = pytest.mark.skipif(PATH is None, reason=f"needs one of {', '.join(NAMES)}")
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 

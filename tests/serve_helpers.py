@@ -13,8 +13,12 @@ from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
+import pytest
 from PIL import Image
 from train_helpers import background, until
+
+for needed in ("fastapi", "uvicorn", "httptools"):
+    pytest.importorskip(needed)
 
 
 class Service(NamedTuple):

@@ -8,7 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 from bench import page
-from page_helpers import PHONE, browsing, exported, needs_chromium, visiting
+from browser_helpers import needs_chromium
+from page_helpers import PHONE, browsing, exported, visiting
 from PIL import Image, ImageSequence
 from train_helpers import pictures
 

@@ -14,11 +14,12 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from browser_helpers import needs_chromium
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from native_helpers import save
-from page_helpers import browsing, needs_chromium
+from page_helpers import browsing
 from PIL import Image, ImageSequence
 from train_helpers import command
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser_helpers import PATH, needs_chromium
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -297,10 +298,6 @@ def test_an_interrupted_run_has_its_report(tmp_path):
 
 # --- in a browser -----------------------------------------------------------------------------
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason=f"needs one of {', '.join(NAMES)}")
-
 
 def browsed(page: Path, folder: Path, width: int) -> tuple[bool, set[str]]:
     """Open a page, draw it as shot.png; tell whether the console spoke, and who asked the network.
@@ -309,7 +306,7 @@ def browsed(page: Path, folder: Path, width: int) -> tuple[bool, set[str]]:
     """
     record = folder / "net.json"
     done = subprocess.run(
-        [str(BROWSER), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        [str(PATH), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
          "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}",
          f"--log-net-log={record}", f"--window-size={width},4000",
          f"--screenshot={folder / 'shot.png'}", page.as_uri()],
@@ -321,7 +318,7 @@ def browsed(page: Path, folder: Path, width: int) -> tuple[bool, set[str]]:
 
 
 @pytest.mark.slow
-@needs_browser
+@needs_chromium
 @pytest.mark.parametrize("width", [1280, 500])
 def test_a_browser_shows_it_without_a_complaint_or_a_request(here, tmp_path, width):
     assert browsed(here / "runs" / "scored" / "report.html", tmp_path, width) == (False, set())
@@ -332,7 +329,7 @@ def test_a_browser_shows_it_without_a_complaint_or_a_request(here, tmp_path, wid
 
 
 @pytest.mark.slow
-@needs_browser
+@needs_chromium
 def test_a_page_that_asks_and_complains_would_be_noticed(tmp_path):
     page = tmp_path / "bad.html"
     page.write_text('<img src="http://127.0.0.1:9/x.png"><script>console.error("x")</script>')

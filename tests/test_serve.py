@@ -11,15 +11,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from serve_helpers import pixels, problem, serving
 from train_helpers import command, frames, process, trained
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
-pytest.importorskip("httptools")
-
-from serve_helpers import pixels, problem, serving  # noqa: E402
-
-from ganbaru import media, sample  # noqa: E402
+from ganbaru import media, sample
 
 API = "/api/models/run"
 
@@ -350,3 +345,22 @@ def test_without_onnx_the_numpy_engine_draws(home, monkeypatch):
         )
         found_images = by_onnx.pictures(latents, weights).astype(int)
         assert far(found_images, by_numpy.pictures(latents, weights)) <= 1
+
+
+def test_a_network_that_onnx_cannot_leave_open_is_drawn_by_the_numpy_engine(tmp_path, monkeypatch):
+    from ganbaru import checkpoint
+    from ganbaru.serve import models
+
+    (tmp_path / "own_even.py").write_text(
+        "from ganbaru import ops\nfrom ganbaru.networks import dcgan\n"
+        "discriminator = dcgan.discriminator\n"
+        "def generator(scope, latent, **how):\n"
+        "    return dcgan.generator(scope, latent * (1 + latent.shape[0] % 2), **how)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    run = trained(tmp_path, network="own_even", conditioning="none", steps=2)
+    model = models.load(checkpoint.found(run / "checkpoints")[-1])
+    assert "NumPy" in model.computes
+    latents = model.generator.latents(range(2))
+    found = model.pictures(latents, model.weights(None, 2))
+    np.testing.assert_array_equal(found, sample.load(run).sample(2))

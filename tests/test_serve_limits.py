@@ -10,18 +10,13 @@ import time
 
 import httpx
 import pytest
+from serve_helpers import problem, serving
 from train_helpers import needs_posix, trained
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
-pytest.importorskip("httptools")
-
-from serve_helpers import problem, serving  # noqa: E402
-
-from ganbaru import sample  # noqa: E402
-from ganbaru.serve import batching, limits, server, shelf  # noqa: E402
-from ganbaru.serve.replies import ProblemError  # noqa: E402
-from ganbaru.serve.service import Service  # noqa: E402
+from ganbaru import sample
+from ganbaru.serve import batching, limits, server, shelf
+from ganbaru.serve.replies import ProblemError
+from ganbaru.serve.service import Service
 
 IMAGES = "/api/models/run/images"
 

@@ -12,18 +12,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serve_helpers import serving
 from train_helpers import ROOT, tiny, trained
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
-pytest.importorskip("httptools")
-
-from serve_helpers import serving  # noqa: E402
-
-from ganbaru.config import to_yaml  # noqa: E402
-from ganbaru.runs import Folder  # noqa: E402
-from ganbaru.serve import live, told  # noqa: E402
-from ganbaru.serve.words import WORDS, duration, preferred  # noqa: E402
+from ganbaru.config import to_yaml
+from ganbaru.runs import Folder
+from ganbaru.serve import live, told
+from ganbaru.serve.words import WORDS, duration, preferred
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from browser_helpers import needs_chromium
+from page_helpers import browsing
+from serve_helpers import serving
 from train_helpers import background, pictures, trained, until
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
-pytest.importorskip("httptools")
-sync = pytest.importorskip("playwright.sync_api")
-
-from serve_helpers import serving  # noqa: E402
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"needs one of {', '.join(NAMES)}")
+pytestmark = needs_chromium
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
 TRAINING = ("--data", "pictures.npz", "--width", 4, "--latent", 8, "--batch", 8, "--engine",
@@ -47,10 +40,8 @@ def service(home):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browsing() as browser:
         yield browser
-        browser.close()
 
 
 class Visit:

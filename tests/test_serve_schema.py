@@ -6,9 +6,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from train_helpers import trained
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
-pytest.importorskip("httptools")
 schemathesis = pytest.importorskip("schemathesis")
 
 from schemathesis.checks import positive_data_acceptance  # noqa: E402
