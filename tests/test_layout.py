@@ -89,7 +89,7 @@ GAMES = [
     {"share": "fakes", "order": "g-first", "distribution": "uniform", "clip": 0.05},
     *({"penalty": name, "conditioning": "projection"} for name in PENALTIES),
     {"conditioning": "planes", "shape": (16, 16, 3)},
-    {"conditioning": "planes", "penalty": "r1+r2+wgan-gp", "shape": (28, 20, 1)},
+    {"conditioning": "planes", "penalty": "r1+r2+wgan-gp", "shape": (28, 32, 1)},
 ]
 
 

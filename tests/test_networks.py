@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -108,13 +110,33 @@ def test_every_size_is_built(height, width, channels, classes):
         assert nn.trace(discriminator, *images)[0] == (2,)
 
 
-@given(height=SIDES, width=SIDES)
-def test_halving_goes_on_while_it_can(height, width):
-    (h, w), maps = dcgan.plan((height, width), 8)
-    assert (h * 2 ** len(maps), w * 2 ** len(maps)) == (height, width)
-    assert min(h, w) >= 4
-    assert h % 2 or w % 2 or min(h, w) < 8
-    assert maps == [min(8 * 2**i, 64) for i in range(len(maps))]
+@given(height=SIDES, width=SIDES, rule=st.sampled_from([dcgan.rounding_up, dcgan.exactly]))
+def test_halving_goes_on_while_it_can(height, width, rule):
+    sizes, maps = planned = dcgan.plan((height, width), 8, rule)
+    assert sizes[0] == (height, width)
+    for before, after in pairwise(sizes):
+        assert after == tuple(math.ceil(side / 2) for side in before)
+    assert min(planned.inner) >= 4
+    assert not rule(planned.inner)
+    assert maps == [min(8 * 2**i, 64) for i in range(len(sizes) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("size", "through", "kernels"),
+    [
+        ((28, 28), [(28, 28), (14, 14), (7, 7), (4, 4)], [(4, 4), (4, 4), (3, 3)]),
+        ((20, 36), [(20, 36), (10, 18), (5, 9)], [(4, 4), (4, 4)]),
+        ((28, 64), [(28, 64), (14, 32), (7, 16), (4, 8)], [(4, 4), (4, 4), (3, 4)]),
+    ],
+)
+def test_odd_sides_round_up(size, through, kernels):
+    planned = dcgan.plan(size, 8)
+    assert planned.sizes == through
+    assert planned.kernels == kernels
+
+
+def test_a_mean_of_four_pixels_leaves_odd_sides():
+    assert dcgan.plan((28, 28), 8, dcgan.exactly).inner == (7, 7)
 
 
 @pytest.mark.parametrize("size", [(28, 28), (20, 36), (16, 24), (60, 16)])

@@ -46,7 +46,7 @@ GAMES += [
 GAMES += [
     pytest.param(
         {
-            "shape": (28, 20, 3),
+            "shape": (28, 32, 3),
             "d_steps": 2,
             "objective": "non-saturating:real=0.9,fake=0.1",
             "penalty": "r1:gamma=2+r2:gamma=1",

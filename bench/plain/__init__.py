@@ -1,10 +1,10 @@
 """The DCGAN as users of PyTorch, TensorFlow and JAX write it, without us: what we measure against.
 
-All have the 4x4 kernels, batch norm, Adam and losses of our `dcgan`, and the same work in a step:
-one D update on reals and fresh fakes, scored apart, and one G update on fresh latents (but for
-`pytorch_example`, whose G learns from the fakes that D has judged). Each file has
-``step(size, channels, width, batch)``, which returns a function that makes a step and returns the
-losses of D and G.
+All have the kernels (4x4, and 3x3 over odd sides), batch norm, Adam and losses of our `dcgan`, and
+the same work in a step: one D update on reals and fresh fakes, scored apart, and one G update on
+fresh latents (but for `pytorch_example`, whose G learns from the fakes that D has judged). Each
+file has ``step(size, channels, width, batch)``, which returns a function that makes a step and
+returns the losses of D and G.
 """
 
 LATENT = 100
@@ -15,10 +15,12 @@ EPSILON = 1e-5  # of batch norm
 POOL = 4  # batches of random images that take turns
 
 
-def maps(size: int, width: int) -> tuple[int, list[int]]:
-    """Return the innermost side, and the feature maps after each halving, outermost first."""
+def maps(size: int, width: int) -> tuple[int, list[int], list[int]]:
+    """Return the innermost side, and the feature maps and kernels of halvings, outermost first."""
     counts: list[int] = []
-    while size % 2 == 0 and size >= 8:
-        size //= 2
+    kernels: list[int] = []
+    while size >= 7:
+        kernels.append(3 if size % 2 else 4)
         counts.append(width * min(2 ** len(counts), 8))
-    return size, counts
+        size = (size + 1) // 2
+    return size, counts, kernels

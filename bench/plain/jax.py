@@ -53,7 +53,8 @@ def batch_norm(x: jax.Array, layer: dict, running: dict) -> tuple[jax.Array, dic
 def generate(layers: list, running: list, x: jax.Array) -> tuple[jax.Array, list]:
     moved, last = list(running), len(layers) - 1
     for i, layer in enumerate(layers):
-        how = ((1, 1), "VALID") if i == 0 else ((2, 2), "SAME")
+        around = len(layer["w"]) - 2  # 2n sides by 4x4 kernels, 2n - 1 by 3x3 ones
+        how = ((1, 1), "VALID") if i == 0 else ((2, 2), [(around, around)] * 2)
         x = lax.conv_transpose(x, layer["w"], *how, dimension_numbers=LAYOUT)
         if i < last:
             x, moved[i] = batch_norm(x, layer, running[i])
@@ -110,10 +111,10 @@ def train_step(state: State, real: jax.Array) -> tuple[State, tuple[jax.Array, j
 
 def shapes(size: int, channels: int, width: int) -> tuple[list, list]:
     """Return (kernel side, inputs, outputs) of the layers of G and of D."""
-    inner, counts = maps(size, width)
-    pairs = list(zip([channels, *counts], counts, strict=False))
-    wide = [(inner, LATENT, counts[-1]), *((4, o, i) for i, o in reversed(pairs))]
-    return wide, [*((4, i, o) for i, o in pairs), (inner, counts[-1], 1)]
+    inner, counts, kernels = maps(size, width)
+    halving = list(zip(kernels, [channels, *counts], counts, strict=False))
+    wide = [(inner, LATENT, counts[-1]), *((k, o, i) for k, i, o in reversed(halving))]
+    return wide, [*halving, (inner, counts[-1], 1)]
 
 
 def step(size: int, channels: int, width: int, batch: int) -> Callable[[], dict[str, float]]:

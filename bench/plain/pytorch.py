@@ -18,21 +18,21 @@ def up(i: int, o: int, *how: int) -> list[nn.Module]:
     return [nn.ConvTranspose2d(i, o, *how, bias=False), nn.BatchNorm2d(o), nn.ReLU(True)]
 
 
-def down(i: int, o: int) -> list[nn.Module]:
-    return [nn.Conv2d(i, o, 4, 2, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(SLOPE, True)]
+def down(i: int, o: int, kernel: int) -> list[nn.Module]:
+    return [nn.Conv2d(i, o, kernel, 2, 1, bias=False), nn.BatchNorm2d(o), nn.LeakyReLU(SLOPE, True)]
 
 
 def networks(size: int, channels: int, width: int) -> tuple[nn.Sequential, nn.Sequential]:
-    inner, counts = maps(size, width)
-    pairs = list(zip(counts, counts[1:], strict=False))
+    inner, counts, kernels = maps(size, width)
+    hidden = list(zip(counts, counts[1:], kernels[1:], strict=False))
     generator = nn.Sequential(
         *up(LATENT, counts[-1], inner, 1, 0),
-        *(layer for o, i in reversed(pairs) for layer in up(i, o, 4, 2, 1)),
+        *(layer for o, i, k in reversed(hidden) for layer in up(i, o, k, 2, 1)),
         nn.ConvTranspose2d(counts[0], channels, 4, 2, 1, bias=False), nn.Tanh(),
     )  # fmt: skip
     discriminator = nn.Sequential(
         nn.Conv2d(channels, counts[0], 4, 2, 1, bias=False), nn.LeakyReLU(SLOPE, True),
-        *(layer for i, o in pairs for layer in down(i, o)),
+        *(layer for i, o, k in hidden for layer in down(i, o, k)),
         nn.Conv2d(counts[-1], 1, inner, 1, 0, bias=False), nn.Flatten(0),
     )  # fmt: skip
     return generator, discriminator

@@ -20,27 +20,32 @@ cross_entropy = tf.keras.losses.BinaryCrossentropy(from_logits=True)
 NORM = {"momentum": 0.9, "epsilon": EPSILON}
 
 
-def up(filters: int, kernel: int = 4, strides: int = 2, padding: str = "same") -> list[Any]:
-    convolution = layers.Conv2DTranspose(filters, kernel, strides, padding, use_bias=False)
-    return [convolution, layers.BatchNormalization(**NORM), layers.ReLU()]
+def up(filters: int, kernel: int, strides: int = 2, padding: str = "same") -> list[Any]:
+    crop = kernel == 3  # "same" would make 8 of 4, not 7
+    convolution = layers.Conv2DTranspose(
+        filters, kernel, strides, "valid" if crop else padding, use_bias=False
+    )
+    cropped = [layers.Cropping2D()] if crop else []
+    return [convolution, *cropped, layers.BatchNormalization(**NORM), layers.ReLU()]
 
 
-def down(filters: int) -> list[Any]:
-    convolution = layers.Conv2D(filters, 4, 2, "same", use_bias=False)
+def down(filters: int, kernel: int) -> list[Any]:
+    convolution = layers.Conv2D(filters, kernel, 2, "same", use_bias=False)
     return [convolution, layers.BatchNormalization(**NORM), layers.LeakyReLU(SLOPE)]
 
 
 def networks(size: int, channels: int, width: int) -> tuple[Any, Any]:
-    inner, counts = maps(size, width)
+    inner, counts, kernels = maps(size, width)
+    hidden = list(zip(counts, counts[1:], kernels[1:], strict=False))
     generator = tf.keras.Sequential([
         layers.Input((1, 1, LATENT)), *up(counts[-1], inner, 1, "valid"),
-        *(layer for count in reversed(counts[:-1]) for layer in up(count)),
+        *(layer for count, _, kernel in reversed(hidden) for layer in up(count, kernel)),
         layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=False, activation="tanh"),
     ])  # fmt: skip
     discriminator = tf.keras.Sequential([
         layers.Input((size, size, channels)),
         layers.Conv2D(width, 4, 2, "same", use_bias=False), layers.LeakyReLU(SLOPE),
-        *(layer for count in counts[1:] for layer in down(count)),
+        *(layer for _, count, kernel in hidden for layer in down(count, kernel)),
         layers.Conv2D(1, inner, 1, "valid", use_bias=False), layers.Flatten(),
     ])  # fmt: skip
     return generator, discriminator

@@ -15,15 +15,15 @@ def generator(
     scope: Scope, latent: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn latents (N, Z) into images."""
-    (height, across), maps = plan(image_size, width)
-    x = nn.dense(scope.child("stem.dense"), latent, maps[-1] * height * across)
-    return grow(scope, ops.reshape(x, (-1, maps[-1], height, across)), maps, channels)
+    planned = plan(image_size, width)
+    (height, across), count = planned.inner, planned.maps[-1]
+    x = nn.dense(scope.child("stem.dense"), latent, count * height * across)
+    return grow(scope, ops.reshape(x, (-1, count, height, across)), planned, channels)
 
 
 def discriminator(
     scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn images into scores (N,)."""
-    _, maps = plan(image_size, width)
-    x = shrink(scope, image, maps)
+    x = shrink(scope, image, plan(image_size, width))
     return nn.scores(scope, ops.reshape(x, (x.shape[0], -1)), nn.dense)

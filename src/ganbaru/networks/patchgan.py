@@ -19,11 +19,10 @@ def discriminator(
     scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn images into scores (N, P), one for each of P overlapping patches."""
-    _, maps = plan(image_size, width)
-    x = image
-    for i, count in enumerate(maps):
+    planned, x = plan(image_size, width), image
+    for i, (count, kernel) in enumerate(zip(planned.maps, planned.kernels, strict=True)):
         layer = scope.child(f"down{i + 1}.conv")
-        x = nn.conv(layer, x, count, (4, 4), stride=2, padding=1, bias=True)
+        x = nn.conv(layer, x, count, kernel, stride=2, padding=1, bias=True)
         x = norms.instance_norm(x) if i else x
         x = ops.leaky_relu(x, 0.2)
     x = ops.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))

@@ -10,7 +10,7 @@ penalties r1 and r2.
 from __future__ import annotations
 
 from ganbaru import nn, ops
-from ganbaru.networks.dcgan import Size, plan
+from ganbaru.networks.dcgan import Size, exactly, plan
 from ganbaru.nn import Scope
 from ganbaru.ops import Tensor
 
@@ -39,7 +39,8 @@ def generator(
     scope: Scope, latent: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn latents (N, Z) into images."""
-    (height, across), maps = plan(image_size, width)
+    planned = plan(image_size, width, exactly)
+    (height, across), maps = planned.inner, planned.maps
     x = nn.dense(scope.child("stem.dense"), latent, maps[-1] * height * across)
     x = _stage(scope.child("stage0"), ops.reshape(x, (-1, maps[-1], height, across)), maps[-1])
     for i, count in enumerate(reversed([maps[0], *maps[:-1]])):
@@ -51,9 +52,10 @@ def discriminator(
     scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn images into scores (N,)."""
-    inner, maps = plan(image_size, width)
+    planned = plan(image_size, width, exactly)
+    maps = planned.maps
     x = nn.conv(scope.child("image.conv"), image, maps[0], (1, 1), bias=True)
     for i, count in enumerate(maps):
         x = nn.downsample(_stage(scope.child(f"stage{i}"), x, maps[max(0, i - 1)]))
         x = _stage(scope.child(f"after{i}"), x, count) if i == len(maps) - 1 else x
-    return nn.scores(scope, x, nn.conv, inner, bias=True)
+    return nn.scores(scope, x, nn.conv, planned.inner, bias=True)

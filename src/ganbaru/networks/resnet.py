@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ganbaru import nn, ops
-from ganbaru.networks.dcgan import Size, plan
+from ganbaru.networks.dcgan import Size, exactly, plan
 from ganbaru.nn import Scope
 from ganbaru.ops import Tensor
 
@@ -46,10 +46,11 @@ def generator(
     scope: Scope, latent: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn latents (N, Z) into images."""
-    (height, across), maps = plan(image_size, width)
+    planned = plan(image_size, width, exactly)
+    height, across = planned.inner
     x = nn.dense(scope.child("stem.dense"), latent, 4 * width * height * across)
     x = ops.reshape(x, (-1, 4 * width, height, across))
-    for i in range(len(maps)):
+    for i in range(len(planned.maps)):
         x = _up_block(scope.child(f"up{i + 1}"), x, 4 * width)
     x = ops.leaky_relu(nn.norm(scope.child("image.norm"), x))
     return ops.tanh(nn.conv(scope.child("image.conv"), x, channels, (3, 3), **SAME))
@@ -59,8 +60,8 @@ def discriminator(
     scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn images into scores (N,)."""
-    _, maps = plan(image_size, width)
-    resizes = [nn.downsample] * max(1, len(maps) - 1) + [_keep] * 2
+    halvings = len(plan(image_size, width, exactly).maps)
+    resizes = [nn.downsample] * max(1, halvings - 1) + [_keep] * 2
     x = image
     for i, resize in enumerate(resizes):
         x = _down_block(scope.child(f"block{i + 1}"), x, 2 * width, resize, first=not i)

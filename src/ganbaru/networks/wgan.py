@@ -19,6 +19,6 @@ def discriminator(
     scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
 ) -> Tensor:
     """Turn images into scores (N,)."""
-    inner, maps = plan(image_size, width)
-    features = shrink(scope, image, maps, norm=lambda layer, x: x)
-    return nn.scores(scope, features, nn.conv, inner)
+    planned = plan(image_size, width)
+    features = shrink(scope, image, planned, norm=lambda layer, x: x)
+    return nn.scores(scope, features, nn.conv, planned.inner)
