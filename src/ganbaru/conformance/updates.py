@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import norms, ops, optim
+from ganbaru import conditioning, norms, ops, optim
 from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
 from ganbaru.conformance.problems import Arrays, Problem, random
 from ganbaru.ops import Parameters, Tensor
@@ -117,6 +117,12 @@ def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
     return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
+def _picking(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+    answer = (shape[0], 1, *shape[2:])
+    at = {"input": random(shape, "input")}
+    return Problem(lambda at, fixed: (rule(at["input"]), {}), at, answer, orders=0)
+
+
 def fused_forms() -> Iterator[Case]:
     """Yield each fused form beside the composed one, on the same engine."""
     gradients = _gradients(-10.0)
@@ -130,6 +136,14 @@ def fused_forms() -> Iterator[Case]:
                 functools.partial(_normalising, shape=shape),
             )
             for shape in ((4, 6, 5, 3), (9, 5))
+        },
+        **{
+            f"the largest of {'x'.join(map(str, shape))}": (
+                "largest",
+                conditioning.composed_largest,
+                functools.partial(_picking, shape=shape),
+            )
+            for shape in ((4, 7, 5, 3), (9, 10))
         },
     }
     for where, (name, composed, problem) in makers.items():

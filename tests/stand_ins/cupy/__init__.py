@@ -124,8 +124,8 @@ def _taken_over(name: str) -> Any:
 # Only what CuPy has too; a name that is missing here is looked up in its documentation first.
 for _name in (
     "abs", "arange", "concatenate", "divide", "einsum", "exp", "eye", "greater", "log", "log1p",
-    "matmul", "maximum", "multiply", "ones", "pad", "sqrt", "subtract", "sum", "tanh", "where",
-    "zeros",
+    "matmul", "max", "maximum", "multiply", "ones", "pad", "sqrt", "subtract", "sum", "tanh",
+    "where", "zeros",
 ):  # fmt: skip
     globals()[_name] = _taken_over(_name)
 

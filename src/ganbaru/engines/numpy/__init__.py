@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .conv import conv2d, conv_transpose2d
-from .fused import adam, batch_norm, move_towards
+from .fused import adam, batch_norm, largest, move_towards
 from .parallel import ONE_BLAS_THREAD, thread_count
 from .rules import (
     exp,
@@ -42,7 +42,9 @@ __all__ = [
     "where",
 ]  # fmt: skip
 
-FUSED = {"adam": adam, "batch_norm": batch_norm, "move_towards": move_towards}
+FUSED = {
+    "adam": adam, "batch_norm": batch_norm, "largest": largest, "move_towards": move_towards,
+}  # fmt: skip
 
 
 def describe(device: str) -> str:

@@ -125,8 +125,9 @@ def _cut(image: Array, size: Sequence[int], padding: int) -> Array:
 
 
 def _blocks(count: int, patches_of_one: int) -> list[slice]:
-    """Cut `count` images into blocks, at least two of them so that two threads have work."""
-    whole = min(PATCHES, max(1, count * patches_of_one // 2))
+    """Cut `count` images into blocks: two at least, if that is worth waking a thread."""
+    half = count * patches_of_one // 2
+    whole = min(PATCHES, max(half, parallel.BLOCK))
     return parallel.blocks(count, patches_of_one, whole)
 
 

@@ -27,6 +27,7 @@ from threadpoolctl import ThreadpoolController
 BLOCK = 1 << 17
 
 
+@functools.cache
 def thread_count() -> int:
     """Return how many threads the engine uses: $GANBARU_THREADS, or the cores it may run on."""
     chosen = os.environ.get("GANBARU_THREADS", "")

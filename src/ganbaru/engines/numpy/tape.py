@@ -8,6 +8,7 @@ operations work on plain arrays and return plain arrays.
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -58,12 +59,17 @@ def value_of(x: Any) -> Array:
 
 def array_module(x: Any) -> Any:
     """Return the module that owns the array in `x`: numpy, or cupy for an array on a GPU."""
-    root = type(value_of(x)).__module__.partition(".")[0]
-    if root != "cupy":
-        return np
-    import cupy
+    kind = type(value_of(x))
+    if kind not in _modules:
+        _modules[kind] = importlib.import_module("cupy") if _is_cupys(kind) else np
+    return _modules[kind]
 
-    return cupy
+
+_modules: dict[type, Any] = {}  # a step asks a thousand times
+
+
+def _is_cupys(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "cupy"
 
 
 def primitive(function: Callable) -> Callable:
