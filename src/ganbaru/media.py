@@ -16,8 +16,15 @@ Images = NDArray[np.uint8]
 
 def to_bytes(images: NDArray[np.floating]) -> Images:
     """Turn float images (N, C, H, W) in [-1, 1] into bytes (N, H, W, C), by a fixed range."""
-    scaled = (np.asarray(images, np.float64).transpose(0, 2, 3, 1) + 1) * 127.5
-    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    last = np.asarray(images).transpose(0, 2, 3, 1)
+    made = np.empty(last.shape, np.uint8)
+    for image, out in zip(last, made, strict=True):  # one at a time: it stays in the cache
+        scaled = np.add(image, 1, dtype=np.float64)
+        scaled *= 127.5
+        np.rint(scaled, out=scaled)
+        np.clip(scaled, 0, 255, out=scaled)
+        out[:] = scaled
+    return made
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:

@@ -43,7 +43,8 @@ def _batch_norm(
     if weight is None:
         weight, bias = average * 0.0 + 1.0, average * 0.0
     if not scope.training:
-        return _normalise(x, average, variance, weight, bias)
+        rule = ops.fused("normalise", x, composed_normalise)
+        return rule(x, average, variance, weight, bias, BATCH_NORM_EPSILON)
     rule = ops.fused("batch_norm", x, composed_batch_norm)
     y, average, variance = rule(
         x, weight, bias, average, variance, BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON
@@ -150,7 +151,7 @@ def composed_batch_norm(
     average = ops.mean(x, axis=axes)
     centred = x - ops.reshape(average, _per_channel(x))
     variance = ops.mean(centred * centred, axis=axes)
-    y = _normalise(x, average, variance, weight, bias, epsilon)
+    y = composed_normalise(x, average, variance, weight, bias, epsilon)
     unbiased = variance * (count / max(1, count - 1))
     return (
         y,
@@ -163,14 +164,10 @@ def _per_channel(x: Tensor) -> tuple[int, ...]:
     return (1, x.shape[1], *([1] * (len(x.shape) - 2)))
 
 
-def _normalise(
-    x: Tensor,
-    average: Tensor,
-    variance: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    epsilon: float = BATCH_NORM_EPSILON,
+def composed_normalise(
+    x: Tensor, average: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: float
 ) -> Tensor:
+    """Batch norm by statistics that are given, in the vocabulary."""
     shape = _per_channel(x)
     scale = ops.reshape(weight / ops.sqrt(variance + epsilon), shape)
     return (x - ops.reshape(average, shape)) * scale + ops.reshape(bias, shape)

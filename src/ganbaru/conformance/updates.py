@@ -117,6 +117,17 @@ def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
     return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
+def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+    at = {n: random((shape[1],), n) for n in ("weight", "bias", "average")}
+    fixed = {"variance": random((shape[1],), "variance") ** 2}
+
+    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        given = (at["input"], at["average"], fixed["variance"], at["weight"], at["bias"])
+        return rule(*given, norms.BATCH_NORM_EPSILON), {}
+
+    return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
+
+
 def _picking(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
     answer = (shape[0], 1, *shape[2:])
     at = {"input": random(shape, "input")}
@@ -130,22 +141,17 @@ def fused_forms() -> Iterator[Case]:
         "Adam": ("adam", optim.composed_adam, lambda rule: _updating(_adam(rule), gradients)),
         "the average": ("move_towards", optim.composed_move_towards, _averaging),
         **{
-            f"batch norm of {'x'.join(map(str, shape))}": (
-                "batch_norm",
-                norms.composed_batch_norm,
-                functools.partial(_normalising, shape=shape),
+            f"{title} of {'x'.join(map(str, shape))}": (
+                name, composed, functools.partial(problem, shape=shape)
+            )
+            for title, name, composed, problem in (
+                ("batch norm", "batch_norm", norms.composed_batch_norm, _normalising),
+                ("given statistics", "normalise", norms.composed_normalise, _normalising_by),
+                ("the largest", "largest", conditioning.composed_largest, _picking),
             )
             for shape in ((4, 6, 5, 3), (9, 5))
         },
-        **{
-            f"the largest of {'x'.join(map(str, shape))}": (
-                "largest",
-                conditioning.composed_largest,
-                functools.partial(_picking, shape=shape),
-            )
-            for shape in ((4, 7, 5, 3), (9, 10))
-        },
-    }
+    }  # fmt: skip
     for where, (name, composed, problem) in makers.items():
         ours, theirs = problem(_fused(name, composed)), problem(composed)
         yield Case("fused forms", where, solving(ours), OPERATION, by_order,

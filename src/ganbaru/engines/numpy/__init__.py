@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .conv import conv2d, conv_transpose2d
-from .fused import adam, batch_norm, largest, move_towards
+from .fused import adam, batch_norm, largest, move_towards, normalise
 from .parallel import ONE_BLAS_THREAD, thread_count
 from .rules import (
     exp,
@@ -42,8 +42,9 @@ __all__ = [
     "where",
 ]  # fmt: skip
 
-FUSED = {
+FUSED: dict[str, Callable] = {
     "adam": adam, "batch_norm": batch_norm, "largest": largest, "move_towards": move_towards,
+    "normalise": normalise,
 }  # fmt: skip
 
 

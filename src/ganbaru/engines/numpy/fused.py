@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .conv import channels_last
-from .rules import power
+from .rules import power, sqrt
 from .shapes import mean, reshape, run, sum, whole_or_blocks
-from .tape import Array, Tensor, array_module, joint_rule, primitive, value_of
+from .tape import Array, Tensor, array_module, joint_rule, primitive, rules, value_of
 
 
 def _rows(x: Array) -> Array:
@@ -71,9 +71,13 @@ def _normalise(
     deviation: Array | None = None,
     epsilon: float = 0.0,
 ) -> Array:
+    return _spread(x, average, weight / deviation, bias)
+
+
+def _spread(x: Array, average: Array, scale: Array, bias: Array) -> Array:
+    """Return (x - average) scale + bias for each channel, in one pass."""
     rows = _rows(x)
     out = array_module(x).empty_like(rows)
-    scale = weight / deviation
 
     def task(part: slice) -> None:
         block = out[part]
@@ -166,6 +170,33 @@ def batch_norm(
     unbiased = variance * (count / max(1, count - 1))
     keep = 1 - momentum
     return y, keep * running_mean + momentum * average, keep * running_var + momentum * unbiased
+
+
+_standardise = primitive(_spread)
+
+
+def _per_channel(x: Any, values: Any) -> Any:
+    return reshape(values, shape=(1, -1) + (1,) * (x.ndim - 2))
+
+
+def _channel_sum(x: Any) -> Any:
+    return sum(x, axis=(0, *range(2, x.ndim)))
+
+
+rules(
+    _standardise,
+    lambda g, answer, x, average, scale, bias: g * _per_channel(g, scale),
+    lambda g, answer, x, average, scale, bias: -scale * _channel_sum(g),
+    lambda g, answer, x, average, scale, bias: _channel_sum(g * (x - _per_channel(x, average))),
+    lambda g, answer, x, average, scale, bias: _channel_sum(g),
+)
+
+
+def normalise(
+    x: Any, average: Any, variance: Any, weight: Any, bias: Any, epsilon: float = 0.0
+) -> Any:
+    """Normalise each channel by statistics that are given; see `ganbaru.norms.batch_norm`."""
+    return _standardise(x, average, weight / sqrt(variance + epsilon), bias)
 
 
 def adam(
