@@ -137,17 +137,24 @@ def _in_order(arrays: Sequence[Array]) -> Array:
     return total
 
 
+def _per_channel(x: Any, values: Any) -> Any:
+    return reshape(values, shape=(1, -1) + (1,) * (x.ndim - 2))
+
+
+def _channel_sum(x: Any) -> Any:
+    return sum(x, axis=(0, *range(2, x.ndim)))
+
+
 def _normalise_back_recorded(g: Any, x: Any, weight: Any, epsilon: float) -> list:
     """The same gradients in differentiable operations, for a gradient of this gradient."""
     axes = (0, *range(2, x.ndim))
-    per_channel = (1, -1) + (1,) * (x.ndim - 2)
     centred = x - mean(x, axis=axes, keepdims=True)
     inverse = power(mean(centred * centred, axis=axes, keepdims=True) + epsilon, exponent=-0.5)
     normal = centred * inverse
-    slope = g * reshape(weight, shape=per_channel)
+    slope = g * _per_channel(x, weight)
     tilt = mean(slope * normal, axis=axes, keepdims=True)
     back = (slope - mean(slope, axis=axes, keepdims=True) - normal * tilt) * inverse
-    return [back, sum(g * normal, axis=axes), sum(g, axis=axes)]
+    return [back, _channel_sum(g * normal), _channel_sum(g)]
 
 
 joint_rule(_normalise, _normalise_back)
@@ -175,14 +182,6 @@ def batch_norm(
 _standardise = primitive(_spread)
 
 
-def _per_channel(x: Any, values: Any) -> Any:
-    return reshape(values, shape=(1, -1) + (1,) * (x.ndim - 2))
-
-
-def _channel_sum(x: Any) -> Any:
-    return sum(x, axis=(0, *range(2, x.ndim)))
-
-
 rules(
     _standardise,
     lambda g, answer, x, average, scale, bias: g * _per_channel(g, scale),
@@ -192,9 +191,7 @@ rules(
 )
 
 
-def normalise(
-    x: Any, average: Any, variance: Any, weight: Any, bias: Any, epsilon: float = 0.0
-) -> Any:
+def normalise(x: Any, average: Any, variance: Any, weight: Any, bias: Any, epsilon: float) -> Any:
     """Normalise each channel by statistics that are given; see `ganbaru.norms.batch_norm`."""
     return _standardise(x, average, weight / sqrt(variance + epsilon), bias)
 
