@@ -29,9 +29,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ganbaru import model, nn
+from ganbaru import nn
 from ganbaru.config import Config
 from ganbaru.engines.trace import Record, Shape
+from ganbaru.gan import models
 
 from .scale import Size
 
@@ -103,8 +104,8 @@ def config(size: Size, **options: object) -> Config:
 def players(size: Size) -> list[tuple[nn.Network, Sequence[nn.Shape]]]:
     """Return G and D with the shapes of their inputs."""
     about, shape = config(size), (size.size, size.size, size.channels)
-    networks = model.networks(about, shape, 0)
-    return list(zip(networks, model.input_shapes(about, shape, 0, size.batch), strict=True))
+    networks = models.networks(about, shape, 0)
+    return list(zip(networks, models.input_shapes(about, shape, 0, size.batch), strict=True))
 
 
 def step(size: Size, shared: bool = False) -> Cost:

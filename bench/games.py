@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import data, model, rules, step
+from ganbaru import data
 from ganbaru.config import Config
-from ganbaru.draw import Draw
 from ganbaru.engines import Engine
+from ganbaru.gan import build, models, step
+from ganbaru.gan.batches import Draw
 
 Shape = tuple[int, int, int]
 
@@ -23,10 +24,10 @@ def random_images(count: int, shape: Shape) -> data.Source:
 def game(engine: Engine, config: Config, source: data.Source) -> tuple[step.Game, Draw, Any]:
     """Return the game, who draws its batches, and its first state on an engine."""
     shape = source.images.shape[1:]
-    made = rules.game(config, shape, 0)
+    made = build.game(config, shape, 0)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in model.first_parameters(config, shape, 0).items()
+        for group, arrays in models.first_parameters(config, shape, 0).items()
     }
     draw = Draw(source, engine, seed=0, batch=config.batch, latent=config.latent, classes=0,
                 relativistic=False)  # fmt: skip

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import engines, model, nn, ops, rules, step
+from ganbaru import engines, nn, ops
 from ganbaru.config import Config
 from ganbaru.data import Source
-from ganbaru.draw import Ahead, Draw
 from ganbaru.engines import Engine
+from ganbaru.gan import build, models, step
+from ganbaru.gan.batches import Ahead, Draw
 from ganbaru.randomness import normal
 
 from .games import game, random_images
@@ -75,7 +76,7 @@ def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndar
 
 def check(name: str, device: str, network: str) -> Row:
     """Compare an engine with NumPy in one network; returns the worst errors."""
-    logits = model.logits(network)
+    logits = models.logits(network)
     shape = (64, 64, 1) if network == "patchgan" else (32, 32, 3)
     config = Config(network=network, width=4, latent=8, batch=16, image_size=str(shape[0]),
                     objective="two-class" if logits == 2 else "non-saturating")  # fmt: skip
@@ -120,11 +121,11 @@ def labelled(source: Source) -> Source:
 def play(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any, list, dict]:
     """Play some steps as training does; returns what played them, reports and the last state."""
     source = labelled(random_images(40, (32, 32, 3)))
-    classes = len(model.class_names(config, source.classes))
-    made = rules.game(config, (32, 32, 3), classes)
+    classes = len(models.class_names(config, source.classes))
+    made = build.game(config, (32, 32, 3), classes)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in model.first_parameters(config, (32, 32, 3), classes).items()
+        for group, arrays in models.first_parameters(config, (32, 32, 3), classes).items()
     }
     draw: Any = Draw(
         source, engine, seed=0, batch=config.batch, latent=config.latent, classes=classes,

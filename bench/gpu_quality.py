@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganbaru import building, data, training
+from ganbaru import data
 from ganbaru.config import Config, from_preset
 from ganbaru.errors import InputError, RunError
 from ganbaru.metrics.frechet import frechet
+from ganbaru.training import loop, setup
 
 from .judge import floats, train_judge
 
@@ -53,10 +54,10 @@ class Scoring:
         self.judge, self.count, self.rows = judge, count, rows
         self.left = list(MOMENTS)
 
-    def start(self, run: training.Run) -> None:
+    def start(self, run: loop.Run) -> None:
         """Nothing is due yet."""
 
-    def step(self, run: training.Run, report: Any) -> None:
+    def step(self, run: loop.Run, report: Any) -> None:
         """Score if a moment has come."""
         if self.left and run.seconds >= self.left[0]:
             self.left = [moment for moment in self.left if moment > run.seconds]
@@ -65,12 +66,12 @@ class Scoring:
             self._score(run)
             run.aside += time.perf_counter() - began
 
-    def end(self, run: training.Run) -> None:
+    def end(self, run: loop.Run) -> None:
         """Score what has come of it."""
         run.engine.module.synchronise()
         self._score(run)
 
-    def _score(self, run: training.Run) -> None:
+    def _score(self, run: loop.Run) -> None:
         generator = run.generator()
         parts = list(generator.batches(generator.seeds(self.count, 1_000_000)))
         labels = np.concatenate([part for _, part in parts]) if run.classes else None
@@ -104,9 +105,9 @@ def curve(
 ) -> Row:  # fmt: skip
     """Train for so many seconds; fills rows with scores over seconds, returns what it was."""
     with tempfile.TemporaryDirectory() as folder:
-        run = building.build(wanted(preset, device, seconds, Path(folder), **options))
+        run = setup.build(wanted(preset, device, seconds, Path(folder), **options))
         judge = Judge(run.source, device, epochs)
-        training.loop(run, [Scoring(judge, images, rows)], lambda: False)
+        loop.loop(run, [Scoring(judge, images, rows)], lambda: False)
     engine, halves = run.engine, (judge.reals[0][::2], judge.reals[0][1::2])
     return {"preset": preset, "engine": engine.describe(), "precision": engine.precision,
             "fast": engine.fast, "Fréchet distance of real halves": frechet(*halves)}  # fmt: skip

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from ganbaru import engines, step
-from ganbaru.draw import Ahead
+from ganbaru import engines
 from ganbaru.engines import Engine
+from ganbaru.gan import step
+from ganbaru.gan.batches import Ahead
 
 from . import counting
 from .games import game, random_images

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from ganbaru import config, data, sample
-from ganbaru.runs import Folder
+from ganbaru import config, data
+from ganbaru.sampling import generators
+from ganbaru.training.run_folder import Folder
 
 FIRST_SEED = 1_000_000  # of the judged images: none that was looked at on the way
 COUNT = 10_000
@@ -66,7 +67,7 @@ class Judges:
 
     def of(self, run: Path) -> dict[str, float]:
         """Judge a run's images, and real ones; {} for a run without labels."""
-        generator, about = sample.load(run), config.load_yaml(Folder(run).config)
+        generator, about = generators.load(run), config.load_yaml(Folder(run).config)
         if not generator.classes:
             return {}
         size = about["image_size"]

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import sample
-from ganbaru.output import each_seed, writer
+from ganbaru.sampling import generators
+from ganbaru.sampling.writers import each_seed, writer
 
 from .sampling import untrained
 from .scale import Size
@@ -134,7 +134,7 @@ def in_process(run: str, batch: int, seconds: float) -> dict[str, float]:
 
     And the processor's time for an image in memory.
     """
-    generator = sample.load(run)
+    generator = generators.load(run)
     generator.sample(batch)
 
     def rate(make: Any) -> float:

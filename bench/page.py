@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ganbaru import Config, building, export
+from ganbaru import Config, export
 from ganbaru.config import from_preset
-from ganbaru.export.page import assembling
+from ganbaru.export.page import html
+from ganbaru.training import setup
 
 from . import telling
 from .racing import Row, Spread, Table
@@ -53,7 +54,7 @@ def written(folder: Path, preset: str, **options: Any) -> Path:
     """Export the page of a preset's first weights: how fast it is does not depend on them."""
     data = {"data": "digits", "run": folder / "run", "engine": "numpy"}
     config: Config = from_preset(preset, **data, **options)
-    run = building.build(config)
+    run = setup.build(config)
     run.save()
     export.write(run.folder.path, folder / "page.html")
     return folder / "page.html"
@@ -101,7 +102,7 @@ def pages(browser: Any) -> list[Table]:
                 {"computed by": computer, **measured(browser, each)}
                 for computer, each in (("WebAssembly", path), ("JavaScript", plain(path)))
             ]
-            size = f"{path.stat().st_size / 1e6:.2f} MB, of which {assembling.code_bytes():,} "
+            size = f"{path.stat().st_size / 1e6:.2f} MB, of which {html.code_bytes():,} "
             tables.append(Table(name, rows, (f"{size}bytes of code.",)))
     return tables
 

@@ -9,8 +9,10 @@ import tempfile
 from pathlib import Path
 
 import ganbaru
-from ganbaru import checkpoint, engines, model
-from ganbaru.sample import Generator
+from ganbaru import engines
+from ganbaru.gan import models
+from ganbaru.sampling.generators import Generator
+from ganbaru.training import checkpoint
 
 from . import counting
 from .racing import Bench, Contestant, Entry, Row, Table
@@ -23,12 +25,12 @@ def ours(engine: str, size: int, channels: int, width: int, batch: int, number: 
     """Return what makes images as bytes in memory, in our own batches."""
     machine = engines.load(engine, "cpu")
     about, shape = counting.config(Size(size, channels, width, batch)), (size, size, channels)
-    first = model.first_parameters(about, shape, 0)
+    first = models.first_parameters(about, shape, 0)
     parameters, buffers = (
         {name: machine.from_numpy(array) for name, array in first[group].items()}
         for group in ("generator", "generator_buffers")
     )
-    network = model.networks(about, shape, 0)[0]
+    network = models.networks(about, shape, 0)[0]
     generator = Generator(machine, network, parameters, buffers, about.latent, ())
 
     def turn() -> dict[str, float]:
@@ -58,11 +60,11 @@ def plain(size: int, channels: int, width: int, batch: int, number: int) -> Turn
 
 def command(run: str, number: int, output: str) -> Turn:
     """Return what `ganbaru generate` does; what it says goes nowhere."""
-    from ganbaru import cli
+    from ganbaru.cli import main
 
     def turn() -> dict[str, float]:
         with contextlib.redirect_stdout(io.StringIO()):
-            cli.main(["generate", run, "-n", str(number), "-o", output])
+            main.main(["generate", run, "-n", str(number), "-o", output])
         return {}
 
     return turn
@@ -110,7 +112,7 @@ KINDS = {"an npz file": "images.npz", "a folder of PNGs": "images"}
 def untrained(size: Size, folder: Path) -> Path:
     """Write the checkpoint of a run that has not taken a step."""
     config, shape = counting.config(size), (size.size, size.size, size.channels)
-    first = model.first_parameters(config, shape, 0)
+    first = models.first_parameters(config, shape, 0)
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
         seconds=0.0, data={"name": "none", "fingerprint": "", "classes": [], "shape": list(shape)},

@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
-from ganbaru import engines, step
+from ganbaru import engines
 from ganbaru.data import Source
+from ganbaru.gan import step
 
 from . import counting
 from .ceilings import core_count

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru.engines import LIBRARIES
-from ganbaru.libraries import version
+from ganbaru.engines.requirements import version
 
 from .ceilings import core_count
 from .racing import Row, Table

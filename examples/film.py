@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 import ganbaru
-from ganbaru import film, media
+from ganbaru.sampling import image_io, video
 
 
 def walk(generator, frames):
@@ -19,15 +19,15 @@ def walk(generator, frames):
         # Cosine and sine keep the length of normal latents, which a straight line would halve.
         latent = np.cos(share * np.pi / 2) * start + np.sin(share * np.pi / 2) * end
         latents = np.repeat(latent[None], len(classes), axis=0).astype(np.float32)
-        images = media.to_bytes(generator.floats(latents, np.array(classes)))
-        yield media.enlarge(media.grid(images, columns=5), least=320)
+        images = image_io.to_bytes(generator.floats(latents, np.array(classes)))
+        yield image_io.enlarge(image_io.grid(images, columns=5), least=320)
 
 
 def main(steps: int = 1500) -> None:
     """Train on handwritten digits and film the walk."""
     run = ganbaru.train(ganbaru.from_preset("digits", steps=steps))
     path = run / "walk.gif"
-    write = film.writer(path, fps=20)
+    write = video.writer(path, fps=20)
     write(walk(ganbaru.load(run), frames=40))
     print(f"look at {path}")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from ganbaru import engines, libraries
-from ganbaru.engines import Engine
+from ganbaru import engines
+from ganbaru.engines import Engine, requirements
 
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
@@ -38,7 +38,7 @@ def one_thread():
 def engine(name: str, precision: str) -> Engine:
     """Load an engine, or skip the test that needs it."""
     library = engines.LIBRARIES[name]
-    if not libraries.installed(library):
+    if not requirements.installed(library):
         pytest.skip(f"needs {library.module}, which is not installed")
     return engines.load(name, "auto" if name == "cupy" else "cpu", precision)
 

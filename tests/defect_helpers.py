@@ -13,8 +13,8 @@ from helpers import Table
 from train_helpers import ROOT
 
 from ganbaru import ops
-from ganbaru.draw import to_range
-from ganbaru.training import Run
+from ganbaru.gan.batches import to_range
+from ganbaru.training.loop import Run
 
 
 class Call(NamedTuple):

@@ -12,12 +12,13 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from ganbaru import model, nn
-from ganbaru.checkpoint import Header
+from ganbaru import nn
 from ganbaru.config import Config
 from ganbaru.engines.onnx import Tensor, batch
-from ganbaru.export import checking, graph, model_file
+from ganbaru.export import graph, onnx_file, verification
+from ganbaru.gan import models
 from ganbaru.native import Player
+from ganbaru.training.checkpoint import Header
 
 ABOUT = {"preset": "", "network": "test"}
 
@@ -26,15 +27,15 @@ def player(kind: str, shape: tuple[int, int, int] = (16, 16, 1), **options: Any)
     """Return a generator or discriminator; 3 classes unless `options` have no conditioning."""
     config = Config(**{"width": 4, "latent": 6, "conditioning": "projection", **options})
     classes = () if config.conditioning == "none" else ("ape", "bear", "cat")
-    first = model.first_parameters(config, shape, len(classes))
+    first = models.first_parameters(config, shape, len(classes))
     index = ("generator", "discriminator").index(kind)
     data = {"name": "drawn", "fingerprint": "f", "classes": list(classes), "shape": list(shape)}
     made = Player(
         name=kind,
-        network=model.networks(config, shape, len(classes))[index],
+        network=models.networks(config, shape, len(classes))[index],
         parameters=_drawn(first[kind]),
         buffers=_drawn(first[f"{kind}_buffers"]),
-        shape=tuple(model.input_shapes(config, shape, len(classes))[index][0][1:]),
+        shape=tuple(models.input_shapes(config, shape, len(classes))[index][0][1:]),
         classes=classes,
         path=Path("absent.safetensors"),
         config=config,
@@ -45,7 +46,7 @@ def player(kind: str, shape: tuple[int, int, int] = (16, 16, 1), **options: Any)
 
 def _settled(of: Player) -> Player:
     """Let a few passes find running statistics and singular vectors, as training does."""
-    given, buffers = checking.examples(of, 16), of.buffers
+    given, buffers = verification.examples(of, 16), of.buffers
     for _ in range(5):
         _, buffers = nn.apply(of.network, of.parameters, buffers, *given.values(), training=True)
     return dataclasses.replace(of, buffers=buffers)
@@ -64,21 +65,21 @@ def _drawn(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def content(of: Player, precision: str = "float32") -> bytes:
     """Return the bytes of a player's model."""
-    traced = model_file.trace(of, precision)
-    return graph.encoded(*traced, precision, model_file.metadata(of, precision))
+    traced = onnx_file.trace(of, precision)
+    return graph.encoded(*traced, precision, onnx_file.metadata(of, precision))
 
 
 def apart(of: Player, model: bytes, count: int) -> float:
     """Return how far ONNX Runtime is from the NumPy engine, in parts of the largest number or 1."""
-    given = checking.examples(of, count)
-    found, expected = run(model, **given), checking.computed(of, given)
+    given = verification.examples(of, count)
+    found, expected = run(model, **given), verification.computed(of, given)
     assert (found.shape, found.dtype) == (expected.shape, np.float32)
     assert np.abs(expected).max() > 1e-2  # or agreement would say little
     return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
 
 
 def run(model: bytes, **inputs: np.ndarray) -> np.ndarray:
-    return checking.run(onnxruntime, model, inputs)
+    return verification.run(onnxruntime, model, inputs)
 
 
 def exported(function: Callable[..., Tensor], *shape: int, precision: str = "float32") -> bytes:

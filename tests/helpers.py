@@ -9,12 +9,13 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from ganbaru import engines, model, nn, ops, step
+from ganbaru import engines, nn, ops
 from ganbaru.config import Config
-from ganbaru.conformance import games
+from ganbaru.conformance import training_cases
 from ganbaru.engines import Engine
-from ganbaru.initial import Initialisation
-from ganbaru.sample import Generator
+from ganbaru.gan import models, step
+from ganbaru.nn.initializers import Initialisation
+from ganbaru.sampling.generators import Generator
 
 NUMPY64 = engines.load("numpy", precision="float64")
 NUMPY32 = engines.load("numpy", precision="float32")
@@ -171,10 +172,10 @@ def convolutions(draw) -> tuple[list[np.ndarray], dict[str, int]]:
 # --- small games ------------------------------------------------------------------------------
 
 
-source = games.pictures
+source = training_cases.pictures
 
 
-class Table(games.Table):
+class Table(training_cases.Table):
     """A game about to be played, of which a test may also make one update alone."""
 
     def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
@@ -205,6 +206,6 @@ def table(engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: 
     """Set up a small game (width 8, batch 8) of 5 classes; `options` are fields of Config."""
     config = Config(**{"batch": 8, "width": 8, "latent": 6, "lr": 2e-3, **options})
     pictures = source(40, shape, classes=5)
-    classes = len(model.class_names(config, pictures.classes))
-    first = model.first_parameters(config, shape, classes)
-    return Table(**vars(games.table(engine, config, pictures, classes, first)))
+    classes = len(models.class_names(config, pictures.classes))
+    first = models.first_parameters(config, shape, classes)
+    return Table(**vars(training_cases.table(engine, config, pictures, classes, first)))

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ganbaru import data, randomness
-from ganbaru.metrics import judging, kernel, scorer
-from ganbaru.metrics.judging import Judge
-from ganbaru.metrics.measures import Values, measured
+from ganbaru.metrics import evaluator, kernel, scorer
+from ganbaru.metrics.definitions import Values, measured
+from ganbaru.metrics.evaluator import Judge
 
 Images = np.ndarray
 
@@ -24,7 +24,7 @@ def digits(split: str = "train") -> data.Source:
 @functools.cache
 def judge(make: Callable = scorer.automatic) -> Judge:
     """A judge of the digits: 300 references that scorers have not seen, 300 test images."""
-    return judging.judge(digits(), digits("test"), make)
+    return evaluator.judge(digits(), digits("test"), make)
 
 
 @functools.cache
@@ -40,7 +40,7 @@ def fresh() -> tuple[Images, np.ndarray]:
 def values(images: Images, labels: np.ndarray | None = None, by: Judge | None = None) -> Values:
     """Score images without intervals and floors."""
     by = by or judge()
-    seen = judging.view(by.scorer, by.scorer.resize(images), labels, data.silent)
+    seen = evaluator.view(by.scorer, by.scorer.resize(images), labels, data.silent)
     found, _ = measured(by.view, seen, by.truth, lambda n, m: list(kernel.drawn(n, m, 0))[:20])
     return found
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from train_helpers import tiny
 
-from ganbaru import building, native, nn, training
+from ganbaru import native, nn
+from ganbaru.training import loop, setup
 
 PLAYERS = ("generator", "discriminator")
 Numbers = tuple[np.ndarray, dict[str, np.ndarray]]  # the result, and the buffers afterwards
@@ -27,9 +28,9 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
-def save(folder: Path, **options: Any) -> training.Run:
+def save(folder: Path, **options: Any) -> loop.Run:
     """Save a run of drawn weights, the averaged generator's unlike the generator's own."""
-    run = building.build(tiny(folder, **options))
+    run = setup.build(tiny(folder, **options))
     rng = np.random.default_rng(0)
 
     def draw(name: str, x: np.ndarray) -> np.ndarray:
@@ -43,7 +44,7 @@ def save(folder: Path, **options: Any) -> training.Run:
     return run
 
 
-def inputs(run: training.Run, player: str, count: int = 5) -> list[np.ndarray]:
+def inputs(run: loop.Run, player: str, count: int = 5) -> list[np.ndarray]:
     """Return latents or images, and labels if the run has any."""
     height, width, channels = run.source.images.shape[1:]
     shape = (run.config.latent,) if "generator" in player else (channels, height, width)
@@ -51,7 +52,7 @@ def inputs(run: training.Run, player: str, count: int = 5) -> list[np.ndarray]:
     return [x, np.arange(count) % 3] if run.classes else [x]
 
 
-def expected(run: training.Run, player: str, *given: np.ndarray, training: bool) -> Numbers:
+def expected(run: loop.Run, player: str, *given: np.ndarray, training: bool) -> Numbers:
     """Compute with the NumPy engine."""
     group, kind = native.PLAYERS[player]
     network = getattr(run.game, kind)

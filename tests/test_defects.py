@@ -29,26 +29,15 @@ from train_helpers import (
     trained,
 )
 
-from ganbaru import (
-    InputError,
-    callbacks,
-    checkpoint,
-    compare_commands,
-    held_out,
-    media,
-    model,
-    morph,
-    nn,
-    options,
-    registry,
-    sample,
-    serve_commands,
-    timelapse,
-    training,
-)
-from ganbaru.objectives import OBJECTIVES
+from ganbaru import InputError, callbacks, nn, registry
+from ganbaru.callbacks import timelapse, validation
+from ganbaru.cli import compare, options, serve
+from ganbaru.comparison import contestants
+from ganbaru.gan import models
+from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.presets import PRESETS
-from ganbaru.tournament import contestants
+from ganbaru.sampling import generators, image_io, interpolation
+from ganbaru.training import checkpoint, loop
 
 # How many defects each system's list has.
 SYSTEMS = {
@@ -133,7 +122,7 @@ def test_drawing_pictures_leaves_training_alone(tmp_path):
         assert (array != before["generator_buffers"][name]).any()
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names("networks") if model.logits(n) == 1])
+@pytest.mark.parametrize("name", [n for n in registry.names("networks") if models.logits(n) == 1])
 def test_scores_and_targets_have_one_shape(name):
     """Conditional GAN 3: Scores (N, 1, 1, 1) met targets (N,), an error or a wrong mean."""
     game = table(NUMPY64, network=name)
@@ -156,7 +145,7 @@ def test_pictures_have_their_negative_half(tmp_path):
     floats = sampler.floats(sampler.latents(range(4)))[:, 0]
     assert floats.min() < -0.2 and floats.max() > 0.2
     for i, image in enumerate(sampler.sample(4)):
-        media.save_png(tmp_path / f"{i}.png", image)
+        image_io.save_png(tmp_path / f"{i}.png", image)
         with Image.open(tmp_path / f"{i}.png") as picture:
             assert_allclose(np.asarray(picture), (floats[i] + 1) * 127.5, rtol=0, atol=0.5)
 
@@ -187,10 +176,10 @@ def test_every_command_of_the_readme_is_one(words, runs, monkeypatch):
         config, files = options.importing("", words[1:])
         assert config.preset in PRESETS and list(files) == ["generator", "discriminator"]
     elif words[0] == "serve":  # which would go on until it is stopped
-        assert serve_commands._parser().parse_args(words[1:]).runs
+        assert serve._parser().parse_args(words[1:]).runs
     elif words[0] == "compare":  # which would train for minutes
-        _, wanted = options.given(compare_commands._parser(), words[1:], contestants.FREE)
-        entrants = [compare_commands._entry(word, contestants.FREE)
+        _, wanted = options.given(compare._parser(), words[1:], contestants.FREE)
+        entrants = [compare._entry(word, contestants.FREE)
                     for word in wanted["contestants"] or ()]  # fmt: skip
         assert all(entrant["preset"] in PRESETS for entrant in entrants)
     elif words[0] != "data" and "--data" not in words:  # which would look for a set
@@ -231,15 +220,15 @@ def test_a_classs_film_shows_that_class_and_grows_by_a_frame(tmp_path):
         def end(self, run): ...
 
     samples = callbacks.Samples([timelapse.TimeLapse(), Copies()])
-    run = training.train(tiny(tmp_path), [callbacks.Log(), callbacks.Checkpoints(), samples])
+    run = loop.train(tiny(tmp_path), [callbacks.Log(), callbacks.Checkpoints(), samples])
     assert len(contents) == 4
     for before, after in zip(contents, contents[1:], strict=False):
         assert after.startswith(before[:-1])  # all but the mark of its end
-    images = sample.load(run).sample(48)  # 8 rows of 6, which show each of 3 classes twice
+    images = generators.load(run).sample(48)  # 8 rows of 6, which show each of 3 classes twice
     for k in range(3):
         with Image.open(run / "timelapse" / f"{k}.gif") as film:
             frames = [np.asarray(f.convert("L"), int) for f in ImageSequence.Iterator(film)]
-        wanted = media.enlarge(media.grid(images[k::3], 4), least=256)[..., 0].astype(int)
+        wanted = image_io.enlarge(image_io.grid(images[k::3], 4), least=256)[..., 0].astype(int)
         assert len(frames) == 4 and np.abs(frames[-1] - wanted).max() <= 1
 
 
@@ -250,11 +239,11 @@ def test_sizes_and_classes_reach_the_networks(tmp_path, size, classes):
     pictures(tmp_path / "pictures.npz", classes=classes)
     run = trained(tmp_path, image_size=size, conditioning="planes", steps=1)
     height, _, width = size.partition("x")
-    images = sample.load(run).sample(classes)
+    images = generators.load(run).sample(classes)
     assert images.shape == (classes, int(height), int(width or height), 1)
     assert newest(run)[0]["discriminator"]["down1.conv.weight"].shape[1] == 1 + classes
     with pytest.raises(InputError, match="out of range"):
-        sample.load(run).sample(1, labels=classes)
+        generators.load(run).sample(1, labels=classes)
 
 
 def test_checkpoints_come_by_images_of_the_whole_run(tmp_path):
@@ -295,7 +284,7 @@ def test_a_film_keeps_to_the_norms_that_training_saw():
     """Conditional GAN 11: Straight lines between latents passed through norms of 0.71."""
     points = np.random.default_rng(0).standard_normal((2, 100))
     ends, middle = np.linalg.norm(points, axis=1), np.array([0.5])
-    norm = {name: np.linalg.norm(morph.PATHS[name].latents(points, middle)) for name in
+    norm = {name: np.linalg.norm(interpolation.PATHS[name].latents(points, middle)) for name in
             ("slerp", "line")}  # fmt: skip
     assert norm["line"] < 0.8 * ends.mean()
     assert norm["slerp"] == pytest.approx(ends.mean(), rel=1e-9)
@@ -307,9 +296,9 @@ def test_a_checkpoint_builds_the_network_it_is_of(tmp_path, network):
     """Conditional GAN 12: The examples named checkpoints of another network, which did not fit."""
     one = trained(tmp_path, run=tmp_path / "one", network=network, latent=5, steps=1)
     other = trained(tmp_path, run=tmp_path / "other", steps=1)
-    expected = sample.load(one).sample(2)
+    expected = generators.load(one).sample(2)
     (path,) = checkpoint.found(one / "checkpoints")
-    assert_array_equal(sample.load(path).sample(2), expected)
+    assert_array_equal(generators.load(path).sample(2), expected)
     path.rename(other / "checkpoints" / "9999999999.safetensors")
     said = command("train", "--run", other, "--resume", "--steps", 4)
     assert said.code == 2 and "is of another architecture" in said.err
@@ -331,7 +320,7 @@ def test_nothing_lies_about_unused():
 def test_held_out_losses_take_few_large_batches():
     """Conditional GAN 12: The test images were scored four at a time."""
     images = np.zeros((10_000, 2, 2, 1), np.uint8)
-    test = held_out.HeldOut(images, None, np.arange(1000))
+    test = validation.HeldOut(images, None, np.arange(1000))
     sizes = [len(reals) for _, reals, _ in test.batches()]
     assert set(sizes) == {64} and len(sizes) == 15
 

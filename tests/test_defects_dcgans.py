@@ -27,27 +27,16 @@ from train_helpers import (
     trained,
 )
 
-from ganbaru import (
-    Config,
-    InputError,
-    building,
-    callbacks,
-    data,
-    model,
-    nn,
-    ops,
-    plots,
-    registry,
-    rules,
-    sample,
-    step,
-    training,
-)
+from ganbaru import Config, InputError, callbacks, data, nn, ops, registry
+from ganbaru.callbacks import plots
 from ganbaru.config import from_preset
-from ganbaru.initial import INITIALISATIONS
-from ganbaru.metrics import judging, scorer
-from ganbaru.objectives import OBJECTIVES
+from ganbaru.gan import build, models, step
+from ganbaru.gan.objectives import OBJECTIVES
+from ganbaru.metrics import evaluator, scorer
+from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.presets import PRESETS
+from ganbaru.sampling import generators
+from ganbaru.training import loop, setup
 
 # --- the DCGAN in NumPy -----------------------------------------------------------------------
 
@@ -77,7 +66,7 @@ def test_weights_losses_and_seed_are_kept(tmp_path):
     """NumPy DCGAN 2: Weights and losses were dropped at the end; there was no seed, no option."""
     run = trained(tmp_path, run=tmp_path / "run", log_every=8)
     assert [line["step"] for line in log(run)] == list(range(1, 13))
-    assert sample.load(run).sample(2).shape == (2, 16, 16, 1)
+    assert generators.load(run).sample(2).shape == (2, 16, 16, 1)
     assert_same_state(trained(tmp_path, run=tmp_path / "same", log_every=8), run)
     with pytest.raises(AssertionError):
         assert_same_state(trained(tmp_path, run=tmp_path / "other", log_every=8, seed=1), run)
@@ -94,7 +83,7 @@ def test_numbers_are_float32_and_images_bytes(tmp_path):
 
 def test_each_epoch_has_an_order_of_its_own(tmp_path):
     """NumPy DCGAN 4: Images were shuffled once; arrays of losses regrew at every step."""
-    run = building.build(tiny(tmp_path, short_batch=True, steps=18, log_every=24))
+    run = setup.build(tiny(tmp_path, short_batch=True, steps=18, log_every=24))
     seen, waiting = [], []
 
     class Watch:
@@ -106,7 +95,7 @@ def test_each_epoch_has_an_order_of_its_own(tmp_path):
 
         def end(self, run): ...
 
-    training.loop(run, [callbacks.Log(), Watch()], lambda: False)
+    loop.loop(run, [callbacks.Log(), Watch()], lambda: False)
     epochs = [np.concatenate(seen[6 * e : 6 * e + 6]) for e in range(3)]
     assert len({tuple(epoch) for epoch in epochs}) == 3
     assert all(sorted(epoch) == list(range(43)) for epoch in epochs)
@@ -144,7 +133,7 @@ def test_grids_are_pixels_and_plots_leave_nothing_open(tmp_path):
     gap = (sheet.shape[0] - 512) // 9
     assert sheet.shape == (512 + 9 * gap, 512 + 9 * gap, 3) and gap <= 2
     tiles = sheet[gap:, gap:].reshape(8, 64 + gap, 8, 64 + gap, 3)[:, :64, :, :64]
-    assert_array_equal(tiles.swapaxes(1, 2).reshape(64, 64, 64, 3), sample.load(run).sample(64))
+    assert_array_equal(tiles.swapaxes(1, 2).reshape(64, 64, 64, 3), generators.load(run).sample(64))
     import matplotlib.pyplot
 
     plots.losses(log(run), tmp_path / "losses.png")
@@ -154,7 +143,7 @@ def test_grids_are_pixels_and_plots_leave_nothing_open(tmp_path):
 def test_biases_start_on_both_sides_of_zero():
     """NumPy DCGAN 7: Biases of transposed convolutions started in [-limit, 0]."""
     config = Config(network="dcgan-5x5", width=64)
-    generator, _ = model.networks(config, (28, 28, 3), 0)
+    generator, _ = models.networks(config, (28, 28, 3), 0)
     made, _ = nn.initialise(generator, (2, 100), seed=0, initialisation=INITIALISATIONS["pytorch"])
     bias, limit = made["up1.conv.bias"], (64 * 25) ** -0.5
     assert bias.shape == (64,) and np.abs(bias).max() <= limit
@@ -254,7 +243,7 @@ def test_drawing_again_and_again_keeps_nothing(any_engine32):
 def test_pictures_and_films_need_no_other_program(tmp_path, monkeypatch):
     """TensorFlow DCGAN 4: Pictures and GIFs needed a function long gone and another program."""
     monkeypatch.setenv("PATH", "")
-    run = training.train(tiny(tmp_path, steps=6))
+    run = loop.train(tiny(tmp_path, steps=6))
     with Image.open(run / "timelapse.gif") as film:
         assert film.n_frames == 3
     with Image.open(run / "losses.png") as plot:
@@ -287,7 +276,7 @@ def test_an_epoch_is_a_pass_and_the_order_is_what_it_says(tmp_path):
 def test_a_presets_decays_and_rates_reach_the_optimisers(name):
     """TensorFlow DCGAN 5: beta2 was one number in the README and another in the code."""
     config = from_preset(name)
-    game = rules.game(config, (28, 28, 1), 10 if config.conditioning != "none" else 0)
+    game = build.game(config, (28, 28, 1), 10 if config.conditioning != "none" else 0)
     for of in (game.g_optimiser, game.d_optimiser):
         assert (of.rate, of.betas) == (config.lr, config.betas)
     assert from_preset("dcgan-mnist28").betas == (0.5, 0.99)
@@ -327,7 +316,7 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     """PyTorch DCGAN 1: The README's code gave latents of a wrong shape, and crashed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=1280))
-    monkeypatch.setattr(judging, "PUPIL", scorer.Recipe(width=4, shown=1280))
+    monkeypatch.setattr(evaluator, "PUPIL", scorer.Recipe(width=4, shown=1280))
     code = blocks(README, "python")
     assert len(code) >= 2 and sum(SMALL in block for block in code) == 1
     known, names = dict(OBJECTIVES), {}
@@ -373,7 +362,7 @@ def test_widths_and_latents_reach_every_network(network):
     counts = {}
     for width, latent in ((8, 16), (16, 16), (8, 32)):
         config = Config(network=network, width=width, latent=latent)
-        made = model.first_parameters(config, (16, 16, 3), 0)
+        made = models.first_parameters(config, (16, 16, 3), 0)
         counts[width, latent] = [nn.parameter_count(made[p]) for p in
                                  ("generator", "discriminator")]  # fmt: skip
     first, wide, long = counts.values()
@@ -386,7 +375,7 @@ def test_progress_pictures_are_of_the_same_latents(tmp_path, monkeypatch):
     own contrast.
     """
     seen, modes = [], []
-    floats, apply = sample.Generator.floats, nn.apply
+    floats, apply = generators.Generator.floats, nn.apply
 
     def telling(self, latents, labels=None):
         seen.append((latents.tobytes(), labels.tobytes()))
@@ -396,8 +385,8 @@ def test_progress_pictures_are_of_the_same_latents(tmp_path, monkeypatch):
         modes.append(training)
         return apply(*inputs, training=training)
 
-    monkeypatch.setattr(sample.Generator, "floats", telling)
-    run = building.build(tiny(tmp_path, steps=12))
+    monkeypatch.setattr(generators.Generator, "floats", telling)
+    run = setup.build(tiny(tmp_path, steps=12))
     drawn = callbacks.Samples()
     drawn.start(run)
     monkeypatch.setattr(nn, "apply", applied)
@@ -414,7 +403,7 @@ def test_progress_pictures_are_of_the_same_latents(tmp_path, monkeypatch):
 
 def test_losses_are_on_disk_while_the_run_lasts(tmp_path):
     """PyTorch DCGAN 5: Losses were kept in memory and lost on a stop; nothing could go on."""
-    run = building.build(tiny(tmp_path, steps=12, log_every=8))
+    run = setup.build(tiny(tmp_path, steps=12, log_every=8))
 
     class CrashError(Exception):
         pass
@@ -430,7 +419,7 @@ def test_losses_are_on_disk_while_the_run_lasts(tmp_path):
 
     habits = [callbacks.Log(), callbacks.Checkpoints(), Breaks()]
     with pytest.raises(CrashError):
-        training.loop(run, habits, lambda: False)
+        loop.loop(run, habits, lambda: False)
     lines = [json.loads(line) for line in run.folder.log.read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 8))
 
@@ -466,7 +455,7 @@ def test_a_step_fetches_no_number(tmp_path):
     """PyTorch DCGAN 7: Two losses were fetched at every step, for which a GPU had to be waited."""
     import torch
 
-    run = building.build(tiny(tmp_path, engine="torch", steps=3))
+    run = setup.build(tiny(tmp_path, engine="torch", steps=3))
     _, report = step.play(run.game, run.state, run.draw.step(0), step.paces(run.game, 0, 1))
     assert {type(value) for value in report.values()} == {torch.Tensor}
 

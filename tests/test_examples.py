@@ -24,8 +24,9 @@ from train_helpers import (
 )
 
 import ganbaru
-from ganbaru import data, engines, ops, rules
-from ganbaru.objectives import OBJECTIVES
+from ganbaru import data, engines, ops
+from ganbaru.gan import build
+from ganbaru.gan.objectives import OBJECTIVES
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 
@@ -85,7 +86,7 @@ def test_own_objective_by_hand(example):
 
 def test_own_objective_by_the_command(example, tmp_path):
     objective = "examples.own_objective.paired_squares"
-    found, _ = rules.objective(objective)
+    found, _ = build.objective(objective)
     assert found.relativistic and found.name == "paired-squares"
     config = tiny(tmp_path)
     said = command("train", "--data", config.data, "--run", config.run, "--batch", 8, "--width", 4,
@@ -179,6 +180,6 @@ def test_a_decorated_objective_is_known_by_name(tmp_path):
 
     try:
         played(tiny(tmp_path, objective="for-a-test", steps=1))
-        assert rules.objective("for-a-test")[0] is for_a_test
+        assert build.objective("for-a-test")[0] is for_a_test
     finally:
         OBJECTIVES.pop("for-a-test")

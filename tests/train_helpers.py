@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from ganbaru import Config, building, callbacks, checkpoint, cli, training
+from ganbaru import Config, callbacks
+from ganbaru.cli import main
 from ganbaru.config import from_preset
+from ganbaru.training import checkpoint, loop, setup
 
 ROOT = Path(__file__).resolve().parents[1]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -83,13 +85,13 @@ def trained(folder: Path, **options: Any) -> Path:
     board = callbacks.TensorBoard()
     samples = callbacks.Samples([callbacks.TimeLapse(), board])
     habits = [callbacks.Log([board.line]), callbacks.Checkpoints(), samples]
-    return training.train(tiny(folder, **options), habits)
+    return loop.train(tiny(folder, **options), habits)
 
 
-def played(config: Config) -> training.Run:
+def played(config: Config) -> loop.Run:
     """Train with no habits at all."""
-    run = building.build(config)
-    training.loop(run, [], lambda: False)
+    run = setup.build(config)
+    loop.loop(run, [], lambda: False)
     return run
 
 
@@ -155,7 +157,7 @@ def command(*arguments: Any) -> Said:
     out, err, path = io.StringIO(), io.StringIO(), list(sys.path)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = cli.main([str(argument) for argument in arguments])
+            code = main.main([str(argument) for argument in arguments])
     finally:
         sys.path[:] = path  # the command adds the current folder
     return said(code, out.getvalue(), err.getvalue())

@@ -1,6 +1,6 @@
 """`python -m ganbaru` is the command `ganbaru`."""
 
-from ganbaru.cli import main
+from ganbaru.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

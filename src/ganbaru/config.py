@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganbaru import values
+from ganbaru import coerce
 from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
 
@@ -123,7 +123,7 @@ class Config:
             allowed, fits = _RANGES.get(field.name, _ANY)
             if value is not None and not fits(value):
                 raise InputError(
-                    f"{flag(field.name)} {values.shown(value)} is out of range: give {allowed}."
+                    f"{flag(field.name)} {coerce.shown(value)} is out of range: give {allowed}."
                 )
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite contradict each other: give one of them.")
@@ -173,7 +173,7 @@ def typed(name: str, value: Any) -> Any:
     if name == "image_size" and isinstance(value, (tuple, list)):
         value = "x".join(map(str, value))
     of, optional = kind(name)
-    return None if value is None and optional else values.convert(of, flag(name), value)
+    return None if value is None and optional else coerce.convert(of, flag(name), value)
 
 
 # --- ranges -----------------------------------------------------------------------------------

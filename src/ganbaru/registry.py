@@ -12,10 +12,13 @@ from types import ModuleType
 
 from ganbaru.errors import InputError, did_you_mean, unknown
 
+# The package that holds a family's members, one module each.
+_PACKAGES = {"networks": "networks", "engines": "engines", "data": "data.sets"}
+
 
 def names(family: str) -> list[str]:
     """List a family's members ("networks", "engines", "data"): its public files, by name."""
-    package = importlib.import_module(f"ganbaru.{family}")
+    package = importlib.import_module(f"ganbaru.{_PACKAGES[family]}")
     found = (entry.name for entry in pkgutil.iter_modules(package.__path__))
     return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
@@ -23,7 +26,7 @@ def names(family: str) -> list[str]:
 def module(family: str, name: str) -> ModuleType:
     """Import the member `name` of a family; another name is that of a user's own module."""
     if name in names(family):
-        return importlib.import_module(f"ganbaru.{family}.{name.replace('-', '_')}")
+        return importlib.import_module(f"ganbaru.{_PACKAGES[family]}.{name.replace('-', '_')}")
     if "." not in name and not (name.isidentifier() and importlib.util.find_spec(name)):
         raise unknown(family.removesuffix("s"), name, names(family), _OWN)
     found = _user_module(name)

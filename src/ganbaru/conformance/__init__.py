@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ganbaru import engines
 from ganbaru.conformance import cases, updates
-from ganbaru.conformance.judging import Engines, Outcome, differ, judge
-from ganbaru.conformance.subjects import Plan, of_preset, of_run, registered
+from ganbaru.conformance.checks import Engines, Outcome, differ, judge
+from ganbaru.conformance.fixtures import Plan, of_preset, of_run, registered
 from ganbaru.errors import InputError
 
 __all__ = ["Plan", "Report", "check", "load", "of_preset", "of_run", "registered"]

@@ -9,23 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import model, nn, rules
-from ganbaru.checkpoint import Groups
-from ganbaru.conformance import games, vocabulary
-from ganbaru.conformance.problems import (
-    Arrays,
-    Function,
-    Problem,
-    evaluate,
-    random,
-    replay,
-)
+from ganbaru import nn
+from ganbaru.conformance import operations, training_cases
+from ganbaru.conformance.fixtures import BATCH, Plan, Subject
+from ganbaru.conformance.functions import Arrays, Function, Problem, evaluate, random, replay
 from ganbaru.conformance.recording import Record, Recorded, Tape
-from ganbaru.conformance.subjects import BATCH, Plan, Subject
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
+from ganbaru.gan import build, models
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
+from ganbaru.training.checkpoint import Groups
 
 Run = Callable[[Engine], Arrays]
 
@@ -118,7 +112,7 @@ def layers(plan: Plan) -> Iterator[Case]:
     """Yield every operation recorded, with its own inputs; one that is met again, once."""
     seen = set()
     recorded = (pair for subject in plan.networks for pair in record(subject))
-    for where, one in (*recorded, *(("vocabulary", each) for each in vocabulary.records())):
+    for where, one in (*recorded, *(("vocabulary", each) for each in operations.records())):
         if one.signature not in seen:
             seen.add(one.signature)
             case = _case("layers", f"{where}, {one}", replay(one))
@@ -190,7 +184,7 @@ def networks(plan: Plan) -> Iterator[Case]:
 def objectives(plan: Plan) -> Iterator[Case]:
     """Yield both losses of every objective as functions of both score vectors."""
     for spec in plan.objectives:
-        found, options = rules.objective(spec)
+        found, options = build.objective(spec)
         shape = (BATCH, found.logits) if found.logits > 1 else (BATCH,)
         at = {f"{side} scores": random(shape, side) for side in ("real", "fake")}
         for player, loss in (("D", found.d), ("G", found.g)):
@@ -210,7 +204,7 @@ def penalties(plan: Plan) -> Iterator[Case]:
         images = {side: random(shape, side) for side in ("real", "fake")}
         mix = np.linspace(0, 0.9, BATCH).reshape(-1, 1, 1, 1)
         buffers = within("buffers", subject.groups[f"{player}_buffers"])
-        (penalty,) = rules.penalties(spec)
+        (penalty,) = build.penalties(spec)
         function = _penalised(subject, network, penalty)
         fixed = {**given, **images, "mix": mix, **buffers}
         problem = Problem(function, subject.groups[player], (), fixed, orders=1, whole=True)
@@ -219,7 +213,7 @@ def penalties(plan: Plan) -> Iterator[Case]:
 
 
 def _penalised(subject: Subject, network: Network, penalty: Callable[..., Tensor]) -> Function:
-    margin = rules.MARGINS[model.logits(subject.config.network)]
+    margin = build.MARGINS[models.logits(subject.config.network)]
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         def score(image: Tensor) -> Tensor:
@@ -237,8 +231,8 @@ def _penalised(subject: Subject, network: Network, penalty: Callable[..., Tensor
 
 def _played(engine: Engine, subject: Subject) -> Arrays:
     """Play twenty steps; return all losses and the state they end in."""
-    source = games.pictures(40, subject.shape, subject.classes)
-    table = games.table(engine, subject.config, source, subject.classes, subject.groups)
+    source = training_cases.pictures(40, subject.shape, subject.classes)
+    table = training_cases.table(engine, subject.config, source, subject.classes, subject.groups)
     reports = [table.step(number) for number in range(STEPS)]
     losses = {name: np.array([report[name] for report in reports]) for name in reports[0]}
     states = (within(group, arrays) for group, arrays in _counted(table.arrays()).items())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbaru import __version__, files
 from ganbaru.conformance import Report
-from ganbaru.conformance.judging import Outcome
+from ganbaru.conformance.checks import Outcome
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import conditioning, norms, ops, optim
+from ganbaru import ops
 from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
-from ganbaru.conformance.problems import Arrays, Problem, random
+from ganbaru.conformance.functions import Arrays, Problem, random
+from ganbaru.gan import optimizers
+from ganbaru.gan.optimizers import Moments, Optimiser
+from ganbaru.nn import conditioning, normalization
 from ganbaru.ops import Parameters, Tensor
-from ganbaru.optim import Moments, Optimiser
 
 SHAPES = {"kernel": (8, 4, 3, 5), "matrix": (7, 6)}
 RUNNING = ("running_mean", "running_var")
@@ -49,7 +51,7 @@ def _updating(update: Update, gradients: Arrays) -> Problem:
         before = {name: x * 1.0 for name, x in at.items()}  # the update may consume its arguments
         given = taken("gradient", fixed)
         given["matrix"] = ops.transpose(given["matrix"], (1, 0))
-        moments = {name: taken(name, fixed) for name in optim.MOMENTS}
+        moments = {name: taken(name, fixed) for name in optimizers.MOMENTS}
         after, moments = update(dict(at), given, moments)
         change = ops.concat([ops.reshape(after[n] - before[n], (-1,)) for n in SHAPES])
         left = (within(name, tensors) for name, tensors in moments.items())
@@ -68,9 +70,9 @@ def _adam(rule: Callable[..., Any]) -> Update:
     """Return Adam by its composed or by an engine's fused rule."""
 
     def update(p: Parameters, g: Parameters, moments: Moments) -> tuple[Parameters, Moments]:
-        how = (optim.Adam(RATE, BETAS).pace(NUMBER), BETAS, 1e-8)
-        new, *after = rule(p, g, *(moments[m] for m in optim.MOMENTS), *how)
-        return new, dict(zip(optim.MOMENTS, after, strict=True))
+        how = (optimizers.Adam(RATE, BETAS).pace(NUMBER), BETAS, 1e-8)
+        new, *after = rule(p, g, *(moments[m] for m in optimizers.MOMENTS), *how)
+        return new, dict(zip(optimizers.MOMENTS, after, strict=True))
 
     return update
 
@@ -98,9 +100,9 @@ def updates() -> Iterator[Case]:
         gradients = _gradients(smallest)
         problems = {
             f"one update of {name}": _updating(_by(rule(RATE, BETAS)), gradients)
-            for name, rule in optim.OPTIMISERS.items()
+            for name, rule in optimizers.OPTIMISERS.items()
         }
-        problems["one move of the average"] = _averaging(optim.move_towards)
+        problems["one move of the average"] = _averaging(optimizers.move_towards)
         for where, problem in problems.items():
             yield Case(section, where, solving(problem), tolerance, by_order, precision)
 
@@ -111,7 +113,9 @@ def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         given = (*(at[n] for n in ("input", "weight", "bias")), *(fixed[n] for n in RUNNING))
-        y, *moved = rule(*given, norms.BATCH_NORM_MOMENTUM, norms.BATCH_NORM_EPSILON)
+        y, *moved = rule(
+            *given, normalization.BATCH_NORM_MOMENTUM, normalization.BATCH_NORM_EPSILON
+        )
         return y, dict(zip(RUNNING, moved, strict=True))
 
     return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
@@ -123,7 +127,7 @@ def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         given = (at["input"], at["average"], fixed["variance"], at["weight"], at["bias"])
-        return rule(*given, norms.BATCH_NORM_EPSILON), {}
+        return rule(*given, normalization.BATCH_NORM_EPSILON), {}
 
     return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
@@ -138,15 +142,20 @@ def fused_forms() -> Iterator[Case]:
     """Yield each fused form beside the composed one, on the same engine."""
     gradients = _gradients(-10.0)
     makers: dict[str, tuple[str, Callable[..., Any], Callable[[Callable[..., Any]], Problem]]] = {
-        "Adam": ("adam", optim.composed_adam, lambda rule: _updating(_adam(rule), gradients)),
-        "the average": ("move_towards", optim.composed_move_towards, _averaging),
+        "Adam": ("adam", optimizers.composed_adam, lambda rule: _updating(_adam(rule), gradients)),
+        "the average": ("move_towards", optimizers.composed_move_towards, _averaging),
         **{
             f"{title} of {'x'.join(map(str, shape))}": (
                 name, composed, functools.partial(problem, shape=shape)
             )
             for title, name, composed, problem in (
-                ("batch norm", "batch_norm", norms.composed_batch_norm, _normalising),
-                ("given statistics", "normalise", norms.composed_normalise, _normalising_by),
+                ("batch norm", "batch_norm", normalization.composed_batch_norm, _normalising),
+                (
+                    "given statistics",
+                    "normalise",
+                    normalization.composed_normalise,
+                    _normalising_by,
+                ),
                 ("the largest", "largest", conditioning.composed_largest, _picking),
             )
             for shape in ((4, 6, 5, 3), (9, 5))

@@ -13,9 +13,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ganbaru.data._inspect import Inspection, contact_sheet, inspect
-from ganbaru.data._progress import progress_bar
-from ganbaru.data._source import (
+from ganbaru.data.inspection import Inspection, contact_sheet, inspect
+from ganbaru.data.progress import progress_bar
+from ganbaru.data.source import (
     Original,
     Progress,
     Sizes,
@@ -46,9 +46,9 @@ __all__ = [
 
 def in_memory(name: str, images: NDArray[Any]) -> Source:
     """Return a source of images (N, H, W, C) in memory; raises InputError if they are not bytes."""
-    from ganbaru.data import _cache
+    from ganbaru.data import cache
 
-    return _cache.source(of_arrays(name, images), Want(), silent)
+    return cache.source(of_arrays(name, images), Want(), silent)
 
 
 def load(
@@ -66,9 +66,9 @@ def load(
     resized. `channels` is 1 (grey) or 3 (RGB). None keeps what the data have. `progress` is called
     with (done, total, what is being done).
     """
-    from ganbaru.data import _cache, _open
+    from ganbaru.data import cache, formats
 
     want = Want(image_size, channels)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
-    return _cache.source(_open.find(name, split, data_dir, report), want, report)
+    return cache.source(formats.find(name, split, data_dir, report), want, report)

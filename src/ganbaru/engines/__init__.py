@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganbaru import files, gpus, heap, libraries, registry
+from ganbaru import files, registry
+from ganbaru.engines import gpu_driver, malloc, requirements
+from ganbaru.engines.requirements import LIBRARIES as LIBRARIES
 from ganbaru.errors import InputError, unknown
-from ganbaru.libraries import LIBRARIES as LIBRARIES
 
 PRECISIONS = ("float32", "float64")  # of every engine; some have more
 BF16 = "bf16"
@@ -88,7 +89,7 @@ class Engine:
 
 def available() -> list[str]:
     """List the engines whose library is installed, those that train (not the tracer)."""
-    return [name for name, library in LIBRARIES.items() if libraries.installed(library)]
+    return [name for name, library in LIBRARIES.items() if requirements.installed(library)]
 
 
 @functools.cache
@@ -112,7 +113,7 @@ def load(name: str, device: str = "auto", precision: str = "float32", fast: bool
         raise InputError(f"Cannot use device {device!r}: {error}.") from error
     precision = _settled(precision, name, device, fast)
     if device == "cpu":
-        heap.keep_freed()
+        malloc.keep_freed()
     if keep_programs := vars(module).get("keep_programs"):  # what it compiles, for the next time
         keep_programs(files.cache() / "programs" / name)
     return Engine(name, module, device, precision, fast)
@@ -139,12 +140,12 @@ def imported(name: str) -> ModuleType:
     """Import an engine; raises InputError if its library is missing, too old or broken."""
     if name not in LIBRARIES:  # the user's own, which answers for its imports itself
         return registry.module("engines", name)
-    libraries.check(name)
+    requirements.check(name)
     try:
         module = importlib.import_module(f"ganbaru.engines.{name}")
     except Exception as error:  # a broken installation may raise anything
-        raise libraries.broken(name, error) from error
-    libraries.check(name)  # some libraries tell their version only now
+        raise requirements.broken(name, error) from error
+    requirements.check(name)  # some libraries tell their version only now
     return module
 
 
@@ -187,7 +188,7 @@ def choose(device: str = "auto") -> Rule:
     """
     kind = device.partition(":")[0]
     if kind == "auto":
-        return (gpus.count() and _first("cuda")) or RULES["cpu"][0]
+        return (gpu_driver.count() and _first("cuda")) or RULES["cpu"][0]
     if kind not in RULES or kind == "cpu":  # what is no device, the NumPy engine will say
         return RULES["cpu"][0]
     rule = _first(kind)

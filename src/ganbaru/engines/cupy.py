@@ -10,7 +10,7 @@ import numpy as np
 from .numpy import *  # noqa: F403  the vocabulary is the same functions
 from .numpy import FUSED as FUSED
 from .numpy import compile as compile
-from .numpy.tape import value_of
+from .numpy.autodiff import value_of
 
 
 def describe(device: str) -> str:

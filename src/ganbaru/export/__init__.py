@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from ganbaru import files, native
 from ganbaru.errors import InputError, pick
-from ganbaru.export import folder, model_file, page, weights
-from ganbaru.export.precisions import PRECISIONS
+from ganbaru.export import onnx_file, page, pretrained, weights
+from ganbaru.export.precision import PRECISIONS
 from ganbaru.native import Player
 
 
@@ -24,10 +24,10 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
-    ".onnx": Format(model_file.write),
+    ".onnx": Format(onnx_file.write),
     ".html": Format(page.write, "float16"),
     ".safetensors": Format(weights.write),
-    "": Format(folder.write),
+    "": Format(pretrained.write),
 }
 
 

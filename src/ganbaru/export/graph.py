@@ -14,7 +14,7 @@ from ganbaru import __version__
 from ganbaru.engines.onnx import FLOAT, Tensor
 from ganbaru.errors import InputError
 from ganbaru.export.folding import order, simplified
-from ganbaru.export.precisions import rounded
+from ganbaru.export.precision import rounded
 
 # An old opset, and its format, for the sake of runtimes that lag behind: ONNX Runtime has had it
 # since 1.7 (2021).

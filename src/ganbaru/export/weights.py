@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganbaru import checkpoint, native
-from ganbaru.export import about
-from ganbaru.export.precisions import rounded
+from ganbaru import native
+from ganbaru.export import metadata
+from ganbaru.export.precision import rounded
 from ganbaru.native import Player
+from ganbaru.training import checkpoint
 
 _TAKERS = {"generator": "generate, morph and ganbaru.native take"}
 
@@ -19,7 +20,7 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
         kept: {name: rounded(array, name, precision) for name, array in arrays.items()}
         for kept, arrays in ((group, player.parameters), (f"{group}_buffers", player.buffers))
     }
-    checkpoint.save(path, groups, about.shared(player))
+    checkpoint.save(path, groups, metadata.shared(player))
     count = sum(array.size for arrays in groups.values() for array in arrays.values())
     takers = _TAKERS.get(player.name, "ganbaru.native takes")
     return [

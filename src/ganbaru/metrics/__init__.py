@@ -7,10 +7,10 @@ its own: `frechet`, `kernel`, `neighbours`, `sliced`, `counting`.
 
 from __future__ import annotations
 
-from ganbaru.metrics.entrants import trained
-from ganbaru.metrics.evaluating import evaluate, judge_for
-from ganbaru.metrics.judging import Judge, judge
-from ganbaru.metrics.measures import MEASURES
+from ganbaru.metrics.candidates import trained
+from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.evaluation import evaluate, judge_for
+from ganbaru.metrics.evaluator import Judge, judge
 from ganbaru.metrics.passport import (
     Evaluation,
     Passport,

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import engines, nn, ops, optim, randomness
+from ganbaru import engines, nn, ops, randomness
 from ganbaru.data import Progress
-from ganbaru.draw import Order, to_range
-from ganbaru.initial import INITIALISATIONS
+from ganbaru.gan import optimizers
+from ganbaru.gan.batches import Order, to_range
 from ganbaru.nn import Scope
+from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.ops import Parameters, Tensor
 
 VERSION = 1
@@ -118,7 +119,7 @@ def train(
     """Train a classifier on images (N, H, W, C) by Adam; the same bits for the same recipe."""
     start = untrained(images.shape[1:], recipe.width, classes, recipe.seed)
     network = functools.partial(logits, width=recipe.width, classes=classes)
-    optimiser = optim.Adam(RATE, (0.9, 0.99))
+    optimiser = optimizers.Adam(RATE, (0.9, 0.99))
     parameters, buffers, moments = (
         start.parameters,
         start.buffers,

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ganbaru import files, media
+from ganbaru import files
 from ganbaru.metrics.nearest import Images, Nearest
+from ganbaru.sampling import image_io
 
 ROWS, COLUMNS = 8, 5  # of each kind; training images beside each generated one
 SIDE, GAP, LINE = 72, 8, 18  # of an image at least, between them, and of a line of text
@@ -62,7 +63,7 @@ def _half(shown: Neighbours, heading: str, chosen: list[int]) -> Image.Image:
         cells = [(shown.images[i], str(shown.first + i), INK), *_training(shown, i)]
         for column, (image, text, ink) in enumerate(cells):
             left = GAP + column * wide_cell + (GAP if column else 0)
-            sheet.paste(media.picture(image.repeat(times, 0).repeat(times, 1)), (left, top))
+            sheet.paste(image_io.picture(image.repeat(times, 0).repeat(times, 1)), (left, top))
             pen.text((left, top + high + 1), text, fill=ink, font=font)
     return sheet
 

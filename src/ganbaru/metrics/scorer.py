@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ganbaru import data, randomness
 from ganbaru.data import Progress, Source, Want
-from ganbaru.data._fit import RULE, fit_block
+from ganbaru.data.resize import RULE, fit_block
 from ganbaru.errors import InputError
 from ganbaru.metrics import classifier
+from ganbaru.metrics.class_metrics import agreement
 from ganbaru.metrics.classifier import Classifier, Images, Labels, Recipe
-from ganbaru.metrics.counting import agreement
-from ganbaru.metrics.kept import kept
+from ganbaru.metrics.disk_cache import kept
 
 LONGEST, SHORTEST = 32, 8  # sides of the images that a scorer looks at
 SEED = 0

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import checkpoint, engines, model, runs
-from ganbaru.checkpoint import Header
+from ganbaru import engines
 from ganbaru.config import Config, from_fields
 from ganbaru.errors import InputError, pick
+from ganbaru.gan import models
 from ganbaru.nn import Network
+from ganbaru.training import checkpoint, run_folder
+from ganbaru.training.checkpoint import Header
 
 Arrays = dict[str, np.ndarray]
 
@@ -92,15 +94,15 @@ def load(run: str | Path, player: str, which: str) -> Player:
     Raises InputError for an unknown player, a missing run or checkpoint, or a damaged file.
     """
     group, kind = pick("player", player, PLAYERS)
-    path = runs.find_checkpoint(run, which)
+    path = run_folder.find_checkpoint(run, which)
     groups, header = checkpoint.load(path)
     config, shape = from_fields(header.config), tuple(header.data["shape"])
-    classes = model.class_names(config, header.data["classes"])
-    first = model.first_parameters(config, shape, len(classes))
+    classes = models.class_names(config, header.data["classes"])
+    first = models.first_parameters(config, shape, len(classes))
     expected = {group: first[kind], f"{group}_buffers": first[f"{kind}_buffers"]}
     checkpoint.check_fits(path, groups, expected)
     index = ("generator", "discriminator").index(kind)
-    inputs = model.input_shapes(config, shape, len(classes))[index]
+    inputs = models.input_shapes(config, shape, len(classes))[index]
     number = engines.kept(config.precision)
     # An exported file may hold halves.
     parameters, buffers = (
@@ -108,7 +110,7 @@ def load(run: str | Path, player: str, which: str) -> Player:
     )
     return Player(
         name=player,
-        network=model.networks(config, shape, len(classes))[index],
+        network=models.networks(config, shape, len(classes))[index],
         parameters=parameters,
         buffers=buffers,
         shape=inputs[0][1:],

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganbaru import nn, norms, ops
+from ganbaru import nn, ops
 from ganbaru.networks.dcgan import Size, plan
-from ganbaru.nn import Scope
+from ganbaru.nn import Scope, normalization
 from ganbaru.ops import Tensor
 
 LOGITS = 2
@@ -19,7 +19,7 @@ STRIDED: dict[str, Any] = {"kernel": (5, 5), "stride": 2, "padding": 2, "bias": 
 
 
 def _norm(scope: Scope, x: Tensor) -> Tensor:
-    return nn.norm(scope, x, norms.plain_batch_norm)
+    return nn.norm(scope, x, normalization.plain_batch_norm)
 
 
 def generator(

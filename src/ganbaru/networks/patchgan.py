@@ -6,10 +6,10 @@ column of zeros above and left of the last layer, so that the map keeps the feat
 
 from __future__ import annotations
 
-from ganbaru import nn, norms, ops
+from ganbaru import nn, ops
 from ganbaru.networks import dcgan
 from ganbaru.networks.dcgan import Size, plan
-from ganbaru.nn import Scope
+from ganbaru.nn import Scope, normalization
 from ganbaru.ops import Tensor
 
 generator = dcgan.generator
@@ -23,7 +23,7 @@ def discriminator(
     for i, (count, kernel) in enumerate(zip(planned.maps, planned.kernels, strict=True)):
         layer = scope.child(f"down{i + 1}.conv")
         x = nn.conv(layer, x, count, kernel, stride=2, padding=1, bias=True)
-        x = norms.instance_norm(x) if i else x
+        x = normalization.instance_norm(x) if i else x
         x = ops.leaky_relu(x, 0.2)
     x = ops.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))
     return nn.scores(scope, x, nn.conv, (4, 4), padding=1)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganbaru import files
-from ganbaru.records import Every
+from ganbaru.callbacks.log import Every
+from ganbaru.gan.step import Report as Numbers
 from ganbaru.report import facts, page
-from ganbaru.runs import Folder
-from ganbaru.step import Report as Numbers
-from ganbaru.training import Run
+from ganbaru.training.loop import Run
+from ganbaru.training.run_folder import Folder
 
 
 def write(folder: Folder) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganbaru import licences
+from ganbaru.data import licences
 from ganbaru.report.facts import Facts
 
 Rows = list[tuple[str, str]]

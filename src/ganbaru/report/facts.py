@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import __version__, checkpoint, files, milestones, nn, runs
+from ganbaru import __version__, files, nn
+from ganbaru.callbacks import periodic_evaluation
+from ganbaru.callbacks.log import Line, read_log
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
-from ganbaru.metrics import authenticity, passport
-from ganbaru.metrics.authenticity import Authenticity
+from ganbaru.metrics import memorization, passport
+from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
-from ganbaru.records import Line, read_log
-from ganbaru.runs import Folder
-from ganbaru.training import Run
-from ganbaru.training import about as about_data
+from ganbaru.training import checkpoint, run_folder
+from ganbaru.training.loop import Run
+from ganbaru.training.loop import about as about_data
+from ganbaru.training.run_folder import Folder
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,20 @@ def read(folder: Folder) -> Facts:
         data=found["data"],
         made=found["made"],
         log=read_log(folder),
-        floors=milestones.floors(folder),
+        floors=periodic_evaluation.floors(folder),
         grids=sorted(folder.samples.glob("[0-9]*.png")),
         scores=passport.stored(folder.path),
-        authenticity=authenticity.stored(folder.path),
+        authenticity=memorization.stored(folder.path),
     )
 
 
 def _about(folder: Folder) -> dict[str, Any]:
     """Return what `note` wrote; a run of before has it in its checkpoints, without the machine."""
     if not folder.about.exists():
-        return {"data": checkpoint.load(runs.find_checkpoint(folder.path))[1].data, "made": {}}
+        return {
+            "data": checkpoint.load(run_folder.find_checkpoint(folder.path))[1].data,
+            "made": {},
+        }
     try:
         found = json.loads(folder.about.read_text(encoding="utf-8"))
         return {"data": dict(found["data"]), "made": dict(found["made"])}

@@ -7,12 +7,12 @@ from importlib import resources
 
 import numpy as np
 
-from ganbaru import values
+from ganbaru import coerce
 from ganbaru.config import TOTALS, to_yaml
-from ganbaru.metrics.authenticity import SHEET
-from ganbaru.metrics.measures import MEASURES
+from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.memorization import SHEET
 from ganbaru.metrics.passport import Evaluation, Score
-from ganbaru.report import card, curves, repeating
+from ganbaru.report import card, curves, reproduction
 from ganbaru.report.facts import Facts
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.report.pictures import embedded
@@ -71,11 +71,11 @@ def _top(facts: Facts) -> Markup:
 
 def _repeat(facts: Facts) -> Markup:
     # Words stay whole: a line that ends in the hyphens of a flag is hard to read.
-    words = repeating.command(facts.config, facts.name).split(" ")
+    words = reproduction.command(facts.config, facts.name).split(" ")
     spans = [joined(tag("span", word), " ") for word in words]
     command = tag("pre", *spans, class_="command")
     notes = ["On the same machine and versions, the same bits come out."]
-    if repeating.by_clock(facts.config) and facts.log:
+    if reproduction.by_clock(facts.config) and facts.log:
         notes = [
             f"It ends by the clock, so on a faster machine it goes further. The same bits, on the "
             f"same machine and versions, come out with --steps {int(facts.log[-1]['step'])}."
@@ -89,7 +89,7 @@ def _repeat(facts: Facts) -> Markup:
         ("networks", f"{config.network}, width {config.width}"),
         *([("parameters", counts)] if counts else []),
         ("objective", f"{config.objective}, penalty {config.penalty}"),
-        ("learning", f"{config.optimiser}, rates {values.shown(config.rates)} (G D), batch "
+        ("learning", f"{config.optimiser}, rates {coerce.shown(config.rates)} (G D), batch "
                      f"{config.batch}"),
         ("until", " or ".join(totals)),
         ("seed", str(config.seed)),

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ganbaru.serve import shelf as shelves
-from ganbaru.serve.asked import Card, FilmAsked, Health, ImagesAsked, ImagesMade, Models, Problem
-from ganbaru.serve.posts import Post, Posts
-from ganbaru.serve.replies import PROBLEM, as_json
+from ganbaru.serve import catalog as shelves
+from ganbaru.serve.catalog import Entry
+from ganbaru.serve.responses import PROBLEM, as_json
+from ganbaru.serve.routes_post import Post, Posts
+from ganbaru.serve.schemas import Card, FilmAsked, Health, ImagesAsked, ImagesMade, Models, Problem
 from ganbaru.serve.service import Service
-from ganbaru.serve.shelf import Entry
 from ganbaru.serve.web import response
 
 _WHY = {

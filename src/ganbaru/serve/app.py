@@ -15,9 +15,9 @@ from starlette.responses import Response
 from ganbaru import __version__
 from ganbaru.errors import InputError
 from ganbaru.serve import api, pages, web
-from ganbaru.serve.gate import Gate, failed
-from ganbaru.serve.posts import Posts
-from ganbaru.serve.replies import OWN, ProblemError, Reply, refused
+from ganbaru.serve.middleware import Gate, failed
+from ganbaru.serve.responses import OWN, ProblemError, Reply, refused
+from ganbaru.serve.routes_post import Posts
 from ganbaru.serve.service import Service
 
 _ABOUT = """Images and films by trained generators. A seed is a picture: the same one here, by

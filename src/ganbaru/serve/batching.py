@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganbaru.media import Images
+from ganbaru.sampling.image_io import Images
 from ganbaru.serve.models import Latents, Model, Weights
-from ganbaru.serve.replies import ProblemError
+from ganbaru.serve.responses import ProblemError
 
 # Measured with 32 connections that ask for one 28x28 image each; a larger batch takes as long for
 # each image, and makes the others wait.

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from ganbaru.serve.shelf import Entry
+from ganbaru.serve.catalog import Entry
 
 Tell = Callable[[Entry], dict[str, Any]]
 EVERY, ALIVE = 0.5, 15.0  # seconds between looks, and between signs of life

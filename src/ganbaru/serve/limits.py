@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ganbaru.serve.replies import ProblemError
+from ganbaru.serve.responses import ProblemError
 
 
 @dataclass(frozen=True)

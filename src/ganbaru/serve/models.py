@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import engines, media, native
+from ganbaru import engines, native
 from ganbaru.engines.numpy.parallel import thread_count
 from ganbaru.engines.onnx import Tensor, batch
 from ganbaru.errors import InputError
-from ganbaru.export import about, graph, model_file, tracing
+from ganbaru.export import graph, metadata, onnx_file, tracing
 from ganbaru.native import Player
-from ganbaru.sample import Generator
+from ganbaru.sampling import image_io
+from ganbaru.sampling.generators import Generator
 
 Latents = NDArray[np.float32]
 Weights = NDArray[np.float32]  # of the classes (N, classes); (N, 0) for an unconditional model
@@ -39,9 +40,9 @@ class Model:
         """How many real images it had seen."""
         return self.player.header.images
 
-    def pictures(self, latents: Latents, weights: Weights) -> media.Images:
+    def pictures(self, latents: Latents, weights: Weights) -> image_io.Images:
         """Return byte images (N, H, W, C)."""
-        return media.to_bytes(self.draw(latents, weights))
+        return image_io.to_bytes(self.draw(latents, weights))
 
     def weights(self, labels: NDArray[np.int64] | None, count: int) -> Weights:
         """Return labels (N,) as weights of the classes (N, classes)."""
@@ -55,7 +56,7 @@ class Model:
 
     def card(self) -> dict[str, Any]:
         """Return what a user needs to know of it, as exported files say it."""
-        facts = about.facts(self.player)
+        facts = metadata.facts(self.player)
         private = {"data"} if Path(str(facts["data"])).name != facts["data"] else set()
         return {key: x for key, x in facts.items() if key not in private} | {
             "engine": self.computes
@@ -126,6 +127,4 @@ def _traced(player: Player) -> bytes:
         sides = (latents.shape[0], len(player.classes))
         inputs.append(Tensor("Input", (), {}, sides, name="labels"))
     result = tracing.traced(player, *inputs)
-    return graph.encoded(
-        inputs, result, "images", "float32", model_file.metadata(player, "float32")
-    )
+    return graph.encoded(inputs, result, "images", "float32", onnx_file.metadata(player, "float32"))

@@ -7,9 +7,9 @@ from importlib import resources
 from typing import Any
 
 from ganbaru.report.markup import Markup, joined, tag
-from ganbaru.serve import told
-from ganbaru.serve.shelf import Entry, Shelf
-from ganbaru.serve.words import Words
+from ganbaru.serve import view_model
+from ganbaru.serve.catalog import Entry, Shelf
+from ganbaru.serve.translations import Words
 
 EMPTY = Markup()
 
@@ -69,7 +69,7 @@ def start(shelf: Shelf, base: str, words: Words) -> str:
 def _card(entry: Entry, words: Words) -> Markup:
     if entry.watch is None:
         return _model_card(entry, words)
-    seen = told.brief(entry.watch.seen(), words)
+    seen = view_model.brief(entry.watch.seen(), words)
     place = f"/runs/{entry.name}"
     return tag(
         "article",
@@ -154,7 +154,7 @@ def _usage(shelf: Shelf, base: str, words: Words) -> Markup:
 
 def run(entry: Entry, shelf: Shelf, words: Words) -> str:
     """Return the page of a run."""
-    seen = told.full(entry.watched().seen(), words)
+    seen = view_model.full(entry.watched().seen(), words)
     others = [
         tag("a", name, href=f"/runs/{name}", aria_current="page" if name == entry.name else "false")
         for name, other in shelf.items()

@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ganbaru.serve.limits import Limits
-from ganbaru.serve.replies import HEADERS, ProblemError
+from ganbaru.serve.responses import HEADERS, ProblemError
 
 
 class Joined:

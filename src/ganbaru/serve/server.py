@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from ganbaru import interrupt
 from ganbaru.errors import InputError
 from ganbaru.serve import app, protocol
-from ganbaru.serve.gate import Gate
-from ganbaru.serve.replies import HEADERS
+from ganbaru.serve.middleware import Gate
+from ganbaru.serve.responses import HEADERS
 from ganbaru.serve.service import Service
+from ganbaru.training import signals
 
 
 def serve(service: Service, host: str, port: int, key: str) -> int:
@@ -26,7 +26,7 @@ def serve(service: Service, host: str, port: int, key: str) -> int:
     listening = listen(host, port)
     print(opening(service, listening, host, key), flush=True)
     loopback = is_loopback(listening)
-    with interrupt.watched() as interrupted:
+    with signals.watched() as interrupted:
         server = Server(service, app.application(service, key, loopback), interrupted)
         server.run([listening])
     print("Stopped: all that was accepted has been answered.")

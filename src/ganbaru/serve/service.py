@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from ganbaru.errors import InputError
 from ganbaru.serve.batching import Batcher
-from ganbaru.serve.films import FilmMaker
+from ganbaru.serve.catalog import Entry, Shelf
+from ganbaru.serve.film_service import FilmMaker
+from ganbaru.serve.image_service import Maker
 from ganbaru.serve.limits import Admission, Limits
-from ganbaru.serve.making import Maker
 from ganbaru.serve.models import Model
-from ganbaru.serve.replies import ProblemError, Reply
-from ganbaru.serve.shelf import Entry, Shelf
+from ganbaru.serve.responses import ProblemError, Reply
 
 REFRESH = 3.0  # seconds between looks for newer checkpoints
 Make = Callable[[Entry, Model], Awaitable[Reply]]

@@ -10,16 +10,17 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from ganbaru import grids, media
+from ganbaru.callbacks import grid_layout
 from ganbaru.errors import InputError
-from ganbaru.serve import events, pages, told
-from ganbaru.serve import shelf as shelves
-from ganbaru.serve.asked import ImagesAsked
+from ganbaru.sampling import image_io
+from ganbaru.serve import catalog as shelves
+from ganbaru.serve import events, pages, view_model
+from ganbaru.serve.catalog import Entry
 from ganbaru.serve.models import Model
-from ganbaru.serve.replies import OWN, WHOLE, ProblemError, Reply
+from ganbaru.serve.responses import OWN, WHOLE, ProblemError, Reply
+from ganbaru.serve.schemas import ImagesAsked
 from ganbaru.serve.service import Service
-from ganbaru.serve.shelf import Entry
-from ganbaru.serve.words import Words, preferred
+from ganbaru.serve.translations import Words, preferred
 
 HTML = "text/html; charset=utf-8"
 
@@ -105,8 +106,8 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
     @router.get("/models/{name}/sample.png")
     async def sample(name: str) -> Response:
         async def make(entry: Entry, model: Model) -> Reply:
-            columns = media.columns(len(model.generator.classes))
-            count = min(grids.ROWS * columns, service.limits.images)
+            columns = image_io.columns(len(model.generator.classes))
+            count = min(grid_layout.ROWS * columns, service.limits.images)
             asked = ImagesAsked.model_validate(
                 {"count": count, "format": "grid", "columns": columns}
             )
@@ -147,10 +148,12 @@ def _add_events(router: APIRouter, service: Service) -> None:
     @router.get("/events")
     async def everything(request: Request) -> Response:
         words = language(request)
-        return follow(dict(service.shelf), lambda entry: told.brief(entry.watched().seen(), words))
+        return follow(
+            dict(service.shelf), lambda entry: view_model.brief(entry.watched().seen(), words)
+        )
 
     @router.get("/runs/{name}/events")
     async def one(name: str, request: Request) -> Response:
         entry, words = shelves.find(service.shelf, name), language(request)
         entry.watched()
-        return follow({name: entry}, lambda entry: told.full(entry.watched().seen(), words))
+        return follow({name: entry}, lambda entry: view_model.full(entry.watched().seen(), words))

@@ -7,33 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from .autodiff import array_module, grad, stop_gradient, value_and_grad, value_of
 from .conv import conv2d, conv_transpose2d
+from .elementwise import exp, leaky_relu, log, matmul, maximum, sigmoid, softplus, sqrt, tanh, where
 from .fused import adam, batch_norm, largest, move_towards, normalise
 from .parallel import ONE_BLAS_THREAD, thread_count
-from .rules import (
-    exp,
-    leaky_relu,
-    log,
-    matmul,
-    maximum,
-    sigmoid,
-    softplus,
-    sqrt,
-    tanh,
-    where,
-)
-from .shapes import (
-    broadcast_to,
-    concat,
-    mean,
-    one_hot,
-    pad,
-    reshape,
-    sum,
-    take,
-    transpose,
-)
-from .tape import array_module, grad, stop_gradient, value_and_grad, value_of
+from .shape_ops import broadcast_to, concat, mean, one_hot, pad, reshape, sum, take, transpose
 
 __all__ = [
     "array_module", "broadcast_to", "concat", "conv2d", "conv_transpose2d", "exp", "grad",

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import parallel
-from .shapes import product, run
-from .tape import Array, array_module, primitive, rules
+from .autodiff import Array, array_module, primitive, rules
+from .shape_ops import product, run
 
 AddUp = Callable[[Array], Array]  # scores (N, OH, OW, O) to images (N, H, W, C)
 

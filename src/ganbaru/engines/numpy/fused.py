@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .autodiff import Array, Tensor, array_module, joint_rule, primitive, rules, value_of
 from .conv import channels_last
-from .rules import power, sqrt
-from .shapes import mean, reshape, run, sum, whole_or_blocks
-from .tape import Array, Tensor, array_module, joint_rule, primitive, rules, value_of
+from .elementwise import power, sqrt
+from .shape_ops import mean, reshape, run, sum, whole_or_blocks
 
 
 def _rows(x: Array) -> Array:
@@ -192,7 +192,7 @@ rules(
 
 
 def normalise(x: Any, average: Any, variance: Any, weight: Any, bias: Any, epsilon: float) -> Any:
-    """Normalise each channel by statistics that are given; see `ganbaru.norms.batch_norm`."""
+    """Normalise each channel by given statistics; see `ganbaru.nn.normalization.batch_norm`."""
     return _standardise(x, average, weight / sqrt(variance + epsilon), bias)
 
 
@@ -205,7 +205,7 @@ def adam(
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[dict, dict, dict]:
-    """Make one Adam update in place; see `ganbaru.optim.adam` for the rule."""
+    """Make one Adam update in place; see `ganbaru.gan.optimizers.adam` for the rule."""
     first, second = betas
     _, rate, *corrections = pace
     step, root = rate / corrections[0], corrections[1] ** 0.5

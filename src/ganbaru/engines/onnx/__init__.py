@@ -24,7 +24,7 @@ from .layers import (
     upsample,
     where,
 )
-from .shapes import (
+from .shape_ops import (
     broadcast_to,
     concat,
     largest_divisor,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .shapes import take
+from .shape_ops import take
 from .tensor import Tensor, broadcast, constant, lifted, vocabulary
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
 
-from . import recording
-from .fast import PRECISIONS as PRECISIONS
-from .fast import compile_step as compile_step
-from .fast import hold as hold
-from .fast import on_cuda
+from . import cuda_graph
 from .fused import FUSED as FUSED
-from .products import conv2d as conv2d
-from .products import conv_transpose2d as conv_transpose2d
-from .products import matmul as matmul
-from .products import single
+from .linear_ops import conv2d as conv2d
+from .linear_ops import conv_transpose2d as conv_transpose2d
+from .linear_ops import matmul as matmul
+from .linear_ops import single
+from .training_mode import PRECISIONS as PRECISIONS
+from .training_mode import compile_step as compile_step
+from .training_mode import hold as hold
+from .training_mode import on_cuda
 
 Tensor = torch.Tensor
 _depth: ContextVar[int] = ContextVar("depth", default=0)
@@ -46,7 +46,7 @@ def prepare(device: str) -> None:
             f"PyTorch says: {reason}. Allowed here: {', '.join(_devices())}"
         ) from error
     if on_cuda(device):
-        recording.exactly()
+        cuda_graph.exactly()
 
 
 def _devices() -> list[str]:

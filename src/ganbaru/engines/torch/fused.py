@@ -19,7 +19,7 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple:
-    """Normalise by the batch in one kernel; see `ganbaru.norms.batch_norm` for the rule."""
+    """Normalise by the batch in one kernel; see `ganbaru.nn.normalization.batch_norm`."""
     average, variance = running_mean.clone(), running_var.clone()
     y = F.batch_norm(x, average, variance, weight, bias, True, momentum, epsilon)
     return y, average, variance
@@ -39,7 +39,7 @@ def adam(
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[dict, dict, dict]:
-    """Make one Adam update in place, in one kernel; see `ganbaru.optim.adam` for the rule.
+    """Make one Adam update in place, in one kernel; see `ganbaru.gan.optimizers.adam` for the rule.
 
     The pace is numbers, or tensors of a recorded step: its inputs.
     """

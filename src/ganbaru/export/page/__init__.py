@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ganbaru import files
 from ganbaru.errors import InputError
-from ganbaru.export.page import assembling, directions, packing, plan
+from ganbaru.export.page import directions, html, packing, plan
 from ganbaru.export.weights import size
 from ganbaru.native import Player
 
@@ -21,7 +21,7 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     """Write a generator as a page; returns lines that tell of it."""
     page = text(player, precision)
     files.write_text(path, page)
-    code = assembling.code_bytes()
+    code = html.code_bytes()
     return [
         f"{path}: {size(path)}, of which code {code / 1e3:,.0f} kB; weights in "
         f"{packing.PACKINGS[precision].bits} bits",
@@ -46,7 +46,7 @@ def text(player: Player, precision: str = "float16") -> str:
     result = plan.traced(player)
     nodes = plan.plan(result, packer)
     found = directions.main(result, *player.shape)
-    return assembling.page(player, nodes, bytes(packer.content), packer.bits, found)
+    return html.page(player, nodes, bytes(packer.content), packer.bits, found)
 
 
 def _check_size(player: Player, bits: int) -> None:

@@ -1,0 +1,63 @@
+"""The history picture: rows are milestones, columns are latents that stay the same."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ganbaru import files
+from ganbaru.callbacks import grid_layout
+from ganbaru.gan.step import Report
+from ganbaru.sampling import image_io
+from ganbaru.training.loop import Run
+
+ROWS, COLUMNS = 12, 16  # at most
+SIDE = 48  # pixels that an image has at least
+PAPER, INK = 24, 220  # as dark as the gaps of a grid
+
+
+class History:
+    """Draws the history picture at the end, of the first rows of the sample grids."""
+
+    def start(self, run: Run) -> None:
+        """Nothing to begin."""
+
+    def step(self, run: Run, report: Report) -> None:
+        """Nothing to do."""
+
+    def end(self, run: Run) -> None:
+        """Draw it."""
+        sheet = picture(run)
+        with files.replacing(run.folder.history) as temporary:
+            sheet.save(temporary, format="PNG")
+
+
+def picture(run: Run) -> Image.Image:
+    """Draw the images of at most 12 milestones, the first and the last among them."""
+    paths = grid_layout.found(run)
+    chosen = np.linspace(0, len(paths) - 1, min(ROWS, len(paths))).round().astype(int)
+    columns = min(COLUMNS, grid_layout.columns(run))
+    images = np.concatenate([grid_layout.cut(run, paths[i])[:columns] for i in chosen])
+    times = math.ceil(SIDE / max(images.shape[1:3]))
+    sheet = image_io.picture(
+        image_io.grid(images.repeat(times, 1).repeat(times, 2), columns, grid_layout.GAP)
+    )
+    return _labelled(sheet, [f"{int(paths[i].stem):,}" for i in chosen])
+
+
+def _labelled(sheet: Image.Image, texts: list[str]) -> Image.Image:
+    """Put a text to the left of each row."""
+    font = ImageFont.load_default()
+    boxes = [font.getbbox(text) for text in texts]
+    margin = math.ceil(max(right for _, _, right, _ in boxes)) + 12
+    paper = Image.new("L", (margin + sheet.width, sheet.height), PAPER).convert(sheet.mode)
+    paper.paste(sheet, (margin, 0))
+    pen, row = ImageDraw.Draw(paper), (sheet.height - grid_layout.GAP) / len(texts)
+    ink = INK if sheet.mode == "L" else (INK,) * 3
+    for i, (text, (_, top, right, bottom)) in enumerate(zip(texts, boxes, strict=True)):
+        middle = grid_layout.GAP / 2 + (i + 0.5) * row
+        place = (round(margin - 6 - right), round(middle - (top + bottom) / 2))
+        pen.text(place, text, fill=ink, font=font)
+    return paper

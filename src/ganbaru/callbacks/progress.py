@@ -1,0 +1,99 @@
+"""What `ganbaru train` shows while it runs: a live bar on a terminal, else a few plain lines."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from ganbaru.callbacks.log import Line
+    from ganbaru.gan.step import Report
+    from ganbaru.training.loop import Run
+
+
+class Display:
+    """Shows a live bar on a terminal; elsewhere a plain line at each twentieth of the run.
+
+    So that the log of a long run shows life, a plain line also comes with the first line of the
+    log and after ten minutes without one.
+    """
+
+    PARTS, MOST_SECONDS = 20, 600
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.bar: Any = None
+
+    def start(self, run: Run) -> None:
+        """Show the bar, if there is a terminal."""
+        self.first = self.now = (run.share, run.seconds)
+        self.shown: tuple[int, float] = (-1, -math.inf)
+        if self.stream.isatty():
+            self.bar = _bar(self.stream)
+            self.task = self.bar.add_task("", total=1.0, images="starting", left="", numbers="")
+            self.bar.start()
+
+    def step(self, run: Run, report: Report) -> None:
+        """Move the bar."""
+        self.now = (run.share, run.seconds)
+        if self.bar:
+            how = {"images": f"{run.images:,} images", "left": f"{_clock(self._left())} left"}
+            self.bar.update(self.task, completed=run.share, **how)
+
+    def end(self, run: Run) -> None:
+        """Take the bar away."""
+        self.close()
+        if not run.finished:
+            self._say("Stopping and saving; press Ctrl-C again to end at once.")
+
+    def close(self) -> None:
+        """Give the terminal back, also after a failure."""
+        if self.bar:
+            self.bar.stop()
+            self.bar = None
+
+    def line(self, line: Line) -> None:
+        """Show a line of the log."""
+        numbers = (
+            f"{line['images_per_second']:.0f}/s  D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
+            f"real {line['real_score']:+.2f}  fake {line['fake_score']:+.2f}"
+        )
+        numbers += f"  Fréchet {line['frechet']:.3g}" if "frechet" in line else ""
+        part, seconds = int(self.PARTS * self.now[0]), line["seconds"]
+        if self.bar:
+            self.bar.update(self.task, numbers=numbers)
+        elif part > self.shown[0] or seconds - self.shown[1] >= self.MOST_SECONDS:
+            self.shown = (part, seconds)
+            done = f"{line['images']:,} images  {_clock(seconds)}  {_clock(self._left())} left"
+            self._say(f"{done}  {numbers}")
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # training outlives whoever read its lines
+            print(text, file=self.stream, flush=True)
+
+    def _left(self) -> float:
+        """Estimate the seconds to go, by the pace of this session."""
+        share, seconds = self.now
+        pace = (seconds - self.first[1]) / max(1e-9, share - self.first[0])
+        return pace * (1 - min(1.0, share))
+
+
+def _bar(stream: TextIO) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.table import Column
+
+    texts = ("{task.fields[images]}", "{task.fields[left]}", "{task.fields[numbers]}")
+    columns = [TextColumn(text, table_column=Column(no_wrap=True)) for text in texts]
+    return Progress(
+        BarColumn(bar_width=10), TaskProgressColumn(), *columns,
+        console=Console(file=stream), transient=True,
+    )  # fmt: skip
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

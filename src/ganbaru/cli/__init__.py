@@ -1,0 +1,1 @@
+"""The command line: the main parser, shared options, and one module for each command."""

@@ -1,0 +1,186 @@
+"""What is checked: networks with the weights of a checkpoint, what they play, on which pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ganbaru
+from ganbaru import registry
+from ganbaru.config import Config, from_fields, from_preset
+from ganbaru.conformance.functions import random
+from ganbaru.errors import InputError
+from ganbaru.gan import layer_table, models
+from ganbaru.gan.models import Shape
+from ganbaru.gan.objectives import OBJECTIVES
+from ganbaru.gan.penalties import PENALTIES
+from ganbaru.nn import Network
+from ganbaru.nn.conditioning import CONDITIONINGS
+from ganbaru.training import checkpoint, run_folder
+from ganbaru.training.checkpoint import Groups
+
+PLAYERS = ("generator", "discriminator")
+BATCH = 8
+# Small, for speed, and higher than wide, so that exchanged axes show.
+SHAPE: Shape = (20, 16, 3)
+CLASSES = 3
+SMALL: dict[str, Any] = {"width": 4, "latent": 6, "batch": BATCH, "lr": 5e-4}
+# A preset's own sizes are kept but for these: an operation is right or wrong at any width.
+MOST = {"width": 8, "latent": 16, "batch": BATCH}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Two networks, their weights as a checkpoint holds them, and the game of their configuration.
+
+    `shape` is that of an image, `groups` holds both players' parameters and buffers.
+    """
+
+    name: str
+    config: Config
+    shape: Shape
+    classes: int
+    groups: Groups
+
+    def networks(self) -> Iterator[tuple[str, Network, dict[str, np.ndarray]]]:
+        """Yield each player, its network, and what it is given: "input" and perhaps "labels"."""
+        shapes = models.input_shapes(self.config, self.shape, self.classes, BATCH)
+        networks = models.networks(self.config, self.shape, self.classes)
+        for player, network, (shape, *labels) in zip(PLAYERS, networks, shapes, strict=True):
+            given = {"input": random(tuple(shape), f"input of {player}")}
+            if labels:
+                given["labels"] = np.arange(BATCH) % self.classes
+            yield player, network, given
+
+
+def _perturbed(groups: dict[str, dict[str, Any]]) -> Groups:
+    """Move every number a little: what starts as zero, or closed, hides what lies behind it."""
+    return {
+        group: {
+            name: (array + 0.02 * random(array.shape, name)).astype(np.float32)
+            for name, array in arrays.items()
+        }
+        for group, arrays in groups.items()
+    }
+
+
+def fresh(name: str, config: Config, shape: Shape, classes: int) -> Subject:
+    """Make new weights, write them to a checkpoint, and read them as any run does."""
+    # With He's start scores and slopes are near 1 at any width; with DCGAN's they would be tiny.
+    config = dataclasses.replace(config, initialisation="he")
+    groups = _perturbed(models.first_parameters(config, shape, classes))
+    header = checkpoint.Header(
+        version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
+        seconds=0.0, reports=[],
+        data={"shape": list(shape), "classes": [str(i) for i in range(classes)]},
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "fresh.safetensors"
+        checkpoint.save(path, groups, header)
+        return from_checkpoint(path, name)
+
+
+def from_checkpoint(path: Path, name: str) -> Subject:
+    """Read the networks of a checkpoint; raises InputError where it does not fit them."""
+    groups, header = checkpoint.load(path)
+    config, (height, width, channels) = from_fields(header.config), header.data["shape"]
+    classes = len(models.class_names(config, header.data["classes"]))
+    expected = models.first_parameters(config, (height, width, channels), classes)
+    checkpoint.check_fits(path, groups, expected)
+    # A network without batch norm may have no buffers, and the file then says nothing of them.
+    kept = {group: groups.get(group, {}) for group in expected}
+    return Subject(name, config, (height, width, channels), classes, kept)
+
+
+# --- plans ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is checked: whose networks, which objectives and penalties, and which games.
+
+    `penalties` are pairs of one, named as in a configuration, and the networks whose discriminator
+    it is put on.
+    """
+
+    networks: list[Subject]
+    objectives: list[str]
+    penalties: list[tuple[str, Subject]]
+    games: list[Subject]
+
+
+def registered() -> Plan:
+    """Plan for everything registered, at small sizes, each at least once in every section.
+
+    What is independent is put together in turn, not in all combinations, which would be hundreds:
+    an engine that compiles takes seconds for each.
+    """
+    names = registry.names("networks")
+    plain = [_small(name, network=name) for name in names]
+    labelled = [_conditioned(name, i) for i, name in enumerate(names)]
+    wrapped = _small("dcgan, spectral norm and deviation", network="dcgan",
+                     spectral_norm="both", minibatch_deviation=True)  # fmt: skip
+    judged = [*zip(itertools.cycle(PENALTIES), plain, strict=False),
+              *((name, plain[0]) for name in PENALTIES)]  # fmt: skip
+    return Plan([*plain, *labelled, wrapped], list(OBJECTIVES), judged, list(_games()))
+
+
+def _small(name: str, **options: Any) -> Subject:
+    config = Config(**{**SMALL, **options})
+    return fresh(name, config, SHAPE, 0 if config.conditioning == "none" else CLASSES)
+
+
+def _conditioned(network: str, turn: int) -> Subject:
+    """Return a network with a conditioning that it can have, another one each turn."""
+    ways = list(CONDITIONINGS)
+    for way in (*ways[turn % len(ways) :], *ways):
+        try:
+            return _small(f"{network}, {way}", network=network, conditioning=way)
+        except InputError:  # no single logit to add a product to, or no norms to give labels to
+            continue
+    raise InputError(f"The network {network} takes no labels in any way there is.")
+
+
+def _games() -> Iterator[Subject]:
+    """Yield games until every network, objective, penalty and conditioning has been played."""
+    for logits in sorted({found.logits for found in OBJECTIVES.values()}):
+        networks = [name for name in registry.names("networks") if models.logits(name) == logits]
+        objectives = [name for name, found in OBJECTIVES.items() if found.logits == logits]
+        for turn in range(max(len(networks), len(objectives))):
+            network = networks[turn % len(networks)]
+            options = {
+                "network": network,
+                "objective": objectives[turn % len(objectives)],
+                "penalty": ["none", *PENALTIES][turn % (1 + len(PENALTIES))],
+                "conditioning": _conditioned(network, turn).config.conditioning,
+            }
+            yield _small(", ".join(options.values()), **options)
+    yield _small("clipping, RMSprop, 2 D updates", objective="wgan", clip=0.05,
+                 optimiser="rmsprop", d_steps=2)  # fmt: skip
+    yield _small("the same fakes, G first", share="fakes", order="g-first")
+
+
+def of_preset(name: str) -> Plan:
+    """Plan for a preset: its networks at its own image size, its objective and its penalties."""
+    config = from_preset(name)
+    shape, classes = layer_table.assumed(config)
+    less = {field: min(most, getattr(config, field)) for field, most in MOST.items()}
+    return _of(fresh(name, dataclasses.replace(config, **less), shape, classes))
+
+
+def of_run(name: str) -> Plan:
+    """Plan for a run: the networks and weights of its newest checkpoint, and its game."""
+    return _of(from_checkpoint(run_folder.find_checkpoint(name), str(name)))
+
+
+def _of(subject: Subject) -> Plan:
+    config = subject.config
+    specs = [] if config.penalty == "none" else config.penalty.split("+")
+    return Plan([subject], [config.objective], [(spec, subject) for spec in specs], [subject])

@@ -1,0 +1,161 @@
+"""Functions to evaluate on any engine: value, gradients and gradients of gradients, by name."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganbaru import ops
+from ganbaru.conformance.recording import Record
+from ganbaru.engines import Engine
+from ganbaru.nn import normalization
+from ganbaru.ops import Parameters, Tensor
+
+Arrays = dict[str, np.ndarray]  # quantities or arguments, by name
+# function(at, fixed) -> (result, what else it leaves behind, such as running statistics).
+Function = Callable[[Parameters, Parameters], tuple[Tensor, Parameters]]
+
+OUTPUT = "output"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A function, the arguments it is differentiated in, and those that stay fixed.
+
+    `shape` is that of its result; `orders` is how often it is differentiated. A `whole`
+    network is run operation by operation.
+    """
+
+    function: Function
+    at: Arrays
+    shape: tuple[int, ...]
+    fixed: Arrays = field(default_factory=dict)
+    orders: int = 2
+    whole: bool = False
+
+
+def random(shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Return normal numbers that depend on the shape and the name alone."""
+    return np.random.default_rng([zlib.crc32(name.encode()), *shape]).standard_normal(shape)
+
+
+def directions(problem: Problem) -> Arrays:
+    """Return what the result and the gradients are contracted with."""
+    shapes = {name: array.shape for name, array in problem.at.items()}
+    return {name: random(shape, f"along {name}") for name, shape in shapes.items()} | {
+        OUTPUT: random(problem.shape, "along the output")
+    }
+
+
+def to_engine(engine: Engine, arrays: Mapping[str, np.ndarray]) -> Parameters:
+    """Bring arrays to an engine."""
+    return {name: engine.from_numpy(array) for name, array in arrays.items()}
+
+
+def evaluate(engine: Engine, problem: Problem) -> Arrays:
+    """Return all quantities of a problem, computed by an engine.
+
+    An operation is compiled, which takes JAX 0.5 s and leaves nothing in its memory; a whole
+    network is not, which would take it 5 s: compiled networks are in the games.
+    """
+    given = (to_engine(engine, a) for a in (problem.at, problem.fixed, directions(problem)))
+    run = functools.partial(_quantities, problem.function, problem.orders)
+    found = (run if problem.whole else engine.compile(run))(*given)
+    return {name: engine.to_numpy(tensor) for name, tensor in found.items()}
+
+
+def _quantities(
+    function: Function, orders: int, at: Parameters, fixed: Parameters, along: Parameters
+) -> Parameters:
+    """Return output, gradients and second-order gradients, as many orders as are wanted.
+
+    The first order is computed by itself, not as a part of the second: engines have another,
+    faster way where nothing differentiates the gradient.
+    """
+    if not orders:
+        output, left = function(at, fixed)
+        return {OUTPUT: output, **left}
+    output, left, gradients = first_order(function, at, fixed, along[OUTPUT])
+    found = {OUTPUT: output, **left, **{f"{n} gradient": g for n, g in gradients.items()}}
+    if orders > 1:
+        seconds = second_order(function, at, fixed, along)
+        found |= {f"second-order {n} gradient": g for n, g in seconds.items()}
+    return found
+
+
+def first_order(
+    function: Function, at: Parameters, fixed: Parameters, along: Tensor
+) -> tuple[Tensor, Parameters, Parameters]:
+    """Return the output, what the function leaves, and the gradients of the output `along`."""
+
+    def scalar(given: Parameters) -> tuple[Tensor, Any]:
+        output, left = function(given, fixed)
+        return ops.sum(output * along), (output, left)
+
+    _, (output, left), gradients = ops.value_and_grad(scalar, at)
+    return output, left, gradients
+
+
+def contracted(
+    function: Function, at: Parameters, fixed: Parameters, along: Parameters
+) -> tuple[Tensor, None]:
+    """Return the gradients' product with `along`; `at` holds the output's direction too."""
+    arguments = {name: x for name, x in at.items() if name != OUTPUT}
+    _, _, gradients = first_order(function, arguments, fixed, at[OUTPUT])
+    products = (ops.sum(g * along[name]) for name, g in gradients.items())
+    return functools.reduce(operator.add, products), None
+
+
+def second_order(
+    function: Function, at: Parameters, fixed: Parameters, along: Parameters
+) -> Parameters:
+    """Return the gradients of `contracted`: in the arguments, and in the output's direction."""
+    everything = {**at, OUTPUT: along[OUTPUT]}
+    scalar = functools.partial(contracted, function, fixed=fixed, along=along)
+    return ops.value_and_grad(scalar, everything)[2]
+
+
+# --- recorded operations ----------------------------------------------------------------------
+
+
+def _batch_norm(*arguments: Any) -> Any:
+    return ops.fused("batch_norm", arguments[0], normalization.composed_batch_norm)(*arguments)
+
+
+def _concat(*tensors: Tensor, axis: int) -> Tensor:
+    return ops.concat(tensors, axis=axis)
+
+
+def _operation(name: str) -> Callable[..., Any]:
+    """Return what replays a recorded operation on tensors of any engine."""
+    special: dict[str, Any] = {"batch_norm": _batch_norm, "concat": _concat}
+    found: Any = special.get(name) or getattr(ops, name, None) or getattr(operator, name)
+    return found
+
+
+def replay(record: Record) -> Problem:
+    """Return a recorded operation as a problem of its own, with the inputs that it had."""
+    arguments = dict(zip(record.names, record.arguments, strict=False))
+    arrays = {name: x for name, x in arguments.items() if isinstance(x, np.ndarray)}
+    floats = {name: x for name, x in arrays.items() if x.dtype.kind == "f"}
+    # No engine differentiates through running statistics in training, and none need.
+    still = record.names[3:] if record.operation == "batch_norm" else ()
+    at = {name: x for name, x in floats.items() if name not in still}
+    numbers = record.arguments[len(record.names) :]  # momentum and epsilon
+    operation = _operation(record.operation)
+
+    def function(given: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
+        tensors = {**arguments, **fixed, **given}
+        result = operation(*tensors.values(), *numbers, **record.options)
+        if isinstance(result, tuple):
+            return result[0], dict(zip(still, result[1:], strict=True))
+        return result, {}
+
+    fixed = {name: x for name, x in arrays.items() if name not in at}
+    return Problem(function, at, record.shape, fixed, orders=2 if at and record.kind == "f" else 0)

@@ -1,0 +1,76 @@
+"""Every operation of the vocabulary, recorded on inputs that networks of small size do not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ganbaru import ops
+from ganbaru.conformance.functions import random
+from ganbaru.conformance.recording import Record, Recorded, Tape
+from ganbaru.nn import normalization
+
+IMAGES, KERNELS = (3, 6, 7, 9), (5, 6, 3, 4)
+
+
+def _positive(x: Any) -> Any:
+    return Recorded(0.5 + np.abs(x.value), x.tape)
+
+
+def _norm(x: Recorded) -> None:
+    """Normalise more numbers than the NumPy engine takes in one block (131,072)."""
+    channels = x.shape[1]
+    start = (np.ones(channels), np.zeros(channels), np.zeros(channels), np.ones(channels))
+    rule = ops.fused("batch_norm", x, normalization.composed_batch_norm)
+    rule(
+        x,
+        *(Recorded(each, x.tape) for each in start),
+        normalization.BATCH_NORM_MOMENTUM,
+        normalization.BATCH_NORM_EPSILON,
+    )
+
+
+# What is done with tensors of which shapes. Kernels of 64x48x4x4 take the NumPy engine's other way
+# to their gradient, a single channel its other gather, and a stride of 3 leaves pixels unread.
+EXAMPLES: list[tuple[Callable[..., object], tuple[tuple[int, ...], ...]]] = [
+    (lambda x: ops.exp(x), ((4, 5),)),
+    (lambda x: ops.log(_positive(x)), ((4, 5),)),
+    (lambda x: ops.sqrt(_positive(x)), ((4, 5),)),
+    (lambda x: ops.tanh(x), ((4, 5),)),
+    (lambda x: ops.sigmoid(x), ((4, 5),)),
+    (lambda x: ops.softplus(x), ((4, 5),)),
+    (lambda x: ops.leaky_relu(x, 0.2), ((4, 5),)),
+    (lambda x: ops.maximum(x, 0.0), ((4, 5),)),
+    (lambda x, y: ops.maximum(x, y), ((4, 5), (4, 5))),
+    (lambda x, y: ops.where(x > 0.0, x, y), ((4, 5), (4, 5))),
+    (lambda x, y: ops.matmul(x, y), ((4, 5), (5, 3))),
+    (lambda x: ops.take(x, Recorded(np.array([2, 0, 2, 3]), x.tape)), ((4, 5),)),
+    (lambda x: ops.pad(x, ((1, 0), (0, 2))), ((4, 5),)),
+    (lambda x, y: ops.concat([x, y], axis=1), ((4, 5), (4, 2))),
+    (lambda x: ops.sum(x), ((4, 5),)),
+    (lambda x: ops.mean(x, axis=1, keepdims=True), ((4, 5),)),
+    (lambda x: ops.broadcast_to(x, (4, 5)), ((4, 1),)),
+    (lambda x: ops.reshape(ops.transpose(x, (1, 0)), (2, 10)), ((4, 5),)),
+    (lambda x, y: x - y, ((4, 5), (1, 5))),
+    (lambda x, y: x / _positive(y), ((4, 5), (4, 1))),
+    (lambda x: 2.0 / _positive(x), ((4, 5),)),
+    (lambda x: (1.0 - x) ** 3, ((4, 5),)),
+    (lambda x: -x, ((4, 5),)),
+    (lambda x, w: ops.conv2d(x, w, stride=3, padding=2), (IMAGES, KERNELS)),
+    (lambda x, w: ops.conv2d(x, w, padding=1), ((2, 1, 6, 5), (8, 1, 3, 3))),
+    (lambda x, w: ops.conv2d(x, w, stride=2, padding=1), ((8, 48, 8, 8), (64, 48, 4, 4))),
+    (lambda x, w: ops.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1),
+     ((2, 5, 4, 3), (5, 6, 3, 4))),
+    (lambda x, w: ops.conv_transpose2d(x, w, stride=3), ((2, 8, 3, 2), (8, 1, 3, 3))),
+    (_norm, ((8, 20, 32, 32),)),
+]  # fmt: skip
+
+
+def records() -> Iterator[Record]:
+    """Yield the operations of all examples."""
+    for number, (example, shapes) in enumerate(EXAMPLES):
+        tape = Tape()
+        example(*(Recorded(random(shape, f"{number} {i}"), tape) for i, shape in enumerate(shapes)))
+        yield from tape.records

@@ -1,0 +1,74 @@
+"""Small games, played on any engine from one start with the same pictures and latents."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganbaru import ops, randomness
+from ganbaru.config import Config
+from ganbaru.data import Source
+from ganbaru.engines import Engine
+from ganbaru.gan import build, step
+from ganbaru.gan.batches import Draw
+from ganbaru.gan.models import Shape
+from ganbaru.gan.step import Game, State
+from ganbaru.training.checkpoint import Groups
+
+
+def pictures(count: int, shape: Shape, classes: int) -> Source:
+    """Make random pictures (H, W, C), labelled in turn."""
+    images = np.random.default_rng(count).integers(0, 256, (count, *shape), dtype=np.uint8)
+    names = tuple(f"class {i}" for i in range(classes))
+    return Source("random", images, np.arange(count) % max(1, classes), names, "")
+
+
+@functools.lru_cache(maxsize=4)  # some engines take seconds to compile a step
+def _play(engine: Engine, game: Game) -> Callable[..., Any]:
+    """Return a step as a run makes it: compiled, where the engine compiles."""
+    return engine.compile(functools.partial(step.play, game), consumes=True)
+
+
+@dataclass
+class Table:
+    """A game about to be played on an engine: its rules, its state and who draws the batches."""
+
+    engine: Engine
+    game: Game
+    state: State
+    draw: Draw
+
+    def step(self, number: int) -> dict[str, float]:
+        """Make step `number`, from 0; return its losses and mean scores."""
+        batches = self.draw.step(number)
+        paces = step.paces(self.game, number, len(batches.d))
+        self.state, report = _play(self.engine, self.game)(self.state, batches, paces)
+        return {name: float(self.engine.to_numpy(value)) for name, value in report.items()}
+
+    def arrays(self) -> Groups:
+        """Return the state in NumPy, copied: the next update may change it in place."""
+        return {
+            group: {name: ops.to_numpy(tensor).copy() for name, tensor in tensors.items()}
+            for group, tensors in self.state.items()
+        }
+
+
+def table(engine: Engine, config: Config, source: Source, classes: int, first: Groups) -> Table:
+    """Set up a game on an engine, from both players' first parameters and buffers."""
+    game = build.game(config, source.images.shape[1:], classes)
+    state = {
+        group: {name: engine.from_numpy(array) for name, array in arrays.items()}
+        for group, arrays in first.items()
+    }
+    draw = Draw(
+        source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
+        classes=classes, relativistic=game.relativistic, d_steps=config.d_steps,
+        replacement=config.batch > len(source.images), short=config.short_batch,
+        same=build.SHARES[config.share].latents,
+        latents=randomness.distribution(config.distribution),
+    )  # fmt: skip
+    return Table(engine, game, step.start(game, state), draw)

@@ -1,0 +1,90 @@
+"""Downloading a published file once, whole and checked, or saying plainly why not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganbaru.data.locate import downloads
+from ganbaru.data.source import Progress
+from ganbaru.errors import RunError
+
+if TYPE_CHECKING:
+    from requests import RequestException
+
+PIECE = 2**18  # pooch's own 1 KiB pieces would report progress 170,000 times for CIFAR-10
+PATIENCE = 30  # seconds without an answer
+
+
+def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
+    """Return the file of the set `name` at `url`, downloading it unless it is there already.
+
+    $GANBARU_MIRROR replaces the server: files are then expected at $GANBARU_MIRROR/NAME/FILE.
+    """
+    import pooch
+    from requests import RequestException
+
+    file = url.rpartition("/")[2]
+    if mirror := os.environ.get("GANBARU_MIRROR"):
+        url = f"{mirror.rstrip('/')}/{name}/{file}"
+    folder = downloads() / name
+    pooch.get_logger().setLevel("WARNING")
+    meter = _Meter(progress, f"downloading {file}")
+    downloader = pooch.HTTPDownloader(progressbar=meter, chunk_size=PIECE, timeout=PATIENCE)
+    try:
+        # Pooch downloads under another name and renames the file once its checksum is right.
+        return Path(pooch.retrieve(url, checksum, file, folder, downloader=downloader))
+    except RequestException as error:
+        raise _failure(name, url, folder, _network_reason(error)) from error
+    except ValueError as error:
+        why = "what arrived has a wrong checksum, so it was thrown away"
+        raise _failure(name, url, folder, why) from error
+    except OSError as error:
+        why = f"{folder} cannot be written ({error.strerror}); name another with $GANBARU_CACHE"
+        raise _failure(name, url, folder, why) from error
+
+
+class _Meter:
+    """Looks to pooch like a progress bar and passes on what it is told."""
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self.total = 0
+        self._done = 0
+        self._progress = progress
+        self._what = what
+
+    def update(self, size: int) -> None:
+        """Count bytes; pooch counts a whole piece even where the last is shorter."""
+        self._done = min(self._done + size, self.total)
+        self._progress(self._done, self.total, self._what)
+
+    def reset(self) -> None:
+        """Start over, as pooch does to mend its rounding at the end."""
+        self._done = 0
+
+    def close(self) -> None:
+        """Do nothing: the caller closes its own display."""
+
+
+def _network_reason(error: RequestException) -> str:
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    if isinstance(error, (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError)):
+        return "the connection was cut before the end"
+    if isinstance(error, exceptions.Timeout):
+        return f"the server did not answer within {PATIENCE} seconds"
+    if isinstance(error, exceptions.ConnectionError):
+        return "there is no connection to the server"
+    return str(error)
+
+
+def _failure(name: str, url: str, folder: Path, why: str) -> RunError:
+    file = url.rpartition("/")[2]
+    return RunError(
+        f"Cannot download {file} of {name} from {url}: {why}. Run the command again when that is "
+        f"mended, or put the file in {folder} by hand, or name the folder that has it with "
+        f"--data-dir."
+    )

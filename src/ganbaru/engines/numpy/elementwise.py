@@ -1,0 +1,218 @@
+"""Arithmetic and functions on arrays, and their gradient rules in differentiable operations."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from .autodiff import Array, Tensor, array_module, primitive, rules, value_of
+from .shape_ops import blockwise, product, sum_to, transpose
+
+# --- arithmetic -------------------------------------------------------------------------------
+
+
+@primitive
+def add(x: Array, y: Array) -> Array:
+    """Add."""
+    return x + y
+
+
+@primitive
+def subtract(x: Array, y: Array) -> Array:
+    """Subtract."""
+    return x - y
+
+
+@primitive
+def multiply(x: Array, y: Array) -> Array:
+    """Multiply."""
+    return x * y
+
+
+@primitive
+def divide(x: Array, y: Array) -> Array:
+    """Divide."""
+    return x / y
+
+
+@primitive
+def negative(x: Array) -> Array:
+    """Change the sign."""
+    return -x
+
+
+@primitive
+def power(x: Array, exponent: float = 1.0) -> Array:
+    """Raise to a constant power."""
+    return x**exponent
+
+
+def _to(g: Any, x: Any) -> Any:
+    return sum_to(g, x.shape)
+
+
+rules(add, lambda g, answer, x, y: _to(g, x), lambda g, answer, x, y: _to(g, y))
+rules(subtract, lambda g, answer, x, y: _to(g, x), lambda g, answer, x, y: _to(-g, y))
+rules(multiply, lambda g, answer, x, y: _to(g * y, x), lambda g, answer, x, y: _to(g * x, y))
+rules(
+    divide, lambda g, answer, x, y: _to(g / y, x), lambda g, answer, x, y: _to(-g * answer / y, y)
+)
+rules(negative, lambda g, answer, x: -g)
+rules(power, lambda g, answer, x, exponent: g * (exponent * power(x, exponent=exponent - 1)))
+
+
+@primitive
+def matmul(x: Array, y: Array) -> Array:
+    """Multiply matrices (N, K) and (K, M)."""
+    return product(x, y)
+
+
+rules(
+    matmul,
+    lambda g, answer, x, y: matmul(g, transpose(y, axes=(1, 0))),
+    lambda g, answer, x, y: matmul(transpose(x, axes=(1, 0)), g),
+)
+
+
+# --- functions --------------------------------------------------------------------------------
+
+
+@primitive
+def where(condition: Array, x: Array, y: Array) -> Array:
+    """Pick from `x` where `condition` holds, else from `y`."""
+    return array_module(condition).where(condition, x, y)
+
+
+def _masked(g: Any, condition: Any) -> Any:
+    return g * value_of(condition).astype(g.dtype)
+
+
+rules(
+    where,
+    None,
+    lambda g, answer, condition, x, y: _to(_masked(g, condition), x),
+    lambda g, answer, condition, x, y: _to(_masked(g, ~value_of(condition)), y),
+)
+
+
+@primitive
+def maximum(x: Array, y: Array) -> Array:
+    """Take the larger of two."""
+    return array_module(x).maximum(x, y)
+
+
+rules(
+    maximum,
+    lambda g, answer, x, y: _to(_masked(g, value_of(x) >= value_of(y)), x),
+    lambda g, answer, x, y: _to(_masked(g, value_of(x) < value_of(y)), y),
+)
+
+
+@primitive
+def exp(x: Array) -> Array:
+    """Raise e to the power `x`."""
+    return array_module(x).exp(x)
+
+
+@primitive
+def log(x: Array) -> Array:
+    """Take the natural logarithm."""
+    return array_module(x).log(x)
+
+
+@primitive
+def sqrt(x: Array) -> Array:
+    """Take the square root."""
+    return array_module(x).sqrt(x)
+
+
+@primitive
+def tanh(x: Array) -> Array:
+    """Take the hyperbolic tangent."""
+    xp = array_module(x)
+    return blockwise(lambda out, part: xp.tanh(part, out=out), xp.empty_like(x), x)
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), without overflow."""
+    return 0.5 * (1 + array_module(x).tanh(0.5 * x))
+
+
+@primitive
+def softplus(x: Array) -> Array:
+    """Return log(1 + exp(x)), without overflow."""
+    xp = array_module(x)
+    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+rules(exp, lambda g, answer, x: g * answer)
+rules(log, lambda g, answer, x: g / x)
+rules(sqrt, lambda g, answer, x: g * 0.5 / answer)
+rules(tanh, lambda g, answer, x: g * (1 - answer * answer))
+rules(sigmoid, lambda g, answer, x: g * answer * (1 - answer))
+rules(softplus, lambda g, answer, x: g * sigmoid(x))
+
+
+@primitive
+def leaky_relu(x: Array, slope: float = 0.0) -> Array:
+    """Return `x` where positive and ``slope * x`` elsewhere, 0 <= slope <= 1."""
+    xp = array_module(x)
+
+    def kernel(out: Array, part: Array) -> None:
+        xp.multiply(part, slope, out=out)
+        xp.maximum(part, out, out=out)
+
+    return blockwise(kernel, xp.empty_like(x), x)
+
+
+@primitive
+def _leaky_relu_back(g: Array, sign: Array, slope: float = 0.0) -> Array:
+    """Multiply `g` by 1 where `sign` is positive and by `slope` elsewhere."""
+    xp = array_module(g)
+
+    def kernel(out: Array, g: Array, sign: Array) -> None:
+        xp.greater(sign, 0, out=out, casting="unsafe")
+        out *= 1 - slope
+        out += slope
+        out *= g
+
+    return blockwise(kernel, xp.empty_like(sign), g, sign)
+
+
+# The answer has the sign of the input, so the input's memory can go.
+rules(leaky_relu, lambda g, answer, x, slope: _leaky_relu_back(g, value_of(answer), slope=slope))
+rules(_leaky_relu_back, lambda d, answer, g, sign, slope: _leaky_relu_back(d, sign, slope=slope))
+
+
+# --- operators --------------------------------------------------------------------------------
+
+
+def _swapped(operation: Any) -> Any:
+    return lambda x, y: operation(y, x)
+
+
+def _compared(operation: Any) -> Any:
+    return lambda x, y: operation(value_of(x), value_of(y))
+
+
+_OPERATORS = {
+    "__add__": add,
+    "__radd__": add,
+    "__sub__": subtract,
+    "__rsub__": _swapped(subtract),
+    "__mul__": multiply,
+    "__rmul__": multiply,
+    "__truediv__": divide,
+    "__rtruediv__": _swapped(divide),
+    "__matmul__": matmul,
+    "__rmatmul__": _swapped(matmul),
+    "__neg__": negative,
+    "__pow__": lambda x, exponent: power(x, exponent=exponent),
+    "__gt__": _compared(operator.gt),
+    "__lt__": _compared(operator.lt),
+    "__ge__": _compared(operator.ge),
+    "__le__": _compared(operator.le),
+}
+for _name, _operation in _OPERATORS.items():
+    setattr(Tensor, _name, _operation)

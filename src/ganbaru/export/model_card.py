@@ -1,0 +1,91 @@
+"""The card of a shared generator: README.md, with the fields at its top that hubs go by."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.passport import Evaluation
+from ganbaru.native import Player
+from ganbaru.report import card, facts
+from ganbaru.report.facts import Facts
+from ganbaru.training.run_folder import Folder
+
+_TOP = """---
+library_name: ganbaru
+pipeline_tag: unconditional-image-generation
+license: other
+tags:
+- gan
+- dcgan
+- image-generation
+---"""
+
+
+def text(player: Player, name: str, picture: str) -> str:
+    """Return the card, Markdown: a picture, how to use it, what it is, and its scores if known."""
+    found = _facts(player)
+    size = "x".join(map(str, found.data["shape"]))
+    rows = "\n".join(f"| {name} | {_cell(told)} |" for name, told in card.rows(found, size))
+    scores = "\n\n".join(map(_scores, found.scores[-1:]))
+    return f"""{_TOP}
+
+# {name}
+
+![images of the first seeds]({picture})
+
+```python
+import ganbaru
+
+generator = ganbaru.from_pretrained("{name}")  # a folder, or user/name on the hub
+images = generator.sample(16, seed=0)  # bytes (16, H, W, C)
+```
+
+The same on the command line: `ganbaru generate model.safetensors -n 64 -o images.png`.
+
+| | |
+|---|---|
+{rows}
+| training | {player.header.images:,} images shown, seed {player.config.seed} |
+
+{scores}""".rstrip()
+
+
+def _facts(player: Player) -> Facts:
+    """Return what is known of a player's run, and was measured at the very checkpoint."""
+    owner = Folder(player.path.resolve().parent.parent)
+    if not owner.config.exists():
+        return Facts(owner, player.config, player.header.data, {}, [], {}, [], [], None)
+    found = facts.read(owner)
+    copies = found.authenticity
+    here = player.path.stem
+    return dataclasses.replace(
+        found,
+        floors={},
+        scores=[one for one in found.scores if one.origin.get("checkpoint") == here],
+        authenticity=copies if copies and copies.origin.get("checkpoint") == here else None,
+    )
+
+
+def _scores(found: Evaluation) -> str:
+    """Return a table of scores, with what they depend on."""
+    rows = "\n".join(
+        f"| {MEASURES[name].title}, {MEASURES[name].better} is better | {score.value:.4g} | "
+        f"{score.low:.4g} to {score.high:.4g} | {score.floor:.4g} |"
+        for name, score in found.scores.items()
+        if name in MEASURES
+    )
+    return f"""## Scores
+
+| score | value | 95 % interval | real images |
+|---|---|---|---|
+{rows}
+
+{found.passport.fakes:,} images against {found.passport.reals:,} real ones of {found.passport.data}
+({_cell(found.passport.reference)}), scorer {_cell(found.passport.scorer)}
+{found.passport.scorer_hash[:12]}. Comparable only with scores of the same scorer and counts."""
+
+
+def _cell(told: str) -> str:
+    """Keep a text in its table's cell."""
+    return " ".join(told.split()).replace("|", "\\|")

@@ -1,0 +1,74 @@
+"""A network as an ONNX model, made by running it on the tracing engine: no framework is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ganbaru import files
+from ganbaru.engines.onnx import FLOAT, HALF, Tensor, batch
+from ganbaru.export import graph, tracing, verification
+from ganbaru.export import metadata as about
+from ganbaru.export.weights import size
+from ganbaru.native import Player
+
+KINDS = {"float32": FLOAT, "float16": HALF}
+
+
+class Traced(NamedTuple):
+    """A network as tensors: what it is given, and its result, which the model calls `made`."""
+
+    inputs: list[Tensor]
+    result: Tensor
+    made: str
+
+
+def write(path: Path, player: Player, precision: str) -> list[str]:
+    """Write a player as an ONNX model once it was checked; returns lines that tell of it.
+
+    Raises InputError where onnx is missing or the weights do not fit, and RunError where ONNX
+    Runtime, if it is there, computes something else than the NumPy engine.
+    """
+    graph.library()
+    traced = trace(player, precision)
+    content = graph.encoded(*traced, precision, metadata(player, precision))
+    said = verification.agreement(content, player, precision)
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return [
+        f"{path}: {size(path)}, ONNX opset {graph.OPSET}, {precision}", signature(traced), said,
+    ]  # fmt: skip
+
+
+def trace(player: Player, precision: str) -> Traced:
+    """Run a player on the tracing engine, any number of latents or images at once."""
+    draws = len(player.shape) == 1
+    first = batch("latents" if draws else "images", player.shape)
+    labels = Tensor("Input", (), {}, first.shape[:1], "int", name="labels")
+    given, number = [labels] if player.classes else [], KINDS[precision]
+    result = _cast(tracing.traced(player, _cast(first, number), *given), FLOAT, number)
+    return Traced([first, *given], result, "images" if draws else "scores")
+
+
+def _cast(x: Tensor, to: int, own: int = FLOAT) -> Tensor:
+    return x if to == own else Tensor("Cast", (x,), {"to": to}, x.shape)
+
+
+def metadata(player: Player, precision: str) -> dict[str, str]:
+    """Return what the model says of itself, lists as JSON."""
+    facts = {**about.facts(player), "precision": precision}
+    return {name: x if isinstance(x, str) else json.dumps(x) for name, x in facts.items()}
+
+
+def signature(traced: Traced) -> str:
+    """Describe a model's inputs and output."""
+    given = [
+        f"{x.name} {_sides(x)} {'int64' if x.kind == 'int' else 'float32'}" for x in traced.inputs
+    ]
+    ends = " in [-1, 1]" if len(traced.result.shape) == 4 else ""
+    return f"{', '.join(given)} -> {traced.made} {_sides(traced.result)} float32{ends}"
+
+
+def _sides(x: Tensor) -> str:
+    return f"({', '.join(['N', *map(str, x.shape[1:])])})"

@@ -1,0 +1,1 @@
+"""The GAN itself: objectives, penalties, optimizers, schedules, batches and the training step."""

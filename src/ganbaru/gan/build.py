@@ -1,0 +1,174 @@
+"""From a configuration to the game it names: what is played for, how players learn, who begins.
+
+Names with options are written ``name:key=value,key=value``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ganbaru import registry
+from ganbaru.config import Config
+from ganbaru.errors import InputError, pick
+from ganbaru.gan import models
+from ganbaru.gan.objectives import OBJECTIVES, Objective, margin
+from ganbaru.gan.optimizers import OPTIMISERS, Optimiser
+from ganbaru.gan.penalties import PENALTIES, Penalty
+from ganbaru.gan.schedules import SCHEDULES, Schedule
+from ganbaru.gan.step import ORDERS, Game
+from ganbaru.ops import Tensor
+
+
+def objective(spec: str) -> tuple[Objective, dict[str, float]]:
+    """Find the objective of ``name:key=value,...``, or a user's own by dotted path."""
+    name, options = registry.parse_options(spec)
+    if "." in name:
+        chosen = registry.user_object(name)
+        if not isinstance(chosen, Objective):
+            raise InputError(
+                f"{name} is no objective: decorate its class with @ganbaru.objective()."
+            )
+    else:
+        chosen = pick("objective", name, OBJECTIVES)
+    for loss in (chosen.d, chosen.g):
+        registry.check_options("objective", name, loss, options)
+    return chosen, options
+
+
+def penalties(spec: str) -> Sequence[Penalty]:
+    """Find the penalties of ``name:gamma=value+name+...``; "none" is none."""
+    if spec == "none":
+        return ()
+    chosen = []
+    for part in spec.split("+"):
+        name, options = registry.parse_options(part)
+        if "." in name:
+            function: Any = registry.user_object(name)
+        else:
+            function = pick("penalty", name, PENALTIES, "none")
+        registry.check_options("penalty", name, function, options)
+        chosen.append(functools.partial(function, **options))
+    return tuple(chosen)
+
+
+def game(config: Config, shape: models.Shape, classes: int) -> Game:
+    """Build what a run plays."""
+    generator, discriminator = models.networks(config, shape, classes)
+    chosen, options = objective(config.objective)
+    _check_logits(config, chosen)
+    _check_share(config)
+    g_rate, d_rate = config.rates
+    return Game(
+        generator=generator,
+        discriminator=discriminator,
+        d_loss=functools.partial(chosen.d, **options),
+        g_loss=functools.partial(chosen.g, **options),
+        relativistic=chosen.relativistic,
+        penalties=penalties(config.penalty),
+        d_optimiser=optimiser(config.optimiser, d_rate, config.betas),
+        g_optimiser=optimiser(config.optimiser, g_rate, config.betas),
+        ema=config.ema,
+        clip=config.clip,
+        margin=MARGINS[chosen.logits],
+        order=pick("--order", config.order, ORDERS),
+        same_fakes=SHARES[config.share].fakes,
+    )
+
+
+# What says for real, by how many logits D gives for an image.
+MARGINS: dict[int, Callable[[Tensor], Tensor]] = {1: lambda scores: scores, 2: margin}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What both players' updates of a step have in common."""
+
+    latents: bool
+    fakes: bool
+
+
+SHARES = {
+    "nothing": Share(latents=False, fakes=False),
+    "latents": Share(latents=True, fakes=False),
+    "fakes": Share(latents=True, fakes=True),
+}
+
+
+def _check_share(config: Config) -> None:
+    """Raise InputError if the players are to share a batch that is not one."""
+    pick("choice of --share", config.share, SHARES)
+    if SHARES[config.share].latents and config.d_steps > 1:
+        raise InputError(
+            f"--share {config.share} gives both players the same batch, but with --d-steps "
+            f"{config.d_steps} each of D's updates has one of its own. Take --d-steps 1, or "
+            f"--share nothing."
+        )
+
+
+def _check_logits(config: Config, chosen: Objective) -> None:
+    """Raise InputError unless D gives as many logits as the objective takes."""
+    given = models.logits(config.network)
+    if given != chosen.logits:
+        fitting = [each.name for each in OBJECTIVES.values() if each.logits == given]
+        raise InputError(
+            f"The network {config.network} gives {given} logit{'s' * (given > 1)} for an image and "
+            f"the objective {chosen.name} takes {chosen.logits}. With this network take "
+            f"--objective {' or '.join(fitting)}."
+        )
+
+
+def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimiser:
+    """Build the optimiser of ``name:epsilon=value``."""
+    name, options = registry.parse_options(spec)
+    rule = pick("optimiser", name, OPTIMISERS)
+    registry.check_options("optimiser", name, rule, options)
+    return rule(rate, betas, **options)
+
+
+def schedule(spec: str) -> Callable[[int], float]:
+    """Find the schedule of ``name:start=images,end=images``, as a function of images."""
+    rule, options = _schedule(spec)
+    return functools.partial(rule, **options)
+
+
+def ending(spec: str, images: float | None) -> str:
+    """Write into a schedule that falls where it ends, if it does not say: after `images`.
+
+    So a run that later goes on to a larger total falls as it was first told to.
+    """
+    rule, options = _schedule(spec)
+    if "end" not in inspect.signature(rule).parameters:
+        return spec
+    _check_fall(spec, options, options.get("end", images))
+    if "end" in options:
+        return spec
+    if images is None:
+        raise InputError(
+            f"The schedule {spec} falls to the end of the run, which a clock does not tell in "
+            f"images. Give {spec}{',' if options else ':'}end=100000, or a total in images, steps "
+            f"or epochs."
+        )
+    name, _ = registry.parse_options(spec)
+    told = {**options, "end": images}
+    return f"{name}:{','.join(f'{key}={value:.12g}' for key, value in told.items())}"
+
+
+def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None:
+    """Raise InputError if a schedule ends before it begins to fall."""
+    start = options.get("start", 0)
+    if end is not None and end <= start:
+        raise InputError(
+            f"The schedule {spec} would fall from {start:,g} images on to its end at {end:,g}. "
+            f"Give it a start= before its end; the end is the run's total if end= is not given."
+        )
+
+
+def _schedule(spec: str) -> tuple[Schedule, dict[str, float]]:
+    name, options = registry.parse_options(spec)
+    rule = pick("schedule", name, SCHEDULES)
+    registry.check_options("schedule", name, rule, options)
+    return rule, options

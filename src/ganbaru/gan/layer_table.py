@@ -1,0 +1,85 @@
+"""The layer table of a configuration's networks, made by tracing them on shapes alone."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from ganbaru import nn, registry
+from ganbaru.config import Config
+from ganbaru.gan import models
+from ganbaru.gan.models import Shape
+from ganbaru.training import setup
+
+# Operations that move or combine numbers without being layers of their own.
+_UNLISTED = {"arithmetic", "reshape", "transpose", "broadcast_to", "one_hot", "sum"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer: its name, operation, output shape of an image, parameters, multiply-adds."""
+
+    layer: str
+    operation: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Player:
+    """One network as a table."""
+
+    title: str
+    rows: list[Row]
+    parameters: int
+    macs: int
+
+
+def assumed(config: Config) -> tuple[Shape, int]:
+    """Return the image shape (H, W, C) and the number of classes of what a configuration names.
+
+    A known set tells both without its files; a path is looked into; without data, 64x64 RGB.
+    """
+    if config.data in registry.names("data"):
+        known = registry.module("data", config.data)
+        (height, width, channels), classes = known.SHAPE, known.CLASSES
+    elif config.data:
+        source = setup.load_data(config)
+        height, width, channels = source.images.shape[1:]
+        classes = len(setup.label_names(config, source))
+    else:
+        height, width, channels, classes = 64, 64, 3, 0
+    height, width = config.size or (height, width)
+    shape = (height, width, config.channels or channels)
+    return shape, classes if config.conditioning != "none" else 0
+
+
+def layers(config: Config, shape: Shape, classes: int) -> list[Player]:
+    """Trace both networks on one image."""
+    players = zip(
+        ("generator", "discriminator"),
+        models.networks(config, shape, classes),
+        models.input_shapes(config, shape, classes, count=1),
+        strict=True,
+    )
+    return [_trace(title, network, shapes) for title, network, shapes in players]
+
+
+def _trace(title: str, network: nn.Network, shapes: list) -> Player:
+    sizes: Counter[str] = Counter()  # by layer
+
+    def count(name: str, shape: tuple[int, ...], kind: str, fan_in: int) -> None:
+        sizes[name.rpartition(".")[0]] += math.prod(shape)
+
+    _, records = nn.trace(network, *shapes, parameter=count)
+    parameters = sizes.total()
+    rows = []
+    for record in records:
+        if record.fed and record.operation not in _UNLISTED:
+            layer = record.parameters[0].rpartition(".")[0] if record.parameters else ""
+            # A layer's parameters are all told in its first row.
+            own = sizes.pop(layer, 0)
+            rows.append(Row(layer, record.operation, record.shape[1:], own, record.macs))
+    return Player(title, rows, parameters, sum(row.macs for row in rows))

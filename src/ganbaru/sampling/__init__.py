@@ -1,0 +1,1 @@
+"""Sampling: generators loaded from checkpoints, interpolation, latent spaces, images and video."""

@@ -1,0 +1,1 @@
+"""Training runs: setup from a configuration, the loop, checkpoints, run folders and signals."""

@@ -1,0 +1,250 @@
+"""Losses on test images: which, by which networks, when; and data that have none."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from data_helpers import cifar_binary, picture_files, random_images, write_folder, write_idx
+from hypothesis import given
+from hypothesis import strategies as st
+from train_helpers import assert_same_state, divided, log, newest, pictures, tiny, trained
+
+from ganbaru import InputError, RunError, data, engines, nn
+from ganbaru.callbacks import validation
+from ganbaru.callbacks.validation import HeldOut
+from ganbaru.config import Config
+from ganbaru.gan import batches, models
+from ganbaru.sampling import generators
+from ganbaru.training import setup
+
+KEYS = ("held_out_d_loss", "held_out_g_loss")
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0, x)
+
+
+def mean(scores: np.ndarray) -> np.ndarray:
+    return scores.mean(1, keepdims=True)
+
+
+# What d and g lose, of scores (B, n) of real and fake: one row for each batch.
+LOSSES = {
+    "non-saturating": lambda r, f: (
+        (softplus(-r) + softplus(f)).mean(1), softplus(-f).mean(1)),
+    "wgan": lambda r, f: (f.mean(1) - r.mean(1), -f.mean(1)),
+    "rsgan": lambda r, f: (softplus(f - r).mean(1), softplus(r - f).mean(1)),
+    "rasgan": lambda r, f: (
+        (softplus(mean(f) - r) + softplus(f - mean(r))).mean(1) / 2,
+        (softplus(r - mean(f)) + softplus(mean(r) - f)).mean(1) / 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("conditioning", ["none", "projection"])
+@pytest.mark.parametrize("objective", LOSSES)
+def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objective, conditioning):
+    """140 test images are two batches of 64; G is the running average, both in inference mode."""
+    options = {"data": divided(tmp_path / "set", test=140), "objective": objective,
+               "conditioning": conditioning, "penalty": "r1", "lr": 0.01}  # fmt: skip
+    path = trained(tmp_path, steps=6, checkpoint_every=40, **options)
+    (line,) = [line for line in log(path) if "held_out_d_loss" in line]
+    assert line["images"] == 48
+    config = tiny(tmp_path, steps=6, **options)
+    test = data.load(options["data"], image_size=(16, 16), channels=1, split="test")
+    labels = test.labels[:128] if conditioning == "projection" else None
+    generator = generators.load(path)
+    fakes = generator.floats(generator.latents(range(128)), labels)
+    groups, _ = newest(path)
+    network = models.networks(config, (16, 16, 1), 0 if labels is None else 3)[1]
+    numpy = engines.load("numpy", "cpu", "float32")
+    chosen = np.arange(140) * 140 // 140
+
+    def scores(images):
+        inputs = [images] if labels is None else [images, labels]
+        parts = [groups[name] for name in ("discriminator", "discriminator_buffers")]
+        parts = [{k: numpy.from_numpy(v) for k, v in part.items()} for part in parts]
+        found = nn.apply(network, *parts, *map(numpy.from_numpy, inputs), training=False)[0]
+        return numpy.to_numpy(found).astype(float).reshape(2, 64)
+
+    d, g = LOSSES[objective](scores(batches.to_range(test.images[chosen[:128]])), scores(fakes))
+    assert [line[key] for key in KEYS] == pytest.approx([d.mean(), g.mean()], abs=1e-5)
+
+
+def test_nothing_of_the_run_changes(tmp_path):
+    options = {"data": divided(tmp_path / "set"), "checkpoint_every": 40}
+    with_ = trained(tmp_path, run=tmp_path / "with", **options)
+    without = trained(tmp_path, run=tmp_path / "without", held_out=0, **options)
+    assert_same_state(with_, without)
+    lines = log(with_)
+    assert [line["images"] for line in lines if KEYS[0] in line] == [48, 96]
+    for line in lines:
+        assert (KEYS[0] in line) == (KEYS[1] in line)
+        for key in KEYS:
+            line.pop(key, None)
+    assert lines == log(without)
+
+
+@given(st.integers(1, 500), st.integers(1, 300))
+def test_images_are_spread_over_the_set_in_whole_batches(length, wanted):
+    count = min(length, wanted)
+    images = np.arange(length, dtype=np.int64).reshape(-1, 1, 1, 1)
+    chosen = validation._spread(length, wanted)
+    found = list(HeldOut(images, images.ravel() % 5, chosen).batches())
+    assert len(found) == max(1, count // 64)
+    seen, seeds = [], []
+    for of, reals, labels in found:
+        assert len(of) == len(reals) == min(64, count)
+        np.testing.assert_array_equal(labels, reals.ravel() % 5)
+        seen += reals.ravel().tolist()
+        seeds += of
+    assert seeds == list(range(len(seen))) and seen == sorted(set(seen))
+    assert len(chosen) == count and chosen[-1] >= length - 1 - length / count
+    assert np.ptp(np.diff(chosen)) <= 1 if count > 1 else chosen[0] == 0
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+def held(tmp_path, train, test, **options):
+    """Return what is held out of a folder with pictures of `train` and of `test` classes."""
+    images = random_images(12, 16, 16, 1)
+    for split, folders in (("train", train), ("test", test)):
+        named = tuple(f"set/{split}/{name}".rstrip("/") for name in folders)
+        write_folder(tmp_path, picture_files(images + (split == "test"), named))
+    config = Config(data=tmp_path / "set", conditioning="projection", **options)
+    return validation.load(config, data.load(tmp_path / "set"), conditional=True)
+
+
+def test_labels_go_by_name(tmp_path):
+    """The test images lack the first class: their own numbers would all be wrong."""
+    found = held(tmp_path, ("a", "b", "c"), ("b", "c"))
+    assert found.labels.tolist() == [1] * 6 + [2] * 6
+
+
+@pytest.mark.parametrize(
+    ("test", "words"), [(("a", "zebra"), "class 'zebra', which"), (("",), "have no labels")]
+)
+def test_labels_that_do_not_fit(tmp_path, test, words):
+    with pytest.raises(InputError, match=f"{words}.* To train without test images: --held-out 0"):
+        held(tmp_path, ("a", "b"), test)
+    assert held(tmp_path, ("a", "b"), test, held_out=0) is None
+
+
+# --- data without a test split ----------------------------------------------------------------
+
+
+def undivided(place):
+    return write_folder(place / "set", picture_files(random_images(), ("a", "b")))
+
+
+def with_validation(place):
+    images = random_images()
+    write_folder(place / "set" / "train", picture_files(images))
+    return write_folder(place / "set", {"val/0.png": b""})
+
+
+def one_idx(place):
+    write_idx(place / "set", "train", random_images(9, 28, 28, 1)[..., 0], np.zeros(9, np.uint8))
+    return place / "set"
+
+
+def idx_of_test_images(place):
+    write_idx(place / "set", "t10k", random_images(9, 28, 28, 1)[..., 0], np.zeros(9, np.uint8))
+    return place / "set" / "t10k-images-idx3-ubyte.gz"
+
+
+def one_batch(place):
+    images = random_images(9, 32, 32, 3)
+    return write_folder(place / "set", {"data_batch_1.bin": cifar_binary(images, np.zeros(9))})
+
+
+def archive(place):
+    return pictures(place / "set.npz")
+
+
+@pytest.mark.parametrize("make", [undivided, with_validation, one_idx, one_batch, archive])
+def test_data_say_that_there_is_no_test_split(tmp_path, make):
+    path = make(tmp_path)
+    with pytest.raises(data.SplitError, match="test"):
+        data.load(path, split="test")
+    config = Config(data=path)
+    assert validation.load(config, data.load(path), conditional=False) is None
+
+
+def test_training_on_the_test_images_holds_nothing_out(tmp_path):
+    path = idx_of_test_images(tmp_path)
+    source = data.load(path)
+    assert len(data.load(path, split="test").images) == len(source.images) == 9
+    assert validation.load(Config(data=path), source, conditional=False) is None
+
+
+MODULES = {
+    "deaf": "images",
+    "dictionary": "{'train': images}[split]",
+    "both": "{'train': images, 'test': images + 1}[split]",
+    "wrong": "{'train': images, 'test': {}['x']}[split] if split == 'test' else images",
+}
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    for name, images in MODULES.items():
+        (tmp_path / f"module_{name}.py").write_text(
+            "import numpy as np\n"
+            "from ganbaru.data import of_arrays\n"
+            "images = np.arange(600, dtype=np.uint8).reshape(6, 10, 10)\n"
+            "def original(split, data_dir, progress):\n"
+            f"    return of_arrays('mine', {images})\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in MODULES:
+        sys.modules.pop(f"module_{name}", None)
+
+
+@pytest.mark.parametrize(("name", "images"), [("deaf", 0), ("dictionary", 0), ("both", 6)])
+def test_own_module(modules, name, images):
+    name = f"module_{name}.original".removesuffix(".original")
+    found = validation.load(Config(data=name), data.load(name), conditional=False)
+    assert (len(found.images) if found else 0) == images
+
+
+def test_mistake_in_a_module_is_not_taken_for_a_missing_split(modules):
+    with pytest.raises(KeyError, match="x"):
+        validation.load(Config(data="module_wrong"), data.load("module_wrong"), conditional=False)
+
+
+def test_test_images_that_cannot_be_had(tmp_path, monkeypatch):
+    """The training images are there, the download of the others fails: a note, and no losses."""
+    write_idx(
+        tmp_path / "mnist",
+        "train",
+        random_images(9, 28, 28, 1)[..., 0],
+        np.arange(9, dtype=np.uint8) % 3,
+    )
+    monkeypatch.delenv("GANBARU_DATA", raising=False)
+    config = Config(data="mnist", data_dir=tmp_path, batch=4, steps=1, run=tmp_path / "run")
+    source = data.load("mnist", data_dir=tmp_path)
+    monkeypatch.setenv("GANBARU_MIRROR", "http://127.0.0.1:9")
+    with pytest.raises(RunError, match="t10k-images"):
+        validation.load(config, source, conditional=False)
+    run = setup.build(config)
+    assert run.held_out is None
+    assert "Without losses on test images" in run.notes[-1] and "t10k-images" in run.notes[-1]
+    assert validation.load(Config(**{**vars(config), "held_out": 0}), source, False) is None
+
+
+def test_digits_are_held_out_at_the_training_size():
+    config = Config(data="digits", image_size="16", held_out=128)
+    source = setup.load_data(config)
+    found = validation.load(config, source, conditional=True)
+    test = data.load("digits", image_size=(16, 16), split="test")
+    assert [len(reals) for _, reals, _ in found.batches()] == [64, 64]
+    rows = np.arange(128) * 300 // 128
+    shown = np.concatenate([reals for _, reals, _ in found.batches()])
+    np.testing.assert_array_equal(shown, test.images[rows])
+    labels = np.concatenate([labels for *_, labels in found.batches()])
+    np.testing.assert_array_equal(labels, test.labels[rows])

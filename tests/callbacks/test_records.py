@@ -1,0 +1,95 @@
+"""What a run writes down: when a line is due, its log, and the plot of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from train_helpers import tiny
+
+from ganbaru.callbacks import plots
+from ganbaru.callbacks.log import Every, read_log
+from ganbaru.training import loop, setup
+
+# --- milestones -------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 500), st.integers(1, 300), st.integers(0, 5000), st.integers(1, 60))
+def test_every_tells_each_multiple_once(interval, stride, start, count):
+    every = Every(interval, start)
+    told = 0
+    for images in range(start + stride, start + stride * (count + 1), stride):
+        due = every.due(images)
+        assert due == any(n % interval == 0 for n in range(images - stride + 1, images + 1))
+        told += due
+    end = start + stride * count
+    assert told <= end // interval - start // interval
+    assert told >= 1 or end // interval == start // interval
+
+
+# --- log --------------------------------------------------------------------------------------
+
+
+def test_log_cut_in_the_middle_of_a_line_is_read_up_to_there(tmp_path):
+    run = setup.build(tiny(tmp_path))
+    run.folder.log.write_text('{"images": 8}\n{"images": 16}\n{"ima')
+    assert read_log(run.folder) == [{"images": 8}, {"images": 16}]
+    assert read_log(loop.Folder(tmp_path)) == []
+
+
+# --- plot -------------------------------------------------------------------------------------
+
+
+def test_loss_plot_draws_every_series(tmp_path):
+    """Each of the four lines puts its colour on the paper, where the numbers are."""
+    rising = np.linspace(0, 1, 50)
+    flat = [
+        {"images": 64 * i, "d_loss": 0.2, "g_loss": 0.8, "real_score": x, "fake_score": -x}
+        for i, x in enumerate(rising)
+    ]
+    plots.losses(flat, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        paper = np.asarray(image.convert("RGB"), int)
+    assert paper.shape == (720, 960, 3)
+    bluer = paper[:, :, 2] - paper[:, :, 0]
+    found = {"blue": np.argwhere(bluer > 60), "red": np.argwhere(bluer < -60)}
+    above = {name: places[places[:, 0] < 330] for name, places in found.items()}
+    below = {name: places[places[:, 0] >= 330] for name, places in found.items()}
+    # D's loss lies below G's (rows count downwards); real scores rise and fake ones fall.
+    left = {name: places[places[:, 1] < 700] for name, places in above.items()}  # no legend
+    assert np.median(left["blue"][:, 0]) > np.median(left["red"][:, 0]) + 100
+    for name, sign in (("blue", -1), ("red", 1)):
+        places = below[name][below[name][:, 1] < 700]
+        assert len(places) > 300
+        assert sign * np.corrcoef(places.T)[0, 1] > 0.99
+
+
+def test_loss_plot_dots_held_out_losses(tmp_path):
+    """Each stands at its height between the lines of the training losses, at 0 and at 1."""
+    lines = [{"images": i, "d_loss": 0, "g_loss": 1, "real_score": 0, "fake_score": 0}
+             for i in range(9)]  # fmt: skip
+    for i in (2, 6):
+        lines[i] |= {"held_out_d_loss": 0.25, "held_out_g_loss": 0.75}
+    plots.losses(lines, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        paper = np.asarray(image.convert("RGB"), int)[45:325, 90:]  # the upper axes, no legend
+    bluer = paper[:, :, 2] - paper[:, :, 0]
+    blue, red = (bluer > 60).sum(axis=1), (bluer < -60).sum(axis=1)
+    bottom, top = blue.argmax(), red.argmax()
+    assert bottom > top + 200
+    for line, height in ((blue, 0.25), (red, 0.75)):
+        row = round(bottom + height * (top - bottom))
+        assert line[row - 2 : row + 3].max() > 50
+        assert line[row - 30 : row - 10].max() == line[row + 10 : row + 30].max() == 0
+
+
+def test_loss_plot_of_a_run(tmp_path):
+    run = loop.train(tiny(tmp_path))
+    with Image.open(run / "losses.png") as image:
+        assert len(image.convert("RGB").getcolors(10**6)) > 50
+
+
+def test_plot_of_nothing(tmp_path):
+    plots.losses([], tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 1000

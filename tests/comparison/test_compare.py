@@ -1,0 +1,401 @@
+"""Tournaments: equal conditions, resumed after a stop, published; and what is refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from train_helpers import (
+    background,
+    command,
+    log,
+    needs_posix,
+    newest,
+    pictures,
+    process,
+    trained,
+    until,
+)
+
+import ganbaru
+from ganbaru import Config, InputError, callbacks, metrics
+from ganbaru.comparison import contestants, plot, tournament, training
+from ganbaru.comparison.training import Outcome
+from ganbaru.config import load_yaml
+from ganbaru.training import setup
+
+COMMON = {"width": 4, "latent": 8, "batch": 8, "image_size": "16", "engine": "numpy"}
+FLAGS = [word for key, value in COMMON.items()
+         for word in (f"--{key.replace('_', '-')}", value)]  # fmt: skip
+VARIED = {"objective": ["hinge", "rsgan"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_plots_of_runs():
+    """They take most of the time of such short ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callbacks.LossPlot, "end", lambda self, run: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with 240 random pictures, enough to score with."""
+    folder = tmp_path_factory.mktemp("compare")
+    pictures(folder / "pictures.npz", count=240)
+    return folder
+
+
+@pytest.fixture
+def options(place) -> dict:
+    return {**COMMON, "data": str(place / "pictures.npz"), "evaluate_images": 50}
+
+
+@pytest.fixture(scope="module")
+def result(place):
+    """A tournament of two objectives, two seeds each."""
+    return ganbaru.compare(
+        ["digits"], vary=VARIED, seeds=2, images=96, folder=place / "whole", evaluate_images=50,
+        **COMMON, data=str(place / "pictures.npz"),
+    )  # fmt: skip
+
+
+# --- equal conditions -------------------------------------------------------------------------
+
+
+def first_and_batch(folder: Path) -> tuple[dict, object]:
+    fields = load_yaml(folder / "config.yaml")
+    run = setup.build(Config(**{**fields, "run": f"{folder}-anew"}))
+    return run.state, run.draw.discriminator(3)
+
+
+def test_contestants_share_weights_batches_and_latents_by_seed(result):
+    found = {
+        (name, seed): first_and_batch(result.folder / name / f"seed{seed}")
+        for name in VARIED["objective"]
+        for seed in (0, 1)
+    }
+    for seed in (0, 1):
+        (one, batch), (other, twin) = (found[name, seed] for name in VARIED["objective"])
+        for group in ("generator", "discriminator"):
+            assert one[group].keys() == other[group].keys()
+            for name, array in one[group].items():
+                np.testing.assert_array_equal(array, other[group][name])
+        for field in ("real", "latent", "real_label"):
+            np.testing.assert_array_equal(getattr(batch, field), getattr(twin, field))
+    assert (found["hinge", 0][1].latent != found["hinge", 1][1].latent).any()
+
+
+def test_every_run_is_an_ordinary_one(place, result, options):
+    """What `ganbaru train` makes of the same options, bit for bit."""
+    folder = result.folder / "rsgan" / "seed1"
+    alone = ganbaru.from_preset(
+        "digits", **{**options, "evaluate_every": 10, "log_every": 10}, objective="rsgan", seed=1,
+        images=96, run=place / "alone",
+    )  # fmt: skip
+    ganbaru.train(alone)
+    assert log(folder) == log(place / "alone")
+    (one, _), (other, _) = newest(folder), newest(place / "alone")
+    assert all(x.tobytes() == other["ema"][name].tobytes() for name, x in one["ema"].items())
+    assert (folder / "samples").is_dir() and (folder / "checkpoints" / "best.safetensors").exists()
+
+
+def test_scores_are_those_of_evaluate(result):
+    folder = result.folder / "hinge" / "seed0"
+    found = metrics.evaluate(folder, number=50)
+    ended = training.outcome(folder)
+    assert ended.scores["frechet"] == found.scores["frechet"].value
+    assert metrics.Passport(**ended.passport) == found.passport
+    assert ended.images == 96 and 0 < ended.seconds < 60
+    assert [line["images"] for line in ended.curve] == [16, 24, 32, 40, 56, 64, 72, 80, 96]
+
+
+def test_budget_in_seconds_ends_runs_by_training_time(place, options):
+    names = {name: ganbaru.from_preset("digits", **options | {"objective": name})
+             for name in VARIED["objective"]}  # fmt: skip
+    for one in names.values():
+        assert one.minutes == 1.5
+    made = contestants.equal(names, None, 0.5, 100, 50)
+    assert all((one.images, one.steps, one.minutes) == (None, None, 0.5 / 60)
+               for one in made.values())  # fmt: skip
+    told = ganbaru.compare(made, seeds=1, seconds=0.5, folder=place / "timed", evaluate_every=100,
+                           evaluate_images=50)  # fmt: skip
+    for (ended,) in told.outcomes.values():
+        assert 0.5 <= ended.seconds < 1.5
+    assert "0.5 seconds of training" in (place / "timed" / "results.md").read_text()
+
+
+# --- what is published ------------------------------------------------------------------------
+
+
+def test_table_json_and_standings_tell_the_same(result):
+    told = json.loads((result.folder / "results.json").read_text())
+    scores = {
+        name: [one["scores"]["frechet"] for one in each] for name, each in told["runs"].items()
+    }
+    means = {name: np.mean(each) for name, each in scores.items()}
+    assert told["order"] == sorted(means, key=means.get) == result.standings.order
+    (pair,) = told["pairs"]
+    first, second = told["order"]
+    expected = np.subtract(scores[first], scores[second])
+    assert pair["difference"] == pytest.approx(expected.mean())
+    assert pair["interval"] == pytest.approx([expected.min(), expected.max()])  # of two seeds
+    assert pair["flips"] == told["winner_changes"] == float(expected[0] * expected[1] < 0)
+    text = (result.folder / "results.md").read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith("| 2 |")]
+    assert f"| {second} | {means[second]:.4g} [" in row and f"| {-expected.mean():.4g} [" in row
+    for part in (
+        "96 real images shown to D",
+        "They differ in: objective.",
+        "2 runs (seeds 0 to 1)",
+        "50% of the time at most",
+        result.outcomes[first][0].passport["scorer_hash"][:12],
+    ):
+        assert part in text  # fmt: skip
+
+
+def test_curves_are_means_over_seeds_at_milestones(result):
+    places, scores = plot.curve(result.outcomes["hinge"], "images")
+    assert places.tolist() == [16, 24, 32, 40, 56, 64, 72, 80, 96] and scores.shape == (9, 2)
+    for seed, ended in enumerate(result.outcomes["hinge"]):
+        assert scores[:, seed].tolist() == [line["frechet"] for line in ended.curve]
+    seconds, _ = plot.curve(result.outcomes["hinge"], "seconds")
+    assert (np.diff(seconds) > 0).all()
+    with Image.open(result.folder / "scores.png") as image:
+        assert image.size == (1320, 720) and len(image.convert("RGB").getcolors(10**6)) > 100
+
+
+def test_curve_of_runs_of_different_lengths_and_of_none():
+    def ended(count: int, images: int) -> Outcome:
+        curve = [{"images": 10 * i, "seconds": i, "frechet": 9 - i} for i in range(1, count + 1)]
+        return Outcome(images=images, seconds=9, scores={"frechet": 1.0}, curve=curve)
+
+    places, scores = plot.curve([ended(2, 25), ended(4, 45), Outcome(failed="x")], "images")
+    assert places.tolist() == [10, 20, 27.5]
+    assert scores.tolist() == [[8, 8], [7, 7], [1, 6]]
+    assert not len(plot.curve([Outcome(failed="x")], "images")[0])
+
+
+def test_numbers_of_other_passports_are_not_compared(place, options, result):
+    folder = result.folder / "hinge" / "seed1"
+    text = (folder / "result.json").read_text()
+    changed = json.loads(text)
+    changed["passport"]["fakes"] = 49
+    (folder / "result.json").write_text(json.dumps(changed))
+    try:
+        with pytest.raises(InputError, match="hinge, seed 1 cannot be compared.*fakes: 50 and 49"):
+            ganbaru.compare(folder=result.folder)
+    finally:
+        (folder / "result.json").write_text(text)
+
+
+def test_run_that_diverges_is_told_and_ranks_last(place, options):
+    entrants = [{"preset": "digits"}, {"preset": "digits", "lr": 1e30}]
+    with np.errstate(all="ignore"):
+        told = ganbaru.compare(entrants, seeds=1, images=96, folder=place / "diverges", **options)
+    last = told.standings.order[-1]
+    assert "1e+30" in last and told.standings.means[last] is None
+    text = (told.folder / "results.md").read_text()
+    assert "none, 1 of 1 diverged" in text and "The training diverged before" in text
+    assert json.loads((told.folder / "results.json").read_text())["means"][last] is None
+
+
+# --- stopped and resumed ----------------------------------------------------------------------
+
+
+class Stop:
+    """Asks to stop after so many questions."""
+
+    def __init__(self, questions: int) -> None:
+        self.left = questions
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("questions", [3, 17])
+def test_stopped_tournament_goes_on_to_the_same_result(place, result, options, questions):
+    folder = place / f"stopped{questions}"
+    plan = tournament.planned(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
+    lines: list[str] = []
+    assert tournament.play(plan, Stop(questions), tell=lines.append) is None
+    assert not (folder / "results.md").exists() and len(lines) == questions // 14
+    before = {path: path.read_bytes() for path in folder.rglob("result.json")}
+    again = ganbaru.compare(folder=folder, tell=lines.append)
+    assert lines[-1].startswith("2 of 2: rsgan, seed 0: Fréchet distance ")
+    for path, content in before.items():
+        assert path.read_bytes() == content
+    for name, (ended,) in again.outcomes.items():
+        assert ended.scores == result.outcomes[name][0].scores
+        assert log(folder / name / "seed0") == log(result.folder / name / "seed0")
+
+
+def test_run_killed_before_its_first_checkpoint_starts_anew(place, result, options):
+    folder = place / "killed"
+    plan = tournament.planned(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
+    run = folder / "hinge" / "seed0"
+    trained(place, **options | {"run": run, "steps": 1})
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    told = tournament.play(plan, lambda: False)
+    assert told.outcomes["hinge"][0].scores == result.outcomes["hinge"][0].scores
+
+
+def test_more_seeds_go_on_with_the_same_tournament(place, result, options):
+    folder = place / "more"
+    first = ganbaru.compare(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
+    assert first.standings.winner_changes is None
+    assert "One seed says nothing" in (folder / "results.md").read_text()
+    lines: list[str] = []
+    assert ganbaru.compare(folder=folder, seeds=2, tell=lines.append).standings == result.standings
+    assert lines[0] == "2 of 4 runs are there already." and len(lines) == 3
+    with pytest.raises(InputError, match="has 2 seeds; it may get more, not fewer"):
+        ganbaru.compare(folder=folder, seeds=1)
+
+
+def test_workers_side_by_side_give_the_same_result(place, result):
+    said = process(
+        "compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--images", 96,
+        "--evaluate-images", 50, "--workers", 2, "-o", "side", "--data", "pictures.npz", *FLAGS,
+        cwd=place,
+    )  # fmt: skip
+    assert (said.code, said.err) == (0, ""), said
+    told = json.loads((place / "side" / "results.json").read_text())
+    for name, (one, _) in result.outcomes.items():  # other threads, so other rounding
+        assert told["means"][name] == pytest.approx(one.scores["frechet"], rel=0.02)
+
+
+@needs_posix
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(place, workers):
+    folder = place / f"interrupted{workers}"
+    words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
+             "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
+             "pictures.npz", *FLAGS]  # fmt: skip
+    with background(*words, cwd=place) as started:
+        logs = [folder / name / "seed0" / "log.jsonl" for name in VARIED["objective"]][:workers]
+        until(lambda: all(path.exists() and path.stat().st_size for path in logs), started)
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=60)
+    assert started.returncode == 130 and err == "", err
+    assert f"Stopped and saved. Go on with:\n  ganbaru compare -o {folder.name}\n" in out
+    for path in logs:
+        assert newest(path.parent)[1].images > 0
+    assert not list(folder.rglob("result.json"))
+
+
+# --- who plays --------------------------------------------------------------------------------
+
+
+def test_names_tell_what_differs():
+    def names(entries, **vary) -> list[str]:
+        return list(contestants.named(entries, vary))
+
+    assert names([{"preset": "mnist"}, {"preset": "digits"}]) == ["mnist", "digits"]
+    assert names([{"preset": "mnist"}], objective=["hinge", "rsgan"]) == ["hinge", "rsgan"]
+    assert names([{"preset": "mnist"}], d_steps=[1, 2], penalty=["none", "r1"]) == [
+        "d_steps=1 penalty=none", "d_steps=1 penalty=r1", "d_steps=2 penalty=none",
+        "d_steps=2 penalty=r1",
+    ]  # fmt: skip
+    assert names([{"preset": "mnist"}, {"preset": "digits"}], lr=[0.1, 0.2]) == [
+        "mnist 0.1", "mnist 0.2", "digits 0.1", "digits 0.2",
+    ]  # fmt: skip
+    assert names([{"preset": "mnist"}, {"preset": "mnist", "penalty": "r1"}]) == ["mnist", "r1"]
+    assert contestants.slug("objective=rsgan penalty=r1:gamma=1") == (
+        "objective=rsgan-penalty=r1-gamma=1"
+    )
+
+
+def test_what_to_vary_is_read_as_written():
+    from ganbaru.cli import compare
+
+    read = compare._varied
+    assert read(["objective=non-saturating:real=0.9,fake=0.1,hinge"]) == {
+        "objective": ["non-saturating:real=0.9,fake=0.1", "hinge"]
+    }
+    assert read(["penalty=none,r1:gamma=1,r2:gamma=2", "--d-steps=1,5"]) == {
+        "penalty": ["none", "r1:gamma=1", "r2:gamma=2"], "d_steps": [1, 5],
+    }  # fmt: skip
+    assert read(["betas=0.5 0.99,0 0.9", "minibatch-deviation=true,false"]) == {
+        "betas": [(0.5, 0.99), (0.0, 0.9)], "minibatch_deviation": [True, False],
+    }  # fmt: skip
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+G = ["--images", 96, *FLAGS]
+V = ["--vary", "objective=hinge,rsgan"]
+REFUSED = [
+    (["digts", "mnist", *G], ["Unknown preset 'digts'", "Did you mean 'digits'", "presets"]),
+    (["digits --objectve hinge", "digits", *G], ["no option --objectve", "'--objective'"]),
+    (["digits --seed 3", "digits", *G], ["no option --seed"]),
+    (["digits --batch x", "digits", *G], ["--batch x is not a whole number"]),
+    (["digits 'open", "digits", *G], ["Cannot read the contestant"]),
+    (["digits", *G], ["needs two contestants or more", "--vary objective="]),
+    ([], ["needs two contestants or more"]),
+    (["digits", "digits", *G], ["Two contestants are the same (digits)"]),
+    (["digits", *V, *FLAGS], ["--images or --seconds"]),
+    (["digits", *V, *G, "--seconds", 3], ["in one of two ways"]),
+    (["digits", *V, "--images", 0], ["--images 0 is out of range"]),
+    (["digits", *V, "--seconds", 0], ["--seconds 0 is out of range"]),
+    (["digits", *V, *G, "--seeds", 0], ["--seeds 0 is out of range"]),
+    (["digits", *V, *G, "--workers", 0], ["--workers 0 is out of range"]),
+    (["digits", *V, *G, "--evaluate-every", 0], ["--evaluate-every 0 is out of range"]),
+    (["digits", *V, *G, "--evaluate-images", 9], ["--evaluate-images 9 is out of range"]),
+    (["digits", "--vary", "objectve=hinge,rsgan", *G],
+     ["Unknown field 'objectve'", "Did you mean 'objective'"]),
+    (["digits", "--vary", "objective=hinge,rsgann", *G], ["'rsgann'", "Did you mean 'rsgan'"]),
+    (["digits", "--vary", "seed=1,2", *G], ["A tournament sets --seed itself"]),
+    (["digits", "--vary", "objective", *G], ["KEY=VALUE,VALUE"]),
+    (["digits", "--vary", "batch=8,x", *G], ["--batch x is not a whole number"]),
+    (["digits", "--vary", "short_batch=1,true", *G], ["neither true nor false"]),
+    (["digits", "mnist", "--images", 96], ["digits and mnist train on different data",
+                                           "--data digits and mnist"]),
+    (["mnist", "cgan-mnist", "--images", 96], ["--image-size None and 64", "--image-size"]),
+    (["small", *V, "--images", 96], ["your own pictures", "--data"]),
+    (["-o", "nowhere"], ["no tournament to go on with in nowhere", "Name the contestants"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "parts"), REFUSED)
+def test_wrong_input_gets_one_message(tmp_path, monkeypatch, arguments, parts):
+    monkeypatch.chdir(tmp_path)
+    said = command("compare", *arguments)
+    assert said.code == 2 and said.out == "" and said.err.count("\n") == 1, said
+    for part in parts:
+        assert part in said.err, said.err
+    assert "Traceback" not in said.err and not list(tmp_path.iterdir())
+
+
+def test_folder_of_something_else_is_refused_untouched(place, result, options):
+    given = {"vary": VARIED, "seeds": 2, "images": 96, **options}
+    (place / "thesis").mkdir()
+    (place / "thesis" / "words.txt").write_text("words")
+    with pytest.raises(InputError, match="holds other things than a tournament"):
+        ganbaru.compare(["digits"], folder=place / "thesis", **given)
+    before = (result.folder / "tournament.json").read_bytes()
+    for change, told in (
+        ({"images": 97}, "hinge: --images 96, not 97"),
+        ({"vary": {"objective": ["hinge", "wgan"]}}, "of hinge, rsgan"),
+        ({"width": 8}, "--width 4, not 8"),
+        ({"seeds": 1}, "2 seeds, not fewer"),
+    ):
+        with pytest.raises(InputError, match=f"holds another tournament .*{told}.*Go on with"):
+            ganbaru.compare(["digits"], folder=result.folder, **given | change)
+    pictures(place / "pictures2.npz", count=241)
+    (place / "pictures.npz").rename(place / "aside.npz")
+    (place / "pictures2.npz").rename(place / "pictures.npz")
+    try:
+        with pytest.raises(InputError, match="on other images"):
+            ganbaru.compare(["digits"], folder=result.folder, **given)
+    finally:
+        (place / "aside.npz").replace(place / "pictures.npz")
+    assert (result.folder / "tournament.json").read_bytes() == before
+    lines: list[str] = []
+    again = ganbaru.compare(["digits"], folder=result.folder, tell=lines.append, **given)
+    assert again.standings == result.standings and lines == ["4 of 4 runs are there already."]

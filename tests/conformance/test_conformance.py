@@ -1,0 +1,400 @@
+"""Engines agree, and each planted fault is found and named: engine, layer and quantity."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from train_helpers import command, needs_torch, trained
+
+from ganbaru import conformance, engines, ops, registry
+from ganbaru.conformance import (
+    Plan,
+    Report,
+    cases,
+    checks,
+    finite_differences,
+    functions,
+    report,
+    updates,
+)
+from ganbaru.conformance.recording import Recorded, Tape
+from ganbaru.engines.numpy import elementwise, fused
+from ganbaru.engines.requirements import Library
+from ganbaru.gan.objectives import OBJECTIVES
+from ganbaru.gan.penalties import PENALTIES
+from ganbaru.nn.conditioning import CONDITIONINGS
+
+SECTIONS = ["finite differences", "layers", "fused forms", "updates", "float32", "networks"]
+
+
+def quiet(done: int, total: int, what: str) -> None:
+    """Show no progress."""
+
+
+@functools.cache
+def small() -> Plan:
+    """One network, its game, an objective and a penalty."""
+    everything = conformance.registered()
+    (dcgan,) = (subject for subject in everything.networks if subject.name == "dcgan")
+    return Plan([dcgan], ["rsgan"], [("r1", dcgan)], [dcgan])
+
+
+def checked(*names: str, plan: Plan | None = None) -> Report:
+    return conformance.check(plan or small(), conformance.load(names, "cpu"), quiet)
+
+
+def named(found: Report, section: str = "") -> set[tuple[str, str, str]]:
+    """Return engine, place and quantity of each fault."""
+    return {(o.engine, o.where, o.fault) for o in found.faults if section in ("", o.section)}
+
+
+# --- without a fault --------------------------------------------------------------------------
+
+
+@needs_torch
+def test_engines_agree():
+    found = checked("torch")
+    assert [report._line(outcome) for outcome in found.faults] == []
+    assert list(found.engines) == ["numpy", "torch"]
+    sections = [{o.section for o in found.outcomes if o.engine == name} for name in found.engines]
+    assert sections[0] == {"finite differences", "fused forms", "float32"}
+    assert sections[1] == {*SECTIONS[1:], "objectives", "penalties", "games"}
+    assert all(np.isfinite(outcome.worst[0]) for outcome in found.outcomes)
+
+
+@pytest.mark.parametrize("name", engines.available())
+def test_every_installed_engine_agrees_at_reduced_scope(name):
+    """What CI asks of every engine; all of it is `ganbaru conformance`, with JAX in minutes."""
+    loaded, plan = conformance.load([name], "auto" if name == "cupy" else "cpu"), small()
+    network = next(cases.networks(plan))
+    some = [*updates.fused_forms(), *updates.updates(), *cases.objectives(plan), network]
+    outcomes = [o for case in some for o in checks.judge(case, loaded, "numpy")]
+    assert [report._line(outcome) for outcome in outcomes if outcome.fault] == []
+    of_it = {outcome.where for outcome in outcomes if outcome.engine == name}
+    assert {"one update of adam", "one move of the average"} <= of_it
+    assert {"rsgan, loss of D", "dcgan generator, training"} <= of_it or name == "numpy"
+
+
+def test_everything_registered_is_planned():
+    plan = conformance.registered()
+    names = registry.names("networks")
+    plain = [s.config.network for s in plan.networks if not s.classes]
+    assert sorted(plain) == sorted([*names, "dcgan"])
+    assert sorted(s.config.network for s in plan.networks if s.classes) == names
+    assert {s.config.conditioning for s in plan.networks} == {"none", *CONDITIONINGS}
+    games = [subject.config for subject in plan.games]
+    for field, known in {"network": names, "objective": OBJECTIVES,
+                         "penalty": ["none", *PENALTIES],
+                         "conditioning": ["none", *CONDITIONINGS]}.items():  # fmt: skip
+        assert {getattr(config, field) for config in games} == set(known), field
+    assert set(plan.objectives) == set(OBJECTIVES) and {name for name, _ in plan.penalties} == set(
+        PENALTIES
+    )
+    assert {subject.config.network for _, subject in plan.penalties} == set(names)
+    for subject in plan.networks:
+        assert all(np.abs(p).min() > 0 for p in subject.groups["generator"].values())
+
+
+def test_the_vocabulary_is_recorded_wholly():
+    """Every operation that an engine must supply is replayed by itself."""
+    where = " ".join(case.where for case in cases.layers(Plan([], [], [], [])))
+    source = Path(ops.__file__).read_text(encoding="utf-8")
+    operations = set(re.findall(r"return engine\(x\)\.(\w+)\(x", source)) - {"to_numpy", "grad"}
+    assert len(operations) > 15
+    for name in operations - {"stop_gradient"}:  # in class norms and running statistics
+        assert f", {name} " in where, name
+
+
+@needs_torch
+def test_the_command_on_a_preset(tmp_path):
+    path = tmp_path / "report.json"
+    said = command("conformance", "--engines", "torch", "--preset", "mnist", "-o", path)
+    assert (said.code, said.err) == (0, ""), said
+    content = json.loads(path.read_text())
+    assert list(content["engines"]) == ["numpy", "torch"] and content["agree"] is True
+    everything = content["comparisons"]
+    assert f"All {len(everything):,} comparisons agree." in said.out
+    worst = content["worst"]
+    assert set(worst) == {*SECTIONS, "objectives", "games"}
+    assert 0 < worst["finite differences"]["numpy"]["error"] < finite_differences.TOLERANCE
+    assert f"{worst['games']['torch']['error']:.1e}" in said.out
+    for section, engine in (("layers", "torch"), ("float32", "numpy")):
+        errors = [max(c["errors"].values()) for c in everything
+                  if (c["section"], c["engine"]) == (section, engine)]  # fmt: skip
+        assert max(errors) == worst[section][engine]["error"]
+    networks = {c["where"].partition(",")[0] for c in everything if c["section"] == "networks"}
+    assert networks == {"mnist generator", "mnist discriminator"}
+
+
+def test_the_command_on_a_run_takes_its_own_weights(tmp_path):
+    run = trained(tmp_path, conditioning="planes", objective="rasgan", penalty="r1+r2")
+    plan = conformance.of_run(run)
+    (subject,) = plan.networks
+    assert plan.objectives == ["rasgan"]
+    assert plan.penalties == [("r1", subject), ("r2", subject)]
+    assert subject.classes == 3 and subject.shape == (16, 16, 1)
+    said = command("conformance", "--engines", "numpy", "--run", run)
+    assert (said.code, said.err) == (0, ""), said
+    assert "finite differences" in said.out and str(run) in said.out
+
+
+# --- planted in a second engine ---------------------------------------------------------------
+
+FAULTS = {
+    "a wrong sign in a gradient": (
+        "def tanh(x):\n    y = torch.tanh(x)\n    return 2 * y.detach() - y\n",
+        r"layers: dcgan generator, after image\.conv, tanh 8x3x20x16: input gradient is off from "
+        r"numpy by 2\.0e\+00 of its scale; allowed 1e-11",
+    ),
+    "a padding below and on the right alone": (
+        "def conv2d(x, w, stride=1, padding=0):\n"
+        "    return F.conv2d(F.pad(x, [0, 2 * padding] * 2), w, None, stride)\n",
+        r"layers: dcgan discriminator, down1\.conv, conv2d 8x3x20x16 by 4x3x4x4 stride 2 padding 1:"
+        r" output is off from numpy by",
+    ),
+    "a padding too much": (
+        "def conv2d(x, w, stride=1, padding=0):\n"
+        "    return F.conv2d(x, w, None, stride, padding + 1)\n",
+        r"layers: dcgan discriminator, down1\.conv, conv2d 8x3x20x16 by 4x3x4x4 stride 2 padding 1:"
+        r" output cannot be compared \(shape \(8, 4, 11, 9\), not \(8, 4, 10, 8\)\)",
+    ),
+    "another momentum of batch norm": (
+        "def _norm(x, w, b, mean, variance, momentum, epsilon):\n"
+        "    return usual(x, w, b, mean, variance, 0.9, epsilon)\n"
+        'usual = FUSED["batch_norm"]\nFUSED = {**FUSED, "batch_norm": _norm}\n',
+        r"layers: dcgan generator, stem\.norm, batch_norm 8x8x5x4: running_mean is off from numpy",
+    ),
+    "another epsilon of Adam": (
+        "def _adam(*given):\n    return usual(*given[:-1], 1e-7)\n"
+        'usual = FUSED["adam"]\nFUSED = {**FUSED, "adam": _adam}\n',
+        r"updates: one update of adam: output is off from numpy by",
+    ),
+}
+
+
+@pytest.fixture
+def own_engine(tmp_path, monkeypatch):
+    """Return a function that writes an engine of one's own: PyTorch's, with a fault."""
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name: str, fault: str) -> str:
+        (tmp_path / "outside").mkdir(exist_ok=True)
+        (tmp_path / "outside" / f"{name}.py").write_text(
+            f"from ganbaru.engines.torch import *\nfrom ganbaru.engines.torch import F, FUSED, "
+            f"torch\nimport ganbaru.engines.torch as base\ncompile = base.compile\n{fault}"
+        )
+        importlib.invalidate_caches()
+        return f"outside.{name}"
+
+    return write
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_one_engine_is_named(name, own_engine):
+    """The engine, the layer, the quantity, by its first wrong one; and no other engine's."""
+    fault, line = FAULTS[name]
+    engine = own_engine(re.sub(r"\W+", "_", name), fault)
+    found = checked(engine)
+    assert {outcome.engine for outcome in found.faults} == {engine}
+    told = report.lines(found)
+    assert re.match(rf"{engine}: {line}", told[0] if "Adam" not in name else told[1]), told[:3]
+
+
+def test_the_command_exits_with_1_and_writes_the_fault(own_engine, tmp_path):
+    engine = own_engine("odd", FAULTS["another momentum of batch norm"][0])
+    path = tmp_path / "report.json"
+    said = command("conformance", "--engines", f"numpy,{engine}", "--preset", "mnist", "-o", path)
+    assert (said.code, said.err) == (1, ""), said
+    content = json.loads(path.read_text())
+    faulty = {(c["engine"], c["fault"]) for c in content["comparisons"] if c["section"] == "layers"}
+    assert faulty == {(engine, "running_mean"), (engine, None)}
+    assert content["agree"] is False and "WRONG" in said.out
+    assert re.search(r"^\d+ of \d+ comparisons disagree\.$", said.out, re.MULTILINE)
+
+
+@needs_torch
+def test_engines_of_one_library_do_not_take_each_others_place(own_engine):
+    """The fault is in the user's engine, which computes with the same tensors as PyTorch's."""
+    engine = own_engine("other", FAULTS["a wrong sign in a gradient"][0])
+    found = checked("torch", engine)
+    assert {outcome.engine for outcome in found.faults} == {engine}
+    assert ops.engine(engines.load("torch").from_numpy(np.ones(1))).__name__.endswith(".torch")
+
+
+# --- planted in the reference -----------------------------------------------------------------
+
+
+def _turned(pullback):
+    return lambda g, *rest, **options: [
+        None if part is None else part * -1.0 for part in pullback(g, *rest, **options)
+    ]
+
+
+def test_a_wrong_gradient_of_the_reference_is_named_by_differences(monkeypatch):
+    monkeypatch.setattr(elementwise.tanh, "pullback", _turned(elementwise.tanh.pullback))
+    found = checked("numpy")
+    assert ("numpy", "dcgan generator, after image.conv, tanh 8x3x20x16", "input gradient") in (
+        named(found, "finite differences")
+    )
+    assert all("tanh" in where for _, where, _ in named(found, "finite differences"))
+    first = report.lines(found)[0]
+    assert first.startswith("numpy: finite differences: dcgan generator, after image.conv, tanh")
+    assert re.search(r"off by \d\.\de\+00 of its scale; allowed 1e-07$", first)
+
+
+def test_a_wrong_second_order_alone_is_named(monkeypatch):
+    """Which first-order gradients never reach."""
+    rule = elementwise._leaky_relu_back
+    monkeypatch.setattr(rule, "pullback", _turned(rule.pullback))
+    places = named(checked("numpy"), "finite differences")
+    assert {quantity for _, _, quantity in places} == {"second-order output gradient"}
+    assert all("leaky_relu" in where for _, where, _ in places)
+    assert any("dcgan discriminator, after down1.conv" in where for _, where, _ in places)
+
+
+@needs_torch
+def test_other_engines_do_not_answer_for_the_reference(monkeypatch):
+    """Once differences have found it wrong, the next engine is the reference."""
+    monkeypatch.setattr(elementwise.tanh, "pullback", _turned(elementwise.tanh.pullback))
+    found = checked("torch")
+    assert found.reference == "torch"
+    assert {engine for engine, _, _ in named(found)} == {"numpy"}
+    assert any("tanh" in where for _, where, _ in named(found, "layers"))
+
+
+def test_a_wrong_fused_form_of_the_reference_is_named(monkeypatch):
+    def leaning(*arguments):
+        y, mean, variance = fused.batch_norm(*arguments)
+        return y, mean, variance * 1.01
+
+    monkeypatch.setitem(engines.load("numpy").module.FUSED, "batch_norm", leaning)
+    places = named(checked("numpy"), "fused forms")
+    assert places == {
+        ("numpy", "batch norm of 4x6x5x3", "running_var"),
+        ("numpy", "batch norm of 9x5", "running_var"),
+    }
+
+
+def test_a_reference_that_fails_is_a_run_that_failed(monkeypatch):
+    def broken(x):
+        raise ValueError("out of order")
+
+    monkeypatch.setattr(engines.load("numpy").module, "tanh", broken)
+    said = command("conformance", "--engines", "numpy", "--preset", "mnist")
+    assert said.code == 1
+    assert re.search(
+        r"NumPy engine.*fails in the mnist generator, after conv_t.*: out of order", said.err
+    )
+
+
+# --- judging ----------------------------------------------------------------------------------
+
+
+def _constant(**values: float) -> tuple[cases.Case, checks.Engines]:
+    """Return a case in which each engine gives its own number, and stand-ins for the engines."""
+    made = {
+        name: engines.Engine(name, engines.load("numpy").module, "cpu", "float64")
+        for name in values
+    }
+    case = cases.Case(
+        "layers", "somewhere", (lambda engine: {"output": np.array([1.0, values[engine.name]])},),
+        1e-9, cases.by_order,
+    )  # fmt: skip
+    return case, {name: {"float64": engine} for name, engine in made.items()}
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"numpy": 1.0, "a": 1.0, "b": 1.0}, set()),
+        ({"numpy": 1.0, "a": 2.0}, {"a"}),
+        ({"numpy": 1.0, "a": 2.0, "b": 1.0}, {"a"}),
+        ({"numpy": 1.0, "a": 2.0, "b": 2.0}, {"numpy"}),
+        ({"numpy": 1.0, "a": 2.0, "b": 3.0}, {"a", "b"}),
+        ({"numpy": 1.0, "a": float("nan"), "b": 1.0}, {"a"}),
+    ],
+)
+def test_who_is_wrong(values, wrong):
+    """One against the reference is; the reference is, if all others agree against it."""
+    case, made = _constant(**values)
+    outcomes = checks.judge(case, made, "numpy")
+    assert {outcome.engine for outcome in outcomes if outcome.fault} == wrong
+
+
+def test_errors_are_relative_to_what_shares_a_scale():
+    case, _ = _constant(numpy=1.0)
+    expected = {"output": np.array([4.0]), "a gradient": np.array([1e-3]),
+                "b gradient": np.array([0.0, 10.0])}  # fmt: skip
+    found = {name: array + 0.01 for name, array in expected.items()}
+    errors = checks.compare(case, found, expected)
+    assert errors == pytest.approx({"output": 0.0025, "a gradient": 0.001, "b gradient": 0.001})
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong"),
+    [
+        (lambda at, fixed: (ops.exp(at["x"]), {}), False),
+        (lambda at, fixed: (at["x"] * ops.stop_gradient(at["x"]), {}), True),
+    ],
+)
+def test_differences_tell_right_from_wrong(function, wrong):
+    problem = functions.Problem(function, {"x": np.linspace(-1, 2, 12).reshape(3, 4)}, (3, 4))
+    numpy = engines.load("numpy", precision="float64")
+    errors = finite_differences.errors(numpy, problem, functions.evaluate(numpy, problem))
+    assert (errors["x gradient"] > 0.1) == wrong
+    assert wrong or max(errors.values()) < 1e-8
+
+
+# --- recording --------------------------------------------------------------------------------
+
+
+def test_an_operation_is_recorded_with_its_layer_and_its_arguments():
+    tape = Tape()
+    x = Recorded(np.ones((2, 3)), tape)
+    weight = Recorded(np.full((4, 3), 2.0), tape, ("score.dense.weight",))
+    y = ops.tanh(ops.matmul(x, ops.transpose(weight, (1, 0))) * 0.5)
+    assert y.value == pytest.approx(np.tanh(np.full((2, 4), 3.0)))
+    told = [(r.place, str(r), r.names) for r in tape.records]
+    assert told == [
+        ("score.dense", "transpose 4x3 axes (1, 0)", ("weight",)),
+        ("score.dense", "matmul 2x3 by 3x4", ("input", "weight")),
+        ("after score.dense", "mul 2x4", ("input", "constant")),
+        ("after score.dense", "tanh 2x4", ("input",)),
+    ]
+
+
+# --- wrong input ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--engines", "torhc"], "Unknown engine 'torhc'. Did you mean 'torch'?"),
+        (["--engines", ","], "--engines names no engine"),
+        (["--engines", "numpy,numpy"], "--engines names 'numpy' twice"),
+        (["--preset", "mnits"], "Unknown preset 'mnits'. Did you mean 'mnist'"),
+        (["--run", "nowhere"], "There is no run at runs/nowhere."),
+        (["--run", "x", "--preset", "mnist"], "give one of them"),
+        (["-o", "nowhere/report.json"], "Cannot write nowhere/report.json"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_input(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = command("conformance", *arguments)
+    assert said.code == 2 and message in said.err and said.out == ""
+
+
+def test_an_engine_that_is_not_installed_names_its_extra(monkeypatch):
+    monkeypatch.setitem(
+        engines.LIBRARIES, "absent", Library("no_such_library", "absent", "1.0", ())
+    )
+    said = command("conformance", "--engines", "numpy,absent")
+    assert said.code == 2 and "pip install 'ganbaru[absent]'" in said.err

@@ -1,0 +1,261 @@
+"""The cache: used when it holds what is wanted, never half-written, never in the way."""
+
+import errno
+import os
+import time
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_helpers import cache, cache_path, picture_files, png, random_images, write_folder  # noqa: F401
+
+from ganbaru import data
+from ganbaru.data import cache as _cache
+from ganbaru.data import picture_files as _pictures
+from ganbaru.data.sink import Sink
+from ganbaru.errors import InputError, RunError
+
+IMAGES = random_images()
+
+
+@pytest.fixture
+def root(tmp_path):
+    files = picture_files(IMAGES, ("cat", "dog")) | {"cat/broken.png": b"?"}
+    return write_folder(tmp_path / "set", files)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Count the files that are really decoded."""
+    seen = []
+
+    def decode(content, want):
+        seen.append(len(content))
+        return original(content, want)
+
+    original = _pictures.decode
+    monkeypatch.setattr(_pictures, "decode", decode)
+    return seen
+
+
+def entries() -> list[Path]:
+    return sorted((cache_path() / "images").iterdir())
+
+
+def same(a: data.Source, b: data.Source) -> bool:
+    fields = ("name", "classes", "fingerprint", "notes", "sizes", "broken")
+    labels = a.labels.tolist() == b.labels.tolist()
+    return (
+        (a.images == b.images).all()
+        and labels
+        and all(getattr(a, field) == getattr(b, field) for field in fields)
+    )
+
+
+def test_second_load_decodes_nothing_and_is_the_same(root, decoded):
+    first = data.load(root)
+    assert len(decoded) == 7
+    second = data.load(root)
+    assert len(decoded) == 7
+    assert same(first, second) and second.broken == ("cat/broken.png (not a picture)",)
+    assert second.sizes == data.Sizes((8, 8, 8), (8, 8, 8), 0, 0, 6)
+
+
+def test_images_are_a_read_only_map(root):
+    images = data.load(root).images
+    assert isinstance(images.base, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+
+
+def test_sizes_and_channels_are_cached_apart(root):
+    shapes = [
+        data.load(root, image_size=size, channels=channels).images.shape
+        for size, channels in ((None, None), ((4, 4), None), ((4, 4), 1))
+    ]
+    assert shapes == [(6, 8, 8, 3), (6, 4, 4, 3), (6, 4, 4, 1)]
+    assert len(entries()) == 3
+
+
+@pytest.mark.parametrize("change", ["content", "time", "new file", "gone", "renamed"])
+def test_changing_a_file_decodes_anew_and_drops_the_old_copy(root, decoded, change):
+    before = data.load(root)
+    changes = {
+        "content": lambda: (root / "cat/0.png").write_bytes(png(255 - IMAGES[0])),
+        "time": lambda: os.utime(root / "cat/0.png", (1, 1)),
+        "new file": lambda: (root / "cat/z.png").write_bytes(png(IMAGES[0])),
+        "gone": lambda: (root / "cat/0.png").unlink(),
+        "renamed": lambda: (root / "cat").rename(root / "cow"),
+    }
+    changes[change]()
+    after = data.load(root)
+    assert len(decoded) > 7 and len(entries()) == 1
+    assert (before.fingerprint == after.fingerprint) == (change in ("time", "renamed"))
+
+
+@pytest.mark.parametrize("name", ["images.npy", "about.json", "labels.npy"])
+@pytest.mark.parametrize("damage", [lambda raw: raw[:20], lambda raw: b"", None])
+def test_damaged_copy_is_made_anew(root, decoded, name, damage):
+    found = data.load(root)
+    before = replace(found, images=found.images.copy())  # the map looks into the file cut below
+    del found
+    (entry,) = entries()
+    file = entry / name
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    assert same(data.load(root), before) and len(decoded) == 14
+    assert same(data.load(root), before) and len(decoded) == 14
+
+
+def test_interrupted_decoding_leaves_nothing(root):
+    def interrupt(*step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        data.load(root, progress=interrupt)
+    assert entries() == []
+    assert len(data.load(root).images) == 6
+
+
+def test_full_disk_is_one_clear_error_and_leaves_nothing(root, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(_cache, "Sink", lambda stream: Sink(FullDisk(stream)))
+        with pytest.raises(RunError, match=r"images.npy: No space left .* \$GANBARU_CACHE"):
+            data.load(root)
+    assert entries() == []
+    assert len(data.load(root).images) == 6
+
+
+class FullDisk:
+    """A file with room for the header and two images of 192 bytes."""
+
+    def __init__(self, stream):
+        self.stream, self.name, self.room = stream, stream.name, 128 + 2 * 192
+
+    def write(self, content):
+        self.room -= memoryview(content).nbytes
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.stream.write(content)
+
+    def flush(self):
+        self.stream.flush()
+
+
+def test_disk_that_fills_up_at_the_end(root, monkeypatch):
+    def dumps(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_cache.json, "dumps", dumps)
+    with pytest.raises(RunError, match=r"No space left on device. Make room there"):
+        data.load(root)
+    assert entries() == []
+
+
+def test_cache_that_cannot_be_written_is_done_without(root, tmp_path, monkeypatch):
+    usual = data.load(root)
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "file"))
+    source = data.load(root)
+    assert (source.images == usual.images).all() and source.fingerprint == usual.fingerprint
+    assert not source.images.flags.writeable
+    (note,) = set(source.notes) - set(usual.notes)
+    assert note.startswith(f"Cannot write decoded images to {tmp_path / 'file'}: Not a directory")
+    assert "$GANBARU_CACHE" in note and note.endswith("decoded anew each time.")
+    assert len(data.load("digits").images) == 1497
+
+
+def test_without_a_cache_large_sets_are_refused(root, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(_cache, "IN_MEMORY", 1000)
+    with pytest.raises(RunError, match=r"cannot be written .* GiB of memory.* \$GANBARU_CACHE"):
+        data.load(root)
+
+
+def test_source_that_cannot_be_read_is_the_users_error(tmp_path, monkeypatch):
+    file = tmp_path / "a.npz"
+    np.savez(file, images=IMAGES)
+
+    def read(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("ganbaru.data.array_files._read_npz", read)
+    with pytest.raises(InputError, match="Cannot read .*a.npz: .*Permission denied"):
+        data.load(file)
+    assert entries() == []
+
+
+def load_fingerprint(root: str) -> str:
+    return data.load(root).fingerprint
+
+
+def test_two_processes_at_once(root):
+    with get_context("spawn").Pool(2) as pool:
+        found = pool.map(load_fingerprint, [str(root)] * 4)
+    assert len(set(found)) == 1 and found[0] == data.load(root).fingerprint
+    assert len(entries()) == 1
+
+
+def test_process_that_was_second_uses_the_first_copy(root):
+    """The other process finishes while this one decodes: rename finds the folder taken."""
+    raced = []
+
+    def race(*step):
+        if not raced:
+            raced.append(True)
+            data.load(root)
+
+    source = data.load(root, progress=race)
+    assert len(source.images) == 6 and len(entries()) == 1
+
+
+def test_leftovers_of_dead_processes_are_swept_up(root):
+    folder = cache_path() / "images"
+    for name, age in (("old", 2 * 24 * 3600), ("new", 60)):
+        (folder / f".unfinished-{name}").mkdir(parents=True)
+        os.utime(folder / f".unfinished-{name}", (time.time() - age,) * 2)
+    data.load(root)
+    assert [entry.name for entry in entries() if "unfinished" in entry.name] == [".unfinished-new"]
+
+
+def test_grey_blocks_widen_in_place(tmp_path):
+    """More than one block of grey images before the first coloured one."""
+    grey, colour = random_images(600, 3, 2, 1), random_images(2, 3, 2, 3)
+    with open(tmp_path / "x.npy", "w+b") as stream:
+        sink = Sink(stream)
+        for block in (grey[:256], grey[256:], colour, grey[:3]):
+            sink.write(block)
+        sink.finish()
+    found = np.load(tmp_path / "x.npy")
+    assert found.shape == sink.shape == (605, 3, 2, 3)
+    assert (found[:600] == grey).all() and (found[600:602] == colour).all()
+    assert (found[602:] == grey[:3]).all()
+
+
+def test_kept_arrays_are_made_once_and_again_when_damaged(cache):  # noqa: F811
+    made = []
+
+    def make():
+        made.append(1)
+        return {"x": np.arange(3)}
+
+    for _ in range(2):
+        assert _cache.kept("a", make)["x"].tolist() == [0, 1, 2]
+    assert len(made) == 1
+    (cache / "kept" / "a.npz").write_bytes(b"PK\x03\x04garbage")
+    assert _cache.kept("a", make)["x"].tolist() == [0, 1, 2]
+    assert len(made) == 2
+
+
+def test_cache_is_the_platforms_unless_named(monkeypatch):
+    import pooch
+
+    monkeypatch.delenv("GANBARU_CACHE")
+    from ganbaru.files import cache as folder
+
+    assert folder() == Path(pooch.os_cache("ganbaru"))

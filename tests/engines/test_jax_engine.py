@@ -1,0 +1,60 @@
+"""What is JAX's own: programs kept between runs, and settings that are left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jax")
+
+# A small game in a process of its own: seconds to the first step, and what JAX was told.
+SCRIPT = """
+import sys, jax
+sys.path.insert(0, {tests!r})
+{before}
+from helpers import table
+from ganbaru import engines
+game = table(engines.load("jax", "cpu"), width=4)
+loss = game.step(0)["d_loss"]
+print(repr(loss), jax.config.jax_compilation_cache_dir, jax.config.jax_enable_x64)
+"""
+
+
+def _played(cache, before: str = "") -> list[str]:
+    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), before=before)
+    environment = {**os.environ, "GANBARU_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], env=environment, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_programs_are_kept_for_the_next_process(tmp_path):
+    first = _played(tmp_path)
+    (folder,) = (tmp_path / "programs" / "jax").iterdir()
+
+    def kept():  # the step; what takes no time to compile is kept if it took some for once
+        return sorted(path.name for path in folder.glob("jit_play-*-cache"))
+
+    before = kept()
+    assert first[1:] == [str(folder), "False"] and before
+    assert _played(tmp_path) == first
+    assert kept() == before
+
+
+def test_a_folder_of_the_users_own_stays(tmp_path):
+    own = tmp_path / "own"
+    told = _played(tmp_path, f"jax.config.update('jax_compilation_cache_dir', {str(own)!r})")
+    assert told[1] == str(own)
+    assert not (tmp_path / "programs").exists()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
+    (tmp_path / "programs").write_text("a file where the folder would be")
+    assert _played(tmp_path)[1] == "None"

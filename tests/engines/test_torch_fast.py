@@ -1,0 +1,343 @@
+"""PyTorch's fast ways: forms of products by shape, recorded steps, bfloat16, images held."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from helpers import NUMPY32, assert_close, assert_engines_agree, normal, table
+from numpy.testing import assert_allclose, assert_array_equal
+from test_step import GAMES
+from train_helpers import assert_same_state, command, newest, tiny, trained
+
+from ganbaru import engines, ops, registry
+from ganbaru.errors import InputError
+from ganbaru.gan import step
+from ganbaru.gan.batches import Ahead, _scaled, to_range
+from ganbaru.sampling.generators import load as load_generator
+from ganbaru.training import setup
+
+torch = pytest.importorskip("torch")
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+from ganbaru.engines.torch import cuda_graph, linear_ops, training_mode  # noqa: E402
+
+TORCH32, TORCH64 = (engines.load("torch", "cpu", kind) for kind in ("float32", "float64"))
+BF16 = engines.load("torch", "cpu", "bf16")
+
+
+# --- products ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 5])
+@pytest.mark.parametrize("sides", [(2, 2), (4, 6), (6, 5)])
+def test_forms_for_few_channels_are_the_convolution_to_second_order(channels, sides):
+    """Of 4x4 kernels at stride 2 and padding 1; images of odd sides have no form of their own."""
+    images, kernels = normal(2, channels, *sides), normal(6, channels, 4, 4)
+    features = normal(2, 6, sides[0] // 2, sides[1])
+    down = functools.partial(ops.conv2d, stride=2, padding=1)
+    up = functools.partial(ops.conv_transpose2d, stride=2, padding=1)
+    assert_engines_agree(TORCH64, down, images, kernels, relative=1e-12)
+    assert_engines_agree(TORCH64, up, features, kernels, relative=1e-12)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolutions_of_one_place_are_products_to_second_order(stride):
+    at, start = normal(3, 4, 5, 2), normal(3, 7, 1, 1)
+    down = functools.partial(ops.conv2d, stride=stride)
+    up = functools.partial(ops.conv_transpose2d, stride=stride)
+    assert_engines_agree(TORCH64, down, at, normal(6, 4, 5, 2), relative=1e-12)
+    assert_engines_agree(TORCH64, up, start, normal(7, 3, 5, 2), relative=1e-12)
+    image = TORCH32.from_numpy(start), TORCH32.from_numpy(normal(7, 3, 5, 2))
+    assert ops.conv_transpose2d(*image).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_features_of_grey_images_stay_channels_last():
+    """A one-channel image has both layouts at once: by its strides PyTorch chooses."""
+    x, w = (TORCH32.from_numpy(normal(*shape)) for shape in ((4, 1, 8, 8), (6, 1, 4, 4)))
+    found = ops.conv2d(x, w, stride=2, padding=1)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert not found.is_contiguous()
+
+
+# --- recorded steps ---------------------------------------------------------------------------
+
+
+class Unheard(TorchDispatchMode):
+    """Refuses what a CUDA graph would: reading a number, and copying one in from the processor."""
+
+    REFUSED = ("_local_scalar_dense", "lift_fresh", "nonzero", "_unique2")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.overloadpacket.__name__ in self.REFUSED:
+            raise RuntimeError(f"{function} is not permitted when stream is capturing")
+        return function(*args, **(kwargs or {}))
+
+
+def _watched(work):
+    """Record as a CUDA graph does, but that the recording is run again for each replay."""
+
+    def replay():
+        with Unheard():
+            return work()
+
+    with Unheard():  # what is done before the work, at each recording
+        return replay
+
+
+def _recorded(game, record=_watched):
+    return cuda_graph.Recorder(functools.partial(step.play, game.game), record)
+
+
+def _plays(game, play, steps: int) -> list[dict]:
+    reports = []
+    for number in range(steps):
+        batches = game.draw.step(number)
+        game.state, report = play(
+            game.state, batches, step.paces(game.game, number, len(batches.d), 1 - number / 50)
+        )
+        reports.append(report)
+    return [{name: float(x) for name, x in report.items()} for report in reports]
+
+
+@pytest.mark.parametrize("options", GAMES)
+def test_a_recorded_step_is_the_step(options):
+    """Ten steps, seven of them replays, with rates that fall; nothing asks for a number.
+
+    A recorded rate is float32, in a float64 game too.
+    """
+    plain, game = table(TORCH64, **options), table(TORCH64, **options)
+    recorder = _recorded(game)
+    expected = _plays(plain, functools.partial(step.play, plain.game), 10)
+    found = _plays(game, recorder, 10)
+    assert not recorder.refused and recorder.replays
+    for one, other in zip(found, expected, strict=True):
+        assert one.keys() == other.keys()
+        assert_allclose(list(one.values()), list(other.values()), rtol=0, atol=1e-7)
+    for group, arrays in plain.arrays().items():
+        for name, array in arrays.items():
+            assert_allclose(game.arrays()[group][name], array, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("network", registry.names("networks"))
+def test_every_network_can_be_recorded(network):
+    shape = (64, 64, 1) if network == "patchgan" else (32, 32, 1)
+    objective = "two-class" if network == "dcgan-5x5" else "non-saturating"
+    game = table(TORCH32, shape, network=network, width=2, objective=objective)
+    recorder = _recorded(game)
+    assert np.isfinite([list(told.values()) for told in _plays(game, recorder, 5)]).all()
+    assert not recorder.refused and len(recorder.replays) == 1
+
+
+def test_replays_keep_the_state_where_it_is_and_reports_apart():
+    game = table(TORCH32)
+    recorder, reports = _recorded(game), []
+    for number in range(8):
+        batches = game.draw.step(number)
+        before = game.state
+        game.state, report = recorder(before, batches, step.paces(game.game, number, 1))
+        reports.append((report, {name: float(x) for name, x in report.items()}))
+        assert (game.state is before) == (number >= cuda_graph.WARM)
+    for report, told in reports:  # read at the end, as the log does
+        assert {name: float(x) for name, x in report.items()} == told
+    assert len({told["d_loss"] for _, told in reports}) == 8
+
+
+def test_short_batches_come_between_replays():
+    """Batches of 12, 12, 12 and 4: their recordings share one state."""
+    games = [table(TORCH64, short_batch=True, batch=12, network="dcgan") for _ in range(2)]
+    recorder = _recorded(games[1])
+    expected = _plays(games[0], functools.partial(step.play, games[0].game), 20)
+    for told, wanted in zip(_plays(games[1], recorder, 20), expected, strict=True):
+        assert told == pytest.approx(wanted, abs=1e-7)
+    assert len(recorder.replays) == 2
+    for group, arrays in games[0].arrays().items():
+        for name, array in arrays.items():
+            assert_allclose(games[1].arrays()[group][name], array, rtol=0, atol=1e-7)
+
+
+def test_a_step_that_cannot_be_recorded_is_played_as_it_comes(caplog):
+    def refuses(work):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    games = [table(TORCH32) for _ in range(2)]
+    recorder = _recorded(games[1], refuses)
+    expected = _plays(games[0], functools.partial(step.play, games[0].game), 6)
+    assert _plays(games[1], recorder, 6) == expected
+    assert recorder.refused == "operation not permitted when stream is capturing"
+
+
+def test_on_a_processor_nothing_is_recorded():
+    def play(*inputs):
+        return inputs
+
+    quick = engines.load("torch", "cpu", "auto", True)
+    assert not isinstance(quick.compile(play, consumes=True), cuda_graph.Recorder)
+    assert quick.precision == "float32" and not quick.apart
+    assert isinstance(training_mode.compile_step(play, "cuda:1", "bf16", True), cuda_graph.Recorder)
+    assert not isinstance(
+        training_mode.compile_step(play, "cuda", "bf16", False), cuda_graph.Recorder
+    )
+
+
+def test_loose_products_end_with_the_step():
+    before = (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark)
+    inside = cuda_graph.loose(
+        lambda: (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark)
+    )()
+    assert inside == ("high", True)
+    after = (torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark)
+    assert after == before
+
+
+def test_images_held_by_the_engine_are_those_that_are_copied():
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 3), np.uint8)
+    chosen = np.array([3, 8, 3, 0])
+    pick = training_mode.held(torch.tensor(images))
+    found = _scaled(pick(torch.tensor(chosen)))
+    assert_array_equal(found.numpy(), to_range(images[chosen]))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert training_mode.hold(images, "cpu") is None
+
+
+# --- bfloat16 ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[False, True], ids=["rounded in float32", "in bfloat16"])
+def has_bf16(request, monkeypatch):
+    """Let the processor have bfloat16's instructions or lack them; it computes either way."""
+    monkeypatch.setattr(training_mode, "_cpu_has_bf16", lambda: request.param)
+    return request.param
+
+
+def _bits_kept(x: np.ndarray) -> np.ndarray:
+    return x.view(np.uint32) & 0xFFFF
+
+
+@pytest.mark.parametrize("arithmetic", [linear_ops.rounded, linear_ops.in_bf16])
+@pytest.mark.parametrize("case", range(6))
+def test_products_are_bfloat16s(arithmetic, case):
+    """Value and slopes within its rounding (2^-8) of float64's, and rounded to its eight bits."""
+    rng = np.random.default_rng(case)
+    sides, kernel = (8, 8), (4, 4)
+    x, w = rng.standard_normal((3, 8, *sides)), rng.standard_normal((8, 8, *kernel))
+    rule = [
+        lambda x, w: ops.conv2d(x, w, stride=2, padding=1),
+        lambda x, w: ops.conv2d(x, w, stride=1, padding=1),
+        lambda x, w: ops.conv2d(x, w[:, :, :1, :1], stride=1),
+        lambda x, w: ops.conv_transpose2d(x, w, stride=2, padding=1),
+        lambda x, w: ops.conv_transpose2d(x[:, :, :1, :1], w),
+        lambda x, w: ops.matmul(x[:, :, 0, 0], w[:, :, 0, 0]),
+    ][case]  # fmt: skip
+
+    def loss(p):
+        y = rule(p["x"], p["w"])
+        return ops.mean(y * y), y
+
+    def run(engine):
+        given = {"x": engine.from_numpy(x), "w": engine.from_numpy(w)}
+        value, y, slopes = ops.value_and_grad(loss, given)
+        return y, value, slopes
+
+    _, value, slopes = run(TORCH64)
+    y, found, rough = linear_ops.using(arithmetic, run)(TORCH32)
+    assert found.dtype == torch.float32
+    assert_array_equal(_bits_kept(y.float().numpy()), 0)
+    assert_close(float(found), float(value), 2e-2)
+    for name in slopes:
+        assert rough[name].dtype == torch.float32
+        assert_close(rough[name].numpy(), slopes[name].numpy(), 2e-2)
+
+
+BF16_GAMES = [{"penalty": "r1+r2"}, {"penalty": "wgan-gp", "objective": "wgan"},
+              {"conditioning": "class-norm", "spectral_norm": "both"},
+              {"conditioning": "projection", "minibatch_deviation": True},
+              {"network": "patchgan", "shape": (64, 64, 1)},
+              {"network": "dcgan-5x5", "objective": "two-class"},
+              *({"network": name} for name in ("resnet", "dcgan-linear", "dcgan-mlp"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", BF16_GAMES, ids=str)
+def test_a_game_in_bf16_keeps_all_it_has_in_float32(options, has_bf16):
+    """And its first losses and gradients are float32's within a few of bfloat16's roundings."""
+    exact, rough = (table(e, **{"shape": (16, 16, 1), **options}) for e in (NUMPY32, BF16))
+    batches, paces = rough.draw.step(0), step.paces(rough.game, 0, 1)
+    play = BF16.compile(functools.partial(step.play, rough.game), consumes=True)
+    rough.state, report = play(rough.state, batches, paces)
+    wanted = exact.step(0)
+    assert {value.dtype for value in report.values()} == {torch.float32}
+    assert float(report["d_loss"]) == pytest.approx(wanted["d_loss"], rel=0.03, abs=0.02)
+    found, expected = rough.arrays(), exact.arrays()
+    for group, arrays in found.items():
+        assert {array.dtype for array in arrays.values()} <= {np.dtype(np.float32)}, group
+    slopes, sloped = (np.concatenate([g.ravel() for g in one["discriminator_mean"].values()])
+                      for one in (found, expected))  # fmt: skip
+    assert np.linalg.norm(slopes - sloped) < 0.3 * np.linalg.norm(sloped)
+    assert np.linalg.norm(slopes - sloped) > 1e-4 * np.linalg.norm(sloped)  # bf16 it was
+
+
+def test_a_run_in_bf16_goes_on_bit_for_bit_and_is_sampled_by_numpy(tmp_path):
+    options = {"engine": "torch", "precision": "bf16"}
+    whole = trained(tmp_path, **options, run=tmp_path / "whole")
+    part = trained(tmp_path, **options, run=tmp_path / "part", steps=5)
+    assert command("train", "--run", str(part), "--resume", "--steps", "12").code == 0
+    assert_same_state(whole, part)
+    groups, header = newest(part)
+    assert header.config["precision"] == "bf16"
+    assert {a.dtype for each in groups.values() for a in each.values()} == {np.dtype("float32")}
+    images = [load_generator(part, engine=name).sample(4) for name in ("numpy", "torch")]
+    assert np.abs(images[0].astype(int) - images[1]).max() <= 1
+    said = command("train", "--run", str(part), "--resume", "--steps", "20", "--engine", "numpy")
+    assert said.code == 2 and "Take --precision float32 or float64, or --engine torch" in said.err
+
+
+def test_a_processor_without_bf16_is_told_of_once(tmp_path, has_bf16):
+    config = tiny(tmp_path, engine="torch", precision="bf16", steps=1)
+    notes = [note for note in setup.build(config).notes if "bfloat16" in note]
+    assert len(notes) == (0 if has_bf16 else 1)
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax", "tensorflow"])
+def test_engines_without_bf16_say_who_has_it(name):
+    if name not in engines.available():
+        pytest.skip(f"needs {name}, which is not installed")
+    with pytest.raises(InputError, match=f"The {name} engine has no --precision bf16 on device"):
+        engines.load(name, "cpu", "bf16")
+
+
+@pytest.mark.parametrize("capability,has", [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_gpus_have_bf16_from_ampere_on(monkeypatch, capability, has):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert (training_mode.lacks_bf16("cuda:0") == "") == has
+    for quick in (True, False):
+        precision = engines._settled("auto", "torch", "cuda:0", quick)
+        assert precision == ("bf16" if has and quick else "float32")
+    assert (
+        training_mode.lacks_bf16("mps")
+        and engines._settled("auto", "torch", "mps", True) == "float32"
+    )
+
+
+# --- drawn ahead ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"objective": "rsgan", "conditioning": "planes"}, {"share": "latents"},
+                {"d_steps": 3}, {"short_batch": True, "batch": 12}], ids=str
+)  # fmt: skip
+@pytest.mark.parametrize("holding", [False, True])
+def test_batches_drawn_ahead_are_those_drawn_in_turn(options, holding):
+    """Through several epochs, after a jump too, with reals copied or picked where they are held."""
+    plain = table(TORCH32, **options).draw
+    images = torch.tensor(plain.source.images)
+    ahead = Ahead(dataclasses.replace(plain, held=training_mode.held(images) if holding else None))
+    for number in (*range(20), 50, 51, 3):
+        one, other = plain.step(number), ahead.step(number)
+        assert plain.images(number) == ahead.images(number) == other.images
+        for mine, theirs in zip([*one.d, one.g], [*other.d, other.g], strict=True):
+            for x, y in zip(mine, theirs, strict=True):
+                assert (x is None) == (y is None)
+                if x is not None:
+                    assert_array_equal(x.numpy(), y.numpy())

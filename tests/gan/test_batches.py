@@ -1,0 +1,285 @@
+"""Batches: the same on every engine, every image once in an epoch, pairs of one label."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import NUMPY32, source
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from ganbaru.data import Source
+from ganbaru.gan.batches import Draw, Order, to_range
+from ganbaru.gan.step import Batch
+from ganbaru.randomness import DISTRIBUTIONS, distribution
+
+COUNT, BATCH = 23, 5
+
+
+def _draw(engine=NUMPY32, **options) -> Draw:
+    how = {"seed": 3, "batch": BATCH, "latent": 4, "classes": 5, "relativistic": False}
+    pictures = options.pop("pictures", None) or source(COUNT, (2, 3, 3), classes=5)
+    return Draw(pictures, engine, **{**how, "replacement": False, **options})
+
+
+def _numbered() -> Source:
+    """Pictures of which each is told by its pixels: image i is grey i, its label i mod 5."""
+    images = np.arange(COUNT, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
+    return Source("numbered", images, np.arange(COUNT) % 5, tuple("abcde"), "")
+
+
+def _which(images) -> list[int]:
+    """Read off which images of `_numbered` a batch holds."""
+    return np.rint((np.asarray(images)[:, 0, 0, 0] + 1) * 127.5).astype(int).tolist()
+
+
+def _arrays(engine, batch: Batch) -> dict:
+    return {n: None if x is None else engine.to_numpy(x) for n, x in batch._asdict().items()}
+
+
+# --- bytes to numbers -------------------------------------------------------------------------
+
+
+def test_bytes_fill_the_range_from_minus_one_to_one():
+    values = to_range(np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)).ravel()
+    assert (values[0], values[255]) == (-1, 1)
+    assert values.dtype == np.float32
+    assert np.abs(np.diff(values) - 2 / 255).max() < 1e-6
+    assert_array_equal(np.rint((values + 1) * 127.5), np.arange(256))
+
+
+def test_images_become_channels_first():
+    images = source(2, (4, 5, 3), classes=0).images
+    found = to_range(images)
+    assert found.shape == (2, 3, 4, 5)
+    assert found[1, 2, 3, 4] == np.float32(images[1, 3, 4, 2]) / np.float32(127.5) - 1
+
+
+# --- the order of images ----------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**63), length=st.integers(1, 60), batch=st.integers(1, 60))
+def test_an_epoch_shows_every_image_at_most_once(seed, length, batch):
+    """All of them but the last short batch, which is dropped; another order in the next epoch."""
+    batch = min(batch, length)
+    order = Order(seed, "order", length, batch, replacement=False)
+    turns = length // batch
+    for epoch in range(2):
+        shown = np.concatenate([order.indices(epoch * turns + i) for i in range(turns)])
+        assert len(shown) == len(set(shown.tolist())) == turns * batch
+        assert set(shown.tolist()) <= set(range(length))
+
+
+def test_a_whole_epoch_is_a_permutation_and_the_next_another():
+    order = Order(0, "order", 60, 6, replacement=False)
+    epochs = [np.concatenate([order.indices(10 * e + i) for i in range(10)]) for e in range(3)]
+    for epoch in epochs:
+        assert_array_equal(np.sort(epoch), np.arange(60))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8))
+def test_a_batch_depends_on_its_number_alone(turns):
+    """Not on what was drawn before: a resumed run draws what an uninterrupted one would."""
+    used = Order(1, "order", 17, 3, replacement=False)
+    for turn in turns:
+        fresh = Order(1, "order", 17, 3, replacement=False)
+        assert_array_equal(used.indices(turn), fresh.indices(turn))
+
+
+def test_with_replacement_any_image_may_come_again():
+    """Also in batches larger than the data."""
+    order = Order(0, "order", 7, 50, replacement=True)
+    first, second = order.indices(0), order.indices(1)
+    assert len(first) == 50
+    assert set(first.tolist()) == set(range(7))
+    assert (first != second).any()
+    assert_array_equal(Order(0, "order", 7, 50, replacement=True).indices(1), second)
+
+
+# --- batches ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("relativistic", [False, True])
+@pytest.mark.parametrize("replacement", [False, True])
+def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_engine32):
+    how = {"relativistic": relativistic, "replacement": replacement}
+    draws = [_draw(engine, **how) for engine in (NUMPY32, other_engine32)]
+    for turn in range(6):
+        for player in ("discriminator", "generator"):
+            expected, found = (_arrays(d.engine, getattr(d, player)(turn)) for d in draws)
+            for name, array in expected.items():
+                assert (found[name] is None) == (array is None)
+                if array is not None:
+                    assert_array_equal(found[name], array)
+                    assert found[name].dtype == array.dtype
+
+
+def test_what_a_batch_holds():
+    of_d = _arrays(NUMPY32, _draw().discriminator(0))
+    assert of_d.pop("fake") is None
+    shapes = {name: array.shape for name, array in of_d.items()}
+    assert shapes == {
+        "latent": (5, 4), "label": (5,), "real": (5, 3, 2, 3), "real_label": (5,),
+        "mix": (5, 1, 1, 1),
+    }  # fmt: skip
+    assert 0 <= of_d["mix"].min() < of_d["mix"].max() < 1
+    assert {of_d[name].dtype for name in ("latent", "real", "mix")} == {np.dtype("float32")}
+    of_g = _draw().generator(0)
+    assert of_g.real is of_g.real_label is of_g.mix is None
+    plain = _draw(classes=0).discriminator(0)
+    assert plain.label is plain.real_label is None
+
+
+def test_the_updates_of_a_step_see_different_images():
+    """With several D updates each has a fresh batch: 4 of them make an epoch of 23 images."""
+    draw = _draw(pictures=_numbered())
+    batches = [_which(draw.discriminator(turn).real) for turn in range(4)]
+    shown = [image for batch in batches for image in batch]
+    assert len(set(shown)) == 20
+    latents = [draw.discriminator(turn).latent for turn in range(4)] + [draw.generator(0).latent]
+    assert len({float(latent[0, 0]) for latent in latents}) == 5
+
+
+def test_reals_come_with_their_own_labels():
+    for relativistic in (False, True):
+        draw = _draw(pictures=_numbered(), relativistic=relativistic)
+        for turn in range(5):
+            batches = [draw.discriminator(turn), draw.generator(turn)]
+            for batch in batches[: 1 + relativistic]:
+                assert [i % 5 for i in _which(batch.real)] == batch.real_label.tolist()
+
+
+def test_in_a_relativistic_pair_the_fake_has_the_reals_label():
+    draw = _draw(relativistic=True)
+    for turn in range(5):
+        for batch in (draw.discriminator(turn), draw.generator(turn)):
+            assert_array_equal(batch.label, batch.real_label)
+
+
+def test_otherwise_the_fakes_labels_are_drawn_apart():
+    draw = _draw(batch=20)
+    of_d, of_g = draw.discriminator(0), draw.generator(0)
+    assert (of_d.label != of_d.real_label).any()
+    assert (of_d.label != of_g.label).any()
+    assert set(of_d.label.tolist()) <= set(range(5))
+
+
+def test_the_generators_reals_are_not_the_discriminators():
+    draw = _draw(pictures=_numbered(), relativistic=True)
+    pairs = [(_which(draw.discriminator(t).real), _which(draw.generator(t).real)) for t in range(4)]
+    assert all(of_d != of_g for of_d, of_g in pairs)
+
+
+def test_another_seed_draws_otherwise():
+    batches = [_draw(seed=seed).discriminator(0) for seed in (0, 1)]
+    for name in ("real", "latent", "mix"):
+        assert (getattr(batches[0], name) != getattr(batches[1], name)).any()
+
+
+# --- short batches, replacement, sharing ------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**63), length=st.integers(1, 60), batch=st.integers(1, 60))
+def test_with_short_batches_an_epoch_shows_every_image_exactly_once(seed, length, batch):
+    order = Order(seed, "order", length, batch, short=True)
+    turns = -(-length // batch)
+    for epoch in range(2):
+        batches = [order.indices(epoch * turns + i) for i in range(turns)]
+        assert [len(each) for each in batches[:-1]] == [batch] * (turns - 1)
+        assert len(batches[-1]) == length - batch * (turns - 1)
+        assert_array_equal(np.sort(np.concatenate(batches)), np.arange(length))
+
+
+@given(length=st.integers(2, 40), batch=st.integers(1, 40), d_steps=st.integers(1, 3))
+def test_the_images_of_steps_add_up_to_epochs(length, batch, d_steps):
+    """Of `d_steps` epochs, since so many whole epochs are a whole number of steps."""
+    pictures = source(length, (1, 1, 1), classes=0)
+    draw = _draw(pictures=pictures, batch=batch, d_steps=d_steps, classes=0, short=True)
+    turns = -(-length // batch)
+    images = [draw.images(number) for number in range(turns)]
+    assert sum(images) == length * d_steps
+    assert images == [draw.step(number).images for number in range(turns)]
+
+
+def test_everything_in_a_short_batch_is_short():
+    """Of G's own batch only what goes with reals: without them it stays whole."""
+    for relativistic in (False, True):
+        draw = _draw(short=True, relativistic=relativistic)
+        for number, count in enumerate((5, 5, 5, 5, 3, 5)):
+            batches = draw.step(number)
+            of_d = _arrays(NUMPY32, batches.d[0])
+            assert {len(array) for array in of_d.values() if array is not None} == {count}
+            assert len(batches.g.latent) == (count if relativistic else BATCH)
+    shared = _draw(short=True, same=True).step(4)
+    assert len(shared.g.latent) == 3
+
+
+@pytest.mark.parametrize("d_steps", [2, 3, 4])
+def test_several_updates_of_d_see_no_image_twice_in_an_epoch(d_steps):
+    draw = _draw(pictures=_numbered(), d_steps=d_steps)
+    batches = [_which(b.real) for number in range(12 // d_steps) for b in draw.step(number).d]
+    for epoch in range(3):  # of 4 batches
+        shown = sum(batches[4 * epoch : 4 * epoch + 4], [])
+        assert len(set(shown)) == len(shown) == 20
+    assert len({tuple(sorted(batch)) for batch in batches}) == 12
+
+
+def test_replacement_draws_every_image_alike_and_some_twice_in_a_batch():
+    order = Order(5, "order", COUNT, BATCH, replacement=True)
+    turns = [order.indices(turn) for turn in range(4000)]
+    counts = np.bincount(np.concatenate(turns), minlength=COUNT)
+    mean, deviation = 20_000 / COUNT, (20_000 / COUNT * (1 - 1 / COUNT)) ** 0.5
+    assert np.abs(counts - mean).max() < 4 * deviation
+    # Five of 23 are all different in 63 % of all cases: 22/23 * 21/23 * 20/23 * 19/23.
+    different = np.mean([len(set(turn.tolist())) == BATCH for turn in turns])
+    assert different == pytest.approx(22 * 21 * 20 * 19 / 23**4, abs=0.03)
+    assert all(len(turn) == BATCH for turn in turns)
+
+
+@pytest.mark.parametrize("relativistic", [False, True])
+def test_sharing_hands_both_players_one_and_the_same_batch(relativistic):
+    shared = _draw(same=True, relativistic=relativistic)
+    apart = _draw(same=False, relativistic=relativistic)
+    for number in range(3):
+        batches = shared.step(number)
+        assert batches.d[0] is batches.g
+        other = apart.step(number)
+        assert other.d[0] is not other.g
+        assert_array_equal(other.d[0].latent, batches.g.latent)  # D draws as it would alone
+        assert (other.g.latent != batches.g.latent).any()
+
+
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("replacement", [False, True])
+def test_relativistic_pairs_are_of_one_label_however_they_are_drawn(same, short, replacement):
+    how = {"same": same, "short": short, "replacement": replacement}
+    draw = _draw(pictures=_numbered(), relativistic=True, **how)
+    for number in range(6):
+        batches = draw.step(number)
+        for batch in (*batches.d, batches.g):
+            assert_array_equal(batch.label, batch.real_label)
+            assert [i % 5 for i in _which(batch.real)] == batch.label.tolist()
+
+
+# Of each distribution: the range, the mean, and the deviation.
+MOMENTS = {
+    "normal": (-6, 6, 0, 1),
+    "uniform": (-1, 1, 0, 3**-0.5),
+    "unit": (0, 1, 0.5, 12**-0.5),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_latents_have_the_range_and_moments_of_their_distribution(name):
+    low, high, mean, deviation = MOMENTS[name]
+    draw = _draw(latents=distribution(name), latent=500, batch=20)
+    for latent in (draw.discriminator(0).latent, draw.generator(0).latent):
+        assert latent.shape == (20, 500) and latent.dtype == np.float32
+        assert low <= latent.min() < low + 0.01 * (high - low) or name == "normal"
+        assert high >= latent.max() > high - 0.01 * (high - low) or name == "normal"
+        assert latent.mean() == pytest.approx(mean, abs=5 * deviation / 100)
+        assert latent.std() == pytest.approx(deviation, rel=0.05)
+        assert np.abs(np.corrcoef(latent[:10].ravel(), latent[10:].ravel())[0, 1]) < 0.06

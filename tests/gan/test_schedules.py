@@ -1,0 +1,185 @@
+"""Schedules: closed forms over images, where they end, and that the rates reach the optimiser."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import table
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from train_helpers import assert_same_state, command, newest, tiny, trained
+
+from ganbaru import InputError
+from ganbaru.gan import build
+from ganbaru.gan.optimizers import OPTIMISERS
+from ganbaru.gan.schedules import SCHEDULES
+from ganbaru.training import loop, setup
+
+IMAGES = st.integers(0, 10**9)
+FORMS = {
+    "constant": lambda share: 1.0,
+    "linear": lambda share: 1 - share,
+    "cosine": lambda share: np.cos(np.pi * share / 2) ** 2,
+}
+FALLING = [name for name in FORMS if name != "constant"]
+
+
+def test_every_schedule_has_a_closed_form_here():
+    assert FORMS.keys() == SCHEDULES.keys()
+
+
+# --- the factor -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FALLING)
+@given(start=IMAGES, length=st.integers(1, 10**9), share=st.floats(0, 1))
+def test_between_start_and_end_it_is_its_closed_form(name, start, length, share):
+    images = start + round(share * length)
+    found = SCHEDULES[name](images, start=start, end=start + length)
+    assert_allclose(found, FORMS[name]((images - start) / length), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FALLING)
+@given(images=IMAGES, start=IMAGES, length=st.integers(1, 10**9))
+def test_before_it_is_one_and_after_nothing(name, images, start, length):
+    factor = SCHEDULES[name]
+    assert factor(min(images, start), start=start, end=start + length) == 1
+    assert factor(start + length + images, start=start, end=start + length) == 0
+
+
+@pytest.mark.parametrize("name", FORMS)
+@given(count=st.lists(IMAGES, min_size=2, max_size=9), ends=st.tuples(IMAGES, IMAGES))
+def test_it_never_rises(name, count, ends):
+    start, end = sorted(ends)
+    options = {} if name == "constant" else {"start": start, "end": end}
+    factors = [SCHEDULES[name](images, **options) for images in sorted(count)]
+    assert factors == sorted(factors, reverse=True)
+    assert 0 <= factors[-1] <= factors[0] <= 1
+
+
+def test_values_by_hand():
+    linear, cosine = (build.schedule(f"{name}:start=20,end=100") for name in FALLING)
+    assert [linear(images) for images in (0, 20, 40, 60, 100, 999)] == [1, 1, 0.75, 0.5, 0, 0]
+    assert_allclose([cosine(40), cosine(60)], [0.5 + 0.125**0.5, 0.5], rtol=1e-14)
+    assert {build.schedule("constant")(images) for images in (0, 5, 10**12)} == {1.0}
+
+
+# --- where it ends ----------------------------------------------------------------------------
+
+
+@given(st.integers(8, 10**11))
+def test_an_end_that_is_not_said_is_the_total(images):
+    assert build.ending("linear", images) == f"linear:end={images}"
+    spec = build.ending("cosine:start=7", images)
+    assert spec == f"cosine:start=7,end={images}"
+    assert build.ending(spec, 1) == spec  # and then stays
+    assert build.schedule(spec)(images) == 0
+
+
+@pytest.mark.parametrize("spec", ["linear:end=50", "cosine:start=3,end=50", "constant"])
+@pytest.mark.parametrize("images", [None, 400])
+def test_an_end_that_is_said_stays(spec, images):
+    assert build.ending(spec, images) == spec
+
+
+@pytest.mark.parametrize(
+    ("spec", "fix"), [("linear", "linear:end="), ("cosine:start=9", "cosine:start=9,end=")]
+)
+def test_a_clock_is_no_end(spec, fix):
+    with pytest.raises(InputError) as refused:
+        build.ending(spec, None)
+    assert str(refused.value) == (
+        f"The schedule {spec} falls to the end of the run, which a clock does not tell in images. "
+        f"Give {fix}100000, or a total in images, steps or epochs."
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "total"),
+    [("linear:start=9", 9), ("cosine:start=50,end=20", None), ("linear:end=0", 5)],
+)
+def test_a_fall_that_would_never_come_is_refused(spec, total):
+    with pytest.raises(InputError, match=f"{spec} would fall from .* Give it a start= before"):
+        build.ending(spec, total)
+
+
+@pytest.mark.parametrize(
+    ("totals", "end"),
+    [
+        ({"images": 500}, 500),
+        ({"steps": 6}, 48),
+        ({"steps": 6, "d_steps": 3}, 144),
+        ({"epochs": 2}, 86),  # of 43 pictures
+        ({"epochs": 0.5, "minutes": 5}, 21.5),
+        ({"steps": 6, "images": 500, "epochs": 2}, 48),
+    ],
+)
+def test_a_run_ends_where_its_first_total_in_images_does(tmp_path, totals, end):
+    run = setup.build(tiny(tmp_path, schedule="linear", **{"steps": None, **totals}))
+    assert run.config.schedule == f"linear:end={end}"
+    assert run.schedule(0) == 1 and run.schedule(end) == 0
+    assert f"schedule: linear:end={end}\n" in run.folder.config.read_text()
+
+
+# --- in a run ---------------------------------------------------------------------------------
+
+
+def test_a_run_asks_by_the_images_shown_before_each_step(tmp_path):
+    asked = []
+    run = setup.build(tiny(tmp_path, steps=4, d_steps=2))
+    run.schedule = lambda images: asked.append(images) or 1.0
+    loop.loop(run, [], lambda: False)
+    assert asked == [0, 16, 32, 48]
+
+
+def test_a_run_with_a_larger_total_keeps_its_first_end(tmp_path):
+    """After its end the rates are nothing: what is trained further changes no weight."""
+    run = trained(tmp_path, steps=6, schedule="linear")
+    before, _ = newest(run)
+    assert command("train", "--run", run, "--resume", "--steps", 9).code == 0
+    after, header = newest(run)
+    assert header.step == 9 and header.config["schedule"] == "linear:end=48"
+    assert "schedule: linear:end=48\n" in (run / "config.yaml").read_text()
+    for player in ("generator", "discriminator"):
+        for name, array in before[player].items():
+            assert_array_equal(after[player][name], array)
+    moved = [(before["discriminator_mean"][n] != a).any()
+             for n, a in after["discriminator_mean"].items()]  # fmt: skip
+    assert all(moved)
+
+
+@pytest.mark.parametrize("schedule", ["linear:start=16,end=96", "cosine:end=70"])
+def test_parts_of_a_falling_run_are_the_whole(tmp_path, schedule):
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=12, schedule=schedule)
+    run = trained(tmp_path, run=tmp_path / "parts", steps=6, schedule=schedule)
+    assert command("train", "--run", run, "--resume", "--steps", 12).code == 0
+    assert_same_state(run, whole)
+    constant = trained(tmp_path, run=tmp_path / "constant", steps=12)
+    with pytest.raises(AssertionError):
+        assert_same_state(run, constant)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_the_factor_reaches_both_players(optimiser, any_engine):
+    """Factor 0 changes no weight, 0.5 half as much as 1; moments gather all the same."""
+    weights = []
+    for factor in (0.0, 0.5, 1.0):
+        game = table(any_engine, optimiser=optimiser)
+        first = game.arrays()
+        batches = game.draw.step(0)
+        game.d_update(batches.d[0], 1, factor)
+        game.g_update(batches.g, 1, factor)
+        weights.append((first, game.arrays()))
+    (first, none), (_, half), (_, whole) = weights
+    for name, before in first["discriminator"].items():
+        assert_array_equal(none["discriminator"][name], before)
+        moved = whole["discriminator"][name] - before
+        assert_allclose(half["discriminator"][name] - before, moved / 2, rtol=0, atol=1e-15)
+        assert np.abs(moved).max() > 0
+        for moment in ("mean", "square"):
+            group = f"discriminator_{moment}"
+            assert_array_equal(none[group][name], whole[group][name])
+    for name, before in first["generator"].items():
+        assert_array_equal(none["generator"][name], before)
+        assert (whole["generator"][name] != before).any()

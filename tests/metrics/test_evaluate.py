@@ -1,0 +1,250 @@
+"""Evaluation from end to end: what is scored, what its numbers depend on, what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_helpers import REAL, needs_real_data
+from metric_helpers import digits, fresh, noisy
+from PIL import Image
+from train_helpers import command, pictures, trained
+
+import ganbaru
+from ganbaru import InputError, data, metrics
+from ganbaru.data.sets import stacked_mnist
+from ganbaru.metrics import evaluator, scorer
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder of images to score, good and bad, and of two runs on digits."""
+    folder = tmp_path_factory.mktemp("scored")
+    test = digits("test")
+    np.savez(folder / "test.npz", images=test.images, labels=test.labels)
+    np.savez(folder / "noisy.npz", images=noisy(test.images, 60), labels=test.labels)
+    np.savez(folder / "few.npz", images=test.images[:20])
+    np.savez(folder / "colour.npz", images=test.images.repeat(3, axis=3))
+    np.savez(folder / "nan.npz", images=np.full((60, 8, 8, 1), np.nan))
+    names = np.array(["ape", "bear", "cat", "dog", "elk", "fox", "gnu", "hen", "ibis", "jay"])
+    np.savez(folder / "animals.npz", images=test.images, labels=test.labels, classes=names)
+    (folder / "mixed").mkdir()
+    for i in range(60):
+        Image.new("L", (16 + i % 2, 16), i).save(folder / "mixed" / f"{i}.png")
+    pictures(folder / "unlabelled.npz", count=400, side=8, classes=0)
+    pictures(folder / "small.npz", count=60, side=8)
+    options = {"data": "digits", "image_size": "16", "steps": 2}
+    trained(folder, run=folder / "runs" / "a", **options)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch) -> None:
+    """Shorten what is trained, to a fifth of its time; the scores are as they would be."""
+    monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=8, shown=12_800))
+    monkeypatch.setattr(scorer, "RANDOM", 2)
+    monkeypatch.setattr(evaluator, "PUPIL", scorer.Recipe(width=4, shown=6_400))
+
+
+@pytest.fixture
+def here(place, monkeypatch) -> Path:
+    monkeypatch.chdir(place)
+    return place
+
+
+def test_real_images_get_what_the_floor_says(here):
+    found = ganbaru.evaluate("test.npz", "digits")
+    assert found.passport.scorer_accuracy > 0.95
+    assert (found.passport.reals, found.passport.fakes) == (300, 300)
+    for name, score in found.scores.items():
+        assert score.low <= score.value <= score.high, name
+        if name != "cas":  # whose pupil learnt from the test images here
+            assert score.value == pytest.approx(score.floor, abs=1e-9), name
+    assert sum(fake for fake, _ in found.classes.values()) == pytest.approx(1)
+    worse = ganbaru.evaluate("noisy.npz", "digits")
+    metrics.check_comparable(found, worse)
+    assert worse.scores["frechet"].low > found.scores["frechet"].value
+    assert worse.scores["cas"].value > 0.5
+    assert worse.scores["frechet"].floor == found.scores["frechet"].floor
+    assert metrics.Evaluation.from_json(json.loads(json.dumps(worse.to_json()))) == worse
+
+
+def test_a_run_is_scored_against_its_own_data_and_keeps_its_scores(here):
+    said = command("evaluate", "a", "-n", "120", "--scorer", "random", "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    (kept,) = metrics.stored(here / "runs" / "a")
+    assert kept.to_json() == found
+    assert found["passport"]["resize"] == "16x16x1, as it is"
+    assert found["origin"] == {"run": "a", "checkpoint": "0000000016", "seed": 0}
+    assert found["scores"]["frechet"]["value"] > 2 * found["scores"]["frechet"]["floor"]
+    assert found["scores"]["frechet"]["spread"] > 0
+    again = ganbaru.evaluate("a", number=120, scorer="random")
+    assert again.scores == kept.scores
+    assert len(metrics.stored(here / "runs" / "a")) == 1
+    ganbaru.evaluate("a", number=100, scorer="random")
+    one, two = metrics.stored(here / "runs" / "a")
+    with pytest.raises(InputError, match="cannot be compared.*fakes: 120 and 100"):
+        metrics.check_comparable(one, two)
+
+
+def test_the_table_tells_what_each_score_means(here):
+    said = command("evaluate", "test.npz", "--data", "digits")
+    assert said.code == 0 and said.err == ""
+    for part in ("Fréchet distance", "95 % interval", "features apart", "coverage", "CAS",
+                 "300 images of test against 300 of digits", "right on images it has not seen",
+                 "300 test images get in the fakes' place", "made (real): 0 "):  # fmt: skip
+        assert part in said.out, part
+    assert "FID" not in said.out
+
+
+def test_any_difference_of_passports_is_told(here):
+    found = ganbaru.evaluate("test.npz", "digits")
+    for field in dataclasses.fields(metrics.Passport):
+        other = dataclasses.replace(found.passport, **{field.name: "other"})
+        (told,) = metrics.differences(found.passport, other)
+        assert told.startswith(field.name.replace("_", " ")) and told.endswith("and other")
+    assert metrics.differences(found.passport, found.passport) == []
+
+
+def test_an_edited_scorer_is_made_anew_and_the_user_told(here, monkeypatch, tmp_path):
+    monkeypatch.setenv("GANBARU_CACHE", str(tmp_path))
+    monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=2_560))
+    before = ganbaru.evaluate("test.npz", "digits")
+    (file,) = (tmp_path / "scorers").glob("*.safetensors")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    after = ganbaru.evaluate("test.npz", "digits")
+    assert after.passport == before.passport and after.scores == before.scores
+    assert not before.notes and "was cut short or edited" in after.notes[0]
+    assert file.read_bytes() != content
+
+
+def test_labels_go_by_name_and_sizes_by_the_rule_of_training(tmp_path):
+    test = digits("test")
+    turned = (test.labels + 3) % 10  # label k stands for the digit (k + 7) % 10
+    names = np.array([str((k + 7) % 10) for k in range(10)])
+    wide = np.kron(test.images[..., 0], np.ones((1, 2, 2), np.uint8))[..., None]
+    np.savez(tmp_path / "turned.npz", images=wide, labels=turned, classes=names)
+    found = ganbaru.evaluate(tmp_path / "turned.npz", "digits", scorer="classifier")
+    assert found.passport.resize == "16x16x1, as it is"
+    assert found.scores["label_accuracy"].value > 0.85
+
+
+def test_images_of_different_sizes_are_fitted_to_the_size_asked_for(here):
+    words = ["evaluate", "mixed", "--data", "digits", "--image-size", "8", "--scorer", "random"]
+    said = command(*words, "--json")
+    found = json.loads(said.out)
+    assert (said.code, said.err) == (0, "") and found["passport"]["resize"] == "8x8x1, as it is"
+    # Sheets of one grey each, 60 of them, are all different and nothing like digits.
+    assert found["scores"]["distinct"]["value"] == 1 and found["scores"]["coverage"]["value"] < 0.1
+
+
+CASES = [
+    (["evaluate"], ["Say WHAT: a run's folder"]),
+    (["evaluate", "nowhere", "--data", "digits"], ["nothing to score at 'nowhere'", "a folder"]),
+    (["evaluate", "test.npz"], ["compared with: --data X"]),
+    (["evaluate", "test.npz", "--data", "digts"], ["data 'digts'", "Did you mean 'digits'"]),
+    (["evaluate", "few.npz", "--data", "digits"], ["few has 20 images", "need 50 or more"]),
+    (["evaluate", "test.npz", "--data", "small.npz"], ["too few images", "60 are"]),
+    (["evaluate", "a", "-n", "20"], ["Cannot score 20 images of a: give a -n from 50 on"]),
+    (["evaluate", "a", "-n", "0"], ["Cannot score 0 images"]),
+    (["evaluate", "test.npz", "--data", "digits", "-n", "301"], ["-n from 50 to 300"]),
+    (["evaluate", "colour.npz", "--data", "digits"], ["colour (3 channels)", "grey (1 channel)"]),
+    (["evaluate", "animals.npz", "--data", "digits"], ["another set", "'ape' is no class", "0, 1"]),
+    (["evaluate", "nan.npz", "--data", "digits"], ["NaN"]),
+    (["evaluate", "mixed", "--data", "digits"], ["different sizes", "--image-size"]),
+    (["evaluate", "test.npz", "--data", "digits", "--scorer", "fid"],
+     ["scorer 'fid'", "Known: auto, classifier, inception, random"]),
+    (["evaluate", "test.npz", "--data", "unlabelled.npz", "--scorer", "classifier"],
+     ["no labels", "--scorer random"]),
+    (["evaluate", "test.npz", "--data", "digits", "--scorer", "inception"],
+     ["--weights PATH"]),
+    (["evaluate", "test.npz", "--data", "digits", "--scorer", "inception", "--weights", "w.pth"],
+     ["no weights at w.pth"]),
+    (["evaluate", "mixed", "--data", "digits", "--image-size", "8x"], ["--image-size 8x"]),
+    (["evaluate", "a", "--image-size", "8"], ["images of its own size", "leave --image-size out"]),
+    (["evaluate", "a", "--checkpoint", "7"], ["no checkpoint '7'", "At images: 16"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "parts"), CASES, ids=lambda case: " ".join(case)[:50])
+def test_wrong_input_gets_one_message(here, arguments, parts):
+    said = command(*arguments)
+    assert said.code == 2 and said.out == "", said
+    assert said.err.startswith("ganbaru: ") and said.err.count("\n") == 1 and len(said.err) < 700
+    for part in parts:
+        assert part in said.err, said.err
+
+
+def test_arrays_that_are_no_images_are_refused():
+    with pytest.raises(InputError, match="NaN or infinity"):
+        ganbaru.evaluate(np.full((60, 8, 8, 1), np.nan), "digits")
+    with pytest.raises(InputError, match="uint8"):
+        ganbaru.evaluate(np.zeros((60, 8, 8, 1)), "digits")
+
+
+def test_a_generator_that_makes_nan_is_reported(here, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "bad"
+    shutil.copytree(here / "runs" / "a", folder)
+    (path,) = (folder / "checkpoints").glob("*.safetensors")
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    for name, array in tensors.items():
+        if name.startswith("ema/"):
+            tensors[name] = np.full_like(array, np.nan)
+    save_file(tensors, path, metadata)
+    said = command("evaluate", folder, "--scorer", "random")
+    assert said.code == 1 and "not finite (NaN)" in said.err
+
+
+def test_floors_of_fewer_images_say_so(here):
+    images, _ = (part[:400] for part in fresh())
+    found = ganbaru.evaluate(images, "digits", number=400, scorer="random")
+    assert (found.passport.reals, found.passport.fakes) == (400, 400)
+    assert found.passport.floor == "300 test images" and "only 300 other" in found.notes[0]
+
+
+def test_unreadable_scores_are_told(tmp_path):
+    (tmp_path / "scores.json").write_text('{"evaluations": [1]}')
+    with pytest.raises(InputError, match=r"scores\.json holds no scores.*Delete it"):
+        metrics.stored(tmp_path)
+
+
+@needs_real_data
+def test_stacked_mnist_stacks_the_digits_that_it_says(monkeypatch):
+    monkeypatch.setenv("GANBARU_DATA", REAL)
+    monkeypatch.setattr(stacked_mnist, "COUNTS", {"train": 700, "test": 300})
+    grey, stacked = (data.load(name, split="test") for name in ("mnist", "stacked-mnist"))
+    assert stacked.images.shape == (300, 28, 28, 3) and len(stacked.classes) == 1000
+    places = stacked_mnist._drawn("test", len(grey.images))
+    for i in (0, 7, 299):
+        for channel in range(3):
+            expected = grey.images[places[i, channel], ..., 0]
+            assert (stacked.images[i, ..., channel] == expected).all()
+        digits_of = "".join(str(label) for label in grey.labels[places[i]])
+        assert stacked.classes[stacked.labels[i]] == digits_of
+
+
+@needs_real_data
+def test_stacked_mnist_is_scored_channel_by_channel(monkeypatch):
+    monkeypatch.setenv("GANBARU_DATA", REAL)
+    monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=12_800))
+    monkeypatch.setattr(stacked_mnist, "COUNTS", {"train": 1500, "test": 600})
+    test = data.load("stacked-mnist", split="test")
+    found = ganbaru.evaluate(test.images, "stacked-mnist")
+    assert found.passport.scorer.startswith("mnist channel by channel")
+    assert found.scores["modes"].value == pytest.approx(len(np.unique(test.labels)), rel=0.1)
+    collapsed = ganbaru.evaluate(test.images[test.labels < 500], "stacked-mnist")
+    assert collapsed.scores["modes"].value < 0.65 * found.scores["modes"].value
+    assert collapsed.scores["class_kl"].value > found.scores["class_kl"].value + 0.3

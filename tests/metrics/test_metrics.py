@@ -1,0 +1,182 @@
+"""Each score on cases whose answer is known, and the errors of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganbaru.errors import InputError
+from ganbaru.metrics import class_metrics, classifier, intervals, kernel
+from ganbaru.metrics.frechet import frechet
+from ganbaru.metrics.neighbours import neighbourhood
+from ganbaru.metrics.sliced import sliced_wasserstein
+
+RNG = np.random.default_rng(3)
+
+
+def exact(count: int, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return features whose mean and covariance are these, exactly."""
+    drawn = RNG.standard_normal((count, len(mean)))
+    drawn -= drawn.mean(axis=0)
+    white = drawn @ np.linalg.inv(np.linalg.cholesky(np.cov(drawn.T))).T
+    return white @ np.linalg.cholesky(spread).T + mean
+
+
+def test_frechet_distance_of_known_gaussians():
+    # With covariances that commute: |m1 - m2|² + sum (s1 - s2)² over their common axes.
+    turn, _ = np.linalg.qr(RNG.standard_normal((4, 4)))
+    deviations = np.array([1.0, 2.0, 3.0, 0.5]), np.array([2.0, 2.0, 1.0, 0.1])
+    spreads = [turn @ np.diag(each**2) @ turn.T for each in deviations]
+    means = np.zeros(4), np.array([1.0, 0, 2.0, 0])
+    real, fake = (exact(100, mean, spread) for mean, spread in zip(means, spreads, strict=True))
+    expected = 5 + ((deviations[0] - deviations[1]) ** 2).sum()
+    assert frechet(real, fake) == pytest.approx(expected, rel=1e-9)
+    assert frechet(fake, real) == pytest.approx(expected, rel=1e-9)
+    assert frechet(real.astype(np.float32), real.astype(np.float32)) == pytest.approx(0, abs=1e-9)
+
+
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 60))
+def test_frechet_distance_is_a_number_from_zero_even_of_fewer_images_than_features(n, m, width):
+    rng = np.random.default_rng([n, m, width])
+    features = [np.maximum(rng.standard_normal((count, width)), 0) for count in (n, m)]
+    assert 0 <= frechet(*features) < np.inf
+    assert frechet(*features) == pytest.approx(frechet(*features[::-1]), rel=1e-6, abs=1e-9)
+
+
+def test_kernel_distance_is_unbiased():
+    """Of two sets of the same kind it is 0 on average, however few there are."""
+    rng = np.random.default_rng(0)
+    whole = [(np.arange(20), np.arange(20))]
+    found = [kernel.kernel_distance(*rng.standard_normal((2, 20, 4)), whole)[0] for _ in range(400)]
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found)) < 3 * error
+    apart = kernel.kernel_distance(rng.standard_normal((20, 4)), np.full((20, 4), 2.0), whole)[0]
+    assert apart > 10 * np.std(found)
+
+
+@given(st.integers(4, 3000), st.integers(4, 3000))
+def test_subsets_of_the_kernel_distance_have_no_place_twice(reals, fakes):
+    first = next(iter(kernel.drawn(reals, fakes, seed=1)))
+    for places, count in zip(first, (reals, fakes), strict=True):
+        assert len(places) == len(set(places.tolist())) == min(1000, reals // 2, fakes // 2)
+        assert places.min() >= 0 and places.max() < count
+
+
+def test_neighbours_of_points_on_a_line():
+    # Reals at 0, 1, ..., 9: the balls of the 2 nearest have radius 1 inside, 2 at both ends.
+    real = np.arange(10.0)[:, None]
+    fake = np.array([[-1.5], [0.5], [4.6], [4.7], [30.0], [31.0]])
+    found = neighbourhood(real, fake, k=2)
+    assert found.precision == pytest.approx(4 / 6)
+    # -1.5 is in the ball of 0; 0.5 in those of 0 and 1; 4.6 and 4.7 in those of 4 and 5.
+    assert found.density == pytest.approx((1 + 2 + 2 + 2) / (2 * 6))
+    assert found.coverage == pytest.approx(4 / 10)  # 0, 1, 4, 5
+    assert found.novelty == pytest.approx(3 / 6)  # -1.5, and the two far away
+    # -1.5 reaches 6.1; 0.5 4.1; 4.6 4.1; 4.7 4.2; 30 and 31 more than 25.
+    assert found.recall == 1.0
+
+
+@given(st.integers(7, 200), st.integers(7, 200), st.integers(1, 8))
+def test_neighbours_in_pieces_are_those_of_the_plain_definition(n, m, width):
+    rng = np.random.default_rng([n, m, width])
+    real, fake = rng.standard_normal((n, width)), rng.standard_normal((m, width)) * 0.8
+    apart = np.linalg.norm(fake[:, None] - real, axis=2)
+    own = [np.sort(np.linalg.norm(x[:, None] - x, axis=2), axis=1) for x in (real, fake)]
+    inside = apart < own[0][:, 5]
+    found = neighbourhood(real, fake)
+    assert found.precision == pytest.approx(inside.any(axis=1).mean())
+    assert found.recall == pytest.approx((apart < own[1][:, 5, None]).any(axis=0).mean())
+    assert found.density == pytest.approx(inside.sum() / (5 * m))
+    assert found.coverage == pytest.approx(inside.any(axis=0).mean())
+    novel = apart.min(axis=1) > own[0][apart.argmin(axis=1), 1]
+    assert found.novelty == pytest.approx(novel.mean())
+
+
+def test_sliced_wasserstein_of_a_shift_is_the_shift_along_the_directions():
+    real = RNG.standard_normal((2000, 3))
+    # A shift s moves the values along a unit direction d by s.d; of (s.d)² the mean is |s|² / 3.
+    moved = sliced_wasserstein(real, real + np.array([3.0, 0, 0]))
+    assert moved == pytest.approx(np.sqrt(3), rel=0.12)
+    assert sliced_wasserstein(real, real) == 0
+    assert sliced_wasserstein(real, real * 2) == pytest.approx(1, rel=0.05)
+    assert sliced_wasserstein(real, real[:700]) < 0.1
+
+
+def test_class_shares_and_their_divergence():
+    labels = np.array([0, 0, 1, 3])
+    assert class_metrics.shares(labels, 5).tolist() == [0.5, 0.25, 0, 0.25, 0]
+    assert class_metrics.modes(labels) == 3
+    half = np.array([0.5, 0.5, 0, 0])
+    assert class_metrics.divergence(half, np.full(4, 0.25), 100) == pytest.approx(np.log(2))
+    # A class that no real has counts as half an image of the 100.
+    assert class_metrics.divergence(half, np.array([1.0, 0, 0, 0]), 100) == pytest.approx(
+        0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 0.005)
+    )
+    assert class_metrics.agreement(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0])) == 0.75
+
+
+@pytest.mark.parametrize("count", [200, 9000])
+def test_intervals_are_as_wide_as_scores_of_fresh_samples_vary(count):
+    """Of a mean, whose error is known: deviation / sqrt(n), at half and at smaller subsamples."""
+    found = []
+    for seed in range(12):
+        values = np.random.default_rng(seed).standard_normal(count)
+
+        def score(reals, fakes, values=values):
+            return {"mean": float(values[fakes].mean())}
+
+        found.append(intervals.errors(score, count, count, seed, lambda *_: None)["mean"])
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(1 / np.sqrt(count), rel=0.15)
+
+
+def test_no_subsample_has_an_image_twice():
+    for places in intervals.subsamples(101, "reals", seed=5):
+        assert len(places) == len(set(places.tolist())) == 50
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: frechet(np.ones((1, 3)), np.ones((9, 3))), "2 images or more, not 1"),
+        (lambda: neighbourhood(np.ones((5, 3)), np.ones((9, 3))), "6 or more; here are 5 real"),
+        (lambda: list(kernel.drawn(3, 9, 0)), "4 images of each kind, and here are 3"),
+        (lambda: sliced_wasserstein(np.ones((1, 3)), np.ones((9, 3))), "2 images or more of each"),
+    ],
+)
+def test_too_few_images_for_a_score(call, told):
+    with pytest.raises(InputError, match=told):
+        call()
+
+
+def test_a_classifier_learns_and_is_the_same_each_time():
+    images = np.zeros((200, 9, 12, 3), np.uint8)
+    labels = np.arange(200) % 4
+    for i, label in enumerate(labels):  # a bright quarter, in noise
+        rows, columns = divmod(int(label), 2)
+        images[i, 4 * rows : 4 * rows + 4, 6 * columns : 6 * columns + 6] = 150
+    images += np.random.default_rng(0).integers(0, 100, images.shape, dtype=np.uint8)
+    recipe = classifier.Recipe(width=4, shown=2560)
+    one, two = (
+        classifier.train(images[:160], labels[:160], 4, recipe, lambda *_: None) for _ in range(2)
+    )
+    for name, array in one.parameters.items():
+        assert array.tobytes() == two.parameters[name].tobytes()
+    found = one.labels(images[160:], lambda *_: None)
+    assert class_metrics.agreement(found, labels[160:]) > 0.95
+
+
+def test_shifts_move_images_by_up_to_a_14th():
+    images = np.arange(28 * 28, dtype=np.int64).reshape(1, 28, 28, 1).repeat(64, axis=0) % 251
+    moved = classifier.shifted(images.astype(np.uint8), seed=0, step=3)
+    places = {
+        (down, right)
+        for image in moved
+        for down in range(-2, 3)
+        for right in range(-2, 3)
+        if (image[2:26, 2:26] == images[0, 2 + down : 26 + down, 2 + right : 26 + right]).all()
+    }
+    assert len(places) > 15 and all(max(map(abs, place)) <= 2 for place in places)
+    small = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    assert (classifier.shifted(small, seed=0, step=0) == small).all()

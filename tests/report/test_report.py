@@ -1,0 +1,340 @@
+"""The report: one file, all inside, nothing from elsewhere, and whatever a name holds is text."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser_helpers import PATH, needs_chromium
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from train_helpers import command, tiny
+
+import ganbaru
+from ganbaru import callbacks
+from ganbaru.cli import options
+from ganbaru.config import from_preset
+from ganbaru.report import chart, markup, reproduction, write
+from ganbaru.report.pictures import embedded
+from ganbaru.training import loop, run_folder
+
+HOSTILE = "<script>alert('x')</script>&\"'"
+EMPTY = {"meta", "link", "img"}
+
+
+class Page(HTMLParser):
+    """Reads a page: its elements and its text; refuses elements that are not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def picture(attributes: dict[str, str]) -> Image.Image:
+    kind, _, content = attributes["src"].partition(",")
+    assert kind == "data:image/png;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Two runs on digits, one of them scored, while it trained and after, and examined."""
+    folder = tmp_path_factory.mktemp("reported")
+    often = {"evaluate_every": 24, "evaluate_images": 50}
+    for name, scoring in {"plain": {}, "scored": often}.items():
+        config = tiny(folder, data="digits", image_size="16", steps=12, run=folder / "runs" / name,
+                      **scoring)  # fmt: skip
+        loop.train(config, callbacks.standard())
+    run = folder / "runs" / "scored"
+    ganbaru.evaluate(run, number=100, scorer="random")
+    ganbaru.authenticity(run, number=100)
+    return folder
+
+
+@pytest.fixture
+def here(place, monkeypatch) -> Path:
+    monkeypatch.chdir(place)
+    return place
+
+
+def read(run: Path) -> Page:
+    return Page((run / "report.html").read_text(encoding="utf-8"))
+
+
+# --- what is in it ----------------------------------------------------------------------------
+
+
+def test_a_run_has_its_report_with_all_that_there_is_to_tell(here):
+    page = read(here / "runs" / "plain")
+    for part in ("plain", "digits, 16×16 grey: 96 images shown in", "To repeat it",
+                 "ganbaru train digits", "Losses", "The same latents over time", "Scores",
+                 "It was not scored yet", "Is it copying?", "Nobody has looked yet", "Model card",
+                 "1,497 images", "CC BY 4.0", "How good its images are was not measured",
+                 f"ganbaru {ganbaru.__version__}", f"NumPy {np.__version__}", "cores"):  # fmt: skip
+        assert part in page.text, part
+    grids = sorted((here / "runs" / "plain" / "samples").glob("*.png"))
+    shown = page.of("img")
+    assert len(grids) == 4 and len(shown) == 1 + 4
+    for one, path in zip(shown, [grids[-1], *grids], strict=True):
+        with Image.open(path) as drawn, picture(one) as found:
+            assert found.tobytes() == drawn.tobytes()
+    assert (here / "runs" / "plain" / "report.html").stat().st_size < 2_000_000
+
+
+def test_the_command_adds_scores_and_neighbours(here):
+    said = command("report", "scored")
+    assert (said.code, said.out, said.err) == (0, "report: runs/scored/report.html\n", "")
+    page = read(here / "runs" / "scored")
+    found = json.loads((here / "runs" / "scored" / "scores.json").read_text())["evaluations"][0]
+    for name in ("frechet", "coverage"):
+        score = found["scores"][name]
+        for number in ("value", "floor"):
+            assert f"{score[number]:.4g}" in page.text
+        assert f"{score['low']:.4g} to {score['high']:.4g}" in page.text
+    assert "100 images of the checkpoint at 96" in page.text
+    assert "No sign of copying" in page.text and "Held out: 300 test images" in page.text
+    sheet = here / "runs" / "scored" / "authenticity" / "neighbours.png"
+    with Image.open(sheet) as drawn, picture(page.of("img")[-1]) as shown:
+        assert shown.tobytes() == drawn.tobytes()
+
+
+def test_curves_stand_where_the_log_says(here):
+    page = read(here / "runs" / "plain")
+    log = [json.loads(x) for x in (here / "runs" / "plain" / "log.jsonl").read_text().splitlines()]
+    line = page.of("polyline")[0]
+    points = np.array([[float(x) for x in one.split(",")] for one in line["points"].split()])
+    assert len(points) == len(log) == 4
+    images, losses = (np.array([one[name] for one in log]) for name in ("images", "d_loss"))
+    # Places are a straight line of values: equal steps in images, and the heights of the losses.
+    for places, values, sign in ((points[:, 0], images, 1), (points[:, 1], losses, -1)):
+        slope, start = np.polyfit(values, places, 1)
+        assert np.sign(slope) == sign
+        np.testing.assert_allclose(places, slope * values + start, atol=0.11)
+
+
+def test_scores_of_milestones_are_charted_beside_what_real_images_get(here, tmp_path):
+    run = tmp_path / "scored"
+    shutil.copytree(here / "runs" / "scored", run)
+    log = [json.loads(x) for x in (run / "log.jsonl").read_text().splitlines()]
+    distances = np.array([40.0, 31.0, 33.0, 12.0])
+    for line, distance in zip(log, distances, strict=True):
+        assert line["frechet"] > 0
+        line["frechet"] = distance
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    write(run_folder.Folder(run))
+    page, floors = read(run), json.loads((run / "milestones.json").read_text())["floors"]
+    assert "Fréchet distance (lower is better)" in page.text
+    lines = [one["points"].split() for one in page.of("polyline")]
+    # Precision and recall, and those of real images, are the last four.
+    made, real = ([float(one.split(",")[1]) for one in line] for line in lines[-6:-4])
+    slope, start = np.polyfit(distances, made, 1)
+    np.testing.assert_allclose(made, slope * distances + start, atol=0.11)
+    np.testing.assert_allclose(real, [slope * floors["frechet"] + start] * 2, atol=0.11)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 32_000), (-1.3, 2.6), (0.5, 0.5), (0, 0), (-3, -3),
+                                           (1e-7, 3e-7), (0, 1e9), (0.99, 1.01)])  # fmt: skip
+def test_scales_hold_their_range_with_a_few_round_marks(low, high):
+    scale = chart.Scale(low, high)
+    assert scale.share(low) >= -1e-9 and scale.share(high) <= 1 + 1e-9
+    marks = scale.marks()
+    assert 2 <= len(marks) <= 8 and len({text for _, text in marks}) == len(marks)
+
+
+def test_large_pictures_are_shrunk_and_others_kept_to_the_byte(tmp_path):
+    drawn = np.linspace(0, 255, 1200 * 600).reshape(600, 1200).astype(np.uint8)
+    Image.fromarray(drawn).save(tmp_path / "large.png")
+    with picture({"src": embedded(tmp_path / "large.png", 400)}) as shown:
+        assert shown.size == (400, 200)
+        means = drawn.reshape(200, 3, 400, 3).mean(axis=(1, 3))
+        assert np.abs(np.asarray(shown) - means).max() < 3
+    content = embedded(tmp_path / "large.png", 1200).partition(",")[2]
+    assert base64.b64decode(content) == (tmp_path / "large.png").read_bytes()
+
+
+# --- nothing from elsewhere, nothing that runs ------------------------------------------------
+
+
+def test_nothing_is_fetched_and_nothing_runs(here):
+    text = (here / "runs" / "scored" / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert not {"script", "iframe", "object", "form"} & {name for name, _ in page.elements}
+    for name, attributes in page.elements:
+        assert not [key for key in attributes if key.startswith("on")], name
+        for key in ("src", "href", "srcset"):
+            assert attributes.get(key, "data:").startswith("data:")
+    assert "default-src 'none'" in page.of("meta")[2]["content"]
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
+    assert "url(" not in style and "@import" not in style and "prefers-color-scheme" in style
+
+
+def test_hostile_names_come_out_as_text(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 1)).astype(np.uint8)
+    labels = np.arange(60) % 2
+    names = np.array([HOSTILE, "</style><img src=x>"])
+    np.savez(tmp_path / "a&b.npz", images=images, labels=labels, classes=names)
+    config = tiny(tmp_path, data=tmp_path / "a&b.npz", conditioning="planes",
+                  run=tmp_path / "<b>run", steps=2)  # fmt: skip
+    page = read(loop.train(config, callbacks.standard()))
+    assert HOSTILE in page.text and "<b>run" in page.text and "</style><img src=x>" in page.text
+    assert all(one["src"].startswith("data:") for one in page.of("img")) and not page.of("b")
+
+
+@given(st.text(), st.text())
+def test_any_text_survives_escaping(text, attribute):
+    clean = [one.translate({0: None, 13: None}) for one in (text, attribute)]
+    page = Page(markup.tag("p", clean[0], title=clean[1]))
+    assert page.text == clean[0] and page.elements == [("p", {"title": clean[1]})]
+
+
+# --- the command to repeat it -----------------------------------------------------------------
+
+CHANGES = [
+    {}, {"steps": 4}, {"images": 5000, "minutes": 3.5}, {"betas": (0.0, 0.9), "penalty": "r1+r2"},
+    {"data": "my pictures/a'b.npz"}, {"short_batch": True, "ema": 0.0}, {"clip": 0.01},
+    {"objective": "hinge", "schedule": "linear:start=10,end=20"}, {"seed": 7, "width": 8},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", ["digits", "dcgan", "cgan-mnist", "dcgan-cats"])
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_the_command_gives_the_same_configuration(preset, changes):
+    config = from_preset(preset, **changes)
+    words = shlex.split(reproduction.command(config, "name"))
+    assert words[:2] == ["ganbaru", "train"]
+    assert options.config("train", "", words[2:]) == config
+
+
+def test_what_no_flag_says_is_repeated_from_the_file(tmp_path):
+    config = from_preset("digits", image_size=None, run="a b")
+    said = reproduction.command(config, "a b")
+    assert said == "ganbaru train --config 'a b/config.yaml' --run 'a b'-2"
+    assert reproduction.command(ganbaru.Config(steps=3), "x").startswith(
+        "ganbaru train --config x/"
+    )
+
+
+def test_a_run_by_the_clock_says_where_it_ended(here, tmp_path):
+    run = loop.train(tiny(here, steps=None, minutes=0.01, run=tmp_path / "r"),
+                         callbacks.standard())  # fmt: skip
+    last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    assert f"come out with --steps {int(last['step'])}." in read(run).text
+
+
+# --- what may be missing or damaged -----------------------------------------------------------
+
+
+def test_a_run_of_before_is_reported_from_its_checkpoint(here, tmp_path):
+    run = tmp_path / "old"
+    shutil.copytree(here / "runs" / "plain", run)
+    (run / "about.json").unlink()
+    write(run_folder.Folder(run))
+    assert "It was not written down." in read(run).text and "digits, 16×16 grey" in read(run).text
+
+
+@pytest.mark.parametrize("name", ["about.json", "scores.json", "milestones.json",
+                                  "authenticity/result.json",
+                                  "samples/0000000096.png"])  # fmt: skip
+def test_a_damaged_file_is_named(here, tmp_path, name):
+    run = tmp_path / "damaged"
+    shutil.copytree(here / "runs" / "scored", run)
+    (run / name).write_bytes((run / name).read_bytes()[:40])
+    before = (run / "report.html").read_bytes()
+    said = command("report", run)
+    assert said.code == 2 and said.err.count("\n") == 1
+    assert name in said.err and "Delete it" in said.err
+    assert (run / "report.html").read_bytes() == before
+
+
+def test_a_folder_that_is_no_run(here):
+    said = command("report", "plian")
+    assert said.code == 2 and "Did you mean 'plain'?" in said.err
+
+
+def test_an_interrupted_run_has_its_report(tmp_path):
+    """It is there from the start, and grows with each grid."""
+    config = tiny(tmp_path, steps=12)
+    seen = []
+
+    class Stop:
+        def start(self, run):
+            assert run.folder.report.exists()
+
+        def step(self, run, report):
+            seen.append(len(read(run.folder.path).of("img")))
+
+        def end(self, run):
+            """Nothing to finish."""
+
+    loop.train(config, [*callbacks.standard(), Stop()])
+    assert seen[0] == 1 and seen[5] == 3 and seen == sorted(seen)
+
+
+# --- in a browser -----------------------------------------------------------------------------
+
+
+def browsed(page: Path, folder: Path, width: int) -> tuple[bool, set[str]]:
+    """Open a page, draw it as shot.png; tell whether the console spoke, and who asked the network.
+
+    The record calls the browser itself, which looks for its updates, "not an origin".
+    """
+    record = folder / "net.json"
+    done = subprocess.run(
+        [str(PATH), "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}",
+         f"--log-net-log={record}", f"--window-size={width},4000",
+         f"--screenshot={folder / 'shot.png'}", page.as_uri()],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    asked = set(re.findall(r'"initiator":"([^"]*)"', record.read_text()))
+    return "CONSOLE" in done.stderr, asked - {"not an origin"}
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 500])
+def test_a_browser_shows_it_without_a_complaint_or_a_request(here, tmp_path, width):
+    assert browsed(here / "runs" / "scored" / "report.html", tmp_path, width) == (False, set())
+    with Image.open(tmp_path / "shot.png") as drawn:
+        assert drawn.size == (width, 4000)
+        pixels = np.asarray(drawn.convert("RGB")).reshape(-1, 3)
+    assert len(np.unique(pixels, axis=0)) > 100 and pixels.std() > 20
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_a_page_that_asks_and_complains_would_be_noticed(tmp_path):
+    page = tmp_path / "bad.html"
+    page.write_text('<img src="http://127.0.0.1:9/x.png"><script>console.error("x")</script>')
+    assert browsed(page, tmp_path, 500) == (True, {"null"})

@@ -1,0 +1,97 @@
+"""One checkpoint for all: a run begun on any engine goes on on any other, in every pair."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import product
+from pathlib import Path
+
+import conftest
+import numpy as np
+import pytest
+from train_helpers import newest, tiny, trained
+
+from ganbaru import callbacks, engines, load
+from ganbaru.training import checkpoint, loop
+
+BEFORE = 500  # steps on the first engine; then ten on the second
+# Small enough to compile in a second, and no bias stands before a norm that takes it away again:
+# its slope is rounding alone, of which Adam makes whole steps.
+GAME = {
+    "conditioning": "none",
+    "width": 2,
+    "checkpoint_every": 8 * BEFORE,  # the batch is 8
+    "sample_every": 10**6,
+    "log_every": 800,
+    "keep": 2,
+}
+
+
+@pytest.fixture(
+    scope="module", params=["float32", pytest.param("float64", marks=pytest.mark.compiled)]
+)
+def precision(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory, precision) -> dict[str, Path]:
+    """A run of 501 steps on every engine, with checkpoints after 500 and at the end."""
+    folder = tmp_path_factory.mktemp("whole")
+    return {
+        name: trained(folder, engine=name, run=folder / name, steps=BEFORE + 1,
+                      precision=precision, **GAME)
+        for name in engines.available()
+    }  # fmt: skip
+
+
+def _continued(whole: Path, folder: Path, engine: str, precision: str) -> Path:
+    """Copy a run as it was at 500 steps and go on for ten on another engine."""
+    run = folder / "run"
+    shutil.copytree(whole, run)
+    checkpoint.found(run / "checkpoints")[-1].unlink()
+    options = {**GAME, "checkpoint_every": 8, "keep": 99, "precision": precision}
+    config = tiny(whole.parent, run=run, engine=engine, steps=BEFORE + 10, resume=True, **options)
+    loop.train(config, [callbacks.Log(), callbacks.Checkpoints()])
+    return run
+
+
+def _assert_same_step(found: dict, expected: dict, relative: float) -> None:
+    """Compare two states after one update by the parity rule.
+
+    Weights are compared with the largest of their array, statistics with that of their group: the
+    mean of a channel may be near 0.
+    """
+    assert found.keys() == expected.keys()
+    for group, arrays in expected.items():
+        largest = max(np.abs(array).max() for array in arrays.values())
+        for name, array in arrays.items():
+            scale = np.abs(array).max() if group in ("generator", "discriminator") else largest
+            off = np.abs(found[group][name] - array).max()
+            assert off <= relative * scale, f"{group} {name}: {off} of {scale}"
+
+
+def _pairs() -> list:
+    """Return every pair; by request those that compile and have no part with NumPy."""
+    return [
+        pytest.param(*pair, marks=[pytest.mark.compiled] * (
+            "numpy" not in pair and bool({*pair} & {*conftest.COMPILED})))
+        for pair in product(conftest.NAMES, repeat=2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first,second", _pairs())
+def test_a_run_goes_on_on_any_engine(whole_runs, tmp_path, precision, first, second):
+    """The first step after the switch is the uninterrupted run's; later ones stay finite."""
+    for name in (first, second):
+        conftest.engine(name, precision)  # or skip
+    run = _continued(whole_runs[first], tmp_path, second, precision)
+    after = run / "checkpoints" / checkpoint.found(whole_runs[first] / "checkpoints")[-1].name
+    (found, header), (expected, _) = checkpoint.load(after), newest(whole_runs[first])
+    assert header.step == BEFORE + 1 and header.config["engine"] == second
+    _assert_same_step(found, expected, {"float32": 1e-4, "float64": 1e-7}[precision])
+    last, header = newest(run)
+    assert header.step == BEFORE + 10
+    assert all(np.isfinite(array).all() for arrays in last.values() for array in arrays.values())
+    pictures = load(run, engine=first).sample(6).astype(int)
+    assert np.abs(pictures - load(run, engine=second).sample(6)).max() <= 1

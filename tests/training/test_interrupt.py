@@ -1,0 +1,163 @@
+"""Ctrl-C and SIGTERM: the first is a request, the second an order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+from train_helpers import (
+    background,
+    last_images,
+    log,
+    needs_posix,
+    newest,
+    tiny,
+    trained,
+    until,
+)
+
+from ganbaru.config import to_yaml
+from ganbaru.training import loop, signals
+
+pytestmark = needs_posix
+NUMBERS = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Start as a program in the foreground does, whatever started the tests."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in NUMBERS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+# --- in this process --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_first_signal_is_a_request(number):
+    with signals.watched() as asked:
+        assert not asked() and asked.exit_code == 0
+        os.kill(os.getpid(), number)
+        assert asked() and asked.exit_code == 128 + number
+
+
+def test_second_ctrl_c_is_an_order():
+    with signals.watched() as asked:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_handlers_come_back():
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with signals.watched():
+        assert all(signal.getsignal(number) not in before for number in NUMBERS)
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+    with pytest.raises(ZeroDivisionError), signals.watched():
+        1 / 0  # noqa: B018
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_ignored_signal_stays_ignored():
+    """`nohup` has it so."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with signals.watched() as asked:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not asked()
+
+
+def test_other_threads_train_without_signals(tmp_path):
+    results = []
+    config = tiny(tmp_path, steps=2)
+    thread = threading.Thread(target=lambda: results.append(loop.train(config, [])))
+    thread.start()
+    thread.join(60)
+    assert results == [tmp_path / "run"]
+
+
+def test_run_ends_after_the_step_in_which_it_was_asked(tmp_path):
+    class Asks:
+        """Presses Ctrl-C in step 4."""
+
+        def start(self, run): ...
+
+        def step(self, run, report):
+            if run.step == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def end(self, run):
+            run.save()
+
+    run = loop.train(tiny(tmp_path), [Asks()])
+    assert newest(run)[1].step == 4
+
+
+# --- real processes ---------------------------------------------------------------------------
+
+
+def long_run(folder, **options):
+    config = tiny(folder, steps=10**6, log_every=40, sample_every=10**6, **options)
+    (folder / "config.yaml").write_text(to_yaml(config))
+    return folder / "run", ["train", "--config", folder / "config.yaml"]
+
+
+# What a run does at its end, made to take longer than the tests have patience for.
+SLOW_END = """
+import sys, time
+from ganbaru import callbacks, cli
+callbacks.LossPlot.end = lambda self, run: time.sleep(600)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_second_ctrl_c_ends_a_process_at_once_with_the_checkpoint_saved(tmp_path):
+    run, arguments = long_run(tmp_path)
+    code = [sys.executable, "-c", SLOW_END, *map(str, arguments)]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    back = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    with subprocess.Popen(code, **quiet, preexec_fn=back) as process:
+        try:
+            until(lambda: last_images(run) > 0, process)
+            process.send_signal(signal.SIGINT)
+            until(lambda: (run / "history.png").exists(), process)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == 130 and err == "ganbaru: Stopped at once.\n"
+    assert "Stopping and saving; press Ctrl-C again to end at once." in out
+    header = newest(run)[1]
+    assert header.images == log(run)[-1]["images"]
+    trained(tmp_path, steps=header.step + 1, resume=True)
+    assert newest(run)[1].step == header.step + 1
+
+
+def test_run_whose_terminal_closes_is_saved(tmp_path):
+    run, arguments = long_run(tmp_path)
+    with background(*arguments, cwd=tmp_path) as process:
+        until(lambda: last_images(run) > 0, process)
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGHUP
+    assert newest(run)[1].images >= 40
+
+
+def test_ctrl_c_before_the_first_step_leaves_no_run(tmp_path):
+    """While data load there is nothing to save."""
+    hang = "import time\ndef original(*args):\n    print('here', flush=True)\n    time.sleep(600)\n"
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "data.py").write_text(hang)
+    with background("train", "--data", "slow.data", "--run", "r", cwd=tmp_path) as process:
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "ganbaru: Stopped at once.\n")
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,204 @@
+"""A run that stops and goes on is, bit for bit, the run that never stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from train_helpers import (
+    ENGINES,
+    assert_same_state,
+    background,
+    command,
+    divided,
+    films,
+    frames,
+    grids,
+    last_images,
+    log,
+    needs_posix,
+    newest,
+    tiny,
+    trained,
+    until,
+)
+
+from ganbaru.config import to_yaml
+from ganbaru.training import checkpoint
+
+GAMES = {
+    "plain": {},
+    "unconditional": {"conditioning": "none"},
+    "two D updates": {"d_steps": 2},
+    "relativistic": {"objective": "rasgan"},
+    "relativistic, two D updates": {"objective": "rsgan", "d_steps": 2, "conditioning": "planes"},
+    "penalties": {"objective": "wgan", "penalty": "wgan-gp+r1"},
+    "replacement": {"replacement": True},
+    "float64": {"precision": "float64"},
+    "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
+    "short batches": {"short_batch": True},
+    "RMSprop, clipped, falling rates": {
+        "optimiser": "rmsprop",
+        "clip": 0.02,
+        "schedule": "cosine:start=20,end=90",
+    },
+}
+
+
+def in_parts(folder: Path, cuts: list[int], steps: int, **options) -> Path:
+    """Train up to each cut, then to the end, going on from the checkpoint each time."""
+    for i, total in enumerate([*cuts, steps]):
+        run = trained(folder, steps=total, resume=i > 0, **options)
+    return run
+
+
+def assert_same_run(parts: Path, whole: Path) -> None:
+    assert_same_state(parts, whole)
+    assert log(parts) == log(whole)
+    drawn, expected = grids(parts), grids(whole)
+    assert {images: drawn[images] for images in expected} == expected
+    for name, film in films(whole).items():
+        shown = dict(zip(sorted(drawn), frames(films(parts)[name]), strict=True))
+        for images, frame in zip(sorted(expected), frames(film), strict=True):
+            np.testing.assert_array_equal(shown[images], frame)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("game", GAMES)
+def test_parts_equal_the_whole(tmp_path, engine, game):
+    options = {"engine": engine, **GAMES[game]}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    # An epoch has 5 batches, a line of the log 3: both cuts fall inside the one or the other.
+    parts = in_parts(tmp_path, [4, 6], 12, run=tmp_path / "parts", **options)
+    assert_same_run(parts, whole)
+    assert len(log(whole)) == (8 if "d_steps" in options else 4)
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", pytest.param("jax", marks=pytest.mark.compiled)])
+def test_parts_equal_the_whole_where_steps_are_compiled(tmp_path, engine):
+    """A program that is compiled anew gives the same bits."""
+    pytest.importorskip(engine)
+    options = {"engine": engine, "conditioning": "none"}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    parts = in_parts(tmp_path, [5], 12, run=tmp_path / "parts", **options)
+    assert_same_run(parts, whole)
+
+
+def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
+    """Held-out losses and all."""
+    options = {"data": divided(tmp_path / "set")}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    held_out = [line["images"] for line in log(whole) if "held_out_g_loss" in line]
+    assert held_out == [48, 96]
+
+    @settings(max_examples=8)
+    @given(st.sets(st.integers(1, 11), min_size=1, max_size=3))
+    def check(cuts):
+        parts = in_parts(tmp_path, sorted(cuts), 12, run=tmp_path / "parts", **options)
+        assert_same_run(parts, whole)
+        assert grids(parts).keys() == grids(whole).keys() | {8 * cut for cut in cuts}
+        shutil.rmtree(parts)
+
+    check()
+
+
+def test_other_seed_is_another_run(tmp_path):
+    """The comparison above can fail."""
+    one = trained(tmp_path, run=tmp_path / "one")
+    other = trained(tmp_path, run=tmp_path / "other", seed=1)
+    with pytest.raises(AssertionError):
+        assert_same_state(one, other)
+    assert log(one) != log(other)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_films_of_parts_cut_at_milestones_are_the_same_bytes(tmp_path, classes):
+    """The films made anew at a resume are those that were made frame by frame."""
+    options = {} if classes else {"conditioning": "none"}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    parts = in_parts(tmp_path, [5, 10], 12, run=tmp_path / "parts", **options)
+    assert films(parts) == films(whole) and len(films(whole)) == 1 + classes
+
+
+@pytest.mark.parametrize("objective", ["wgan", "rasgan"])
+def test_held_out_losses_of_parts_are_those_of_the_whole(tmp_path, objective):
+    """Also where the short line at a cut has them already, since it goes again."""
+    options = {"data": divided(tmp_path / "set"), "objective": objective}
+    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    first = trained(tmp_path, run=tmp_path / "parts", steps=5, **options)
+    assert "held_out_d_loss" in log(first)[-1] and log(first)[-1]["images"] == 40
+    trained(tmp_path, run=tmp_path / "parts", resume=True, **options)
+    assert_same_run(tmp_path / "parts", whole)
+    assert sum("held_out_d_loss" in line for line in log(whole)) == 2
+
+
+# --- real processes ---------------------------------------------------------------------------
+
+KILLED = {"log_every": 40, "sample_every": 80, "checkpoint_every": 400, "keep": 2}
+
+
+def started(folder: Path, **options) -> tuple[Path, list]:
+    """Write the configuration of a long run; return its folder and the words that start it."""
+    config = tiny(folder, steps=10**6, run=folder / "stopped", **options)
+    (folder / "config.yaml").write_text(to_yaml(config))
+    return folder / "stopped", ["train", "--config", folder / "config.yaml"]
+
+
+@needs_posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, number):
+    run, words = started(tmp_path, **KILLED)
+    with background(*words, cwd=tmp_path) as process:
+        until(lambda: last_images(run) >= 160, process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and err == ""
+    stopped = newest(run)[1]
+    goes_on = f"ganbaru train --run {run} --resume"
+    assert goes_on in out and f"{stopped.images:,} images" in out
+    total = stopped.step + 20
+    assert command(*goes_on.split()[1:], "--steps", total).code == 0
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=total, **KILLED)
+    assert_same_run(run, whole)
+
+
+@needs_posix
+def test_killed_run_goes_on_from_its_checkpoint_without_leaving_doubles(tmp_path):
+    run, words = started(tmp_path, **KILLED)
+
+    def ahead() -> bool:
+        kept = checkpoint.found(run / "checkpoints")
+        return len(kept) > 1 and last_images(run) > int(kept[-1].stem) + 80
+
+    with background(*words, cwd=tmp_path) as process:
+        until(ahead, process)
+        process.kill()
+        process.wait()
+    assert process.returncode == -signal.SIGKILL
+    kept = checkpoint.found(run / "checkpoints")
+    assert max(grids(run)) > int(kept[-1].stem)
+    (run / "checkpoints" / f".{kept[-1].stem}.99.safetensors.tmp").write_bytes(b"half")
+    with (run / "log.jsonl").open("a") as file:
+        file.write('{"images": 99999999, "st')  # what a crash in the middle of a line leaves
+    steps = newest(run)[1].step + 7  # fewer than the killed run had gone on for
+    assert command("train", "--run", run, "--resume", "--steps", steps).code == 0
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=steps, **KILLED)
+    assert_same_run(run, whole)
+    assert grids(run).keys() == grids(whole).keys() and films(run) == films(whole)
+    images = [line["images"] for line in log(run)]
+    assert images == sorted(set(images)) and images[-1] == 8 * steps
+    assert not [name for name in os.listdir(run / "checkpoints") if name.startswith(".")]
+
+
+def test_a_grid_for_which_a_killed_run_had_no_time_is_drawn(tmp_path):
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=10)
+    run = trained(tmp_path, steps=5)
+    (run / "samples" / "0000000040.png").unlink()
+    trained(tmp_path, steps=10, resume=True)
+    assert grids(run) == grids(whole)
