@@ -10,7 +10,7 @@ from ganbaru import data
 from ganbaru.config import Config
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import Draw
+from ganbaru.gan.batches import BatchSampler
 
 Shape = tuple[int, int, int]
 
@@ -21,14 +21,14 @@ def random_images(count: int, shape: Shape) -> data.Source:
     return data.Source("random", images, None, (), "")
 
 
-def game(engine: Engine, config: Config, source: data.Source) -> tuple[step.Game, Draw, Any]:
+def gan(engine: Engine, config: Config, source: data.Source) -> tuple[step.GAN, BatchSampler, Any]:
     """Return the game, who draws its batches, and its first state on an engine."""
     shape = source.images.shape[1:]
-    made = build.game(config, shape, 0)
+    made = build.gan(config, shape, 0)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in models.first_parameters(config, shape, 0).items()
+        for group, arrays in models.initial_parameters(config, shape, 0).items()
     }
-    draw = Draw(source, engine, seed=0, batch=config.batch, latent=config.latent, classes=0,
+    draw = BatchSampler(source, engine, seed=0, batch=config.batch, latent=config.latent, classes=0,
                 relativistic=False)  # fmt: skip
     return made, draw, step.start(made, first)

@@ -14,10 +14,10 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import Ahead, Draw
+from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.randomness import normal
 
-from .games import game, random_images
+from .games import gan, random_images
 
 # The parity rule (docs/design.md) for outputs and gradients in float32, and for weights in float64.
 # Three steps in float32 are shown, not judged: Adam makes steps of rounding.
@@ -42,7 +42,7 @@ def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], share: 
 
 def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterator[dict]:
     """Yield D's and G's outputs, then the gradients of their products with random directions."""
-    made, draw, state = game(engine, config, random_images(2 * config.batch, shape))
+    made, draw, state = gan(engine, config, random_images(2 * config.batch, shape))
     batch = draw.discriminator(0)
     players = {"generator": batch.latent, "discriminator": batch.real}
 
@@ -63,10 +63,10 @@ def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterato
 
 def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndarray]:
     """Return both players' weights after three steps."""
-    made, draw, state = game(engine, config, random_images(2 * config.batch, shape))
-    play = engine.compile(partial(step.play, made), consumes=True)
+    made, draw, state = gan(engine, config, random_images(2 * config.batch, shape))
+    train_step = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(3):
-        state, _ = play(state, draw.step(number), step.paces(made, number, 1))
+        state, _ = train_step(state, draw.step(number), step.step_schedule(made, number, 1))
     return {
         f"{player} {name}": engine.to_numpy(x)
         for player in ("generator", "discriminator")
@@ -118,26 +118,26 @@ def labelled(source: Source) -> Source:
     )
 
 
-def play(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any, list, dict]:
+def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any, list, dict]:
     """Play some steps as training does; returns what played them, reports and the last state."""
     source = labelled(random_images(40, (32, 32, 3)))
     classes = len(models.class_names(config, source.classes))
-    made = build.game(config, (32, 32, 3), classes)
+    made = build.gan(config, (32, 32, 3), classes)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in models.first_parameters(config, (32, 32, 3), classes).items()
+        for group, arrays in models.initial_parameters(config, (32, 32, 3), classes).items()
     }
-    draw: Any = Draw(
+    draw: Any = BatchSampler(
         source, engine, seed=0, batch=config.batch, latent=config.latent, classes=classes,
         relativistic=made.relativistic, d_steps=config.d_steps, short=config.short_batch,
         latents=normal, held=engine.hold(source.images),
     )  # fmt: skip
-    draw = Ahead(draw) if engine.apart else draw
+    draw = Prefetcher(draw) if engine.apart else draw
     state, reports = step.start(made, first), []
-    played = engine.compile(partial(step.play, made), consumes=True)
+    played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):
         batches = draw.step(number)
-        state, report = played(state, batches, step.paces(made, number, len(batches.d)))
+        state, report = played(state, batches, step.step_schedule(made, number, len(batches.d)))
         reports.append(report)
     told = [{name: float(x) for name, x in report.items()} for report in reports]
     return played, told, state
@@ -147,8 +147,8 @@ def check_fast(device: str, what: str, precision: str) -> Row:
     """Compare PyTorch's fast steps with the NumPy engine's plain ones in one game."""
     config = Config(**{"width": 8, "latent": 8, "batch": 16, "image_size": "32", **GAMES[what]})
     kept = engines.kept(precision)
-    _, expected, wanted = play(engines.load("numpy", "cpu", kept), config)
-    recorder, told, state = play(engines.load("torch", device, precision, True), config)
+    _, expected, wanted = train_step(engines.load("numpy", "cpu", kept), config)
+    recorder, told, state = train_step(engines.load("torch", device, precision, True), config)
     pairs = [(found[name], other[name]) for found, other in zip(told, expected, strict=True)
              for name in other]  # fmt: skip
     reports = max(abs(found - other) / max(1.0, abs(other)) for found, other in pairs)

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 MOMENTS = (1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 80, 100, 120, 150, 180, 240, 300, 400, 500, 600)
 
 
-class Judge:
+class Evaluator:
     """A classifier trained on the real images: label accuracy, and Fréchet distance of features."""
 
     def __init__(self, source: data.Source, device: str, epochs: int) -> None:
@@ -50,7 +50,7 @@ class Judge:
 class Scoring:
     """Scores the averaged generator at moments of the run, whose clock stands still meanwhile."""
 
-    def __init__(self, judge: Judge, count: int, rows: list[Row]) -> None:
+    def __init__(self, judge: Evaluator, count: int, rows: list[Row]) -> None:
         self.judge, self.count, self.rows = judge, count, rows
         self.left = list(MOMENTS)
 
@@ -106,7 +106,7 @@ def curve(
     """Train for so many seconds; fills rows with scores over seconds, returns what it was."""
     with tempfile.TemporaryDirectory() as folder:
         run = setup.build(wanted(preset, device, seconds, Path(folder), **options))
-        judge = Judge(run.source, device, epochs)
+        judge = Evaluator(run.source, device, epochs)
         loop.loop(run, [Scoring(judge, images, rows)], lambda: False)
     engine, halves = run.engine, (judge.reals[0][::2], judge.reals[0][1::2])
     return {"preset": preset, "engine": engine.describe(), "precision": engine.precision,

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from ganbaru import engines
 from ganbaru.engines import Engine
 from ganbaru.gan import step
-from ganbaru.gan.batches import Ahead
+from ganbaru.gan.batches import Prefetcher
 
 from . import counting
-from .games import game, random_images
+from .games import gan, random_images
 from .scale import Size
 from .serve import peak as process_peak
 
@@ -126,17 +126,17 @@ def ours(engine: Engine, size: Size) -> Iterator[float]:
     """
     config = counting.config(size)
     images = random_images(max(1024, 2 * size.batch), (size.size, size.size, size.channels))
-    made, draw, state = game(engine, config, images)
+    made, draw, state = gan(engine, config, images)
     drawing: Any = draw
     if engine.apart:
-        drawing = Ahead(dataclasses.replace(draw, held=engine.hold(images.images)))
-    played = engine.compile(partial(step.play, made), consumes=True)
+        drawing = Prefetcher(dataclasses.replace(draw, held=engine.hold(images.images)))
+    played = engine.compile(partial(step.train_step, made), consumes=True)
     number = 0
     while True:
         began = time.perf_counter()
         batches = drawing.step(number)
         waited = time.perf_counter() - began
-        state, _ = played(state, batches, step.paces(made, number, 1))
+        state, _ = played(state, batches, step.step_schedule(made, number, 1))
         number += 1
         yield waited
 

@@ -25,7 +25,7 @@ def ours(engine: str, size: int, channels: int, width: int, batch: int, number: 
     """Return what makes images as bytes in memory, in our own batches."""
     machine = engines.load(engine, "cpu")
     about, shape = counting.config(Size(size, channels, width, batch)), (size, size, channels)
-    first = models.first_parameters(about, shape, 0)
+    first = models.initial_parameters(about, shape, 0)
     parameters, buffers = (
         {name: machine.from_numpy(array) for name, array in first[group].items()}
         for group in ("generator", "generator_buffers")
@@ -112,7 +112,7 @@ KINDS = {"an npz file": "images.npz", "a folder of PNGs": "images"}
 def untrained(size: Size, folder: Path) -> Path:
     """Write the checkpoint of a run that has not taken a step."""
     config, shape = counting.config(size), (size.size, size.size, size.channels)
-    first = models.first_parameters(config, shape, 0)
+    first = models.initial_parameters(config, shape, 0)
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
         seconds=0.0, data={"name": "none", "fingerprint": "", "classes": [], "shape": list(shape)},

@@ -15,7 +15,7 @@ from ganbaru.gan import step
 
 from . import counting
 from .ceilings import core_count
-from .games import game, random_images
+from .games import gan, random_images
 from .racing import Bench, Contestant, Entry, Race, Row, Table
 from .scale import Size
 from .worker import Turn
@@ -31,8 +31,8 @@ def ours(
     machine = engines.load(engine, "cpu")
     config = counting.config(Size(size, channels, width, batch))
     images = source or random_images(4 * batch, (size, size, channels))
-    played, draw, state = game(machine, config, images)
-    play = machine.compile(partial(step.play, played), consumes=True)
+    played, draw, state = gan(machine, config, images)
+    train_step = machine.compile(partial(step.train_step, played), consumes=True)
     number = 0
 
     def turn() -> dict[str, float]:
@@ -40,7 +40,7 @@ def ours(
         began = time.perf_counter()
         batches = draw.step(number)
         waited = time.perf_counter() - began
-        state, report = play(state, batches, step.paces(played, number, 1))
+        state, report = train_step(state, batches, step.step_schedule(played, number, 1))
         number += 1
         losses = {name: float(report[name]) for name in ("d_loss", "g_loss")}
         return {**losses, "waited": waited}

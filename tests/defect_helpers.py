@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from helpers import Table
+from helpers import TrainingCase
 from train_helpers import ROOT
 
 from ganbaru import ops
@@ -26,7 +26,7 @@ class Call(NamedTuple):
     y: Any
 
 
-def watched(game: Table) -> list[Call]:
+def watched(gan: TrainingCase) -> list[Call]:
     """Let both networks of a game note every call."""
     calls: list[Call] = []
 
@@ -39,10 +39,10 @@ def watched(game: Table) -> list[Call]:
 
         return call
 
-    game.game = dataclasses.replace(
-        game.game,
-        generator=telling("generator", game.game.generator),
-        discriminator=telling("discriminator", game.game.discriminator),
+    gan.gan = dataclasses.replace(
+        gan.gan,
+        generator=telling("generator", gan.gan.generator),
+        discriminator=telling("discriminator", gan.gan.discriminator),
     )
     return calls
 

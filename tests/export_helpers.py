@@ -27,7 +27,7 @@ def player(kind: str, shape: tuple[int, int, int] = (16, 16, 1), **options: Any)
     """Return a generator or discriminator; 3 classes unless `options` have no conditioning."""
     config = Config(**{"width": 4, "latent": 6, "conditioning": "projection", **options})
     classes = () if config.conditioning == "none" else ("ape", "bear", "cat")
-    first = models.first_parameters(config, shape, len(classes))
+    first = models.initial_parameters(config, shape, len(classes))
     index = ("generator", "discriminator").index(kind)
     data = {"name": "drawn", "fingerprint": "f", "classes": list(classes), "shape": list(shape)}
     made = Player(

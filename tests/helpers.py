@@ -175,26 +175,28 @@ def convolutions(draw) -> tuple[list[np.ndarray], dict[str, int]]:
 source = training_cases.pictures
 
 
-class Table(training_cases.Table):
+class TrainingCase(training_cases.TrainingCase):
     """A game about to be played, of which a test may also make one update alone."""
 
     def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
         """Make D's update number `update` alone."""
-        pace = self.game.d_optimiser.pace(update, factor)
-        self.state, report = step.discriminator_update(self.game, self.state, batch, pace)
+        optimizer_step = self.gan.d_optimizer.optimizer_step(update, factor)
+        self.state, report = step.discriminator_update(self.gan, self.state, batch, optimizer_step)
         return report
 
     def g_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
         """Make G's update number `update` alone."""
-        *_, pace, keep = step.paces(self.game, update - 1, 1, factor)
-        self.state, report = step.generator_update(self.game, self.state, batch, pace, keep)
+        *_, optimizer_step, keep = step.step_schedule(self.gan, update - 1, 1, factor)
+        self.state, report = step.generator_update(
+            self.gan, self.state, batch, optimizer_step, keep
+        )
         return report
 
     def sampler(self) -> Generator:
         """Return the averaged generator, as a run's callbacks see it."""
         return Generator(
             engine=self.engine,
-            network=self.game.generator,
+            network=self.gan.generator,
             parameters=self.state["ema"],
             buffers=self.state["ema_buffers"],
             latent=self.draw.latent,
@@ -202,10 +204,12 @@ class Table(training_cases.Table):
         )
 
 
-def table(engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: Any) -> Table:
+def table(
+    engine: Engine, shape: tuple[int, int, int] = (16, 16, 1), **options: Any
+) -> TrainingCase:
     """Set up a small game (width 8, batch 8) of 5 classes; `options` are fields of Config."""
     config = Config(**{"batch": 8, "width": 8, "latent": 6, "lr": 2e-3, **options})
     pictures = source(40, shape, classes=5)
     classes = len(models.class_names(config, pictures.classes))
-    first = models.first_parameters(config, shape, classes)
-    return Table(**vars(training_cases.table(engine, config, pictures, classes, first)))
+    first = models.initial_parameters(config, shape, classes)
+    return TrainingCase(**vars(training_cases.table(engine, config, pictures, classes, first)))

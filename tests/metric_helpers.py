@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from ganbaru import data, randomness
 from ganbaru.metrics import evaluator, kernel, scorer
 from ganbaru.metrics.definitions import Values, measured
-from ganbaru.metrics.evaluator import Judge
+from ganbaru.metrics.evaluator import Evaluator
 
 Images = np.ndarray
 
@@ -22,7 +22,7 @@ def digits(split: str = "train") -> data.Source:
 
 
 @functools.cache
-def judge(make: Callable = scorer.automatic) -> Judge:
+def judge(make: Callable = scorer.automatic) -> Evaluator:
     """A judge of the digits: 300 references that scorers have not seen, 300 test images."""
     return evaluator.judge(digits(), digits("test"), make)
 
@@ -37,7 +37,7 @@ def fresh() -> tuple[Images, np.ndarray]:
     return images, np.concatenate([source.labels[left], test.labels])
 
 
-def values(images: Images, labels: np.ndarray | None = None, by: Judge | None = None) -> Values:
+def values(images: Images, labels: np.ndarray | None = None, by: Evaluator | None = None) -> Values:
     """Score images without intervals and floors."""
     by = by or judge()
     seen = evaluator.view(by.scorer, by.scorer.resize(images), labels, data.silent)

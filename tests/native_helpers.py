@@ -55,6 +55,6 @@ def inputs(run: loop.Run, player: str, count: int = 5) -> list[np.ndarray]:
 def expected(run: loop.Run, player: str, *given: np.ndarray, training: bool) -> Numbers:
     """Compute with the NumPy engine."""
     group, kind = native.PLAYERS[player]
-    network = getattr(run.game, kind)
+    network = getattr(run.gan, kind)
     buffers = run.state[f"{group}_buffers"]
     return nn.apply(network, run.state[group], buffers, *given, training=training)

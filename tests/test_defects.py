@@ -99,10 +99,10 @@ def test_every_defect_has_its_test():
 
 def test_d_judges_fakes_by_the_label_that_g_was_given():
     """Conditional GAN 1: D judged fakes by the label of the reals, in both updates."""
-    game = table(NUMPY64, conditioning="planes")
-    calls = watched(game)
-    of_d = game.draw.step(0).d[0]
-    game.step(0)
+    gan = table(NUMPY64, conditioning="planes")
+    calls = watched(gan)
+    of_d = gan.draw.step(0).d[0]
+    gan.step(0)
     made = {call.y.tobytes(): call.label for call in calls if call.player == "generator"}
     judged = [call for call in calls if call.x.tobytes() in made]
     assert len(judged) == len(made) == 2
@@ -125,9 +125,9 @@ def test_drawing_pictures_leaves_training_alone(tmp_path):
 @pytest.mark.parametrize("name", [n for n in registry.names("networks") if models.logits(n) == 1])
 def test_scores_and_targets_have_one_shape(name):
     """Conditional GAN 3: Scores (N, 1, 1, 1) met targets (N,), an error or a wrong mean."""
-    game = table(NUMPY64, network=name)
-    calls = watched(game)
-    report = game.step(0)
+    gan = table(NUMPY64, network=name)
+    calls = watched(gan)
+    report = gan.step(0)
     real, fake, last = (call.y for call in calls if call.player == "discriminator")
     assert real.shape == fake.shape == last.shape
     assert real.shape[0] == 8 and real.ndim == (2 if name == "patchgan" else 1)
@@ -138,10 +138,10 @@ def test_scores_and_targets_have_one_shape(name):
 
 def test_pictures_have_their_negative_half(tmp_path):
     """Conditional GAN 4: Images in [-1, 1] were saved as if in [0, 1], half of them black."""
-    game = table(NUMPY32, network="dcgan-5x5", objective="two-class", lr=0.05)
+    gan = table(NUMPY32, network="dcgan-5x5", objective="two-class", lr=0.05)
     for number in range(5):
-        game.step(number)
-    sampler = game.sampler()
+        gan.step(number)
+    sampler = gan.sampler()
     floats = sampler.floats(sampler.latents(range(4)))[:, 0]
     assert floats.min() < -0.2 and floats.max() > 0.2
     for i, image in enumerate(sampler.sample(4)):
@@ -331,19 +331,19 @@ def test_held_out_losses_take_few_large_batches():
 @pytest.mark.parametrize("name", [n for n, each in OBJECTIVES.items() if each.relativistic])
 def test_g_learns_against_scores_of_the_updated_d(name):
     """Relativistic GAN 1: G's loss held scores, and their graph, from before D's update."""
-    game, heard = table(NUMPY64, objective=name), []
+    gan, heard = table(NUMPY64, objective=name), []
 
-    def listening(real, fake, g_loss=game.game.g_loss):
+    def listening(real, fake, g_loss=gan.gan.g_loss):
         heard.append(real)
         return g_loss(real, fake)
 
-    game.game = dataclasses.replace(game.game, g_loss=listening)
-    batches, stale = game.draw.step(0), game.arrays()
-    game.d_update(batches.d[0])
-    fresh = game.arrays()
-    game.g_update(batches.g)
+    gan.gan = dataclasses.replace(gan.gan, g_loss=listening)
+    batches, stale = gan.draw.step(0), gan.arrays()
+    gan.d_update(batches.d[0])
+    fresh = gan.arrays()
+    gan.g_update(batches.g)
     scores = [
-        nn.apply(game.game.discriminator, state["discriminator"], fresh["discriminator_buffers"],
+        nn.apply(gan.gan.discriminator, state["discriminator"], fresh["discriminator_buffers"],
                  batches.g.real, training=True)[0]
         for state in (stale, fresh)
     ]  # fmt: skip
@@ -355,10 +355,10 @@ def test_g_learns_against_scores_of_the_updated_d(name):
 
 def test_each_of_ds_updates_has_reals_of_its_own():
     """Relativistic GAN 4: All of D's updates of a step saw one batch, and G its last scores."""
-    game = table(NUMPY64, objective="rsgan", d_steps=3)
-    calls = watched(game)
-    batches = game.draw.step(0)
-    game.step(0)
+    gan = table(NUMPY64, objective="rsgan", d_steps=3)
+    calls = watched(gan)
+    batches = gan.draw.step(0)
+    gan.step(0)
     scored = [call.x for call in calls if call.player == "discriminator"]
     reals = [scored[i] for i in (0, 2, 4, 6)]  # each before its fakes; the last in G's turn
     for found, batch in zip(reals, (*batches.d, batches.g), strict=True):
@@ -391,9 +391,9 @@ def test_what_a_run_says_leads_to_its_pictures(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [n for n, each in OBJECTIVES.items() if each.relativistic])
 def test_relativistic_pairs_have_one_label_and_one_place(name):
     """Relativistic GAN 6: There were no labels, and patches of unrelated images made pairs."""
-    game = table(NUMPY64, objective=name, network="patchgan", conditioning="planes")
-    calls = watched(game)
-    report = game.step(0)
+    gan = table(NUMPY64, objective=name, network="patchgan", conditioning="planes")
+    calls = watched(gan)
+    report = gan.step(0)
     real, fake, of_g, of_g_fake = (call for call in calls if call.player == "discriminator")
     assert_array_equal(real.label, fake.label)
     assert_array_equal(of_g.label, of_g_fake.label)

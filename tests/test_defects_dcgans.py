@@ -43,12 +43,12 @@ from ganbaru.training import loop, setup
 
 def test_d_is_not_saturated_from_the_start():
     """NumPy DCGAN 1: Within 13 updates D's last layer was saturated, and a loss negative."""
-    game = table(
+    gan = table(
         NUMPY32, (64, 64, 3), order="g-first", share="fakes", optimiser="adam:epsilon=1e-7",
         lr=2e-4, latent=100,
     )  # fmt: skip
     for number in range(13):
-        report = game.step(number)
+        report = gan.step(number)
         assert 0.05 < report["d_loss"] < 3 and 0.05 < report["g_loss"] < 3
         assert abs(report["real_score"]) < 5 and abs(report["fake_score"]) < 5
 
@@ -197,17 +197,17 @@ TWO_CLASSES = {"network": "dcgan-5x5", "objective": "two-class", "distribution":
 
 def test_reals_and_fakes_have_one_range():
     """TensorFlow DCGAN 1: D saw reals in 0 to 255 and fakes in 0 to 1."""
-    game = table(NUMPY32, **TWO_CLASSES)
-    calls = watched(game)
-    game.step(0)
+    gan = table(NUMPY32, **TWO_CLASSES)
+    calls = watched(gan)
+    gan.step(0)
     real, fake, _ = (call.x for call in calls if call.player == "discriminator")
     assert -1 <= real.min() < -0.98 and 0.98 < real.max() <= 1
     assert -1 < fake.min() < 0 < fake.max() < 1
     big = {"image.conv.bias": np.full(1, 1e3, np.float32)}
     for sign in (-1, 1):
-        weights = {**game.state["generator"], "image.conv.bias": sign * big["image.conv.bias"]}
+        weights = {**gan.state["generator"], "image.conv.bias": sign * big["image.conv.bias"]}
         made, _ = nn.apply(
-            game.game.generator, weights, game.state["generator_buffers"], calls[0].x,
+            gan.gan.generator, weights, gan.state["generator_buffers"], calls[0].x,
             training=False,
         )  # fmt: skip
         assert set(made.ravel()) == {sign}  # both ends are those of the reals
@@ -215,10 +215,10 @@ def test_reals_and_fakes_have_one_range():
 
 def test_a_picture_does_not_depend_on_its_neighbours():
     """TensorFlow DCGAN 2: Sampling took the batch's own statistics, and one batch size only."""
-    game = table(NUMPY64, **TWO_CLASSES)
+    gan = table(NUMPY64, **TWO_CLASSES)
     for number in range(3):
-        game.step(number)
-    sampler = game.sampler()
+        gan.step(number)
+    sampler = gan.sampler()
     latents = sampler.latents(range(9))
     together = sampler.floats(latents)
     for count in (1, 2, 8):
@@ -227,11 +227,11 @@ def test_a_picture_does_not_depend_on_its_neighbours():
 
 def test_drawing_again_and_again_keeps_nothing(any_engine32):
     """TensorFlow DCGAN 3: Every evaluation added to a graph that only grew."""
-    game = table(any_engine32, **TWO_CLASSES)
+    gan = table(any_engine32, **TWO_CLASSES)
 
     def objects(times: int) -> int:
         for _ in range(times):
-            game.sampler().sample(3)
+            gan.sampler().sample(3)
         gc.collect()
         return len(gc.get_objects())
 
@@ -265,9 +265,9 @@ def test_an_epoch_is_a_pass_and_the_order_is_what_it_says(tmp_path):
     run = played(tiny(tmp_path, steps=None, epochs=1, short_batch=True))
     assert sorted(sum((shown(run, turn) for turn in range(run.step)), [])) == list(range(43))
     for order, of_g in (("d-first", [False, True]), ("g-first", [True, False])):
-        game = table(NUMPY32, order=order)
-        calls, latent = watched(game), game.draw.step(0).g.latent
-        game.step(0)
+        gan = table(NUMPY32, order=order)
+        calls, latent = watched(gan), gan.draw.step(0).g.latent
+        gan.step(0)
         made = [call.x for call in calls if call.player == "generator"]
         assert [np.array_equal(x, latent) for x in made] == of_g
 
@@ -276,8 +276,8 @@ def test_an_epoch_is_a_pass_and_the_order_is_what_it_says(tmp_path):
 def test_a_presets_decays_and_rates_reach_the_optimisers(name):
     """TensorFlow DCGAN 5: beta2 was one number in the README and another in the code."""
     config = from_preset(name)
-    game = build.game(config, (28, 28, 1), 10 if config.conditioning != "none" else 0)
-    for of in (game.g_optimiser, game.d_optimiser):
+    gan = build.gan(config, (28, 28, 1), 10 if config.conditioning != "none" else 0)
+    for of in (gan.g_optimizer, gan.d_optimizer):
         assert (of.rate, of.betas) == (config.lr, config.betas)
     assert from_preset("dcgan-mnist28").betas == (0.5, 0.99)
 
@@ -290,12 +290,12 @@ def test_no_meaningless_total_is_logged(tmp_path):
 
 def test_a_logged_loss_is_that_of_the_update_itself():
     """TensorFlow DCGAN 6: Losses were computed once more, later and of other noise."""
-    game = table(NUMPY64, **TWO_CLASSES)
-    calls = watched(game)
-    report = game.step(0)
+    gan = table(NUMPY64, **TWO_CLASSES)
+    calls = watched(gan)
+    report = gan.step(0)
     real, fake, last = (call.y for call in calls if call.player == "discriminator")
-    assert float(game.game.d_loss(real, fake)) == pytest.approx(report["d_loss"], rel=1e-14)
-    assert float(game.game.g_loss(None, last)) == pytest.approx(report["g_loss"], rel=1e-14)
+    assert float(gan.gan.d_loss(real, fake)) == pytest.approx(report["d_loss"], rel=1e-14)
+    assert float(gan.gan.g_loss(None, last)) == pytest.approx(report["g_loss"], rel=1e-14)
     margins = [np.mean(scores[:, 1] - scores[:, 0]) for scores in (real, fake)]
     assert [report["real_score"], report["fake_score"]] == pytest.approx(margins, rel=1e-12)
 
@@ -350,9 +350,9 @@ def test_options_that_are_listed_do_something(option):
     other = {"spectral_norm": "d", "minibatch_deviation": True, "clip": 0.01, "d_steps": 2}[option]
     losses = []
     for options in ({}, {option: other}):
-        game = table(NUMPY64, **options)
-        game.step(0)
-        losses.append(game.step(1)["d_loss"])
+        gan = table(NUMPY64, **options)
+        gan.step(0)
+        losses.append(gan.step(1)["d_loss"])
     assert losses[0] != losses[1]
 
 
@@ -362,7 +362,7 @@ def test_widths_and_latents_reach_every_network(network):
     counts = {}
     for width, latent in ((8, 16), (16, 16), (8, 32)):
         config = Config(network=network, width=width, latent=latent)
-        made = models.first_parameters(config, (16, 16, 3), 0)
+        made = models.initial_parameters(config, (16, 16, 3), 0)
         counts[width, latent] = [nn.parameter_count(made[p]) for p in
                                  ("generator", "discriminator")]  # fmt: skip
     first, wide, long = counts.values()
@@ -456,7 +456,9 @@ def test_a_step_fetches_no_number(tmp_path):
     import torch
 
     run = setup.build(tiny(tmp_path, engine="torch", steps=3))
-    _, report = step.play(run.game, run.state, run.draw.step(0), step.paces(run.game, 0, 1))
+    _, report = step.train_step(
+        run.gan, run.state, run.draw.step(0), step.step_schedule(run.gan, 0, 1)
+    )
     assert {type(value) for value in report.values()} == {torch.Tensor}
 
 

@@ -132,8 +132,8 @@ def test_the_page_names_every_purpose(monkeypatch):
 
     monkeypatch.setattr(randomness, "words", listen)
     for objective in ("non-saturating", "rsgan"):
-        game = table(NUMPY32, objective=objective, conditioning="planes")
-        game.step(0)
-        game.sampler().sample(1)
+        gan = table(NUMPY32, objective=objective, conditioning="planes")
+        gan.step(0)
+        gan.sampler().sample(1)
     section = PAGE.partition("## Purposes")[2].partition("## Test vectors")[0]
     assert used == set(re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE))

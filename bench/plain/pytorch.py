@@ -68,7 +68,9 @@ def update(at: Players, real: torch.Tensor, latents: tuple[torch.Tensor, torch.T
     return {"d_loss": d_loss.item(), "g_loss": g_loss.item()}
 
 
-def turns(play: Callable[[torch.Tensor], Losses], images: torch.Tensor) -> Callable[[], Losses]:
+def turns(
+    train_step: Callable[[torch.Tensor], Losses], images: torch.Tensor
+) -> Callable[[], Losses]:
     """Play with batches of images that take turns."""
     batches = images.chunk(POOL)
     turn = 0
@@ -76,7 +78,7 @@ def turns(play: Callable[[torch.Tensor], Losses], images: torch.Tensor) -> Calla
     def advance() -> Losses:
         nonlocal turn
         turn += 1
-        return play(batches[turn % POOL])
+        return train_step(batches[turn % POOL])
 
     return advance
 
@@ -88,7 +90,7 @@ def noise(size: int, channels: int, batch: int) -> torch.Tensor:
 def step(size: int, channels: int, width: int, batch: int) -> Callable[[], Losses]:
     at = players(*networks(size, channels, width))
 
-    def play(real: torch.Tensor) -> Losses:
+    def train_step(real: torch.Tensor) -> Losses:
         return update(at, real, (latent(batch), latent(batch)))
 
-    return turns(play, noise(size, channels, batch))
+    return turns(train_step, noise(size, channels, batch))

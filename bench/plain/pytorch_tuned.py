@@ -52,15 +52,15 @@ def step(
     precision = partial(torch.autocast, "cpu", torch.bfloat16) if bf16 else contextlib.nullcontext
     images = noise(size, channels, batch).to(memory_format=last)
 
-    def play(real: torch.Tensor) -> Losses:
+    def train_step(real: torch.Tensor) -> Losses:
         with precision():
             return update(at, real, (latent(batch), latent(batch)))
 
     if compiled:
         at = at._replace(g=torch.compile(nets[0]), d=torch.compile(nets[1]))
         try:
-            play(images[:batch])
+            train_step(images[:batch])
         except Exception as error:  # whatever its compilers say
             reason = str(error).strip().splitlines()[0]
             raise UnableError(f"torch.compile does not work here ({reason})") from error
-    return turns(play, images)
+    return turns(train_step, images)

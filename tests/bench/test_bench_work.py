@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from bench import counting
-from bench.games import game, random_images
+from bench.games import gan, random_images
 from bench.scale import Size
 from bench.worker import UnableError
 from hypothesis import given
@@ -111,7 +111,7 @@ def test_plain_networks_are_ours(size, channels, width):
     from bench.plain.pytorch import networks
 
     config = counting.config(Size(size, channels, width, 2))
-    ours = models.first_parameters(config, (size, size, channels), 0)
+    ours = models.initial_parameters(config, (size, size, channels), 0)
     for player, net in zip(("generator", "discriminator"), networks(size, channels, width),
                            strict=True):  # fmt: skip
         shapes = [tuple(p.shape) for p in net.parameters()]
@@ -126,7 +126,7 @@ def test_plain_networks_of_other_frameworks_are_ours(size, channels, width):
     from bench.plain.tensorflow import networks
 
     config = counting.config(Size(size, channels, width, 2))
-    ours = models.first_parameters(config, (size, size, channels), 0)
+    ours = models.initial_parameters(config, (size, size, channels), 0)
     both = zip(networks(size, channels, width), shapes(size, channels, width), strict=True)
     for player, (net, layers) in zip(("generator", "discriminator"), both, strict=True):
         arrays = ours[player].values()
@@ -139,7 +139,7 @@ def test_plain_networks_of_other_frameworks_are_ours(size, channels, width):
 def our_losses(shared):
     """Return the losses of our first step, its weights, its reals and its latents."""
     machine = engines.load("numpy", "cpu")
-    played, draw, state = game(machine, counting.config(SMALL), random_images(32, (16, 16, 1)))
+    played, draw, state = gan(machine, counting.config(SMALL), random_images(32, (16, 16, 1)))
     weights = [
         {name: machine.to_numpy(x).copy() for name, x in state[player].items()}
         for player in ("generator", "discriminator")
@@ -149,7 +149,7 @@ def our_losses(shared):
         batches = batches._replace(g=batches.g._replace(latent=batches.d[0].latent))
     arrays = [batches.d[0].real, batches.d[0].latent, batches.g.latent]
     numbers = [machine.to_numpy(x).copy() for x in arrays]
-    _, report = step.play(played, state, batches, step.paces(played, 0, 1))
+    _, report = step.train_step(played, state, batches, step.step_schedule(played, 0, 1))
     return {name: float(report[name]) for name in ("d_loss", "g_loss")}, weights, numbers
 
 

@@ -32,7 +32,9 @@ SCORED = {"evaluate_every": 40, "evaluate_images": 50}  # a line of the log is 2
 def scripted(monkeypatch, distances: dict[int, float]) -> None:
     """Let scores be what a table says at so many images, in no time."""
     monkeypatch.setattr(
-        periodic_evaluation.Examiner, "values", lambda self, run: {"frechet": distances[run.images]}
+        periodic_evaluation.PeriodicEvaluator,
+        "values",
+        lambda self, run: {"frechet": distances[run.images]},
     )
 
 
@@ -53,7 +55,7 @@ def test_scores_in_the_log_are_those_of_evaluate(place):
 
 
 def test_run_without_the_option_does_nothing_of_it(place, monkeypatch):
-    monkeypatch.setattr(metrics, "judge_for", lambda *a, **k: pytest.fail("made a judge"))
+    monkeypatch.setattr(metrics, "evaluator_for", lambda *a, **k: pytest.fail("made a judge"))
     run = trained(place, run=place / "plain", steps=3)
     assert not (run / BEST).exists() and not (run / "milestones.json").exists()
     assert all("frechet" not in line for line in log(run))
@@ -133,13 +135,13 @@ def test_parts_equal_the_whole_with_the_best(tmp_path, place, monkeypatch, cuts)
 
 
 def test_scoring_is_no_training_time(place, monkeypatch):
-    values = periodic_evaluation.Examiner.values
+    values = periodic_evaluation.PeriodicEvaluator.values
 
     def slow(self, run):
         monkeypatch.setattr(periodic_evaluation.data, "silent", lambda *a: time.sleep(0.3))
         return values(self, run)
 
-    monkeypatch.setattr(periodic_evaluation.Examiner, "values", slow)
+    monkeypatch.setattr(periodic_evaluation.PeriodicEvaluator, "values", slow)
     began = time.perf_counter()
     run = trained(place, run=place / "slow", **SCORED)
     took, counted = time.perf_counter() - began, newest(run)[1].seconds

@@ -99,8 +99,8 @@ def test_help_of_train_has_a_sentence_for_every_field_and_the_presets_values(mon
 
 LOADED = """
 import sys
-from ganbaru import cli
-code = cli.main({arguments!r})
+from ganbaru.cli.main import main
+code = main({arguments!r})
 print("loaded:", *sorted({heavy!r} & {{name.partition(".")[0] for name in sys.modules}}))
 """
 HEAVY = {"numpy", "torch", "rich", "PIL", "sklearn", "matplotlib", "yaml", "jsonargparse",

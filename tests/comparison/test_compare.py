@@ -223,7 +223,7 @@ def test_stopped_tournament_goes_on_to_the_same_result(place, result, options, q
     folder = place / f"stopped{questions}"
     plan = tournament.planned(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
     lines: list[str] = []
-    assert tournament.play(plan, Stop(questions), tell=lines.append) is None
+    assert tournament.train_step(plan, Stop(questions), tell=lines.append) is None
     assert not (folder / "results.md").exists() and len(lines) == questions // 14
     before = {path: path.read_bytes() for path in folder.rglob("result.json")}
     again = ganbaru.compare(folder=folder, tell=lines.append)
@@ -242,7 +242,7 @@ def test_run_killed_before_its_first_checkpoint_starts_anew(place, result, optio
     trained(place, **options | {"run": run, "steps": 1})
     for path in (run / "checkpoints").iterdir():
         path.unlink()
-    told = tournament.play(plan, lambda: False)
+    told = tournament.train_step(plan, lambda: False)
     assert told.outcomes["hinge"][0].scores == result.outcomes["hinge"][0].scores
 
 

@@ -72,7 +72,7 @@ GAMES = [
 ]
 
 
-@pytest.mark.parametrize("options", GAMES, ids=lambda game: " ".join(map(str, game.values())))
+@pytest.mark.parametrize("options", GAMES, ids=lambda gan: " ".join(map(str, gan.values())))
 def test_games_equal_those_of_numpy(engine, options):
     assert_same_game(engine, **options)
 
@@ -99,7 +99,7 @@ def test_sampling_equals_numpys(engine):
     ours, theirs = table(engine), table(NUMPY64)
     for number in range(2):
         ours.step(number), theirs.step(number)
-    found, expected = (game.sampler().sample(5, labels=None) for game in (ours, theirs))
+    found, expected = (gan.sampler().sample(5, labels=None) for gan in (ours, theirs))
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
 

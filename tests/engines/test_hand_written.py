@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import Table, normal, table
+from helpers import TrainingCase, normal, table
 from numpy.testing import assert_allclose
 
 from ganbaru import ops
@@ -116,26 +116,26 @@ def _in_numpy(batch: step.Batch) -> dict:
 def test_three_steps_equal_a_hand_written_pytorch_dcgan(objective, conditioning, any_engine):
     """Weights, running statistics of both players and losses, with batch norm in training."""
     torch = pytest.importorskip("torch")
-    game = table(any_engine, conditioning=conditioning, objective=objective)
+    gan = table(any_engine, conditioning=conditioning, objective=objective)
     how = {"conditional": conditioning != "none", "relativistic": objective == "rsgan"}
-    theirs = HandWritten(torch, game.arrays(), **how)
+    theirs = HandWritten(torch, gan.arrays(), **how)
     for number in range(3):
         of_d, of_g = (
-            _in_numpy(draw(number)) for draw in (game.draw.discriminator, game.draw.generator)
+            _in_numpy(draw(number)) for draw in (gan.draw.discriminator, gan.draw.generator)
         )
         losses = [theirs.update_discriminator(of_d), theirs.update_generator(of_g)]
-        report = game.step(number)
+        report = gan.step(number)
         assert_allclose([report["d_loss"], report["g_loss"]], losses, rtol=0, atol=1e-9)
-    assert_same_weights(game, theirs)
+    assert_same_weights(gan, theirs)
 
 
-def assert_same_weights(game: Table, theirs: HandWritten, without_slope: tuple = ()) -> None:
+def assert_same_weights(gan: TrainingCase, theirs: HandWritten, without_slope: tuple = ()) -> None:
     """Compare weights and running statistics of both players within 1e-9.
 
     Parameters `without_slope` do nothing, so that Adam follows the signs of rounding: they stay
     within 1e-8 of their start, 0.
     """
-    found = game.arrays()
+    found = gan.arrays()
     for player in theirs.players():
         parameters, buffers = theirs.arrays(player)
         for group, expected in ((player, parameters), (f"{player}_buffers", buffers)):
@@ -164,14 +164,14 @@ class OnTheSameFakes(HandWritten):
 def test_three_steps_equal_a_hand_written_loop_on_the_very_same_fakes(any_engine):
     """G first, Adam with epsilon 1e-7, cross-entropy."""
     torch = pytest.importorskip("torch")
-    game = table(any_engine, order="g-first", share="fakes", optimiser="adam:epsilon=1e-7")
-    theirs = OnTheSameFakes(torch, game.arrays(), conditional=False, relativistic=False)
+    gan = table(any_engine, order="g-first", share="fakes", optimiser="adam:epsilon=1e-7")
+    theirs = OnTheSameFakes(torch, gan.arrays(), conditional=False, relativistic=False)
     for number in range(3):
-        (of_d,) = game.draw.step(number).d
+        (of_d,) = gan.draw.step(number).d
         losses = theirs.step(_in_numpy(of_d))
-        report = game.step(number)
+        report = gan.step(number)
         assert_allclose([report["d_loss"], report["g_loss"]], losses, rtol=0, atol=1e-9)
-    assert_same_weights(game, theirs)
+    assert_same_weights(gan, theirs)
 
 
 class TwoClasses(HandWritten):
@@ -228,18 +228,18 @@ class TwoClasses(HandWritten):
 def test_three_steps_equal_a_hand_written_two_class_game(any_engine):
     """The same uniform latents for both players, softmax cross-entropy, beta2 0.99."""
     torch = pytest.importorskip("torch")
-    game = table(
+    gan = table(
         any_engine, network="dcgan-5x5", objective="two-class", distribution="uniform",
         share="latents", betas=(0.5, 0.99), initialisation="truncated",
     )  # fmt: skip
-    theirs = TwoClasses(torch, game.arrays(), conditional=False, relativistic=False)
+    theirs = TwoClasses(torch, gan.arrays(), conditional=False, relativistic=False)
     for number in range(3):
-        batch = _in_numpy(game.draw.step(number).g)
+        batch = _in_numpy(gan.draw.step(number).g)
         losses = [theirs.update_discriminator(batch), theirs.update_generator(batch)]
-        report = game.step(number)
+        report = gan.step(number)
         assert_allclose([report["d_loss"], report["g_loss"]], losses, rtol=0, atol=1e-9)
     before_norms = ("stem.dense", "up1.conv", "down1.conv", "down2.conv")
-    assert_same_weights(game, theirs, tuple(f"{layer}.bias" for layer in before_norms))
+    assert_same_weights(gan, theirs, tuple(f"{layer}.bias" for layer in before_norms))
 
 
 # --- TensorFlow's SAME ------------------------------------------------------------------------

@@ -93,15 +93,15 @@ GAMES = [
 ]
 
 
-@pytest.mark.parametrize("options", GAMES, ids=lambda game: " ".join(map(str, game.values())))
+@pytest.mark.parametrize("options", GAMES, ids=lambda gan: " ".join(map(str, gan.values())))
 def test_a_step_keeps_its_layout_and_precision(options, watch):
-    game = table(NUMPY32, **options)
-    report = {**game.step(0), **game.step(1)}
+    gan = table(NUMPY32, **options)
+    report = {**gan.step(0), **gan.step(1)}
     assert not watch.wrong
     assert sum(watch.seen.values()) > 300
     assert {"conv2d", "gradient of conv2d", "batch_norm", "adam", "tanh"} <= watch.seen.keys()
     assert report.keys() == {"d_loss", "real_score", "fake_score", "g_loss"}
-    for group, tensors in game.state.items():
+    for group, tensors in gan.state.items():
         for name, array in tensors.items():
             assert array.dtype == np.float32, (group, name)
             assert array.ndim != 4 or is_channels_last(array), (group, name)

@@ -33,7 +33,7 @@ def _adam(parameters: dict, gradients: dict, updates: int) -> dict:
     moments = adam.start(parameters)
     for update in range(1, updates + 1):
         grown = {name: g + update for name, g in gradients.items()}
-        parameters, moments = adam.update(parameters, grown, moments, adam.pace(update))
+        parameters, moments = adam.update(parameters, grown, moments, adam.optimizer_step(update))
     return parameters
 
 

@@ -7,15 +7,15 @@ import functools
 
 import numpy as np
 import pytest
+from gan_cases import GAMES
 from helpers import NUMPY32, assert_close, assert_engines_agree, normal, table
 from numpy.testing import assert_allclose, assert_array_equal
-from test_step import GAMES
 from train_helpers import assert_same_state, command, newest, tiny, trained
 
 from ganbaru import engines, ops, registry
 from ganbaru.errors import InputError
 from ganbaru.gan import step
-from ganbaru.gan.batches import Ahead, _scaled, to_range
+from ganbaru.gan.batches import Prefetcher, _scaled, to_range
 from ganbaru.sampling.generators import load as load_generator
 from ganbaru.training import setup
 
@@ -87,16 +87,16 @@ def _watched(work):
         return replay
 
 
-def _recorded(game, record=_watched):
-    return cuda_graph.Recorder(functools.partial(step.play, game.game), record)
+def _recorded(gan, record=_watched):
+    return cuda_graph.Recorder(functools.partial(step.train_step, gan.gan), record)
 
 
-def _plays(game, play, steps: int) -> list[dict]:
+def _plays(gan, train_step, steps: int) -> list[dict]:
     reports = []
     for number in range(steps):
-        batches = game.draw.step(number)
-        game.state, report = play(
-            game.state, batches, step.paces(game.game, number, len(batches.d), 1 - number / 50)
+        batches = gan.draw.step(number)
+        gan.state, report = train_step(
+            gan.state, batches, step.step_schedule(gan.gan, number, len(batches.d), 1 - number / 50)
         )
         reports.append(report)
     return [{name: float(x) for name, x in report.items()} for report in reports]
@@ -108,38 +108,38 @@ def test_a_recorded_step_is_the_step(options):
 
     A recorded rate is float32, in a float64 game too.
     """
-    plain, game = table(TORCH64, **options), table(TORCH64, **options)
-    recorder = _recorded(game)
-    expected = _plays(plain, functools.partial(step.play, plain.game), 10)
-    found = _plays(game, recorder, 10)
+    plain, gan = table(TORCH64, **options), table(TORCH64, **options)
+    recorder = _recorded(gan)
+    expected = _plays(plain, functools.partial(step.train_step, plain.gan), 10)
+    found = _plays(gan, recorder, 10)
     assert not recorder.refused and recorder.replays
     for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys()
         assert_allclose(list(one.values()), list(other.values()), rtol=0, atol=1e-7)
     for group, arrays in plain.arrays().items():
         for name, array in arrays.items():
-            assert_allclose(game.arrays()[group][name], array, rtol=0, atol=1e-7)
+            assert_allclose(gan.arrays()[group][name], array, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("network", registry.names("networks"))
 def test_every_network_can_be_recorded(network):
     shape = (64, 64, 1) if network == "patchgan" else (32, 32, 1)
     objective = "two-class" if network == "dcgan-5x5" else "non-saturating"
-    game = table(TORCH32, shape, network=network, width=2, objective=objective)
-    recorder = _recorded(game)
-    assert np.isfinite([list(told.values()) for told in _plays(game, recorder, 5)]).all()
+    gan = table(TORCH32, shape, network=network, width=2, objective=objective)
+    recorder = _recorded(gan)
+    assert np.isfinite([list(told.values()) for told in _plays(gan, recorder, 5)]).all()
     assert not recorder.refused and len(recorder.replays) == 1
 
 
 def test_replays_keep_the_state_where_it_is_and_reports_apart():
-    game = table(TORCH32)
-    recorder, reports = _recorded(game), []
+    gan = table(TORCH32)
+    recorder, reports = _recorded(gan), []
     for number in range(8):
-        batches = game.draw.step(number)
-        before = game.state
-        game.state, report = recorder(before, batches, step.paces(game.game, number, 1))
+        batches = gan.draw.step(number)
+        before = gan.state
+        gan.state, report = recorder(before, batches, step.step_schedule(gan.gan, number, 1))
         reports.append((report, {name: float(x) for name, x in report.items()}))
-        assert (game.state is before) == (number >= cuda_graph.WARM)
+        assert (gan.state is before) == (number >= cuda_graph.WARM)
     for report, told in reports:  # read at the end, as the log does
         assert {name: float(x) for name, x in report.items()} == told
     assert len({told["d_loss"] for _, told in reports}) == 8
@@ -149,7 +149,7 @@ def test_short_batches_come_between_replays():
     """Batches of 12, 12, 12 and 4: their recordings share one state."""
     games = [table(TORCH64, short_batch=True, batch=12, network="dcgan") for _ in range(2)]
     recorder = _recorded(games[1])
-    expected = _plays(games[0], functools.partial(step.play, games[0].game), 20)
+    expected = _plays(games[0], functools.partial(step.train_step, games[0].gan), 20)
     for told, wanted in zip(_plays(games[1], recorder, 20), expected, strict=True):
         assert told == pytest.approx(wanted, abs=1e-7)
     assert len(recorder.replays) == 2
@@ -164,21 +164,23 @@ def test_a_step_that_cannot_be_recorded_is_played_as_it_comes(caplog):
 
     games = [table(TORCH32) for _ in range(2)]
     recorder = _recorded(games[1], refuses)
-    expected = _plays(games[0], functools.partial(step.play, games[0].game), 6)
+    expected = _plays(games[0], functools.partial(step.train_step, games[0].gan), 6)
     assert _plays(games[1], recorder, 6) == expected
     assert recorder.refused == "operation not permitted when stream is capturing"
 
 
 def test_on_a_processor_nothing_is_recorded():
-    def play(*inputs):
+    def train_step(*inputs):
         return inputs
 
     quick = engines.load("torch", "cpu", "auto", True)
-    assert not isinstance(quick.compile(play, consumes=True), cuda_graph.Recorder)
+    assert not isinstance(quick.compile(train_step, consumes=True), cuda_graph.Recorder)
     assert quick.precision == "float32" and not quick.apart
-    assert isinstance(training_mode.compile_step(play, "cuda:1", "bf16", True), cuda_graph.Recorder)
+    assert isinstance(
+        training_mode.compile_step(train_step, "cuda:1", "bf16", True), cuda_graph.Recorder
+    )
     assert not isinstance(
-        training_mode.compile_step(play, "cuda", "bf16", False), cuda_graph.Recorder
+        training_mode.compile_step(train_step, "cuda", "bf16", False), cuda_graph.Recorder
     )
 
 
@@ -263,9 +265,9 @@ BF16_GAMES = [{"penalty": "r1+r2"}, {"penalty": "wgan-gp", "objective": "wgan"},
 def test_a_game_in_bf16_keeps_all_it_has_in_float32(options, has_bf16):
     """And its first losses and gradients are float32's within a few of bfloat16's roundings."""
     exact, rough = (table(e, **{"shape": (16, 16, 1), **options}) for e in (NUMPY32, BF16))
-    batches, paces = rough.draw.step(0), step.paces(rough.game, 0, 1)
-    play = BF16.compile(functools.partial(step.play, rough.game), consumes=True)
-    rough.state, report = play(rough.state, batches, paces)
+    batches, schedule = rough.draw.step(0), step.step_schedule(rough.gan, 0, 1)
+    train_step = BF16.compile(functools.partial(step.train_step, rough.gan), consumes=True)
+    rough.state, report = train_step(rough.state, batches, schedule)
     wanted = exact.step(0)
     assert {value.dtype for value in report.values()} == {torch.float32}
     assert float(report["d_loss"]) == pytest.approx(wanted["d_loss"], rel=0.03, abs=0.02)
@@ -332,7 +334,9 @@ def test_batches_drawn_ahead_are_those_drawn_in_turn(options, holding):
     """Through several epochs, after a jump too, with reals copied or picked where they are held."""
     plain = table(TORCH32, **options).draw
     images = torch.tensor(plain.source.images)
-    ahead = Ahead(dataclasses.replace(plain, held=training_mode.held(images) if holding else None))
+    ahead = Prefetcher(
+        dataclasses.replace(plain, held=training_mode.held(images) if holding else None)
+    )
     for number in (*range(20), 50, 51, 3):
         one, other = plain.step(number), ahead.step(number)
         assert plain.images(number) == ahead.images(number) == other.images

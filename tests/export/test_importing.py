@@ -88,7 +88,7 @@ def test_a_pair_gives_the_same_images_and_scores(name, here):
     assert images.std() > 0.1 and scores.std() > 1e-2
     assert_allclose(load("run").floats(latents, labels), images.numpy(), atol=1e-5)
     ours, _ = nn.apply(
-        made.run.game.discriminator, made.run.state["discriminator"],
+        made.run.gan.discriminator, made.run.state["discriminator"],
         made.run.state["discriminator_buffers"], faces.numpy(),
         *([] if labels is None else [labels]), training=False,
     )  # fmt: skip
@@ -139,8 +139,8 @@ def test_an_imported_run_goes_on_as_a_hand_written_loop_does(here):
     fields = {"width": 4, "latent": 12, "precision": "float64"}
     run = pytorch_import.weights(configuration("dcgan", **fields), "g.pth", "d.pth").run
     batch = run.draw.step(0).d[0]
-    pace = run.game.d_optimiser.pace(1, 1.0)
-    state, report = step.discriminator_update(run.game, run.state, batch, pace)
+    optimizer_step = run.gan.d_optimizer.optimizer_step(1, 1.0)
+    state, report = step.discriminator_update(run.gan, run.state, batch, optimizer_step)
     generator = saved(plain.OfficialGenerator(), "g.pth").train().double()
     fakes = generator(torch.tensor(batch.latent)[:, :, None, None]).detach()
     theirs = theirs.double()

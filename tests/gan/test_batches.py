@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from ganbaru.data import Source
-from ganbaru.gan.batches import Draw, Order, to_range
+from ganbaru.gan.batches import BatchSampler, EpochOrder, to_range
 from ganbaru.gan.step import Batch
 from ganbaru.randomness import DISTRIBUTIONS, distribution
 
 COUNT, BATCH = 23, 5
 
 
-def _draw(engine=NUMPY32, **options) -> Draw:
+def _draw(engine=NUMPY32, **options) -> BatchSampler:
     how = {"seed": 3, "batch": BATCH, "latent": 4, "classes": 5, "relativistic": False}
     pictures = options.pop("pictures", None) or source(COUNT, (2, 3, 3), classes=5)
-    return Draw(pictures, engine, **{**how, "replacement": False, **options})
+    return BatchSampler(pictures, engine, **{**how, "replacement": False, **options})
 
 
 def _numbered() -> Source:
@@ -63,7 +63,7 @@ def test_images_become_channels_first():
 def test_an_epoch_shows_every_image_at_most_once(seed, length, batch):
     """All of them but the last short batch, which is dropped; another order in the next epoch."""
     batch = min(batch, length)
-    order = Order(seed, "order", length, batch, replacement=False)
+    order = EpochOrder(seed, "order", length, batch, replacement=False)
     turns = length // batch
     for epoch in range(2):
         shown = np.concatenate([order.indices(epoch * turns + i) for i in range(turns)])
@@ -72,7 +72,7 @@ def test_an_epoch_shows_every_image_at_most_once(seed, length, batch):
 
 
 def test_a_whole_epoch_is_a_permutation_and_the_next_another():
-    order = Order(0, "order", 60, 6, replacement=False)
+    order = EpochOrder(0, "order", 60, 6, replacement=False)
     epochs = [np.concatenate([order.indices(10 * e + i) for i in range(10)]) for e in range(3)]
     for epoch in epochs:
         assert_array_equal(np.sort(epoch), np.arange(60))
@@ -82,20 +82,20 @@ def test_a_whole_epoch_is_a_permutation_and_the_next_another():
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8))
 def test_a_batch_depends_on_its_number_alone(turns):
     """Not on what was drawn before: a resumed run draws what an uninterrupted one would."""
-    used = Order(1, "order", 17, 3, replacement=False)
+    used = EpochOrder(1, "order", 17, 3, replacement=False)
     for turn in turns:
-        fresh = Order(1, "order", 17, 3, replacement=False)
+        fresh = EpochOrder(1, "order", 17, 3, replacement=False)
         assert_array_equal(used.indices(turn), fresh.indices(turn))
 
 
 def test_with_replacement_any_image_may_come_again():
     """Also in batches larger than the data."""
-    order = Order(0, "order", 7, 50, replacement=True)
+    order = EpochOrder(0, "order", 7, 50, replacement=True)
     first, second = order.indices(0), order.indices(1)
     assert len(first) == 50
     assert set(first.tolist()) == set(range(7))
     assert (first != second).any()
-    assert_array_equal(Order(0, "order", 7, 50, replacement=True).indices(1), second)
+    assert_array_equal(EpochOrder(0, "order", 7, 50, replacement=True).indices(1), second)
 
 
 # --- batches ----------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_another_seed_draws_otherwise():
 
 @given(seed=st.integers(0, 2**63), length=st.integers(1, 60), batch=st.integers(1, 60))
 def test_with_short_batches_an_epoch_shows_every_image_exactly_once(seed, length, batch):
-    order = Order(seed, "order", length, batch, short=True)
+    order = EpochOrder(seed, "order", length, batch, short=True)
     turns = -(-length // batch)
     for epoch in range(2):
         batches = [order.indices(epoch * turns + i) for i in range(turns)]
@@ -227,7 +227,7 @@ def test_several_updates_of_d_see_no_image_twice_in_an_epoch(d_steps):
 
 
 def test_replacement_draws_every_image_alike_and_some_twice_in_a_batch():
-    order = Order(5, "order", COUNT, BATCH, replacement=True)
+    order = EpochOrder(5, "order", COUNT, BATCH, replacement=True)
     turns = [order.indices(turn) for turn in range(4000)]
     counts = np.bincount(np.concatenate(turns), minlength=COUNT)
     mean, deviation = 20_000 / COUNT, (20_000 / COUNT * (1 - 1 / COUNT)) ** 0.5

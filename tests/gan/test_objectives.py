@@ -169,8 +169,8 @@ def test_two_classes_equal_cross_entropy_of_the_difference(pair):
 
 @given(SCORES)
 def test_a_perfect_critic_of_hinge_loses_nothing(scores):
-    margin = 1 + np.abs(scores)
-    assert OBJECTIVES["hinge"].d(margin, -margin) == 0
+    realness = 1 + np.abs(scores)
+    assert OBJECTIVES["hinge"].d(realness, -realness) == 0
 
 
 def test_gradients_of_smoothed_targets():

@@ -25,9 +25,9 @@ def _learn(engine, rule, updates: int) -> list[dict[str, np.ndarray]]:
     moments = adam.start(parameters)
     mean, square = moments["mean"], moments["square"]
     for update in range(1, updates + 1):
-        gradients, pace = _tensors(engine, update), adam.pace(update)
+        gradients, optimizer_step = _tensors(engine, update), adam.optimizer_step(update)
         parameters, mean, square = rule(
-            parameters, gradients, mean, square, pace, (0.5, 0.99), 1e-8
+            parameters, gradients, mean, square, optimizer_step, (0.5, 0.99), 1e-8
         )
     return [{n: ops.to_numpy(t) for n, t in group.items()} for group in (parameters, mean, square)]
 
@@ -60,7 +60,9 @@ def test_adam_is_the_papers(any_engine):
     moments = adam.start(parameters)
     for update in range(1, 4):
         gradients = _tensors(any_engine, update)
-        parameters, moments = adam.update(parameters, gradients, moments, adam.pace(update))
+        parameters, moments = adam.update(
+            parameters, gradients, moments, adam.optimizer_step(update)
+        )
     for name in SHAPES:
         assert_allclose(ops.to_numpy(parameters[name]), _paper(name, 3), rtol=0, atol=1e-12)
 
@@ -90,8 +92,8 @@ def test_rmsprop_is_pytorchs(any_engine, momentum):
         weight.grad = torch.tensor(normal(*SHAPES["kernel"], seed=update))
         theirs.step()
         gradients = _tensors(any_engine, update)
-        pace = ours.pace(update, factor=0.5)
-        parameters, moments = ours.update(parameters, gradients, moments, pace)
+        optimizer_step = ours.optimizer_step(update, factor=0.5)
+        parameters, moments = ours.update(parameters, gradients, moments, optimizer_step)
     found = ops.to_numpy(parameters["kernel"])
     assert_allclose(found, weight.detach().numpy(), rtol=0, atol=1e-12)
 

@@ -13,7 +13,7 @@ from ganbaru import InputError, nn, ops
 from ganbaru.config import Config
 from ganbaru.gan import build, models
 from ganbaru.gan.objectives import OBJECTIVES
-from ganbaru.gan.optimizers import OPTIMISERS
+from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.nn import initializers
 from ganbaru.nn.conditioning import CONDITIONINGS
@@ -30,10 +30,10 @@ def refusal(**options) -> str:
 
 def played(steps: int = 2, **options):
     """Play a small game and return it; every number of it is finite."""
-    game = table(NUMPY32, **options)
+    gan = table(NUMPY32, **options)
     for number in range(steps):
-        assert np.isfinite(list(game.step(number).values())).all()
-    return game
+        assert np.isfinite(list(gan.step(number).values())).all()
+    return gan
 
 
 # --- logits -----------------------------------------------------------------------------------
@@ -62,9 +62,9 @@ def test_a_labels_product_needs_one_score(conditioning):
 
 
 def test_two_logits_with_labels_as_planes():
-    game = played(conditioning="planes", **TWO)
-    assert game.state["discriminator"]["down1.conv.weight"].shape[1] == 1 + 5
-    assert game.sampler().sample(6).shape == (6, 16, 16, 1)
+    gan = played(conditioning="planes", **TWO)
+    assert gan.state["discriminator"]["down1.conv.weight"].shape[1] == 1 + 5
+    assert gan.sampler().sample(6).shape == (6, 16, 16, 1)
 
 
 def test_the_5x5_generator_takes_labels_by_its_norms():
@@ -102,20 +102,20 @@ def test_penalties_on_two_logits_act_on_their_difference(name, any_engine):
         flat = ops.reshape(image, (image.shape[0], -1))
         return nn.scores(scope, flat, nn.dense, logits=2)
 
-    game = table(any_engine, penalty=f"{name}:gamma=3", **TWO)
+    gan = table(any_engine, penalty=f"{name}:gamma=3", **TWO)
     parameters, _ = nn.initialise(
         linear, (2, 1, 16, 16), seed=3, initialisation=initializers.INITIALISATIONS["he"]
     )
     (slopes,) = (p for n, p in parameters.items() if n.endswith("weight"))
     length = float(np.linalg.norm(slopes[1].astype(float) - slopes[0]))
     given = {name: any_engine.from_numpy(array) for name, array in parameters.items()}
-    game.state |= {"discriminator": given, "discriminator_buffers": {}}
-    for moment, values in game.game.d_optimiser.start(given).items():
-        game.state[f"discriminator_{moment}"] = values
-    game.game = dataclasses.replace(
-        game.game, discriminator=linear, d_loss=lambda real, fake: ops.mean(real) * 0.0
+    gan.state |= {"discriminator": given, "discriminator_buffers": {}}
+    for moment, values in gan.gan.d_optimizer.start(given).items():
+        gan.state[f"discriminator_{moment}"] = values
+    gan.gan = dataclasses.replace(
+        gan.gan, discriminator=linear, d_loss=lambda real, fake: ops.mean(real) * 0.0
     )
-    report = game.d_update(game.draw.discriminator(0))
+    report = gan.d_update(gan.draw.discriminator(0))
     expected = {"r1": 1.5 * length**2, "r2": 1.5 * length**2, "wgan-gp": 3 * (length - 1) ** 2}
     assert float(report["d_loss"]) == pytest.approx(expected[name], rel=1e-9)
 
@@ -124,13 +124,13 @@ def test_r1_of_the_5x5_network_is_that_of_its_margin():
     """Against the slope of the difference of the two logits, taken by hand for each image."""
     losses = {}
     for penalty in ("none", "r1:gamma=4"):
-        game = table(NUMPY64, penalty=penalty, **TWO)
-        batch, first = game.draw.discriminator(0), game.arrays()
-        losses[penalty] = float(game.step(0)["d_loss"])
+        gan = table(NUMPY64, penalty=penalty, **TWO)
+        batch, first = gan.draw.discriminator(0), gan.arrays()
+        losses[penalty] = float(gan.step(0)["d_loss"])
 
     def margins(images):
         scores, _ = nn.apply(
-            game.game.discriminator, first["discriminator"], first["discriminator_buffers"],
+            gan.gan.discriminator, first["discriminator"], first["discriminator_buffers"],
             images, training=True,
         )  # fmt: skip
         return ops.sum(scores * np.array([-1.0, 1.0]))
@@ -170,7 +170,7 @@ def test_names_of_order_and_share():
 
 def test_optimiser_specs():
     of = build.optimiser("adam:epsilon=1e-7", 3e-4, (0.5, 0.9))
-    assert (type(of), of.rate, of.betas, of.epsilon) == (OPTIMISERS["adam"], 3e-4, (0.5, 0.9), 1e-7)
+    assert (type(of), of.rate, of.betas, of.epsilon) == (OPTIMIZERS["adam"], 3e-4, (0.5, 0.9), 1e-7)
     assert build.optimiser("rmsprop", 1e-3, (0.0, 0.9)).epsilon == 1e-8
     for spec, said in [
         ("sgd", "Unknown optimiser 'sgd'. Known: adam, rmsprop."),
@@ -186,12 +186,12 @@ def test_optimiser_specs():
         assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_rates_decays_and_epsilon_reach_both_players(name):
     config = Config(optimiser=f"{name}:epsilon=1e-5", lr=3e-3, lr_d=1e-3, betas=(0.1, 0.2))
-    game = build.game(config, (16, 16, 1), 0)
-    for of, rate in ((game.g_optimiser, 3e-3), (game.d_optimiser, 1e-3)):
-        assert isinstance(of, OPTIMISERS[name])
+    gan = build.gan(config, (16, 16, 1), 0)
+    for of, rate in ((gan.g_optimizer, 3e-3), (gan.d_optimizer, 1e-3)):
+        assert isinstance(of, OPTIMIZERS[name])
         assert (of.rate, of.betas, of.epsilon) == (rate, (0.1, 0.2), 1e-5)
 
 
@@ -208,15 +208,15 @@ def largest(weights) -> float:
 @pytest.mark.parametrize("options", [{}, {"order": "g-first"}, {"optimiser": "rmsprop"}])
 def test_clipping_holds_d_at_the_start_and_after_every_update(options, any_engine32):
     limit = np.float32(0.01)
-    game = table(any_engine32, objective="wgan", clip=0.01, lr=0.1, d_steps=3, **options)
-    assert largest(game.state["discriminator"]) == limit  # scales start near 1
-    assert largest(game.state["generator"]) > 0.5
+    gan = table(any_engine32, objective="wgan", clip=0.01, lr=0.1, d_steps=3, **options)
+    assert largest(gan.state["discriminator"]) == limit  # scales start near 1
+    assert largest(gan.state["generator"]) > 0.5
     for number in range(2):
-        for i, batch in enumerate(game.draw.step(number).d):
-            game.d_update(batch, 3 * number + i + 1)
-            assert largest(game.state["discriminator"]) == limit
-    assert game.step(2) and largest(game.state["discriminator"]) == limit
-    assert largest(game.state["generator"]) > 0.5
+        for i, batch in enumerate(gan.draw.step(number).d):
+            gan.d_update(batch, 3 * number + i + 1)
+            assert largest(gan.state["discriminator"]) == limit
+    assert gan.step(2) and largest(gan.state["discriminator"]) == limit
+    assert largest(gan.state["generator"]) > 0.5
 
 
 def test_without_clipping_nothing_is_held():

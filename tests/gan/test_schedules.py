@@ -12,7 +12,7 @@ from train_helpers import assert_same_state, command, newest, tiny, trained
 
 from ganbaru import InputError
 from ganbaru.gan import build
-from ganbaru.gan.optimizers import OPTIMISERS
+from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.training import loop, setup
 
@@ -160,17 +160,17 @@ def test_parts_of_a_falling_run_are_the_whole(tmp_path, schedule):
         assert_same_state(run, constant)
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("optimiser", OPTIMIZERS)
 def test_the_factor_reaches_both_players(optimiser, any_engine):
     """Factor 0 changes no weight, 0.5 half as much as 1; moments gather all the same."""
     weights = []
     for factor in (0.0, 0.5, 1.0):
-        game = table(any_engine, optimiser=optimiser)
-        first = game.arrays()
-        batches = game.draw.step(0)
-        game.d_update(batches.d[0], 1, factor)
-        game.g_update(batches.g, 1, factor)
-        weights.append((first, game.arrays()))
+        gan = table(any_engine, optimiser=optimiser)
+        first = gan.arrays()
+        batches = gan.draw.step(0)
+        gan.d_update(batches.d[0], 1, factor)
+        gan.g_update(batches.g, 1, factor)
+        weights.append((first, gan.arrays()))
     (first, none), (_, half), (_, whole) = weights
     for name, before in first["discriminator"].items():
         assert_array_equal(none["discriminator"][name], before)

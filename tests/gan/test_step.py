@@ -6,71 +6,28 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers import NUMPY32, NUMPY64, Table, assert_close, table
+from gan_cases import GAMES
+from helpers import NUMPY32, NUMPY64, TrainingCase, assert_close, table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ganbaru import nn, ops
 from ganbaru.gan import step
 from ganbaru.gan.objectives import OBJECTIVES
-from ganbaru.gan.penalties import PENALTIES
-from ganbaru.nn.conditioning import CONDITIONINGS
-
-CONDITIONED = ["none", *CONDITIONINGS]
-# Every objective and every penalty, without labels and with each conditioning.
-GAMES = [
-    pytest.param(
-        {"objective": objective, "conditioning": conditioning}, id=f"{objective}-{conditioning}"
-    )
-    for objective in OBJECTIVES
-    if OBJECTIVES[objective].logits == 1
-    for conditioning in CONDITIONED
-] + [
-    pytest.param({"penalty": penalty, "conditioning": conditioning}, id=f"{penalty}-{conditioning}")
-    for penalty in PENALTIES
-    for conditioning in CONDITIONED
-]
 
 
-GAMES += [
-    pytest.param(options, id=name)
-    for name, options in {
-        "two logits": {"objective": "two-class", "network": "dcgan-5x5", "penalty": "r1"},
-        "G first": {"order": "g-first", "d_steps": 2},
-        "the same latents": {"share": "latents", "conditioning": "planes"},
-        "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
-        "the same pairs": {"share": "latents", "objective": "rsgan", "conditioning": "planes"},
-        "clipped, RMSprop": {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop"},
-        "uniform latents": {"distribution": "uniform"},
-        "short batches": {"short_batch": True, "batch": 12},
-    }.items()
-]
-GAMES += [
-    pytest.param(
-        {
-            "shape": (28, 32, 3),
-            "d_steps": 2,
-            "objective": "non-saturating:real=0.9,fake=0.1",
-            "penalty": "r1:gamma=2+r2:gamma=1",
-            "conditioning": "projection",
-        },
-        id="everything at once",
-    )
-]
-
-
-def _play(game: Table, steps: int) -> list[dict[str, float]]:
-    return [game.step(number) for number in range(steps)]
+def _play(gan: TrainingCase, steps: int) -> list[dict[str, float]]:
+    return [gan.step(number) for number in range(steps)]
 
 
 @pytest.mark.parametrize("options", GAMES)
 def test_twenty_steps_in_float64_are_the_same_on_every_engine(options, other_engine):
     """All weights, moments, statistics and losses within 1e-7."""
     games = [table(engine, **options) for engine in (NUMPY64, other_engine)]
-    expected, found = (_play(game, 20) for game in games)
+    expected, found = (_play(gan, 20) for gan in games)
     for a, b in zip(expected, found, strict=True):
         assert a.keys() == b.keys() == {"d_loss", "real_score", "fake_score", "g_loss"}
         assert_allclose([b[name] for name in a], list(a.values()), rtol=0, atol=1e-7)
-    wanted, got = (game.arrays() for game in games)
+    wanted, got = (gan.arrays() for gan in games)
     assert wanted.keys() == got.keys()
     for group, arrays in wanted.items():
         assert arrays.keys() == got[group].keys()
@@ -83,7 +40,7 @@ def _gradients(state: dict, player: str, betas=(0.5, 0.999)) -> dict[str, np.nda
     return {name: m / (1 - betas[0]) for name, m in state[f"{player}_mean"].items()}
 
 
-@pytest.mark.parametrize("options", [game for game in GAMES if "RMSprop" not in game.id])
+@pytest.mark.parametrize("options", [gan for gan in GAMES if "RMSprop" not in gan.id])
 def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32):
     """Scores, gradients and one update within 1e-4 of the layer's scale.
 
@@ -92,10 +49,10 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
     without offset have no slope at all.
     """
     games = [table(engine, lr=2e-4, seed=2, **options) for engine in (NUMPY32, other_engine32)]
-    reports = [game.step(0) for game in games]
+    reports = [gan.step(0) for gan in games]
     for name, value in reports[0].items():
         assert_allclose(reports[1][name], value, rtol=1e-4, atol=1e-5)
-    expected, found = (game.arrays() for game in games)
+    expected, found = (gan.arrays() for gan in games)
     for player in ("generator", "discriminator"):
         wanted, got = (_gradients(state, player) for state in (expected, found))
         for name, slope in wanted.items():
@@ -111,18 +68,18 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
 # --- order and sharing ------------------------------------------------------------------------
 
 
-def _by_hand(game: Table, number: int, order: str, share: str) -> None:
+def _by_hand(gan: TrainingCase, number: int, order: str, share: str) -> None:
     """Make a step of the updates' own functions."""
-    batches, update = game.draw.step(number), number + 1
+    batches, update = gan.draw.step(number), number + 1
     (of_d,), of_g = batches.d, batches.g
     assert (of_d is of_g) == (share != "nothing")
     if share == "fakes":
-        game.state, of_d = step.make_fakes(game.game, game.state, of_d)  # by G before its update
+        gan.state, of_d = step.make_fakes(gan.gan, gan.state, of_d)  # by G before its update
     if order == "g-first":
-        game.g_update(of_g, update)
-    game.d_update(of_d, update)
+        gan.g_update(of_g, update)
+    gan.d_update(of_d, update)
     if order == "d-first":
-        game.g_update(of_g, update)
+        gan.g_update(of_g, update)
 
 
 @pytest.mark.parametrize("order", ["d-first", "g-first"])
@@ -147,19 +104,19 @@ def _assert_same_bits(found: dict, expected: dict) -> None:
 )
 def test_who_made_the_fakes_that_d_judges_after_g(share, old):
     """G as it was before its update only where the very same fakes are shared."""
-    game = table(NUMPY64, order="g-first", share=share)
-    seen, judge = [], game.game.discriminator
+    gan = table(NUMPY64, order="g-first", share=share)
+    seen, judge = [], gan.gan.discriminator
 
     def watched(scope, image):
         seen.append(ops.stop_gradient(image))
         return judge(scope, image)
 
-    game.game = dataclasses.replace(game.game, discriminator=watched)
-    (of_d,), before = game.draw.step(0).d, game.arrays()
-    game.step(0)
-    maker = before if old else game.arrays()
+    gan.gan = dataclasses.replace(gan.gan, discriminator=watched)
+    (of_d,), before = gan.draw.step(0).d, gan.arrays()
+    gan.step(0)
+    maker = before if old else gan.arrays()
     expected, _ = nn.apply(
-        game.game.generator, maker["generator"], maker["generator_buffers"], of_d.latent,
+        gan.gan.generator, maker["generator"], maker["generator_buffers"], of_d.latent,
         training=True,
     )  # fmt: skip
     in_g, real, fake = seen
@@ -185,18 +142,18 @@ def test_order_and_sharing_make_four_different_games():
     games = [table(NUMPY32, order=order, share=share) for order, share in
              (("d-first", "nothing"), ("d-first", "fakes"), ("g-first", "nothing"),
               ("g-first", "fakes"))]  # fmt: skip
-    for game in games:
-        game.step(0), game.step(1)
-    weights = {game.arrays()["generator"]["image.conv.weight"].tobytes() for game in games}
+    for gan in games:
+        gan.step(0), gan.step(1)
+    weights = {gan.arrays()["generator"]["image.conv.weight"].tobytes() for gan in games}
     assert len(weights) == 4
 
 
 def test_batches_count_the_images_that_d_is_shown():
-    game = table(NUMPY32, short_batch=True, batch=12, d_steps=3)  # 40 images: 12, 12, 12, 4
-    counts = [game.draw.step(number).images for number in range(4)]
-    assert counts == [game.draw.images(number) for number in range(4)] == [36, 28, 28, 28]
+    gan = table(NUMPY32, short_batch=True, batch=12, d_steps=3)  # 40 images: 12, 12, 12, 4
+    counts = [gan.draw.step(number).images for number in range(4)]
+    assert counts == [gan.draw.images(number) for number in range(4)] == [36, 28, 28, 28]
     for number in range(2):  # short batches are played as they are
-        assert np.isfinite(list(game.step(number).values())).all()
+        assert np.isfinite(list(gan.step(number).values())).all()
 
 
 # --- what moves and what does not -------------------------------------------------------------
@@ -213,16 +170,16 @@ def _moved(before: dict, after: dict) -> set[str]:
 
 def test_each_update_moves_its_own_player(any_engine32):
     """And both players' running statistics, as PyTorch's modules in training would."""
-    game = table(any_engine32)
-    start = game.arrays()
-    game.d_update(game.draw.discriminator(0))
-    middle = game.arrays()
+    gan = table(any_engine32)
+    start = gan.arrays()
+    gan.d_update(gan.draw.discriminator(0))
+    middle = gan.arrays()
     assert _moved(start, middle) == {
         "discriminator", "discriminator_mean", "discriminator_square",
         "discriminator_buffers", "generator_buffers",
     }  # fmt: skip
-    game.g_update(game.draw.generator(0))
-    assert _moved(middle, game.arrays()) == {
+    gan.g_update(gan.draw.generator(0))
+    assert _moved(middle, gan.arrays()) == {
         "generator", "generator_mean", "generator_square", "generator_buffers",
         "discriminator_buffers", "ema", "ema_buffers",
     }  # fmt: skip
@@ -230,11 +187,11 @@ def test_each_update_moves_its_own_player(any_engine32):
 
 def test_the_average_follows_the_generator_and_its_statistics(any_engine):
     """It keeps min(ema, (1 + t) / (10 + t)) of itself at G's update t, from 1."""
-    game = table(any_engine, ema=0.25)
-    average = game.arrays()
+    gan = table(any_engine, ema=0.25)
+    average = gan.arrays()
     for number, keep in enumerate([2 / 11, 3 / 12, 0.25]):
-        game.step(number)
-        now = game.arrays()
+        gan.step(number)
+        now = gan.arrays()
         for ema, target in (("ema", "generator"), ("ema_buffers", "generator_buffers")):
             for name, before in average[ema].items():
                 expected = keep * before + (1 - keep) * now[target][name]
@@ -249,13 +206,13 @@ def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective
     losses = []
     for darker in (0.0, 1.0):
         network = "dcgan" if OBJECTIVES[objective].logits == 1 else "dcgan-5x5"
-        game = table(NUMPY64, objective=objective, network=network)
-        game.step(0)
-        batch = game.draw.generator(1)
+        gan = table(NUMPY64, objective=objective, network=network)
+        gan.step(0)
+        batch = gan.draw.generator(1)
         assert (batch.real is not None) == relativistic
         if relativistic:
             batch = step.Batch(latent=batch.latent, real=batch.real - darker)
-        report = game.g_update(batch, 2)
+        report = gan.g_update(batch, 2)
         losses.append(float(report["g_loss"]))
     assert (losses[0] != losses[1]) == relativistic
 
@@ -264,25 +221,25 @@ def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective
 def test_both_labels_reach_the_discriminators_update(which):
     updated = []
     for shift in (0, 1):
-        game = table(NUMPY64, conditioning="planes")
-        batch = game.draw.discriminator(0)
-        game.d_update(batch._replace(**{which: (getattr(batch, which) + shift) % 5}))
-        updated.append(game.arrays()["discriminator"]["score.conv.weight"])
+        gan = table(NUMPY64, conditioning="planes")
+        batch = gan.draw.discriminator(0)
+        gan.d_update(batch._replace(**{which: (getattr(batch, which) + shift) % 5}))
+        updated.append(gan.arrays()["discriminator"]["score.conv.weight"])
     assert (updated[0] != updated[1]).all()
 
 
 def test_a_penalty_scores_each_side_under_its_own_label():
-    game = table(NUMPY64, conditioning="planes")
-    batch = game.draw.discriminator(0)
+    gan = table(NUMPY64, conditioning="planes")
+    batch = gan.draw.discriminator(0)
     seen = []
 
     def spy(score_real, score_fake, real, fake, mix):
         seen.extend(ops.stop_gradient(score(real)) for score in (score_real, score_fake))
         return ops.mean(score_real(real)) * 0.0
 
-    first = game.arrays()
-    game.game = rules = dataclasses.replace(game.game, penalties=(spy,))
-    game.d_update(batch)
+    first = gan.arrays()
+    gan.gan = rules = dataclasses.replace(gan.gan, penalties=(spy,))
+    gan.d_update(batch)
     assert (batch.label != batch.real_label).any()
     for found, label in zip(seen, (batch.real_label, batch.label), strict=True):
         expected, _ = nn.apply(
@@ -296,13 +253,13 @@ def test_sampling_between_steps_disturbs_nothing(any_engine32):
     """Four steps, with pictures made of the average after each or not: the same bits."""
     games = [table(any_engine32, conditioning="projection") for _ in range(2)]
     for number in range(4):
-        for game in games:
-            game.step(number)
+        for gan in games:
+            gan.step(number)
         before = games[1].arrays()
         pictures = games[1].sampler().sample(7)
         assert pictures.shape == (7, 16, 16, 1)
         assert not _moved(before, games[1].arrays())
-    expected, found = (game.arrays() for game in games)
+    expected, found = (gan.arrays() for gan in games)
     for group, arrays in expected.items():
         for name, array in arrays.items():
             assert_array_equal(found[group][name], array)

@@ -85,7 +85,7 @@ def test_gradients_are_the_numpy_engines(player, run):
         def loss(p, given=given, mode=training_mode):
             buffers = {n: a.astype(np.float64) for n, a in run.state[f"{group}_buffers"].items()}
             parameters = {name: t for name, t in p.items() if name}
-            network = getattr(run.game, kind)
+            network = getattr(run.gan, kind)
             y, _ = nn.apply(network, parameters, buffers, p[""], *given[1:], training=mode)
             return ops.sum(y**2), None
 

@@ -213,10 +213,10 @@ def test_options_are_numbers_with_a_default(name):
 @pytest.mark.parametrize("name", PENALTIES)
 def test_a_penalty_changes_what_the_discriminator_learns(name, any_engine):
     games = [table(any_engine, penalty=penalty) for penalty in ("none", f"{name}:gamma=1")]
-    losses = [game.step(0)["d_loss"] for game in games]
+    losses = [gan.step(0)["d_loss"] for gan in games]
     assert np.isfinite(losses).all()
     assert losses[1] > losses[0]
-    weights = [game.arrays()["discriminator"]["down1.conv.weight"] for game in games]
+    weights = [gan.arrays()["discriminator"]["down1.conv.weight"] for gan in games]
     assert (weights[0] != weights[1]).any()
 
 
@@ -251,7 +251,7 @@ def test_a_preset_makes_networks_that_trace(name):
     assert results == [(2, shape[2], *shape[:2])]
     assert scores == ((2,) if logits == 1 and config.network != "patchgan" else (2, *scores[1:]))
     assert len(scores) <= 2
-    assert build.game(config, shape, classes).relativistic in (True, False)
+    assert build.gan(config, shape, classes).relativistic in (True, False)
 
 
 CHANNELS = {"digits": 1, "mnist": 1, "fashion-mnist": 1}  # and 3 of the others
@@ -350,14 +350,14 @@ def test_a_users_own_network_objective_and_penalty_play(own_modules, other_engin
     }
     games = [table(engine, **how) for engine in (NUMPY64, other_engine)]
     for number in range(5):
-        expected, found = (game.step(number) for game in games)
+        expected, found = (gan.step(number) for gan in games)
         assert found == pytest.approx(expected, abs=1e-9)
-    assert games[0].game.relativistic
+    assert games[0].gan.relativistic
     assert list(games[0].state["generator"])[0] == "hidden.weight"
     assert "margin" in OBJECTIVES
     scores = normal(3), normal(3, seed=1)
     expected = np.mean(np.logaddexp(0, scores[1] - scores[0] + 2))
-    assert float(games[0].game.d_loss(*scores)) == pytest.approx(expected)
+    assert float(games[0].gan.d_loss(*scores)) == pytest.approx(expected)
 
 
 def test_a_users_own_network_trains_resumes_and_samples(own_modules, tmp_path):

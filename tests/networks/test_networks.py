@@ -372,7 +372,7 @@ def test_minibatch_deviation_adds_a_channel_to_the_last_layer():
 def test_unknown_choices_are_refused(option):
     config = Config(**{option: "nonsense"})
     with pytest.raises(InputError, match="'nonsense'"):
-        models.first_parameters(config, (16, 16, 1), 0)
+        models.initial_parameters(config, (16, 16, 1), 0)
 
 
 INITIAL = {

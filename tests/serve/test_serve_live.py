@@ -46,7 +46,7 @@ def append(folder: Folder, text: str) -> None:
 
 def test_a_log_is_followed_line_by_line(growing):
     folder, lines = growing
-    watch = run_status.Watch(folder)
+    watch = run_status.RunWatcher(folder)
     first = watch.seen()
     assert (first.lines, first.share, first.left) == ((), 0.0, None)
     versions = {first.version}
@@ -64,7 +64,7 @@ def test_a_log_is_followed_line_by_line(growing):
 
 def test_damaged_lines_are_left_out_and_a_log_begun_anew_is_read_anew(growing):
     folder, lines = growing
-    watch = run_status.Watch(folder)
+    watch = run_status.RunWatcher(folder)
     append(folder, lines[0] + "{damaged\n" + '{"images": 3}\n[1]\n\n\xff\n' + lines[1] + '{"ima')
     assert [x["images"] for x in watch.seen().lines] == [24, 48]
     folder.log.write_text(lines[0])  # shorter, as when a run goes on from its checkpoint
@@ -104,11 +104,14 @@ def test_the_time_left_and_the_share_come_from_the_runs_totals(growing):
     ):
         config = dataclasses.replace(tiny(folder.path.parent), **totals)
         folder.config.write_text(to_yaml(config))
-        seen = run_status.Watch(folder).seen()
+        seen = run_status.RunWatcher(folder).seen()
         assert (seen.share, seen.left) == (pytest.approx(share), pytest.approx(left))
         assert seen.state == "training"
     folder.config.write_text("network: [")
-    assert (run_status.Watch(folder).seen().share, run_status.Watch(folder).seen().left) == (
+    assert (
+        run_status.RunWatcher(folder).seen().share,
+        run_status.RunWatcher(folder).seen().left,
+    ) == (
         0.0,
         None,
     )
@@ -116,7 +119,7 @@ def test_the_time_left_and_the_share_come_from_the_runs_totals(growing):
 
 def test_states(growing):
     folder, lines = growing
-    watch = run_status.Watch(folder)
+    watch = run_status.RunWatcher(folder)
     now = time.time()
     for path in (folder.config, folder.log, folder.samples):
         os.utime(path, (now, now))
@@ -135,7 +138,7 @@ def test_states(growing):
 def test_a_folder_that_goes_is_no_harm(growing):
     folder, lines = growing
     append(folder, lines[0])
-    watch = run_status.Watch(folder)
+    watch = run_status.RunWatcher(folder)
     assert watch.seen().lines
     shutil.rmtree(folder.path)
     assert (watch.seen().lines, watch.seen().grids) == ((), ())
@@ -147,7 +150,7 @@ def test_a_folder_that_goes_is_no_harm(growing):
 @pytest.mark.parametrize("language", WORDS)
 def test_what_a_page_tells(finished, language):
     words = WORDS[language]
-    seen = run_status.Watch(Folder(finished)).seen()
+    seen = run_status.RunWatcher(Folder(finished)).seen()
     found = view_model.full(seen, words)
     names = dict(found["facts"])
     assert names[words["images"]] == "96" and found["state_text"] == words["finished"]

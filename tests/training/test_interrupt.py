@@ -112,9 +112,10 @@ def long_run(folder, **options):
 # What a run does at its end, made to take longer than the tests have patience for.
 SLOW_END = """
 import sys, time
-from ganbaru import callbacks, cli
+from ganbaru import callbacks
+from ganbaru.cli.main import main
 callbacks.LossPlot.end = lambda self, run: time.sleep(600)
-sys.exit(cli.main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))
 """
 
 

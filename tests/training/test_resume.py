@@ -71,8 +71,8 @@ def assert_same_run(parts: Path, whole: Path) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("game", GAMES)
-def test_parts_equal_the_whole(tmp_path, engine, game):
-    options = {"engine": engine, **GAMES[game]}
+def test_parts_equal_the_whole(tmp_path, engine, gan):
+    options = {"engine": engine, **GAMES[gan]}
     whole = trained(tmp_path, run=tmp_path / "whole", **options)
     # An epoch has 5 batches, a line of the log 3: both cuts fall inside the one or the other.
     parts = in_parts(tmp_path, [4, 6], 12, run=tmp_path / "parts", **options)

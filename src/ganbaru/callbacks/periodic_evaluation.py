@@ -18,7 +18,7 @@ from ganbaru.data import Progress
 from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
-    from ganbaru.metrics import Judge, Passport
+    from ganbaru.metrics import Evaluator, Passport
     from ganbaru.metrics.candidates import Trained
     from ganbaru.metrics.classifier import Images, Labels
     from ganbaru.training.loop import Run
@@ -33,10 +33,10 @@ Values = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Examiner:
+class PeriodicEvaluator:
     """Scores a run's generator, always on the same seeds against the same real images."""
 
-    judge: Judge
+    judge: Evaluator
     passport: Passport
     floors: Values  # what real images get in the fakes' place
 
@@ -50,7 +50,7 @@ class Examiner:
         return values
 
 
-def load(run: Run, progress: Progress = data.silent) -> Examiner | None:
+def load(run: Run, progress: Progress = data.silent) -> PeriodicEvaluator | None:
     """Make the examiner that a run's configuration asks for, None if it asks for none.
 
     Trains the scorer unless the cache has it. Raises InputError, saying how to do without, where
@@ -61,11 +61,11 @@ def load(run: Run, progress: Progress = data.silent) -> Examiner | None:
     from ganbaru import metrics
 
     try:
-        judge = metrics.judge_for(_entrant(run), progress=progress)
+        judge = metrics.evaluator_for(_entrant(run), progress=progress)
     except InputError as error:
         raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
     passport = judge.passport(len(judge.view), run.source.images.shape[1:])
-    return Examiner(judge, passport, _floors(judge, passport, bool(run.classes)))
+    return PeriodicEvaluator(judge, passport, _floors(judge, passport, bool(run.classes)))
 
 
 def record(run: Run) -> None:
@@ -116,7 +116,7 @@ def _entrant(run: Run) -> Trained:
     )  # fmt: skip
 
 
-def _values(judge: Judge, images: Images, labels: Labels | None) -> Values:
+def _values(judge: Evaluator, images: Images, labels: Labels | None) -> Values:
     import numpy as np
 
     from ganbaru.metrics import evaluator
@@ -128,7 +128,7 @@ def _values(judge: Judge, images: Images, labels: Labels | None) -> Values:
     return {name: value for name, value in values.items() if name != LEFT_OUT}
 
 
-def _floors(judge: Judge, passport: Passport, labelled: bool) -> Values:
+def _floors(judge: Evaluator, passport: Passport, labelled: bool) -> Values:
     from ganbaru.metrics.disk_cache import kept
 
     mark = json.dumps([asdict(passport), labelled, "milestones"])

@@ -119,10 +119,10 @@ def _of_batch(
     label = [] if labels is None else [run.engine.from_numpy(labels)]
 
     def scores(images: NDArray[np.floating]) -> Tensor:
-        judge = models.inference(run.engine, run.game.discriminator)
+        judge = models.inference(run.engine, run.gan.discriminator)
         parameters, buffers = (run.state[f"discriminator{part}"] for part in ("", "_buffers"))
         return judge(parameters, buffers, run.engine.from_numpy(images), *label)
 
     fakes = generator.floats(generator.latents(seeds), labels)
     real, fake = scores(to_range(reals)), scores(fakes)
-    return float(run.game.d_loss(real, fake)), float(run.game.g_loss(real, fake))
+    return float(run.gan.d_loss(real, fake)), float(run.gan.g_loss(real, fake))

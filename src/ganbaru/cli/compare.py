@@ -73,7 +73,7 @@ def compare(arguments: Sequence[str]) -> int:
           f"{plan.folder}", flush=True)  # fmt: skip
     live = callbacks.Display if sys.stdout.isatty() and wanted["workers"] == 1 else None
     with signals.watched() as interrupted:
-        result = comparing.play(
+        result = comparing.train_step(
             plan, interrupted, workers=wanted["workers"], tell=_say, display=live
         )
     if result is None:

@@ -19,7 +19,7 @@ from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError, did_you_mean
 from ganbaru.gan.objectives import OBJECTIVES
-from ganbaru.gan.optimizers import OPTIMISERS
+from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.presets import PRESETS
@@ -210,7 +210,7 @@ def known(name: str) -> list[str]:
         "objective": lambda: OBJECTIVES,
         "penalty": lambda: PENALTIES,
         "schedule": lambda: SCHEDULES,
-        "optimiser": lambda: OPTIMISERS,
+        "optimiser": lambda: OPTIMIZERS,
         "engine": lambda: LIBRARIES,
     }
     return list(lists.get(name, list)())

@@ -101,7 +101,7 @@ def checked(configs: Mapping[str, Config], progress: Progress = data.silent) -> 
         raise InputError(f"{first} trains on your own pictures: say where they are with --data.")
     source = setup.load_data(one, progress)
     for each in configs.values():
-        build.game(each, source.images.shape[1:], len(setup.label_names(each, source)))
+        build.gan(each, source.images.shape[1:], len(setup.label_names(each, source)))
     return source
 
 

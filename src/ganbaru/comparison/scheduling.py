@@ -74,7 +74,7 @@ def play_all(
     for entry in left:
         if interrupted():
             return
-        training.play(entry.config, interrupted, display() if display else None, progress)
+        training.train_step(entry.config, interrupted, display() if display else None, progress)
         if training.outcome(entry.folder):
             told(entry)
 
@@ -111,7 +111,7 @@ def _asked_to_stop() -> bool:
 
 
 def _play(entry: Entry) -> None:
-    training.play(entry.config, _asked_to_stop)
+    training.train_step(entry.config, _asked_to_stop)
 
 
 def _side_by_side(

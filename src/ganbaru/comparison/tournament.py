@@ -62,7 +62,7 @@ def compare(
         **options,
     )  # fmt: skip
     with signals.watched() as interrupted:
-        return play(plan, interrupted, workers=workers, tell=tell, progress=progress)
+        return train_step(plan, interrupted, workers=workers, tell=tell, progress=progress)
 
 
 def planned(
@@ -97,7 +97,7 @@ def planned(
     return plan
 
 
-def play(
+def train_step(
     plan: Plan,
     interrupted: Callable[[], bool],
     *,

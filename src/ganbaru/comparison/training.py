@@ -75,7 +75,7 @@ def _write(folder: Path, ended: Outcome) -> None:
     files.write_text(folder / FILE, text)
 
 
-def play(
+def train_step(
     config: Config,
     interrupted: Callable[[], bool],
     display: callbacks.Display | None = None,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganbaru import nn
 from ganbaru.conformance import operations, training_cases
-from ganbaru.conformance.fixtures import BATCH, Plan, Subject
+from ganbaru.conformance.fixtures import BATCH, Fixture, Plan
 from ganbaru.conformance.functions import Arrays, Function, Problem, evaluate, random, replay
 from ganbaru.conformance.recording import Record, Recorded, Tape
 from ganbaru.engines import Engine
@@ -88,7 +88,7 @@ def _case(section: str, where: str, problem: Problem, tolerance: float = OPERATI
 # --- layers -----------------------------------------------------------------------------------
 
 
-def record(subject: Subject) -> Iterator[tuple[str, Record]]:
+def record(subject: Fixture) -> Iterator[tuple[str, Record]]:
     """Run both networks on the recording engine; yield whose each operation is, and its record."""
     for player, network, given in subject.networks():
         tape, who = Tape(), f"{subject.name} {player}"
@@ -153,7 +153,7 @@ def _labels(fixed: Parameters) -> list[Tensor]:
 
 
 def _whole(
-    subject: Subject, player: str, network: Network, given: Arrays, training: bool
+    subject: Fixture, player: str, network: Network, given: Arrays, training: bool
 ) -> Problem:
     """Return a network as a function of its parameters and its input."""
 
@@ -212,14 +212,14 @@ def penalties(plan: Plan) -> Iterator[Case]:
                    by_layer)  # fmt: skip
 
 
-def _penalised(subject: Subject, network: Network, penalty: Callable[..., Tensor]) -> Function:
-    margin = build.MARGINS[models.logits(subject.config.network)]
+def _penalised(subject: Fixture, network: Network, penalty: Callable[..., Tensor]) -> Function:
+    realness = build.MARGINS[models.logits(subject.config.network)]
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         def score(image: Tensor) -> Tensor:
             inputs = image, *_labels(fixed)
             buffers = taken("buffers", fixed)
-            return margin(nn.apply(network, at, buffers, *inputs, training=True)[0])
+            return realness(nn.apply(network, at, buffers, *inputs, training=True)[0])
 
         return penalty(score, score, fixed["real"], fixed["fake"], fixed["mix"]), {}
 
@@ -229,7 +229,7 @@ def _penalised(subject: Subject, network: Network, penalty: Callable[..., Tensor
 # --- games ------------------------------------------------------------------------------------
 
 
-def _played(engine: Engine, subject: Subject) -> Arrays:
+def _played(engine: Engine, subject: Fixture) -> Arrays:
     """Play twenty steps; return all losses and the state they end in."""
     source = training_cases.pictures(40, subject.shape, subject.classes)
     table = training_cases.table(engine, subject.config, source, subject.classes, subject.groups)

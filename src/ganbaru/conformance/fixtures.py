@@ -37,7 +37,7 @@ MOST = {"width": 8, "latent": 16, "batch": BATCH}
 
 
 @dataclass(frozen=True)
-class Subject:
+class Fixture:
     """Two networks, their weights as a checkpoint holds them, and the game of their configuration.
 
     `shape` is that of an image, `groups` holds both players' parameters and buffers.
@@ -71,11 +71,11 @@ def _perturbed(groups: dict[str, dict[str, Any]]) -> Groups:
     }
 
 
-def fresh(name: str, config: Config, shape: Shape, classes: int) -> Subject:
+def fresh(name: str, config: Config, shape: Shape, classes: int) -> Fixture:
     """Make new weights, write them to a checkpoint, and read them as any run does."""
     # With He's start scores and slopes are near 1 at any width; with DCGAN's they would be tiny.
     config = dataclasses.replace(config, initialisation="he")
-    groups = _perturbed(models.first_parameters(config, shape, classes))
+    groups = _perturbed(models.initial_parameters(config, shape, classes))
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
         seconds=0.0, reports=[],
@@ -87,16 +87,16 @@ def fresh(name: str, config: Config, shape: Shape, classes: int) -> Subject:
         return from_checkpoint(path, name)
 
 
-def from_checkpoint(path: Path, name: str) -> Subject:
+def from_checkpoint(path: Path, name: str) -> Fixture:
     """Read the networks of a checkpoint; raises InputError where it does not fit them."""
     groups, header = checkpoint.load(path)
     config, (height, width, channels) = from_fields(header.config), header.data["shape"]
     classes = len(models.class_names(config, header.data["classes"]))
-    expected = models.first_parameters(config, (height, width, channels), classes)
+    expected = models.initial_parameters(config, (height, width, channels), classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and the file then says nothing of them.
     kept = {group: groups.get(group, {}) for group in expected}
-    return Subject(name, config, (height, width, channels), classes, kept)
+    return Fixture(name, config, (height, width, channels), classes, kept)
 
 
 # --- plans ------------------------------------------------------------------------------------
@@ -110,10 +110,10 @@ class Plan:
     it is put on.
     """
 
-    networks: list[Subject]
+    networks: list[Fixture]
     objectives: list[str]
-    penalties: list[tuple[str, Subject]]
-    games: list[Subject]
+    penalties: list[tuple[str, Fixture]]
+    games: list[Fixture]
 
 
 def registered() -> Plan:
@@ -132,12 +132,12 @@ def registered() -> Plan:
     return Plan([*plain, *labelled, wrapped], list(OBJECTIVES), judged, list(_games()))
 
 
-def _small(name: str, **options: Any) -> Subject:
+def _small(name: str, **options: Any) -> Fixture:
     config = Config(**{**SMALL, **options})
     return fresh(name, config, SHAPE, 0 if config.conditioning == "none" else CLASSES)
 
 
-def _conditioned(network: str, turn: int) -> Subject:
+def _conditioned(network: str, turn: int) -> Fixture:
     """Return a network with a conditioning that it can have, another one each turn."""
     ways = list(CONDITIONINGS)
     for way in (*ways[turn % len(ways) :], *ways):
@@ -148,7 +148,7 @@ def _conditioned(network: str, turn: int) -> Subject:
     raise InputError(f"The network {network} takes no labels in any way there is.")
 
 
-def _games() -> Iterator[Subject]:
+def _games() -> Iterator[Fixture]:
     """Yield games until every network, objective, penalty and conditioning has been played."""
     for logits in sorted({found.logits for found in OBJECTIVES.values()}):
         networks = [name for name in registry.names("networks") if models.logits(name) == logits]
@@ -180,7 +180,7 @@ def of_run(name: str) -> Plan:
     return _of(from_checkpoint(run_folder.find_checkpoint(name), str(name)))
 
 
-def _of(subject: Subject) -> Plan:
+def _of(subject: Fixture) -> Plan:
     config = subject.config
     specs = [] if config.penalty == "none" else config.penalty.split("+")
     return Plan([subject], [config.objective], [(spec, subject) for spec in specs], [subject])

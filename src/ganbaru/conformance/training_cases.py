@@ -14,9 +14,9 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, step
-from ganbaru.gan.batches import Draw
+from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.models import Shape
-from ganbaru.gan.step import Game, State
+from ganbaru.gan.step import GAN, State
 from ganbaru.training.checkpoint import Groups
 
 
@@ -28,25 +28,25 @@ def pictures(count: int, shape: Shape, classes: int) -> Source:
 
 
 @functools.lru_cache(maxsize=4)  # some engines take seconds to compile a step
-def _play(engine: Engine, game: Game) -> Callable[..., Any]:
+def _play(engine: Engine, gan: GAN) -> Callable[..., Any]:
     """Return a step as a run makes it: compiled, where the engine compiles."""
-    return engine.compile(functools.partial(step.play, game), consumes=True)
+    return engine.compile(functools.partial(step.train_step, gan), consumes=True)
 
 
 @dataclass
-class Table:
+class TrainingCase:
     """A game about to be played on an engine: its rules, its state and who draws the batches."""
 
     engine: Engine
-    game: Game
+    gan: GAN
     state: State
-    draw: Draw
+    draw: BatchSampler
 
     def step(self, number: int) -> dict[str, float]:
         """Make step `number`, from 0; return its losses and mean scores."""
         batches = self.draw.step(number)
-        paces = step.paces(self.game, number, len(batches.d))
-        self.state, report = _play(self.engine, self.game)(self.state, batches, paces)
+        schedule = step.step_schedule(self.gan, number, len(batches.d))
+        self.state, report = _play(self.engine, self.gan)(self.state, batches, schedule)
         return {name: float(self.engine.to_numpy(value)) for name, value in report.items()}
 
     def arrays(self) -> Groups:
@@ -57,18 +57,20 @@ class Table:
         }
 
 
-def table(engine: Engine, config: Config, source: Source, classes: int, first: Groups) -> Table:
+def table(
+    engine: Engine, config: Config, source: Source, classes: int, first: Groups
+) -> TrainingCase:
     """Set up a game on an engine, from both players' first parameters and buffers."""
-    game = build.game(config, source.images.shape[1:], classes)
+    gan = build.gan(config, source.images.shape[1:], classes)
     state = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in first.items()
     }
-    draw = Draw(
+    draw = BatchSampler(
         source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=classes, relativistic=game.relativistic, d_steps=config.d_steps,
+        classes=classes, relativistic=gan.relativistic, d_steps=config.d_steps,
         replacement=config.batch > len(source.images), short=config.short_batch,
         same=build.SHARES[config.share].latents,
         latents=randomness.distribution(config.distribution),
     )  # fmt: skip
-    return Table(engine, game, step.start(game, state), draw)
+    return TrainingCase(engine, gan, step.start(gan, state), draw)

@@ -12,7 +12,7 @@ from ganbaru import ops
 from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
 from ganbaru.conformance.functions import Arrays, Problem, random
 from ganbaru.gan import optimizers
-from ganbaru.gan.optimizers import Moments, Optimiser
+from ganbaru.gan.optimizers import Moments, Optimizer
 from ganbaru.nn import conditioning, normalization
 from ganbaru.ops import Parameters, Tensor
 
@@ -62,15 +62,15 @@ def _updating(update: Update, gradients: Arrays) -> Problem:
     return Problem(function, at, (count,), fixed, orders=0)
 
 
-def _by(optimiser: Optimiser) -> Update:
-    return lambda p, g, moments: optimiser.update(p, g, moments, optimiser.pace(NUMBER))
+def _by(optimiser: Optimizer) -> Update:
+    return lambda p, g, moments: optimiser.update(p, g, moments, optimiser.optimizer_step(NUMBER))
 
 
 def _adam(rule: Callable[..., Any]) -> Update:
     """Return Adam by its composed or by an engine's fused rule."""
 
     def update(p: Parameters, g: Parameters, moments: Moments) -> tuple[Parameters, Moments]:
-        how = (optimizers.Adam(RATE, BETAS).pace(NUMBER), BETAS, 1e-8)
+        how = (optimizers.Adam(RATE, BETAS).optimizer_step(NUMBER), BETAS, 1e-8)
         new, *after = rule(p, g, *(moments[m] for m in optimizers.MOMENTS), *how)
         return new, dict(zip(optimizers.MOMENTS, after, strict=True))
 
@@ -100,7 +100,7 @@ def updates() -> Iterator[Case]:
         gradients = _gradients(smallest)
         problems = {
             f"one update of {name}": _updating(_by(rule(RATE, BETAS)), gradients)
-            for name, rule in optimizers.OPTIMISERS.items()
+            for name, rule in optimizers.OPTIMIZERS.items()
         }
         problems["one move of the average"] = _averaging(optimizers.move_towards)
         for where, problem in problems.items():

@@ -61,7 +61,7 @@ def weights(
     given = {player: read(Path(path), player) for player, path in files.items() if path}
     source = setup.load_data(config, progress)
     shape, classes = source.images.shape[1:], len(setup.label_names(config, source))
-    first = models.first_parameters(config, shape, classes)
+    first = models.initial_parameters(config, shape, classes)
     matches = {}
     for player, arrays in given.items():
         wanted = {**first[player], **first[f"{player}_buffers"]}
@@ -73,7 +73,7 @@ def weights(
             first[group] = {name: found.arrays[name] for name in first[group]}
         matches[player] = found.matches
     run = setup.build(config, progress)
-    run.state = step.start(run.game, setup.to_engine(run.engine, first))
+    run.state = step.start(run.gan, setup.to_engine(run.engine, first))
     run.save()
     return Imported(run, matches)
 

@@ -34,7 +34,7 @@ def _scaled(images: Any) -> Any:
     return ops.transpose(images / 127.5 - 1.0, (0, 3, 1, 2))
 
 
-class Order:
+class EpochOrder:
     """The order in which one reader goes through `length` images, in batches, without end.
 
     By epochs, each in a new order, the last short batch of each dropped unless `short`; or with
@@ -68,7 +68,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Draw:
+class BatchSampler:
     """Draws the batches of a run, as tensors of its engine.
 
     `latents` (seed, purpose, index, count) draws them. With `same`, both players' updates of a step
@@ -91,20 +91,20 @@ class Draw:
     held: Callable[[Any], Any] | None = None
 
     @functools.cached_property
-    def _d_order(self) -> Order:
+    def _d_order(self) -> EpochOrder:
         return self._order("order")
 
     @functools.cached_property
-    def _g_order(self) -> Order:
+    def _g_order(self) -> EpochOrder:
         return self._order("order of G")
 
-    def _order(self, purpose: str) -> Order:
+    def _order(self, purpose: str) -> EpochOrder:
         length = len(self.source.images)
-        return Order(self.seed, purpose, length, self.batch, self.replacement, self.short)
+        return EpochOrder(self.seed, purpose, length, self.batch, self.replacement, self.short)
 
     def step(self, number: int) -> Batches:
         """Draw what step `number`, from 0, needs."""
-        return self.bring(self.drawn(number))
+        return self.to_device(self.drawn(number))
 
     def drawn(self, number: int) -> Batches:
         """Draw what a step needs, in NumPy; reals that the engine holds are told by number."""
@@ -112,7 +112,7 @@ class Draw:
         batches = [self._for_d(first + turn) for turn in range(self.d_steps)]
         return Batches(batches, batches[0] if self.same else self._for_g(number))
 
-    def bring(self, drawn: Batches) -> Batches:
+    def to_device(self, drawn: Batches) -> Batches:
         """Bring what was drawn to the engine."""
         batches = [self._brought(batch) for batch in drawn.d]
         return Batches(batches, batches[0] if self.same else self._brought(drawn.g))
@@ -172,7 +172,7 @@ class Draw:
         return self.source.labels[chosen]
 
 
-class Ahead:
+class Prefetcher:
     """Draws the same batches some steps ahead, on threads, while the engine computes elsewhere.
 
     Only NumPy runs on the threads; what they drew goes to the engine when its step is asked for.
@@ -180,7 +180,7 @@ class Ahead:
 
     THREADS, STEPS = 4, 12
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: BatchSampler) -> None:
         self.draw, self.images = draw, draw.images
         self._pool = ThreadPoolExecutor(self.THREADS, thread_name_prefix="draw")
         self._drawn: dict[int, Future[Batches]] = {}
@@ -192,4 +192,4 @@ class Ahead:
         self._drawn = kept | {
             n: self._pool.submit(self.draw.drawn, n) for n in wanted if n not in kept
         }
-        return self.draw.bring(self._drawn.pop(number).result())
+        return self.draw.to_device(self._drawn.pop(number).result())

@@ -15,11 +15,11 @@ from ganbaru import registry
 from ganbaru.config import Config
 from ganbaru.errors import InputError, pick
 from ganbaru.gan import models
-from ganbaru.gan.objectives import OBJECTIVES, Objective, margin
-from ganbaru.gan.optimizers import OPTIMISERS, Optimiser
+from ganbaru.gan.objectives import OBJECTIVES, Objective, realness
+from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
 from ganbaru.gan.penalties import PENALTIES, Penalty
 from ganbaru.gan.schedules import SCHEDULES, Schedule
-from ganbaru.gan.step import ORDERS, Game
+from ganbaru.gan.step import GAN, UPDATE_ORDERS
 from ganbaru.ops import Tensor
 
 
@@ -55,32 +55,32 @@ def penalties(spec: str) -> Sequence[Penalty]:
     return tuple(chosen)
 
 
-def game(config: Config, shape: models.Shape, classes: int) -> Game:
+def gan(config: Config, shape: models.Shape, classes: int) -> GAN:
     """Build what a run plays."""
     generator, discriminator = models.networks(config, shape, classes)
     chosen, options = objective(config.objective)
     _check_logits(config, chosen)
     _check_share(config)
     g_rate, d_rate = config.rates
-    return Game(
+    return GAN(
         generator=generator,
         discriminator=discriminator,
         d_loss=functools.partial(chosen.d, **options),
         g_loss=functools.partial(chosen.g, **options),
         relativistic=chosen.relativistic,
         penalties=penalties(config.penalty),
-        d_optimiser=optimiser(config.optimiser, d_rate, config.betas),
-        g_optimiser=optimiser(config.optimiser, g_rate, config.betas),
+        d_optimizer=optimiser(config.optimiser, d_rate, config.betas),
+        g_optimizer=optimiser(config.optimiser, g_rate, config.betas),
         ema=config.ema,
         clip=config.clip,
-        margin=MARGINS[chosen.logits],
-        order=pick("--order", config.order, ORDERS),
+        realness=MARGINS[chosen.logits],
+        order=pick("--order", config.order, UPDATE_ORDERS),
         same_fakes=SHARES[config.share].fakes,
     )
 
 
 # What says for real, by how many logits D gives for an image.
-MARGINS: dict[int, Callable[[Tensor], Tensor]] = {1: lambda scores: scores, 2: margin}
+MARGINS: dict[int, Callable[[Tensor], Tensor]] = {1: lambda scores: scores, 2: realness}
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,10 @@ def _check_logits(config: Config, chosen: Objective) -> None:
         )
 
 
-def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimiser:
+def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
     """Build the optimiser of ``name:epsilon=value``."""
     name, options = registry.parse_options(spec)
-    rule = pick("optimiser", name, OPTIMISERS)
+    rule = pick("optimiser", name, OPTIMIZERS)
     registry.check_options("optimiser", name, rule, options)
     return rule(rate, betas, **options)
 

@@ -77,7 +77,7 @@ def input_shapes(config: Config, shape: Shape, classes: int, count: int = 2) -> 
     return [(count, config.latent), *labels], [(count, channels, height, width), *labels]
 
 
-def first_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dict[str, Any]]:
+def initial_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dict[str, Any]]:
     """Create both players' parameters and buffers as they start, in NumPy."""
     start = pick("initialisation", config.initialisation, INITIALISATIONS)
     made: dict[str, dict[str, Any]] = {}

@@ -80,7 +80,7 @@ class non_saturating:
         return _cross_entropy(fake_scores, real)
 
 
-def margin(scores: Tensor) -> Tensor:
+def realness(scores: Tensor) -> Tensor:
     """Return how far two logits (N, 2) favour real, the second, over fake, the first: (N,)."""
     signs = one_hot([1], 2, scores) - one_hot([0], 2, scores)
     return sum(scores * signs, axis=1)
@@ -95,10 +95,12 @@ class two_class:
     """
 
     def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _cross_entropy(margin(real_scores), 1.0) + _cross_entropy(margin(fake_scores), 0.0)
+        return _cross_entropy(realness(real_scores), 1.0) + _cross_entropy(
+            realness(fake_scores), 0.0
+        )
 
     def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _cross_entropy(margin(fake_scores), 1.0)
+        return _cross_entropy(realness(fake_scores), 1.0)
 
 
 @objective()

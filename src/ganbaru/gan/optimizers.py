@@ -12,7 +12,7 @@ from ganbaru.ops import Parameters
 Moments = dict[str, Parameters]
 
 
-class Pace(NamedTuple):
+class OptimizerStep(NamedTuple):
     """What changes from one update to the next: Python numbers, or a compiled step's inputs.
 
     Adam's two corrections are worked out here, in float64: in float32 the second one is off by
@@ -26,7 +26,7 @@ class Pace(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Optimiser(ABC):
+class Optimizer(ABC):
     """A rule with its learning rate, two decays and the floor of its denominator.
 
     Each rule keeps two running moments of the gradients, `mean` and `square`, zero at first.
@@ -40,14 +40,18 @@ class Optimiser(ABC):
         """Return the two running moments before the first update."""
         return {moment: {name: p * 0.0 for name, p in parameters.items()} for moment in MOMENTS}
 
-    def pace(self, update: int, factor: float = 1.0) -> Pace:
+    def optimizer_step(self, update: int, factor: float = 1.0) -> OptimizerStep:
         """Return the pace of update number `update` (1, 2, ...) at `factor` times the rate."""
         first, second = self.betas
-        return Pace(update, self.rate * factor, 1 - first**update, 1 - second**update)
+        return OptimizerStep(update, self.rate * factor, 1 - first**update, 1 - second**update)
 
     @abstractmethod
     def update(
-        self, parameters: Parameters, gradients: Parameters, moments: Moments, pace: Pace
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        moments: Moments,
+        optimizer_step: OptimizerStep,
     ) -> tuple[Parameters, Moments]:
         """Make an update; consumes the arguments, returns the new parameters and moments."""
 
@@ -55,20 +59,24 @@ class Optimiser(ABC):
 MOMENTS = ("mean", "square")
 
 
-class Adam(Optimiser):
+class Adam(Optimizer):
     """Adam (Kingma and Ba 2015, algorithm 1), bias corrected."""
 
     def update(
-        self, parameters: Parameters, gradients: Parameters, moments: Moments, pace: Pace
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        moments: Moments,
+        optimizer_step: OptimizerStep,
     ) -> tuple[Parameters, Moments]:
         """Make an update."""
         rule = ops.fused("adam", parameters, composed_adam)
-        how = (pace, self.betas, self.epsilon)
+        how = (optimizer_step, self.betas, self.epsilon)
         parameters, *after = rule(parameters, gradients, *(moments[m] for m in MOMENTS), *how)
         return parameters, dict(zip(MOMENTS, after, strict=True))
 
 
-class RMSprop(Optimiser):
+class RMSprop(Optimizer):
     """RMSprop (Tieleman and Hinton 2012) with momentum, as PyTorch has it.
 
     v = b2 v + (1 - b2) g²; m = b1 m + g / (sqrt(v) + eps); p -= rate m. The first of `betas` is the
@@ -76,7 +84,11 @@ class RMSprop(Optimiser):
     """
 
     def update(
-        self, parameters: Parameters, gradients: Parameters, moments: Moments, pace: Pace
+        self,
+        parameters: Parameters,
+        gradients: Parameters,
+        moments: Moments,
+        optimizer_step: OptimizerStep,
     ) -> tuple[Parameters, Moments]:
         """Make an update."""
         first, second = self.betas
@@ -87,11 +99,11 @@ class RMSprop(Optimiser):
             n: moments["mean"][n] * first + g / (ops.sqrt(square[n]) + self.epsilon)
             for n, g in gradients.items()
         }
-        new = {n: p - mean[n] * pace.rate for n, p in parameters.items()}
+        new = {n: p - mean[n] * optimizer_step.rate for n, p in parameters.items()}
         return new, {"mean": mean, "square": square}
 
 
-OPTIMISERS: dict[str, type[Optimiser]] = {"adam": Adam, "rmsprop": RMSprop}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "rmsprop": RMSprop}
 
 
 def clip(parameters: Parameters, limit: float) -> Parameters:
@@ -107,7 +119,7 @@ def composed_adam(
     gradients: Parameters,
     mean: Parameters,
     square: Parameters,
-    pace: Pace,
+    optimizer_step: OptimizerStep,
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[Parameters, Parameters, Parameters]:
@@ -119,7 +131,7 @@ def composed_adam(
     first, second = betas
     new_mean = {n: mean[n] * first + g * (1 - first) for n, g in gradients.items()}
     new_square = {n: square[n] * second + g * g * (1 - second) for n, g in gradients.items()}
-    step, root = pace.rate / pace.mean, pace.square**0.5
+    step, root = optimizer_step.rate / optimizer_step.mean, optimizer_step.square**0.5
     new = {
         n: p - new_mean[n] / (ops.sqrt(new_square[n]) / root + epsilon) * step
         for n, p in parameters.items()

@@ -21,7 +21,7 @@ Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
-class Entrant(Protocol):
+class Candidate(Protocol):
     """Something that gives images to score."""
 
     @property
@@ -154,7 +154,7 @@ def find(
     device: str,
     image_size: tuple[int, int] | None,
     progress: Progress,
-) -> Entrant:
+) -> Candidate:
     """Find what is to be scored; a run comes before a folder of images of the same name.
 
     `image_size` (height, width) is what files of different sizes are cropped and resized to.

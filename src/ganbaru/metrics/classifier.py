@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganbaru import engines, nn, ops, randomness
 from ganbaru.data import Progress
 from ganbaru.gan import optimizers
-from ganbaru.gan.batches import Order, to_range
+from ganbaru.gan.batches import EpochOrder, to_range
 from ganbaru.nn import Scope
 from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.ops import Parameters, Tensor
@@ -119,20 +119,20 @@ def train(
     """Train a classifier on images (N, H, W, C) by Adam; the same bits for the same recipe."""
     start = untrained(images.shape[1:], recipe.width, classes, recipe.seed)
     network = functools.partial(logits, width=recipe.width, classes=classes)
-    optimiser = optimizers.Adam(RATE, (0.9, 0.99))
+    optimizer = optimizers.Adam(RATE, (0.9, 0.99))
     parameters, buffers, moments = (
         start.parameters,
         start.buffers,
-        optimiser.start(start.parameters),
+        optimizer.start(start.parameters),
     )
-    order = Order(recipe.seed, "scorer", len(images), min(BATCH, len(images)))
+    order = EpochOrder(recipe.seed, "scorer", len(images), min(BATCH, len(images)))
     steps = recipe.steps(len(images))
     for step in range(steps):
         chosen = order.indices(step)
         shown = shifted(images[chosen], recipe.seed, step)
         gradients, buffers = _gradients(network, parameters, buffers, shown, labels[chosen])
-        pace = optimiser.pace(step + 1, factor(step / steps))
-        parameters, moments = optimiser.update(parameters, gradients, moments, pace)
+        optimizer_step = optimizer.optimizer_step(step + 1, factor(step / steps))
+        parameters, moments = optimizer.update(parameters, gradients, moments, optimizer_step)
         progress(step + 1, steps, "training the scorer")
     return Classifier(recipe.width, classes, parameters, buffers)
 

@@ -53,7 +53,7 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
-class View:
+class FeatureSet:
     """All that scores are made of, for one set of images."""
 
     look: Look
@@ -65,18 +65,18 @@ class View:
         """Count the images."""
         return len(self.places)
 
-    def part(self, chosen: Labels) -> View:
+    def part(self, chosen: Labels) -> FeatureSet:
         """Return the view of some of the images."""
         look = Look(
             tuple(x[chosen] for x in self.look.features),
             None if self.look.labels is None else self.look.labels[chosen],
         )
         asked = None if self.asked is None else self.asked[chosen]
-        return View(look, asked, self.places[chosen], self.marks[chosen])
+        return FeatureSet(look, asked, self.places[chosen], self.marks[chosen])
 
 
 @dataclass(frozen=True)
-class Truth:
+class ClassStatistics:
     """What is known of the classes of the reals as a whole."""
 
     shares: NDArray[np.float64]  # of the classes
@@ -86,7 +86,9 @@ class Truth:
 Subsets = Callable[[int, int], Iterable[tuple[Labels, Labels]]]
 
 
-def measured(real: View, fake: View, truth: Truth, subsets: Subsets) -> tuple[Values, Values]:
+def measured(
+    real: FeatureSet, fake: FeatureSet, truth: ClassStatistics, subsets: Subsets
+) -> tuple[Values, Values]:
     """Return the scores of fakes, and their spread over networks where there are several.
 
     `subsets` draws those of the kernel distance, given the numbers of reals and fakes.
@@ -113,7 +115,7 @@ def _of_features(
     }
 
 
-def _of_labels(fake: View, truth: Truth) -> Values:
+def _of_labels(fake: FeatureSet, truth: ClassStatistics) -> Values:
     if fake.look.labels is None:
         return {}
     shares = class_metrics.shares(fake.look.labels, len(truth.shares))

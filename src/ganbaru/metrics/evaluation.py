@@ -15,8 +15,8 @@ from ganbaru import data, registry
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
 from ganbaru.metrics import candidates, inception, passport, scorer
-from ganbaru.metrics.candidates import Entrant
-from ganbaru.metrics.evaluator import COUNT, LEAST, Judge, judge
+from ganbaru.metrics.candidates import Candidate
+from ganbaru.metrics.evaluator import COUNT, LEAST, Evaluator, judge
 from ganbaru.metrics.passport import Evaluation
 
 Labels = NDArray[np.int64]
@@ -49,7 +49,7 @@ def evaluate(
     begun = time.perf_counter()
     entrant = candidates.find(what, checkpoint, engine, device, image_size, progress)
     _check_number(entrant, number)
-    ready = judge_for(
+    ready = evaluator_for(
         entrant, against, number=number, seed=seed, scorer=scorer, weights=weights,
         data_dir=data_dir, progress=progress,
     )  # fmt: skip
@@ -63,7 +63,7 @@ def evaluate(
     return found
 
 
-def _check_number(entrant: Entrant, number: int | None) -> None:
+def _check_number(entrant: Candidate, number: int | None) -> None:
     if entrant.most < LEAST:
         raise InputError(
             f"{entrant.name} has {entrant.most} images, and scores need {LEAST} or more."
@@ -75,8 +75,8 @@ def _check_number(entrant: Entrant, number: int | None) -> None:
         )
 
 
-def judge_for(
-    entrant: Entrant,
+def evaluator_for(
+    entrant: Candidate,
     against: str | Path | None = None,
     *,
     number: int | None = None,
@@ -85,7 +85,7 @@ def judge_for(
     weights: str | Path | None = None,
     data_dir: Path | None = None,
     progress: Progress = data.silent,
-) -> Judge:
+) -> Evaluator:
     """Make the judge that an entrant's images are scored by; it may score others like it too."""
     what = against or entrant.data
     if what is None:
@@ -114,7 +114,7 @@ def _makers(own: dict[str, Any], weights: str | Path | None) -> dict[str, scorer
 
 
 def reals(
-    entrant: Entrant, what: str | Path, data_dir: Path | None, progress: Progress
+    entrant: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
     """Load training and test images as the entrant's are: by the rule that training uses."""
     place = data_dir or (Path(entrant.data_dir) if entrant.data_dir else None)
@@ -149,7 +149,7 @@ def _renumbered(source: Source, test: Source) -> Source | None:
     return dataclasses.replace(test, labels=labels, classes=source.classes)
 
 
-def _numbers(entrant: Entrant, labels: Labels | None, source: Source) -> Labels | None:
+def _numbers(entrant: Candidate, labels: Labels | None, source: Source) -> Labels | None:
     """Return the classes asked for by the numbers of the real images' classes."""
     if labels is None or source.labels is None:
         return None

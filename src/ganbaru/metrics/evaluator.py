@@ -17,7 +17,7 @@ from ganbaru.data.resize import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced
 from ganbaru.metrics.classifier import Images, Labels, Recipe
-from ganbaru.metrics.definitions import MEASURES, Truth, Values, View, measured
+from ganbaru.metrics.definitions import MEASURES, ClassStatistics, FeatureSet, Values, measured
 from ganbaru.metrics.disk_cache import kept
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
@@ -29,7 +29,7 @@ PUPIL = Recipe(width=8, shown=16_000)  # of CAS
 
 
 @dataclass(frozen=True)
-class Reals:
+class ReferenceSplit:
     """Real images in three parts that share none: the scorer's, the reference, the held out."""
 
     source: Source
@@ -40,7 +40,7 @@ class Reals:
     unseen: int  # images that the reference was chosen from
 
     @staticmethod
-    def of(source: Source, test: Source | None, number: int | None, limit: int) -> Reals:
+    def of(source: Source, test: Source | None, number: int | None, limit: int) -> ReferenceSplit:
         """Choose reference and held-out images: up to `number` of each, or as many of both.
 
         Without a `number` it is what there are of both, at most `limit`.
@@ -63,20 +63,20 @@ class Reals:
                 f"{len(reference)} to compare with and {len(chosen)} held out, and each needs "
                 f"{LEAST}. Give more real images, such as --data with all of them."
             )
-        return Reals(
+        return ReferenceSplit(
             source, reference, images[chosen], None if labels is None else labels[chosen],
             are, len(fresh),
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Judge:
+class Evaluator:
     """Scores sets of images against the same reference; `judge` makes one."""
 
     scorer: Scorer
-    reals: Reals
-    view: View  # of the reference
-    truth: Truth
+    reals: ReferenceSplit
+    view: FeatureSet  # of the reference
+    truth: ClassStatistics
     seed: int
     notes: tuple[str, ...]
     progress: Progress
@@ -98,13 +98,13 @@ class Judge:
         notes = self.notes + self._fewer(len(images))
         return Evaluation(subject, origin, passport, scores, self._classes(fake), notes)
 
-    def _seen(self, fitted: Images, labels: Labels | None) -> View:
+    def _seen(self, fitted: Images, labels: Labels | None) -> FeatureSet:
         return view(self.scorer, fitted, labels, self.progress)
 
     def _subsets(self, reals: int, fakes: int) -> list[tuple[Labels, Labels]]:
         return list(kernel.drawn(reals, fakes, self.seed))
 
-    def _errors(self, fake: View) -> Values:
+    def _errors(self, fake: FeatureSet) -> Values:
         def score(reals: Labels, fakes: Labels) -> Values:
             parts = self.view.part(reals), fake.part(fakes)
             return measured(*parts, self.truth, _whole)[0]
@@ -152,7 +152,7 @@ class Judge:
             f"{fakes:,} would get better ones, above all of recall, coverage and Fréchet distance.",
         )
 
-    def _classes(self, fake: View) -> dict[str, tuple[float, float]]:
+    def _classes(self, fake: FeatureSet) -> dict[str, tuple[float, float]]:
         if fake.look.labels is None:
             return {}
         shares = class_metrics.shares(fake.look.labels, len(self.truth.shares))
@@ -192,30 +192,30 @@ def judge(
     limit: int = COUNT,
     seed: int = 0,
     progress: Progress = silent,
-) -> Judge:
+) -> Evaluator:
     """Make a judge of a source's images: train or load the scorer, look at the reference.
 
     `test` are its test images, if any. `number` is how many reals are compared with and held out;
     None: as many of both, at most `limit`.
     """
-    reals = Reals.of(source, test, number, limit)
+    reals = ReferenceSplit.of(source, test, number, limit)
     eyes, notes = make(source, progress)
     labels = None if source.labels is None else source.labels[reals.reference]
     seen = view(eyes, eyes.resize(source.images[reals.reference]), labels, progress)
     shares = np.empty(0)
     if eyes.about.classes and source.labels is not None:
         shares = class_metrics.shares(source.labels, len(source.classes))
-    truth = Truth(shares, len(source.images))
-    return Judge(eyes, reals, seen, truth, seed, notes, progress)
+    truth = ClassStatistics(shares, len(source.images))
+    return Evaluator(eyes, reals, seen, truth, seed, notes, progress)
 
 
-def view(eyes: Scorer, fitted: Images, labels: Labels | None, progress: Progress) -> View:
+def view(eyes: Scorer, fitted: Images, labels: Labels | None, progress: Progress) -> FeatureSet:
     """Look at images that have the scorer's size."""
     rows = np.ascontiguousarray(fitted).reshape(len(fitted), -1)
     known: dict[bytes, int] = {}
     marks = [known.setdefault(row.tobytes(), len(known)) for row in rows]
     look = eyes.look(fitted, progress)
-    return View(look, labels, sliced.projected(rows), np.array(marks, np.int64))
+    return FeatureSet(look, labels, sliced.projected(rows), np.array(marks, np.int64))
 
 
 def _whole(reals: int, fakes: int) -> list[tuple[Labels, Labels]]:

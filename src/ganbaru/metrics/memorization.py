@@ -26,7 +26,7 @@ from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
 from ganbaru.metrics import copy_rate as rates
-from ganbaru.metrics.candidates import Entrant, Trained
+from ganbaru.metrics.candidates import Candidate, Trained
 from ganbaru.metrics.copy_rate import Copying
 from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates
 from ganbaru.metrics.neighbour_sheet import Neighbours
@@ -127,7 +127,7 @@ def authenticity(
 
 
 def _examined(
-    entrant: Entrant, source: Source, test: Source | None, count: int, seed: int, place: Path,
+    entrant: Candidate, source: Source, test: Source | None, count: int, seed: int, place: Path,
     progress: Progress,
 ) -> tuple[Authenticity, Neighbours]:  # fmt: skip
     everything = Index(source.images, np.arange(len(source.images)))
@@ -158,7 +158,7 @@ def _examined(
 
 
 def _training(
-    entrant: Entrant, against: str | Path | None, data_dir: Path | None, progress: Progress
+    entrant: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
     """Load the images that the entrant was trained on, and test images if there are any."""
     what = against or entrant.data
@@ -181,7 +181,7 @@ def _check_own(entrant: Trained, source: Source) -> None:
         )
 
 
-def _count(entrant: Entrant, number: int | None) -> int:
+def _count(entrant: Candidate, number: int | None) -> int:
     count = int(min(entrant.most, COUNT)) if number is None else number
     if not rates.LEAST <= count <= entrant.most:
         there = "" if entrant.most == float("inf") else f" and {entrant.name} has {entrant.most:,}"

@@ -98,7 +98,7 @@ def load(run: str | Path, player: str, which: str) -> Player:
     groups, header = checkpoint.load(path)
     config, shape = from_fields(header.config), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
-    first = models.first_parameters(config, shape, len(classes))
+    first = models.initial_parameters(config, shape, len(classes))
     expected = {group: first[kind], f"{group}_buffers": first[f"{kind}_buffers"]}
     checkpoint.check_fits(path, groups, expected)
     index = ("generator", "discriminator").index(kind)

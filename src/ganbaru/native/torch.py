@@ -81,7 +81,7 @@ class Network(torch.nn.Module):
         result, moved = nn.apply(
             self._player.network, dict(self.named_parameters()), buffers,
             *([x] if given is None else [x, given]),
-            training=self.training, habits=nn.Habits(around=around),
+            training=self.training, hooks=nn.LayerHooks(around=around),
         )  # fmt: skip
         with torch.no_grad():
             for name in moved if self.training else ():

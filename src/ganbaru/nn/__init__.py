@@ -24,7 +24,7 @@ Layer = Callable[Concatenate["Scope", Tensor, How], Tensor]
 
 
 @dataclass(frozen=True)
-class Habits:
+class LayerHooks:
     """What layers do in their own way in this network: chosen by wrapping it, not by flags in it.
 
     `weight` is applied to every kernel and matrix before use, `norm` takes the place of the
@@ -55,14 +55,14 @@ class Scope:
         training: bool,
         path: str = "",
         updates: Parameters | None = None,
-        habits: Habits | None = None,
+        hooks: LayerHooks | None = None,
     ) -> None:
         self._parameter = parameter
         self._buffer = buffer
         self._path = path
         self.training = training
         self.updates: Parameters = {} if updates is None else updates
-        self.habits = habits or Habits()
+        self.hooks = hooks or LayerHooks()
 
     @property
     def path(self) -> str:
@@ -72,11 +72,11 @@ class Scope:
     def child(self, name: str) -> Scope:
         """Return the scope of the layer `name` below this one."""
         path = f"{self._path}{name}."
-        return Scope(self._parameter, self._buffer, self.training, path, self.updates, self.habits)
+        return Scope(self._parameter, self._buffer, self.training, path, self.updates, self.hooks)
 
-    def using(self, **habits: Any) -> Scope:
+    def using(self, **hooks: Any) -> Scope:
         """Return the same scope with some habits changed."""
-        changed = replace(self.habits, **habits)
+        changed = replace(self.hooks, **hooks)
         return Scope(
             self._parameter, self._buffer, self.training, self._path, self.updates, changed
         )
@@ -91,7 +91,7 @@ class Scope:
         All axes but the first count as fan-in: for transposed kernels too, as in PyTorch.
         """
         found = self.parameter("weight", shape, kind, math.prod(shape[1:]))
-        return self.habits.weight(self, found, outputs)
+        return self.hooks.weight(self, found, outputs)
 
     def bias(self, count: int, fan_in: int) -> Tensor:
         """Return the layer's bias (count,)."""
@@ -112,7 +112,7 @@ def apply(
     buffers: Parameters,
     *inputs: Any,
     training: bool,
-    habits: Habits | None = None,
+    hooks: LayerHooks | None = None,
 ) -> tuple[Tensor, Parameters]:
     """Run a network; return its result and its buffers as this pass leaves them.
 
@@ -120,7 +120,7 @@ def apply(
     it uses the running ones and changes nothing.
     """
     scope = Scope(
-        lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, habits=habits
+        lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, hooks=hooks
     )
     result = network(scope, *inputs)
     return result, {**buffers, **scope.updates}
@@ -181,7 +181,7 @@ def layer(function: Layer[How]) -> Layer[How]:
         def compute(given: Tensor) -> Tensor:
             return function(scope, given, *how, **options)
 
-        return scope.habits.around(scope, compute, x)
+        return scope.hooks.around(scope, compute, x)
 
     return surrounded
 
@@ -270,19 +270,19 @@ def scores(
     Returns (N,), or (N, P) where the layer leaves P places or is asked for P logits. Habits join
     statistics of the batch to the features or add a label's product with them.
     """
-    x = scope.habits.features(x)
+    x = scope.hooks.features(x)
 
     def last(name: str, outputs: int) -> Tensor:
         return layer(scope.child(f"{name}.{layer.__name__}"), x, outputs, *how, **options)
 
-    flat = ops.reshape(scope.habits.score(last("score", logits), last), (x.shape[0], -1))
+    flat = ops.reshape(scope.hooks.score(last("score", logits), last), (x.shape[0], -1))
     return ops.reshape(flat, (-1,)) if flat.shape[1] == 1 else flat
 
 
 @layer
 def norm(scope: Scope, x: Tensor, own: Norm = normalization.batch_norm) -> Tensor:
     """Normalise (N, C, H, W) or (N, C) in the network's `own` way, unless it is wrapped."""
-    return (scope.habits.norm or own)(scope, x)
+    return (scope.hooks.norm or own)(scope, x)
 
 
 def parameter_count(parameters: Mapping[str, Any]) -> int:

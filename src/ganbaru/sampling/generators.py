@@ -213,7 +213,7 @@ def load(
     groups, header = checkpoint.load(path)
     config, shape = from_fields(header.config), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
-    expected = models.first_parameters(config, shape, len(classes))
+    expected = models.initial_parameters(config, shape, len(classes))
     ema = {"ema": expected["generator"], "ema_buffers": expected["generator_buffers"]}
     checkpoint.check_fits(path, groups, ema)
     chosen = engines.load(engine, device, engines.kept(config.precision))

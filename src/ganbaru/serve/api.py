@@ -11,7 +11,7 @@ from ganbaru.serve import catalog as shelves
 from ganbaru.serve.catalog import Entry
 from ganbaru.serve.responses import PROBLEM, as_json
 from ganbaru.serve.routes_post import Post, Posts
-from ganbaru.serve.schemas import Card, FilmAsked, Health, ImagesAsked, ImagesMade, Models, Problem
+from ganbaru.serve.schemas import Card, FilmAsked, Health, ImageRequest, ImagesMade, Models, Problem
 from ganbaru.serve.service import Service
 from ganbaru.serve.web import response
 
@@ -63,7 +63,7 @@ _MADE: dict[str, dict[int | str, dict[str, Any]]] = {
 def kinds(service: Service) -> dict[str, Post]:
     """Return what may be posted to a model."""
     return {
-        "images": Post(ImagesAsked, service.maker.images),
+        "images": Post(ImageRequest, service.maker.images),
         "morphs": Post(FilmAsked, service.films.film),
     }
 

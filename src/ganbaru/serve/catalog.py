@@ -14,7 +14,7 @@ from ganbaru.errors import InputError, did_you_mean
 from ganbaru.serve import models
 from ganbaru.serve.models import Model
 from ganbaru.serve.responses import ProblemError
-from ganbaru.serve.run_status import Watch
+from ganbaru.serve.run_status import RunWatcher
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run_folder import Folder
 
@@ -25,7 +25,7 @@ class Entry:
 
     name: str
     checkpoint: Path | None
-    watch: Watch | None
+    watch: RunWatcher | None
     model: Model | None = None
 
     def refresh(self) -> None:
@@ -60,14 +60,14 @@ class Entry:
             )
         return self.model
 
-    def watched(self) -> Watch:
+    def watched(self) -> RunWatcher:
         """Return what watches the run; raises ProblemError for a single checkpoint."""
         if self.watch is None:
             raise ProblemError(404, f"{self.name} is a checkpoint alone: no run is known of it.")
         return self.watch
 
 
-Shelf = Mapping[str, Entry]
+Catalog = Mapping[str, Entry]
 
 
 def fill(given: Sequence[str]) -> dict[str, Entry]:
@@ -83,14 +83,14 @@ def fill(given: Sequence[str]) -> dict[str, Entry]:
     return shelf
 
 
-def _entry(given: str, taken: Shelf) -> Entry:
+def _entry(given: str, taken: Catalog) -> Entry:
     if Path(given).suffix == ".safetensors":
         return Entry(_name(Path(given).stem, taken), Path(given), None)
     folder = Folder(run_folder.existing(given).path.resolve())
-    return Entry(_name(folder.path.name, taken), None, Watch(folder))
+    return Entry(_name(folder.path.name, taken), None, RunWatcher(folder))
 
 
-def _name(text: str, taken: Shelf) -> str:
+def _name(text: str, taken: Catalog) -> str:
     """Return a name that may stand in an address, and that no other has."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-") or "run"
     name, number = plain, 1
@@ -100,7 +100,7 @@ def _name(text: str, taken: Shelf) -> str:
     return name
 
 
-def find(shelf: Shelf, name: str) -> Entry:
+def find(shelf: Catalog, name: str) -> Entry:
     """Return the entry of a name that came with a request."""
     if name not in shelf:
         near = did_you_mean(name, shelf)

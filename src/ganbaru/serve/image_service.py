@@ -18,7 +18,7 @@ from ganbaru.serve.batching import Batcher
 from ganbaru.serve.limits import Admission, Limits
 from ganbaru.serve.models import Latents, Model
 from ganbaru.serve.responses import ProblemError, Reply, as_json
-from ganbaru.serve.schemas import ImagesAsked
+from ganbaru.serve.schemas import ImageRequest
 
 # Encoding more than this (bytes of pixels) leaves the event loop's thread: it takes milliseconds.
 LARGE = 2**16
@@ -41,7 +41,7 @@ class Maker:
     admission: Admission
     limits: Limits
 
-    async def images(self, name: str, model: Model, asked: ImagesAsked) -> Reply:
+    async def images(self, name: str, model: Model, asked: ImageRequest) -> Reply:
         """Make pictures; raises ProblemError or InputError for what cannot be made."""
         count = _count(asked, self.limits)
         with self.admission.place(count) as until:
@@ -52,7 +52,7 @@ class Maker:
             return encode() if made.nbytes < LARGE else await asyncio.to_thread(encode)
 
 
-def _count(asked: ImagesAsked, limits: Limits) -> int:
+def _count(asked: ImageRequest, limits: Limits) -> int:
     lists = {"seeds": asked.seeds, "latents": asked.latents}
     given = [name for name, value in {"count": asked.count, **lists}.items() if value is not None]
     if len(given) > 1:
@@ -67,7 +67,7 @@ def _count(asked: ImagesAsked, limits: Limits) -> int:
     return count
 
 
-def _wanted(model: Model, asked: ImagesAsked, count: int) -> Wanted:
+def _wanted(model: Model, asked: ImageRequest, count: int) -> Wanted:
     generator, labels = model.generator, asked.labels
     if isinstance(labels, list) and len(labels) != count:
         raise ProblemError(422, f"Got {len(labels)} labels for {count} images.")
@@ -93,7 +93,7 @@ def _latents(given: list[list[float]], size: int) -> Latents:
 
 # --- formats ----------------------------------------------------------------------------------
 
-Encode = Callable[[str, Model, ImagesAsked, Wanted, image_io.Images], Reply]
+Encode = Callable[[str, Model, ImageRequest, Wanted, image_io.Images], Reply]
 
 
 def _told(model: Model) -> dict[str, str]:
@@ -101,7 +101,7 @@ def _told(model: Model) -> dict[str, str]:
 
 
 def _png(
-    name: str, model: Model, asked: ImagesAsked, wanted: Wanted, made: image_io.Images
+    name: str, model: Model, asked: ImageRequest, wanted: Wanted, made: image_io.Images
 ) -> Reply:
     if len(made) > 1:
         return _grid(name, model, asked, wanted, made)
@@ -109,7 +109,7 @@ def _png(
 
 
 def _grid(
-    name: str, model: Model, asked: ImagesAsked, wanted: Wanted, made: image_io.Images
+    name: str, model: Model, asked: ImageRequest, wanted: Wanted, made: image_io.Images
 ) -> Reply:
     sheet = image_io.grid(
         made, min(asked.columns or len(made), len(made)) if asked.columns else None
@@ -118,7 +118,7 @@ def _grid(
 
 
 def _zip(
-    name: str, model: Model, asked: ImagesAsked, wanted: Wanted, made: image_io.Images
+    name: str, model: Model, asked: ImageRequest, wanted: Wanted, made: image_io.Images
 ) -> Reply:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -131,7 +131,7 @@ def _zip(
 
 
 def _json(
-    name: str, model: Model, asked: ImagesAsked, wanted: Wanted, made: image_io.Images
+    name: str, model: Model, asked: ImageRequest, wanted: Wanted, made: image_io.Images
 ) -> Reply:
     labels = [None] * len(made) if wanted.labels is None else wanted.labels.tolist()
     seeds = [None] * len(made) if wanted.seeds is None else wanted.seeds

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.serve import view_model
-from ganbaru.serve.catalog import Entry, Shelf
+from ganbaru.serve.catalog import Catalog, Entry
 from ganbaru.serve.translations import Words
 
 EMPTY = Markup()
@@ -58,7 +58,7 @@ def absent(why: str, words: Words) -> str:
 # --- all runs ---------------------------------------------------------------------------------
 
 
-def start(shelf: Shelf, base: str, words: Words) -> str:
+def start(shelf: Catalog, base: str, words: Words) -> str:
     """Return the page that lists everything; `base` is the address that it is asked at."""
     cards = tag("div", *(_card(entry, words) for entry in shelf.values()), class_="cards")
     title = f"{words['runs']} · Ganbaru"
@@ -137,7 +137,7 @@ def _picture(name: str, grids: tuple[int, ...], words: Words) -> Markup:
     return joined(image, room)
 
 
-def _usage(shelf: Shelf, base: str, words: Words) -> Markup:
+def _usage(shelf: Catalog, base: str, words: Words) -> Markup:
     name = next(iter(shelf))
     command = (
         f"curl -X POST {base}/api/models/{name}/images \\\n"
@@ -152,7 +152,7 @@ def _usage(shelf: Shelf, base: str, words: Words) -> Markup:
 # --- one run ----------------------------------------------------------------------------------
 
 
-def run(entry: Entry, shelf: Shelf, words: Words) -> str:
+def run(entry: Entry, shelf: Catalog, words: Words) -> str:
     """Return the page of a run."""
     seen = view_model.full(entry.watched().seen(), words)
     others = [

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from ganbaru.errors import did_you_mean
 from ganbaru.serve import catalog as shelves
-from ganbaru.serve.catalog import Shelf
+from ganbaru.serve.catalog import Catalog
 from ganbaru.serve.models import Model
 from ganbaru.serve.responses import ProblemError, Reply
 
@@ -26,7 +26,7 @@ class Post:
 class Posts:
     """Answers POST requests."""
 
-    def __init__(self, shelf: Shelf, kinds: dict[str, Post]) -> None:
+    def __init__(self, shelf: Catalog, kinds: dict[str, Post]) -> None:
         self.shelf, self.kinds = shelf, kinds
 
     async def __call__(self, path: list[str], body: bytes) -> Reply:

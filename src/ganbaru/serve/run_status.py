@@ -23,7 +23,7 @@ QUIET = 120.0  # seconds without news after which a run may have died, or three 
 
 
 @dataclass(frozen=True)
-class Seen:
+class RunStatus:
     """A run at one moment. `left` are seconds, None where that cannot be told."""
 
     lines: tuple[Line, ...]
@@ -43,7 +43,7 @@ class Seen:
         return f"{len(self.lines)}-{last:.0f}-{len(self.grids)}-{self.state}-{self.report:d}"
 
 
-class Watch:
+class RunWatcher:
     """Reads a run's folder on demand: of the log only what is new."""
 
     def __init__(self, folder: Folder) -> None:
@@ -54,9 +54,9 @@ class Watch:
         self._count = Kept(folder.about, lambda: _count(folder))
         self._floors = Kept(folder.milestones, lambda: periodic_evaluation.floors(folder))
         self._until = 0.0
-        self._seen: Seen | None = None
+        self._seen: RunStatus | None = None
 
-    def seen(self) -> Seen:
+    def seen(self) -> RunStatus:
         """Return the run as it is now, or was a moment ago."""
         with self._lock:
             if self._seen is None or time.monotonic() > self._until:
@@ -68,13 +68,13 @@ class Watch:
         """Return where the grid at `images` lies, None if there is none."""
         return self.folder.sample(images) if images in self.seen().grids else None
 
-    def _read(self) -> Seen:
+    def _read(self) -> RunStatus:
         self._log.read()
         lines, config = tuple(self._log.lines), self._config.read()
         count = self._count.read() or 0
         share = _share(config, lines[-1], count) if lines else 0.0
         wanted = config and (config.images or (config.epochs and count and config.epochs * count))
-        return Seen(
+        return RunStatus(
             lines=lines,
             grids=tuple(sorted(int(path.stem) for path in self.folder.samples.glob("[0-9]*.png")
                                if path.stem.isdigit())),

@@ -16,7 +16,7 @@ def _strict(*examples: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": list(examples)})
 
 
-class ImagesAsked(BaseModel):
+class ImageRequest(BaseModel):
     """Pictures of seeds, or of latents of one's own; nothing given is the picture of seed 0."""
 
     model_config = _strict(

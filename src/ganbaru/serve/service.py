@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ganbaru.errors import InputError
 from ganbaru.serve.batching import Batcher
-from ganbaru.serve.catalog import Entry, Shelf
+from ganbaru.serve.catalog import Catalog, Entry
 from ganbaru.serve.film_service import FilmMaker
 from ganbaru.serve.image_service import Maker
 from ganbaru.serve.limits import Admission, Limits
@@ -25,7 +25,7 @@ Make = Callable[[Entry, Model], Awaitable[Reply]]
 class Service:
     """What is served, what makes it, and how much of it there may be."""
 
-    shelf: Shelf
+    shelf: Catalog
     limits: Limits
     batcher: Batcher = field(default_factory=Batcher)
     stopping: bool = False

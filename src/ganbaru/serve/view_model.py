@@ -6,11 +6,11 @@ from typing import Any
 
 from ganbaru.report.chart import Line, chart
 from ganbaru.report.markup import Markup, joined
-from ganbaru.serve.run_status import Seen
+from ganbaru.serve.run_status import RunStatus
 from ganbaru.serve.translations import Words, duration
 
 
-def brief(seen: Seen, words: Words) -> dict[str, Any]:
+def brief(seen: RunStatus, words: Words) -> dict[str, Any]:
     """Return what the card of a run shows."""
     return {
         "version": seen.version,
@@ -24,7 +24,7 @@ def brief(seen: Seen, words: Words) -> dict[str, Any]:
     }
 
 
-def full(seen: Seen, words: Words) -> dict[str, Any]:
+def full(seen: RunStatus, words: Words) -> dict[str, Any]:
     """Return what the page of a run shows."""
     return {
         **brief(seen, words),
@@ -34,7 +34,7 @@ def full(seen: Seen, words: Words) -> dict[str, Any]:
     }
 
 
-def _summary(seen: Seen, words: Words) -> list[str]:
+def _summary(seen: RunStatus, words: Words) -> list[str]:
     if not seen.lines:
         return []
     last = seen.lines[-1]
@@ -47,7 +47,7 @@ def _summary(seen: Seen, words: Words) -> list[str]:
     return parts
 
 
-def facts(seen: Seen, words: Words) -> list[tuple[str, str]]:
+def facts(seen: RunStatus, words: Words) -> list[tuple[str, str]]:
     """Return names and values of a run's newest numbers."""
     if not seen.lines:
         return []
@@ -65,7 +65,7 @@ def facts(seen: Seen, words: Words) -> list[tuple[str, str]]:
     return rows
 
 
-def charts(seen: Seen, words: Words) -> list[Markup]:
+def charts(seen: RunStatus, words: Words) -> list[Markup]:
     """Return the curves of a log of two lines or more: losses, logits, and scores if it has any."""
     if len(seen.lines) < 2:
         return []
@@ -86,16 +86,16 @@ def charts(seen: Seen, words: Words) -> list[Markup]:
     ]
 
 
-def _line(seen: Seen, words: Words, name: str, text: str, colour: str) -> Line:
+def _line(seen: RunStatus, words: Words, name: str, text: str, colour: str) -> Line:
     return Line(words[text], [(x["images"], x[name]) for x in seen.lines if name in x], colour)
 
 
-def _held_out(seen: Seen, words: Words, name: str, text: str, colour: str) -> Line:
+def _held_out(seen: RunStatus, words: Words, name: str, text: str, colour: str) -> Line:
     found = _line(seen, words, f"held_out_{name}", text, colour)
     return Line(f"{found.name} ({words['held_out']})", found.points, colour, dotted=True)
 
 
-def _scored(seen: Seen, words: Words, names: list[tuple[str, str, str]]) -> list[Line]:
+def _scored(seen: RunStatus, words: Words, names: list[tuple[str, str, str]]) -> list[Line]:
     """Return the lines of scores, and dotted ones for what real images get."""
     made = [_line(seen, words, *one) for one in names]
     if not all(len(line.points) > 1 for line in made):

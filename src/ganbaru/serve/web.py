@@ -18,7 +18,7 @@ from ganbaru.serve import events, pages, view_model
 from ganbaru.serve.catalog import Entry
 from ganbaru.serve.models import Model
 from ganbaru.serve.responses import OWN, WHOLE, ProblemError, Reply
-from ganbaru.serve.schemas import ImagesAsked
+from ganbaru.serve.schemas import ImageRequest
 from ganbaru.serve.service import Service
 from ganbaru.serve.translations import Words, preferred
 
@@ -65,7 +65,7 @@ def _add_pages(router: APIRouter, service: Service) -> None:
         return _page(await asyncio.to_thread(pages.run, entry, service.shelf, words))
 
     @router.get("/models/{name}/play")
-    async def play(name: str) -> Response:
+    async def train_step(name: str) -> Response:
         entry = shelves.find(service.shelf, name)
         return response(await service.kept(entry, "play", _playground))
 
@@ -108,7 +108,7 @@ def _add_pictures(router: APIRouter, service: Service) -> None:
         async def make(entry: Entry, model: Model) -> Reply:
             columns = image_io.columns(len(model.generator.classes))
             count = min(grid_layout.ROWS * columns, service.limits.images)
-            asked = ImagesAsked.model_validate(
+            asked = ImageRequest.model_validate(
                 {"count": count, "format": "grid", "columns": columns}
             )
             return await service.maker.images(entry.name, model, asked)

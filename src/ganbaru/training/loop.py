@@ -13,15 +13,15 @@ from typing import Protocol
 import numpy as np
 
 from ganbaru import __version__
-from ganbaru.callbacks.periodic_evaluation import Examiner
+from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluator
 from ganbaru.callbacks.validation import HeldOut
 from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
 from ganbaru.gan import step
-from ganbaru.gan.batches import Ahead, Draw
-from ganbaru.gan.step import Game, Report, State
+from ganbaru.gan.batches import BatchSampler, Prefetcher
+from ganbaru.gan.step import GAN, Report, State
 from ganbaru.sampling.generators import Generator
 from ganbaru.training import checkpoint, signals
 from ganbaru.training.run_folder import Folder
@@ -35,9 +35,9 @@ class Run:
     folder: Folder
     source: Source
     engine: Engine
-    game: Game
+    gan: GAN
     state: State
-    draw: Draw | Ahead
+    draw: BatchSampler | Prefetcher
     schedule: Callable[[int], float]  # the factor on the learning rates, by images
     classes: tuple[str, ...]
     step: int = 0
@@ -45,7 +45,7 @@ class Run:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     held_out: HeldOut | None = None
-    examiner: Examiner | None = None
+    examiner: PeriodicEvaluator | None = None
     aside: float = 0.0  # seconds of this session that were spent on scores, not on training
     stopped: str = ""  # why the run ended before its totals, if it did so by itself
     reports: list[Report] = field(default_factory=list)  # of the steps since the log's last line
@@ -65,7 +65,7 @@ class Run:
         """Return the generator whose weights are the running average."""
         return Generator(
             engine=self.engine,
-            network=self.game.generator,
+            network=self.gan.generator,
             parameters=self.state["ema"],
             buffers=self.state["ema_buffers"],
             latent=self.config.latent,
@@ -141,14 +141,14 @@ def loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool
 
 def _loop(run: Run, callbacks: Sequence[Callback], interrupted: Callable[[], bool]) -> None:
     before, began = run.seconds, time.perf_counter()
-    play = run.engine.compile(functools.partial(step.play, run.game), consumes=True)
+    train_step = run.engine.compile(functools.partial(step.train_step, run.gan), consumes=True)
     for callback in callbacks:
         callback.start(run)
     while not run.finished and not interrupted():
         batches = run.draw.step(run.step)
         factor = run.schedule(run.images)
-        paces = step.paces(run.game, run.step, len(batches.d), factor)
-        run.state, report = play(run.state, batches, paces)
+        schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor)
+        run.state, report = train_step(run.state, batches, schedule)
         run.step += 1
         run.images += batches.images
         run.seconds = before + time.perf_counter() - began - run.aside

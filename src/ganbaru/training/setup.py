@@ -15,8 +15,8 @@ from ganbaru.engines import Engine
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan import build as rules
 from ganbaru.gan import models, step
-from ganbaru.gan.batches import Ahead, Draw
-from ganbaru.gan.step import Game, State
+from ganbaru.gan.batches import BatchSampler, Prefetcher
+from ganbaru.gan.step import GAN, State
 from ganbaru.randomness import distribution
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.loop import Run, about
@@ -33,9 +33,9 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     classes = label_names(config, source)
     test, lacking = _held_out(config, source, bool(classes), progress)
     shape = source.images.shape[1:]
-    game = rules.game(config, shape, len(classes))
-    first = models.first_parameters(config, shape, len(classes))
-    draw = _draw(config, source, engine, game, len(classes))
+    gan = rules.gan(config, shape, len(classes))
+    first = models.initial_parameters(config, shape, len(classes))
+    draw = _draw(config, source, engine, gan, len(classes))
     folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
     spec = rules.ending(config.schedule, _planned_images(config, source))
     # The engine that was found stays the run's: another one would go on with other bits.
@@ -44,13 +44,13 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
         schedule=spec, resume=False, overwrite=False,
     )  # fmt: skip
     run = Run(
-        kept, folder, source, engine, game, {}, draw, rules.schedule(spec), classes,
+        kept, folder, source, engine, gan, {}, draw, rules.schedule(spec), classes,
         notes=(*_notes(config, source), *lacking, *engine.notes()), held_out=test,
     )  # fmt: skip
     if config.resume:
         _go_on(run, first)
     else:
-        run.state = step.start(game, to_engine(engine, first))
+        run.state = step.start(gan, to_engine(engine, first))
     run.examiner = periodic_evaluation.load(run, progress or data.silent)
     if not config.resume:
         run_folder.prepare(folder, config.overwrite)  # the last that may refuse: it deletes
@@ -58,15 +58,17 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     return run
 
 
-def _draw(config: Config, source: Source, engine: Engine, game: Game, classes: int) -> Draw | Ahead:
-    drawing = Draw(
+def _draw(
+    config: Config, source: Source, engine: Engine, gan: GAN, classes: int
+) -> BatchSampler | Prefetcher:
+    drawing = BatchSampler(
         source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=classes, relativistic=game.relativistic, d_steps=config.d_steps,
+        classes=classes, relativistic=gan.relativistic, d_steps=config.d_steps,
         replacement=config.replacement, short=config.short_batch,
         same=rules.SHARES[config.share].latents, latents=distribution(config.distribution),
         held=engine.hold(source.images),
     )  # fmt: skip
-    return Ahead(drawing) if engine.apart else drawing
+    return Prefetcher(drawing) if engine.apart else drawing
 
 
 def _held_out(
@@ -83,7 +85,7 @@ def _go_on(run: Run, first: checkpoint.Groups) -> None:
     """Bring a run to where its newest checkpoint is."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
-    checkpoint.check_fits(path, groups, step.start(run.game, first))
+    checkpoint.check_fits(path, groups, step.start(run.gan, first))
     now = about(run.source)
     if {**header.data, "name": run.source.name} != now:
         raise InputError(

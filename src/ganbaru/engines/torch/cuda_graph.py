@@ -23,7 +23,7 @@ WARM = 3
 
 
 class Recorder:
-    """``play(state, *inputs) -> (state, report)``, recorded once for each set of shapes.
+    """``train_step(state, *inputs) -> (state, report)``, recorded once for each set of shapes.
 
     The state that the recorded step begins with is where every replay finds and leaves it: a step
     consumes its state, so nobody else needs it. Inputs are copied to where the recording read
@@ -34,8 +34,8 @@ class Recorder:
     comes for good; `refused` says why.
     """
 
-    def __init__(self, play: Callable, record: Record | None = None) -> None:
-        self.play, self.record = play, record or CudaRecord()
+    def __init__(self, train_step: Callable, record: Record | None = None) -> None:
+        self.train_step, self.record = train_step, record or CudaRecord()
         self.met: Counter[tuple] = Counter()
         self.replays: dict[tuple, Replay] = {}
         self.refused = ""
@@ -54,12 +54,12 @@ class Recorder:
         if kind in self.replays:
             return self.replays[kind](state, leaves)
         with _aside(state):
-            result: tuple[State, dict[str, Tensor]] = self.play(state, *inputs)
+            result: tuple[State, dict[str, Tensor]] = self.train_step(state, *inputs)
         return result
 
     def _try(self, kind: tuple, state: State, inputs: tuple) -> None:
         try:
-            self.replays[kind] = Replay(self.play, self.record, state, inputs)
+            self.replays[kind] = Replay(self.train_step, self.record, state, inputs)
         except RuntimeError as error:  # whatever CUDA says; nothing has been computed yet
             self.refused = str(error).partition("\n")[0]
             logging.getLogger(__name__).info("A step is played unrecorded: %s", self.refused)
@@ -68,7 +68,7 @@ class Recorder:
 class Replay:
     """A recorded step, with the memory that it reads and writes."""
 
-    def __init__(self, play: Callable, record: Record, state: State, inputs: tuple) -> None:
+    def __init__(self, train_step: Callable, record: Record, state: State, inputs: tuple) -> None:
         self.state = state
         leaves = leaves_of(inputs)
         self.tensors = [leaf.clone() for leaf in leaves if isinstance(leaf, Tensor)]
@@ -79,7 +79,7 @@ class Replay:
         self.names: tuple[str, ...] = ()
 
         def work() -> Tensor:
-            after, report = play(state, *given)
+            after, report = train_step(state, *given)
             _write_back(after, state)
             self.names = tuple(report)
             return torch.stack([value.detach() for value in report.values()])

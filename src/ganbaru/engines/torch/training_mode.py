@@ -13,7 +13,7 @@ Tensor = torch.Tensor
 
 
 def compile_step(function: Callable, device: str, precision: str, fast: bool) -> Callable:
-    """Return the fastest form of a training step ``play(state, *inputs)``, which eats its state.
+    """Return the fastest form of a step ``train_step(state, *inputs)``, consuming the state.
 
     In bf16 its products are computed in bfloat16. If `fast`, on NVIDIA's GPUs, it is recorded as a
     CUDA graph (see `Recorder`), float32 products keep TF32's 10 bits, and algorithms are chosen by

@@ -1,0 +1,51 @@
+"""Small GANs of every kind: objectives, penalties, conditionings and ways to share a batch."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganbaru.gan.objectives import OBJECTIVES
+from ganbaru.gan.penalties import PENALTIES
+from ganbaru.nn.conditioning import CONDITIONINGS
+
+CONDITIONED = ["none", *CONDITIONINGS]
+# Every objective and every penalty, without labels and with each conditioning.
+GAMES = [
+    pytest.param(
+        {"objective": objective, "conditioning": conditioning}, id=f"{objective}-{conditioning}"
+    )
+    for objective in OBJECTIVES
+    if OBJECTIVES[objective].logits == 1
+    for conditioning in CONDITIONED
+] + [
+    pytest.param({"penalty": penalty, "conditioning": conditioning}, id=f"{penalty}-{conditioning}")
+    for penalty in PENALTIES
+    for conditioning in CONDITIONED
+]
+
+
+GAMES += [
+    pytest.param(options, id=name)
+    for name, options in {
+        "two logits": {"objective": "two-class", "network": "dcgan-5x5", "penalty": "r1"},
+        "G first": {"order": "g-first", "d_steps": 2},
+        "the same latents": {"share": "latents", "conditioning": "planes"},
+        "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
+        "the same pairs": {"share": "latents", "objective": "rsgan", "conditioning": "planes"},
+        "clipped, RMSprop": {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop"},
+        "uniform latents": {"distribution": "uniform"},
+        "short batches": {"short_batch": True, "batch": 12},
+    }.items()
+]
+GAMES += [
+    pytest.param(
+        {
+            "shape": (28, 32, 3),
+            "d_steps": 2,
+            "objective": "non-saturating:real=0.9,fake=0.1",
+            "penalty": "r1:gamma=2+r2:gamma=1",
+            "conditioning": "projection",
+        },
+        id="everything at once",
+    )
+]
