@@ -15,7 +15,8 @@ train: .venv/installed
 	.venv/bin/ganbaru train digits
 
 test: .venv-test/installed lint
-	.venv-test/bin/python -m pytest --numprocesses auto --dist loadfile
+	.venv-test/bin/python -m bench.size
+	.venv-test/bin/python -m pytest --numprocesses auto --dist loadfile --durations=25
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .
