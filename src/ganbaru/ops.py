@@ -70,13 +70,17 @@ def computing(module: ModuleType, kind: type) -> Iterator[None]:
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """Multiply matrices (N, K) and (K, M)."""
+    """Multiply matrices (..., N, K) and (..., K, M); leading axes broadcast."""
     return engine(x).matmul(x, y)
 
 
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW); result (N, O, OH, OW)."""
-    return engine(x).conv2d(x, w, stride=stride, padding=padding)
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW) to (N, O, OH, OW).
+
+    Output channels are divided into `groups` blocks; each sees its own block of input channels.
+    ``groups=C`` is a depthwise convolution.
+    """
+    return engine(x).conv2d(x, w, stride=stride, padding=padding, groups=groups)
 
 
 def conv_transpose2d(
@@ -112,6 +116,19 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     return engine(x).pad(x, widths=tuple(widths))
 
 
+def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
+    """Return entries from `starts` up to, not including, `stops` (one of each for every axis)."""
+    return engine(x).slice(x, starts=tuple(starts), stops=tuple(stops))
+
+
+def translate(images: Tensor, offsets: Tensor) -> Tensor:
+    """Move images (N, C, H, W) down and right by whole pixels `offsets` (N, 2); zeros enter.
+
+    Its adjoint moves by ``-offsets``.
+    """
+    return engine(images).translate(images, offsets)
+
+
 def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
     """Add up over `axis` (all axes by default)."""
     return engine(x).sum(x, axis=axis, keepdims=keepdims)
@@ -122,14 +139,14 @@ def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = Fa
     return engine(x).mean(x, axis=axis, keepdims=keepdims)
 
 
+def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the largest entry over `axis` (all axes by default); ties share the gradient."""
+    return engine(x).max(x, axis=axis, keepdims=keepdims)
+
+
 def maximum(x: Tensor, y: Tensor | float) -> Tensor:
     """Take the larger of two, entry by entry; in a tie the gradient goes to `x`."""
     return engine(x).maximum(x, y)
-
-
-def where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    return engine(x).where(condition, x, y)
 
 
 def exp(x: Tensor) -> Tensor:
@@ -165,11 +182,6 @@ def softplus(x: Tensor) -> Tensor:
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
     """Return `x` where positive and ``slope * x`` elsewhere, 0 <= slope <= 1."""
     return engine(x).leaky_relu(x, slope=slope)
-
-
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows of `x` (n, ...) by whole numbers `index` (N,); result (N, ...)."""
-    return engine(x).take(x, index)
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import types
 
@@ -25,11 +26,11 @@ from ganbaru import ops
 from ganbaru.engines import trace
 
 LABELS = np.array([2, 0, 2, 1])
-CHOICE = np.array([[True, False, True], [False, False, True]])
+OFFSETS = np.array([[1, -2], [-1, 0], [0, 9]])
 
 
-def _conv(stride: int, padding: int):
-    return lambda x, w: ops.conv2d(x, w, stride=stride, padding=padding)
+def _conv(stride: int, padding: int, groups: int = 1):
+    return lambda x, w: ops.conv2d(x, w, stride=stride, padding=padding, groups=groups)
 
 
 def _up(stride: int, padding: int, output_padding: int = 0):
@@ -44,6 +45,9 @@ CASES = {
         (ops.matmul, normal(3, 4), normal(4, 2)),
         (ops.matmul, normal(1, 5), normal(5, 1)),
         (lambda x: ops.matmul(x, ops.transpose(x, (1, 0))), normal(3, 2)),
+        (ops.matmul, normal(2, 3, 4), normal(2, 4, 2)),
+        (ops.matmul, normal(2, 1, 2, 3), normal(3, 3, 2)),
+        (ops.matmul, normal(2, 3, 2), normal(2, 3)),
     ],
     # images (N, C, H, W) and kernels (O, C, KH, KW); remainders, one channel, many, one pixel
     "conv2d": [
@@ -57,6 +61,10 @@ CASES = {
         (_conv(1, 0), normal(2, 3, 4, 4), normal(5, 3, 4, 4)),
         (_conv(1, 0), normal(2, 3, 1, 1), normal(2, 3, 1, 1)),
         (_conv(3, 1), normal(2, 2, 3, 3), normal(2, 2, 3, 3)),
+        (_conv(1, 1, 3), normal(2, 3, 4, 5), normal(3, 1, 3, 3)),
+        (_conv(2, 1, 2), normal(2, 2, 5, 4), normal(6, 1, 3, 2)),
+        (_conv(1, 0, 2), normal(2, 6, 3, 4), normal(4, 3, 2, 3)),
+        (_conv(2, 2, 3), normal(1, 6, 4, 4), normal(3, 2, 3, 3)),
     ],
     "conv_transpose2d": [
         (_up(1, 0), normal(2, 3, 1, 1), normal(3, 2, 4, 3)),
@@ -104,15 +112,25 @@ CASES = {
         (lambda x: ops.mean(x, axis=(1, 2, 3), keepdims=True), normal(2, 3, 2, 2)),
         (ops.mean, normal()),
     ],
+    "max": [
+        (ops.max, normal(2, 3)),
+        (lambda x: ops.max(x, axis=1), normal(3, 4)),
+        (lambda x: ops.max(x, axis=(0, 2, 3), keepdims=True), normal(2, 3, 2, 2)),
+        (lambda x: ops.max(x * x, axis=-1, keepdims=True), normal(2, 3)),
+        (ops.max, normal()),
+    ],
+    "slice": [
+        (lambda x: ops.slice(x, (1,), (3,)), normal(4)),
+        (lambda x: ops.slice(x, (0, 1, 0, 2), (2, 3, 3, 4)), normal(2, 3, 3, 4)),
+    ],
+    "translate": [
+        (ops.translate, normal(3, 2, 3, 4), OFFSETS),
+        (lambda x, d: ops.translate(x * x, d), normal(3, 1, 2, 2), OFFSETS),
+    ],
     "maximum": [
         (ops.maximum, normal(3, 4), away_from_zero(3, 4) + normal(3, 4)),
         (ops.maximum, away_from_zero(2, 3) + normal(3), normal(3)),
         (lambda x: ops.maximum(x, 0.0), away_from_zero(3, 4)),
-    ],
-    "where": [
-        (ops.where, CHOICE, normal(2, 3), normal(2, 3, seed=1)),
-        (ops.where, CHOICE, normal(3), normal(2, 1)),
-        (lambda x: ops.where(x > 0.0, x * x, -x), away_from_zero(2, 3)),
     ],
     "exp": [(ops.exp, normal(2, 3)), (ops.exp, normal())],
     "log": [(ops.log, positive(2, 3))],
@@ -125,11 +143,6 @@ CASES = {
         (lambda x: ops.leaky_relu(x, 0.2), away_from_zero(2, 3, 2, 2)),
         (lambda x: ops.leaky_relu(x * x - 0.5, 0.2), away_from_zero(2, 3, least=1.0)),
         (lambda x: ops.leaky_relu(x, 1.0), away_from_zero(4)),
-    ],
-    "take": [
-        (ops.take, normal(3, 2), LABELS),
-        (ops.take, normal(3), LABELS),
-        (ops.take, normal(4, 2, 2), LABELS),
     ],
 }
 # Operators, the vocabulary's arithmetic: broadcast, with numbers, and a plain tensor on the left.
@@ -235,6 +248,56 @@ def test_transposed_convolution_is_the_adjoint(any_engine, case):
     back = ops.conv_transpose2d(scores, kernels, output_padding=rests.pop(), **how)
     products = [np.vdot(ops.to_numpy(forward), g), np.vdot(x, ops.to_numpy(back))]
     assert_allclose(*products, rtol=0, atol=1e-10)
+
+
+@given(case=convolutions())
+def test_a_grouped_convolution_convolves_each_group_by_itself(any_engine, case):
+    (x, w, _), how = case
+    joined = np.concatenate([x, x[:, ::-1]], axis=1), np.concatenate([w, w[::-1] * 2])
+    found = ops.conv2d(*map(any_engine.from_numpy, joined), **how, groups=2)
+    parts = _by_definition(x, w, **how), _by_definition(x[:, ::-1], w[::-1] * 2, **how)
+    assert_allclose(any_engine.to_numpy(found), np.concatenate(parts, axis=1), atol=1e-11)
+
+
+def test_translation_moves_pixels_down_and_right_and_zeros_enter(every_engine):
+    x = np.arange(1.0, 5.0).reshape(1, 1, 2, 2)
+    for offset, expected in (((1, 0), [[0, 0], [1, 2]]), ((0, -1), [[2, 0], [4, 0]]),
+                             ((-1, 1), [[0, 3], [0, 0]]), ((5, 0), [[0, 0], [0, 0]])):  # fmt: skip
+        moved = ops.translate(*map(every_engine.from_numpy, (x, np.array([offset]))))
+        assert_array_equal(ops.to_numpy(moved)[0, 0], expected)
+
+
+def test_equal_largest_entries_share_the_gradient(every_engine):
+    x = every_engine.from_numpy(np.array([[3.0, 1.0, 3.0], [2.0, 2.0, 2.0]]))
+    slope = ops.grad(lambda t: ops.sum(ops.max(t, axis=1)), x)
+    assert_allclose(ops.to_numpy(slope), [[0.5, 0, 0.5], [1 / 3] * 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x, w: ops.conv2d(x, w),
+         "conv2d: weight (8, 3, 4, 4) does not fit images (2, 5, 16, 16), in up1.conv"),
+        (lambda x, w: ops.conv_transpose2d(x, w),
+         "conv_transpose2d: weight (8, 3, 4, 4) does not fit images (2, 5, 16, 16), in up1.conv"),
+        (lambda x, w: ops.matmul(ops.tanh(w), x),
+         "matmul: (8, 3, 4, 4) does not fit (2, 5, 16, 16), in up1.conv"),
+        (lambda x, w: x + ops.tanh(x + ops.reshape(ops.sum(w, (1, 2, 3)), (1, 2, 4))),
+         "arithmetic: shapes (2, 5, 16, 16) and (1, 2, 4) do not broadcast, in up1.conv"),
+        (lambda x, w: ops.reshape(x + ops.sum(w), (3, -1)),
+         "reshape: (2, 5, 16, 16) cannot become (3, -1), after up1.conv"),
+        (lambda x, w: ops.slice(x, (0, 0, 0, 0), (2, 6, 1, 1)),
+         "slice: (0, 0, 0, 0) to (2, 6, 1, 1) is outside of (2, 5, 16, 16)"),
+        (lambda x, w: ops.concat([x, w]),
+         "concat: (2, 5, 16, 16) and (8, 3, 4, 4) do not join along axis 0, in up1.conv"),
+    ],
+)  # fmt: skip
+def test_a_shape_error_names_operation_shapes_and_layer(function, message):
+    tape = trace.Tape()
+    x = trace.Shape((2, 5, 16, 16), tape, fed=True)
+    weight = trace.Shape((8, 3, 4, 4), tape, name="up1.conv.weight")
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(x, weight)
 
 
 # --- what has no gradient of its own ----------------------------------------------------------

@@ -13,7 +13,7 @@ from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving
 from ganbaru.conformance.functions import Arrays, Problem, random
 from ganbaru.gan import optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer
-from ganbaru.nn import conditioning, normalization
+from ganbaru.nn import normalization
 from ganbaru.ops import Parameters, Tensor
 
 SHAPES = {"kernel": (8, 4, 3, 5), "matrix": (7, 6)}
@@ -132,12 +132,6 @@ def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem
     return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
-def _picking(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
-    answer = (shape[0], 1, *shape[2:])
-    at = {"input": random(shape, "input")}
-    return Problem(lambda at, fixed: (rule(at["input"]), {}), at, answer, orders=0)
-
-
 def fused_forms() -> Iterator[Case]:
     """Yield each fused form beside the composed one, on the same engine."""
     gradients = _gradients(-10.0)
@@ -156,7 +150,6 @@ def fused_forms() -> Iterator[Case]:
                     normalization.composed_normalise,
                     _normalising_by,
                 ),
-                ("the largest", "largest", conditioning.composed_largest, _picking),
             )
             for shape in ((4, 6, 5, 3), (9, 5))
         },

@@ -23,11 +23,12 @@ import jax.numpy as jnp  # noqa: E402
 from jax import lax  # noqa: E402
 
 Tensor = jax.Array
+How = tuple[int, int, int]  # stride, padding, groups of a convolution
 
 exp, log, sqrt, tanh = jnp.exp, jnp.log, jnp.sqrt, jnp.tanh
 sigmoid, softplus, matmul = jax.nn.sigmoid, jax.nn.softplus, jnp.matmul
 reshape, transpose, broadcast_to = jnp.reshape, jnp.transpose, jnp.broadcast_to
-where, stop_gradient = jnp.where, lax.stop_gradient
+stop_gradient = lax.stop_gradient
 FUSED: dict[str, Callable] = {}  # XLA fuses the composed forms by itself
 
 
@@ -153,14 +154,38 @@ def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = Fa
     return jnp.mean(x, axis, keepdims=keepdims)
 
 
+def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the largest entry over `axis` (all axes by default); ties share the gradient."""
+    return jnp.max(x, axis, keepdims=keepdims)
+
+
+def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
+    """Return entries from `starts` up to `stops` on each axis."""
+    return lax.slice(x, starts, stops)
+
+
+@jax.custom_vjp
+def translate(images: Tensor, offsets: Tensor) -> Tensor:
+    """Move images (N, C, H, W) by whole pixels `offsets` (N, 2), down and right; zeros enter."""
+    _, channels, *sides = images.shape
+    around = [(0, 0), (0, 0), *((side, side) for side in sides)]
+
+    def moved(image: Tensor, move: Tensor) -> Tensor:
+        starts = [jnp.clip(side - d, 0, 2 * side) for side, d in zip(sides, move, strict=True)]
+        return lax.dynamic_slice(image, (0, *starts), (channels, *sides))
+
+    return jax.vmap(moved)(jnp.pad(images, around), offsets)
+
+
+translate.defvjp(
+    lambda images, offsets: (translate(images, offsets), offsets),
+    lambda offsets, slope: (translate(slope, -offsets), None),
+)
+
+
 def maximum(x: Tensor, y: Any) -> Tensor:
     """Take the larger of two; in a tie the gradient goes to the first."""
     return jnp.where(x >= y, x, y)
-
-
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows of `x` by whole numbers `index`."""
-    return jnp.take(x, index, axis=0)
 
 
 def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
@@ -178,9 +203,9 @@ def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
 # 0.07 (64 images, 16x16 to 32x32, 128 to 64 channels, 2 cores).
 
 
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
-    return _correlate(x, w, stride, padding)
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW)."""
+    return _correlate(x, w, (stride, padding, groups))
 
 
 def conv_transpose2d(
@@ -189,57 +214,63 @@ def conv_transpose2d(
     """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     grown = output_padding - 2 * padding
     sides = ((n - 1) * stride + k + grown for n, k in zip(x.shape[2:], w.shape[2:], strict=True))
-    return _spread(x, w, stride, padding, tuple(sides))
+    return _spread(x, w, (stride, padding, 1), tuple(sides))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _correlate(x: Tensor, w: Tensor, how: How) -> Tensor:
+    return _plain(x, w, how)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _correlate(x: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
-    return _plain(x, w, stride, padding)
+def _spread(y: Tensor, w: Tensor, how: How, sides: tuple[int, int]) -> Tensor:
+    """Return the adjoint of `conv2d` in its images, which have these sides."""
+    images = jax.ShapeDtypeStruct((y.shape[0], w.shape[1] * how[2], *sides), y.dtype)
+    return jax.linear_transpose(lambda x: _plain(x, w, how), images)(y)[0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _spread(y: Tensor, w: Tensor, stride: int, padding: int, sides: tuple[int, int]) -> Tensor:
-    """Give what `conv2d` makes of images with these sides its slope in the images."""
-    images = jax.ShapeDtypeStruct((y.shape[0], w.shape[1], *sides), y.dtype)
-    return jax.linear_transpose(lambda x: _plain(x, w, stride, padding), images)(y)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _meet(x: Tensor, y: Tensor, how: How, kernel: tuple[int, int]) -> Tensor:
+    """Return the adjoint of `conv2d` in its kernels, which have this size."""
+    kernels = jax.ShapeDtypeStruct((y.shape[1], x.shape[1] // how[2], *kernel), x.dtype)
+    return jax.linear_transpose(lambda w: _plain(x, w, how), kernels)(y)[0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _meet(x: Tensor, y: Tensor, stride: int, padding: int, kernel: tuple[int, int]) -> Tensor:
-    """Give what `conv2d` makes of kernels of this size its slope in the kernels."""
-    kernels = jax.ShapeDtypeStruct((y.shape[1], x.shape[1], *kernel), x.dtype)
-    return jax.linear_transpose(lambda w: _plain(x, w, stride, padding), kernels)(y)[0]
+def _plain(x: Tensor, w: Tensor, how: How) -> Tensor:
+    stride, padding, groups = how
+    return lax.conv_general_dilated(
+        x,
+        w,
+        (stride, stride),
+        [(padding, padding)] * 2,
+        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+        feature_group_count=groups,
+    )
 
 
-def _plain(x: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
-    around = [(padding, padding)] * 2
-    order = ("NCHW", "OIHW", "NCHW")
-    return lax.conv_general_dilated(x, w, (stride, stride), around, dimension_numbers=order)
-
-
-def _kept(rule: Callable) -> Callable:
-    """Return a forward pass that keeps the two tensors it is given."""
+def _saving(rule: Callable) -> Callable:
+    """Return the forward pass of a rule, which saves its two tensors for the backward pass."""
     return lambda a, b, *how: (rule(a, b, *how), (a, b))
 
 
-def _correlate_back(s: int, p: int, kept: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
-    x, w = kept
-    return _spread(slope, w, s, p, x.shape[2:]), _meet(x, slope, s, p, w.shape[2:])
+def _correlate_back(how: How, saved: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
+    x, w = saved
+    return _spread(slope, w, how, x.shape[2:]), _meet(x, slope, how, w.shape[2:])
 
 
-def _spread_back(s: int, p: int, _: tuple, kept: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
-    y, w = kept
-    return _correlate(slope, w, s, p), _meet(slope, y, s, p, w.shape[2:])
+def _spread_back(how: How, _: tuple, saved: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
+    y, w = saved
+    return _correlate(slope, w, how), _meet(slope, y, how, w.shape[2:])
 
 
-def _meet_back(s: int, p: int, _: tuple, kept: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
-    x, y = kept
-    return _spread(y, slope, s, p, x.shape[2:]), _correlate(x, slope, s, p)
+def _meet_back(how: How, _: tuple, saved: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
+    x, y = saved
+    return _spread(y, slope, how, x.shape[2:]), _correlate(x, slope, how)
 
 
-_correlate.defvjp(_kept(_correlate), _correlate_back)
-_spread.defvjp(_kept(_spread), _spread_back)
-_meet.defvjp(_kept(_meet), _meet_back)
+_correlate.defvjp(_saving(_correlate), _correlate_back)
+_spread.defvjp(_saving(_spread), _spread_back)
+_meet.defvjp(_saving(_meet), _meet_back)
 
 
 def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[Tensor, Any, dict]:

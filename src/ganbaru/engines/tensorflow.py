@@ -18,7 +18,7 @@ Tensor = Any  # tf.Tensor, for which TensorFlow has no types
 exp, log, sqrt, tanh = tf.exp, tf.math.log, tf.sqrt, tf.tanh
 sigmoid, softplus, matmul = tf.sigmoid, tf.math.softplus, tf.matmul
 reshape, broadcast_to, concat = tf.reshape, tf.broadcast_to, tf.concat
-where, stop_gradient = tf.where, tf.stop_gradient
+stop_gradient = tf.stop_gradient
 FUSED: dict[str, Callable] = {}
 
 
@@ -109,14 +109,32 @@ def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = Fa
     return tf.reduce_mean(x, axis, keepdims)
 
 
+def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the largest entry over `axis` (all axes by default); ties share the gradient."""
+    return tf.reduce_max(x, axis, keepdims)
+
+
+def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
+    """Return entries from `starts` up to `stops` on each axis."""
+    return tf.slice(x, starts, [stop - start for start, stop in zip(starts, stops, strict=True)])
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def translate(images: Tensor, offsets: Tensor) -> Any:
+    """Move images (N, C, H, W) by whole pixels `offsets` (N, 2), down and right; zeros enter."""
+    moved = images
+    for axis, side in ((2, images.shape[2]), (3, images.shape[3])):
+        places = tf.range(side)[None] - tf.cast(offsets[:, axis - 2, None], tf.int32)
+        shape = [-1, 1, *(side if i == axis else 1 for i in (2, 3))]
+        inside = tf.reshape((places >= 0) & (places < side), shape)
+        found = tf.gather(moved, tf.clip_by_value(places, 0, side - 1), axis=axis, batch_dims=1)
+        moved = tf.where(inside, found, tf.zeros_like(found))
+    return moved, lambda slope: (translate(slope, -offsets), None)
+
+
 def maximum(x: Tensor, y: Any) -> Tensor:
     """Take the larger of two; in a tie the gradient goes to the first."""
     return tf.where(x >= y, x, y)
-
-
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows of `x` by whole numbers `index`."""
-    return tf.gather(x, index)
 
 
 def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
@@ -129,11 +147,28 @@ def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
     return tf.where(x > 0, x, x * slope)  # TensorFlow's own rounds the slope to float32
 
 
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW).
+
+    TensorFlow has no gradients of grouped convolutions on a CPU, so groups are convolved in turn.
+    """
     last, kernel = tf.transpose(x, (0, 2, 3, 1)), tf.transpose(w, (2, 3, 1, 0))
     around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    return tf.transpose(tf.nn.conv2d(last, kernel, stride, around), (0, 3, 1, 2))
+    if groups == 1:
+        y = tf.nn.conv2d(last, kernel, stride, around)
+    elif w.shape[1] == 1:
+        y = _depthwise(last, kernel, stride, padding, groups)
+    else:
+        pairs = zip(tf.split(last, groups, 3), tf.split(kernel, groups, 3), strict=True)
+        y = tf.concat([tf.nn.conv2d(part, of_it, stride, around) for part, of_it in pairs], 3)
+    return tf.transpose(y, (0, 3, 1, 2))
+
+
+def _depthwise(last: Tensor, kernel: Tensor, stride: int, padding: int, channels: int) -> Tensor:
+    height, width = kernel.shape[:2]
+    around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+    taps = tf.reshape(kernel, (height, width, channels, -1))
+    return tf.nn.depthwise_conv2d(tf.pad(last, around), taps, (1, stride, stride, 1), "VALID")
 
 
 def conv_transpose2d(

@@ -119,29 +119,8 @@ def _of_label(products: Tensor, chosen: Tensor) -> Tensor:
 
 def _log_mean_exp(x: Tensor) -> Tensor:
     """Return log mean exp over axis 1 of (N, K, ...) as (N, 1, ...), without overflow."""
-    values = ops.stop_gradient(x)
-    shift = ops.fused("largest", values, composed_largest)(values)
+    shift = ops.max(ops.stop_gradient(x), axis=1, keepdims=True)
     return shift + ops.log(ops.mean(ops.exp(x - shift), axis=1, keepdims=True))
-
-
-def composed_largest(x: Tensor) -> Tensor:
-    """Return the largest over axis 1 of (N, K, ...) as (N, 1, ...): halves meet until one is left.
-
-    Of an odd number the last one goes on alone. A convolution picks a half: some thirty operations
-    of ten classes, which is why engines that do one operation at a time have a form of their own.
-    """
-    most = x if len(x.shape) == 4 else ops.reshape(x, (*x.shape, 1, 1))
-    while (count := most.shape[1]) > 1:
-        half, alone = divmod(count, 2)
-        rest = [_part(most, count - 1, 1)] if alone else []
-        most = ops.concat([ops.maximum(_part(most, 0, half), _part(most, half, half)), *rest], 1)
-    return most if len(x.shape) == 4 else ops.reshape(most, (-1, 1))
-
-
-def _part(x: Tensor, first: int, count: int) -> Tensor:
-    """Return channels from `first` on of (N, C, H, W)."""
-    pick = ops.one_hot(list(range(first, first + count)), x.shape[1], x)
-    return ops.conv2d(x, ops.reshape(pick, (count, x.shape[1], 1, 1)))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -120,7 +120,7 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
         joined = minibatch_deviation(ops.reshape(x, (*x.shape, 1, 1)), group)
         return ops.reshape(joined, (x.shape[0], -1))
     n, channels, height, width = x.shape
-    size = ops.fused("largest_divisor", x, _largest_divisor)(n, group)
+    size = _largest_divisor(n, group)
     grouped = ops.reshape(x, (size, n // size, channels, height, width))
     centred = grouped - ops.mean(grouped, axis=0, keepdims=True)
     deviation = ops.sqrt(ops.mean(centred * centred, axis=0) + 1e-8)
@@ -131,8 +131,10 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
     return ops.concat([x, spread], axis=1)
 
 
-def _largest_divisor(n: int, most: int) -> int:
-    """Return the largest of 1 to `most` that divides `n`."""
+def _largest_divisor(n: Any, most: int) -> Any:
+    """Return the largest of 1 to `most` that divides `n`, which a traced model may leave open."""
+    if not isinstance(n, int):
+        return n.largest_divisor(most)
     return max(size for size in range(1, min(most, n) + 1) if n % size == 0)
 
 

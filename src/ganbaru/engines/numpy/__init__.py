@@ -9,20 +9,32 @@ import numpy as np
 
 from .autodiff import array_module, grad, stop_gradient, value_and_grad, value_of
 from .conv import conv2d, conv_transpose2d
-from .elementwise import exp, leaky_relu, log, matmul, maximum, sigmoid, softplus, sqrt, tanh, where
-from .fused import adam, batch_norm, largest, move_towards, normalise
+from .elementwise import exp, leaky_relu, log, matmul, maximum, sigmoid, softplus, sqrt, tanh
+from .fused import adam, batch_norm, move_towards, normalise
 from .parallel import ONE_BLAS_THREAD, thread_count
-from .shape_ops import broadcast_to, concat, mean, one_hot, pad, reshape, sum, take, transpose
+from .shape_ops import (
+    broadcast_to,
+    concat,
+    max,
+    mean,
+    one_hot,
+    pad,
+    reshape,
+    slice,
+    sum,
+    translate,
+    transpose,
+)
 
 __all__ = [
     "array_module", "broadcast_to", "concat", "conv2d", "conv_transpose2d", "exp", "grad",
-    "leaky_relu", "log", "matmul", "maximum", "mean", "one_hot", "pad", "reshape", "sigmoid",
-    "softplus", "sqrt", "stop_gradient", "sum", "take", "tanh", "transpose", "value_and_grad",
-    "where",
+    "leaky_relu", "log", "matmul", "max", "maximum", "mean", "one_hot", "pad", "reshape", "sigmoid",
+    "slice", "softplus", "sqrt", "stop_gradient", "sum", "tanh", "translate", "transpose",
+    "value_and_grad",
 ]  # fmt: skip
 
 FUSED: dict[str, Callable] = {
-    "adam": adam, "batch_norm": batch_norm, "largest": largest, "move_towards": move_towards,
+    "adam": adam, "batch_norm": batch_norm, "move_towards": move_towards,
     "normalise": normalise,
 }  # fmt: skip
 

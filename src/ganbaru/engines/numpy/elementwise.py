@@ -63,36 +63,26 @@ rules(power, lambda g, answer, x, exponent: g * (exponent * power(x, exponent=ex
 
 @primitive
 def matmul(x: Array, y: Array) -> Array:
-    """Multiply matrices (N, K) and (K, M)."""
+    """Multiply matrices (..., N, K) and (..., K, M)."""
     return product(x, y)
+
+
+def _turned(x: Any) -> Any:
+    return transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 rules(
     matmul,
-    lambda g, answer, x, y: matmul(g, transpose(y, axes=(1, 0))),
-    lambda g, answer, x, y: matmul(transpose(x, axes=(1, 0)), g),
+    lambda g, answer, x, y: _to(matmul(g, _turned(y)), x),
+    lambda g, answer, x, y: _to(matmul(_turned(x), g), y),
 )
 
 
 # --- functions --------------------------------------------------------------------------------
 
 
-@primitive
-def where(condition: Array, x: Array, y: Array) -> Array:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    return array_module(condition).where(condition, x, y)
-
-
 def _masked(g: Any, condition: Any) -> Any:
     return g * value_of(condition).astype(g.dtype)
-
-
-rules(
-    where,
-    None,
-    lambda g, answer, condition, x, y: _to(_masked(g, condition), x),
-    lambda g, answer, condition, x, y: _to(_masked(g, ~value_of(condition)), y),
-)
 
 
 @primitive

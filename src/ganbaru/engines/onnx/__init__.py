@@ -22,29 +22,28 @@ from .layers import (
     stop_gradient,
     tanh,
     upsample,
-    where,
 )
 from .shape_ops import (
     broadcast_to,
     concat,
-    largest_divisor,
+    max,
     mean,
     one_hot,
     pad,
     reshape,
+    slice,
     sum,
-    take,
     transpose,
 )
 from .tensor import FLOAT, HALF, Dim, Tensor, affine, batch, constant
 
 __all__ = [
     "FLOAT", "FUSED", "HALF", "Dim", "Tensor", "affine", "batch", "broadcast_to", "concat",
-    "constant", "conv2d", "conv_transpose2d", "exp", "leaky_relu", "log", "matmul", "maximum",
-    "mean", "one_hot", "pad", "reshape", "sigmoid", "softplus", "sqrt", "stop_gradient", "sum",
-    "take", "tanh", "transpose", "where",
+    "constant", "conv2d", "conv_transpose2d", "exp", "leaky_relu", "log", "matmul", "max",
+    "maximum", "mean", "one_hot", "pad", "reshape", "sigmoid", "slice", "softplus", "sqrt",
+    "stop_gradient", "sum", "tanh", "transpose",
 ]  # fmt: skip
 
 FUSED = {
-    "downsample": downsample, "largest_divisor": largest_divisor, "upsample": upsample,
+    "downsample": downsample, "upsample": upsample,
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .shape_ops import take
+from .shape_ops import rows_of
 from .tensor import Tensor, broadcast, constant, lifted, vocabulary
 
 
@@ -40,13 +40,6 @@ def maximum(x: Tensor, y: Any) -> Tensor:
 
 
 @vocabulary
-def where(condition: Tensor, x: Any, y: Any) -> Tensor:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    parts = (lifted(condition), lifted(x), lifted(y))
-    return Tensor("Where", parts, {}, broadcast(*(part.shape for part in parts)))
-
-
-@vocabulary
 def stop_gradient(x: Tensor) -> Tensor:
     """Return `x`: there are no gradients."""
     return x
@@ -55,8 +48,11 @@ def stop_gradient(x: Tensor) -> Tensor:
 @vocabulary
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Multiply matrices; the rows of a constant, such as one-hot ones, are multiplied now."""
+    if len(x.shape) > 2 or len(y.shape) > 2:
+        lead = broadcast(x.shape[:-2], y.shape[:-2])
+        return Tensor("MatMul", (x, y), {}, (*lead, x.shape[-2], y.shape[-1]))
     if x.operation == "Gather" and x.inputs[0].value is not None and y.value is not None:
-        return take(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
+        return rows_of(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
     return Tensor("Gemm", (x, y), {}, (x.shape[0], y.shape[1]))
 
 
@@ -69,11 +65,12 @@ def _convolved(
 
 
 @vocabulary
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW)."""
+    how = {"group": groups} if groups > 1 else {}
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
-    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding)
+    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding, **how)
 
 
 @vocabulary

@@ -64,6 +64,15 @@ class Dim:
         parts = (self.value, other.value if isinstance(other, Dim) else constant([other]))
         return Dim(Tensor("Div", parts, {}, (1,), "int"))
 
+    def largest_divisor(self, most: int) -> Dim:
+        """Return the largest of 1 to `most` that divides it: the first with no remainder."""
+        candidates = np.arange(most, 0, -1)
+        left = Tensor("Mod", (self.value, constant(candidates)), {}, (most,), "int")
+        fits = Tensor("Equal", (left, constant([0])), {}, (most,), "bool")
+        marks = Tensor("Cast", (fits,), {"to": FLOAT}, (most,), "single")
+        first = Tensor("ArgMax", (marks,), {"axis": 0}, (1,), "int")
+        return Dim(Tensor("Sub", (constant([most]), first), {}, (1,), "int"))
+
     def __eq__(self, other: object) -> bool:
         return self is other if isinstance(other, Dim) else self._refuse()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -122,6 +123,40 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     return F.pad(x, [n for pair in reversed(widths) for n in pair])
 
 
+def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
+    """Return entries from `starts` up to `stops` on each axis."""
+    return x[tuple(map(builtins.slice, starts, stops))]
+
+
+def translate(images: Tensor, offsets: Tensor) -> Tensor:
+    """Move images (N, C, H, W) by whole pixels `offsets` (N, 2), down and right; zeros enter."""
+    moved: Tensor = _Translate.apply(images, offsets)  # type: ignore[no-untyped-call]
+    return moved
+
+
+class _Translate(torch.autograd.Function):
+    """Picks pixels by index; its gradient moves back, instead of adding pixel by pixel."""
+
+    @staticmethod
+    def forward(ctx, images, offsets):  # type: ignore[no-untyped-def]
+        ctx.offsets = offsets
+        n, _, *sides = images.shape
+        places = [
+            torch.arange(side, device=images.device) - offsets[:, i, None]
+            for i, side in enumerate(sides)
+        ]
+        inside = [(p >= 0) & (p < side) for p, side in zip(places, sides, strict=True)]
+        rows, columns = (p.clamp(0, side - 1) for p, side in zip(places, sides, strict=True))
+        each = torch.arange(n, device=images.device)[:, None, None]
+        last = images.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
+        seen = inside[0][:, :, None, None] & inside[1][:, None, :, None]
+        return (last * seen).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx, slope):  # type: ignore[no-untyped-def]
+        return translate(slope, -ctx.offsets), None
+
+
 def _axes(x: Tensor, axis: Sequence[int] | int | None) -> list[int]:
     if axis is None:
         return list(range(x.ndim))
@@ -140,19 +175,15 @@ def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = Fa
     return torch.mean(x, dim=_axes(x, axis), keepdim=keepdims)
 
 
+@single
+def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+    """Return the largest entry over `axis` (all axes by default); ties share the gradient."""
+    return torch.amax(x, dim=_axes(x, axis), keepdim=keepdims)
+
+
 def maximum(x: Tensor, y: Any) -> Tensor:
     """Take the larger of two; in a tie the gradient goes to the first."""
     return torch.where(x >= y, x, y)
-
-
-def where(condition: Tensor, x: Any, y: Any) -> Tensor:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    return torch.where(condition, x, y)
-
-
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows of `x` by whole numbers `index`."""
-    return F.embedding(index, x) if x.ndim == 2 else x[index]
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
