@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.milestones import MEASURE
 from ganbaru.report.chart import Line, chart
 from ganbaru.report.facts import Facts
 from ganbaru.report.markup import Markup
