@@ -23,11 +23,12 @@ from page_helpers import browsing
 from PIL import Image, ImageSequence
 from train_helpers import command
 
-from ganbaru import InputError, export, native, randomness
+from ganbaru import InputError, export, randomness
 from ganbaru.engines.onnx import Tensor, leaky_relu, mean, pad, sum, transpose, where
 from ganbaru.export import page
 from ganbaru.export.page import directions, html, packing, plan, wasm
 from ganbaru.sampling import latent_spaces
+from ganbaru.sampling.players import load_player
 
 PARTS = resources.files("ganbaru.export.page")
 
@@ -248,7 +249,7 @@ def test_arrays_begin_at_multiples_of_four_bytes():
 
 def test_directions_are_the_principal_components_of_the_first_layer(tmp_path):
     run = save(tmp_path, network="dcgan-mlp", conditioning="planes")
-    of = native.load(run.folder.path, "generator", "newest")
+    of = load_player(run.folder.path)
     found = directions.main(plan.traced(of), 8)
     gram = found.vectors @ found.vectors.T
     np.testing.assert_allclose(gram, np.eye(8), atol=1e-9)
@@ -290,13 +291,13 @@ def test_the_command_writes_one_file_that_may_ask_for_nothing(saved, tmp_path):
 
 
 def test_all_bits_of_the_weights_on_request(saved):
-    of = native.load("a", "generator", "newest")
+    of = load_player("a")
     whole, halved = (len(page.text(of, each)) for each in ("float32", "float16"))
     assert (whole - html.code_bytes()) / (halved - html.code_bytes()) > 1.5
 
 
 def test_names_of_classes_stay_text(saved):
-    of = native.load("a", "generator", "newest")
+    of = load_player("a")
     evil = ("</script><b>", "{{style}}", "\u2028")
     text = page.text(dataclasses.replace(of, classes=evil))
     (model,) = re.findall(r'id="model">(.*?)</script>', text, re.DOTALL)
@@ -317,7 +318,7 @@ def test_a_model_too_large_is_refused_with_its_size(saved, tmp_path, monkeypatch
 
 
 def test_weights_that_are_not_finite_are_named(saved):
-    of = native.load("a", "generator", "newest")
+    of = load_player("a")
     of.parameters["image.conv.weight"][0, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match=r"image\.conv\.weight has numbers that are not finite"):
         page.text(of)

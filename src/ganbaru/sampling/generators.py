@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import engines, randomness
-from ganbaru.config import from_fields
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, did_you_mean
 from ganbaru.gan import models
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters
 from ganbaru.sampling import image_io, interpolation, latent_spaces
-from ganbaru.training import checkpoint, run_folder
+from ganbaru.sampling.players import Player, load_player
 
 BATCH = 64
 Labels = int | str | Sequence[int | str] | None
@@ -204,25 +203,25 @@ class Generator:
 def load(
     run: str | Path, *, which: str = "newest", engine: str = "numpy", device: str = "auto"
 ) -> Generator:
-    """Load a run's running-average generator from one of its checkpoints.
+    """Load a run's EMA generator from one of its checkpoints.
 
-    `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest" or a
-    number of images. Raises InputError when there is no such thing or the file is damaged.
+    `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest", "best"
+    or a number of images. Raises InputError if it is missing, damaged or of another architecture.
     """
-    path = run_folder.find_checkpoint(run, which)
-    groups, header = checkpoint.load(path)
-    config, shape = from_fields(header.config), tuple(header.data["shape"])
-    classes = models.class_names(config, header.data["classes"])
-    expected = models.initial_parameters(config, shape, len(classes))
-    ema = {"ema": expected["generator"], "ema_buffers": expected["generator_buffers"]}
-    checkpoint.check_fits(path, groups, ema)
-    chosen = engines.load(engine, device, engines.kept(config.precision))
+    player = load_player(run, which)
+    return from_player(player, engines.load(engine, device, engines.kept(player.config.precision)))
+
+
+def from_player(player: Player, engine: Engine) -> Generator:
+    """Put a loaded generator on an engine."""
+    config = player.config
+    parameters, buffers = player.on(engine)
     return Generator(
-        engine=chosen,
-        network=models.networks(config, shape, len(classes))[0],
-        parameters={name: chosen.from_numpy(array) for name, array in groups["ema"].items()},
-        buffers={name: chosen.from_numpy(array) for name, array in groups["ema_buffers"].items()},
+        engine=engine,
+        network=player.network,
+        parameters=parameters,
+        buffers=buffers,
         latent=config.latent,
+        classes=player.classes,
         distribution=config.distribution,
-        classes=classes,
     )

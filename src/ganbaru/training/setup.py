@@ -34,7 +34,6 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
     test, lacking = _held_out(config, source, bool(classes), progress)
     shape = source.images.shape[1:]
     gan = rules.gan(config, shape, len(classes))
-    first = models.initial_parameters(config, shape, len(classes))
     draw = _draw(config, source, engine, gan, len(classes))
     folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
     spec = rules.ending(config.schedule, _planned_images(config, source))
@@ -48,8 +47,9 @@ def build(config: Config, progress: data.Progress | None = None) -> Run:
         notes=(*_notes(config, source), *lacking, *engine.notes()), held_out=test,
     )  # fmt: skip
     if config.resume:
-        _go_on(run, first)
+        _go_on(run, models.zero_parameters(config, shape, len(classes)))
     else:
+        first = models.initial_parameters(config, shape, len(classes))
         run.state = step.start(gan, to_engine(engine, first))
     run.examiner = periodic_evaluation.load(run, progress or data.silent)
     if not config.resume:
@@ -81,11 +81,11 @@ def _held_out(
         return None, (f"Without losses on test images, which could not be had: {error}",)
 
 
-def _go_on(run: Run, first: checkpoint.Groups) -> None:
-    """Bring a run to where its newest checkpoint is."""
+def _go_on(run: Run, zeros: checkpoint.Groups) -> None:
+    """Bring a run to where its newest checkpoint is; `zeros` are parameters of its shapes."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
-    checkpoint.check_fits(path, groups, step.start(run.gan, first))
+    checkpoint.check_fits(path, groups, step.start(run.gan, zeros))
     now = about(run.source)
     if {**header.data, "name": run.source.name} != now:
         raise InputError(

@@ -12,7 +12,7 @@ from typing import Any
 from ganbaru.export import metadata
 from ganbaru.export.page.directions import Directions
 from ganbaru.export.page.wasm import assembled
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 # In the order that they are read: what stands at a file's top level may use what is before it.
 WORKER = ("random.js", "spaces.js", "paths.js", "multiply.js", "layers.js", "operations.js",
