@@ -95,7 +95,8 @@ class Generator:
         labels = [label] * len(seeds) if isinstance(label, (int, str, np.integer)) else list(label)
         if len(labels) != len(seeds):
             raise InputError(
-                f"Got {len(labels)} labels for {len(seeds)} seeds: give one for each, or one."
+                f"Got {len(labels)} labels for {len(seeds)} seeds: give one for each, or one for "
+                f"all."
             )
         return np.array([self._label_index(each) for each in labels], np.int64)
 
