@@ -208,7 +208,7 @@ def test_wrong_pictures(client, asked, said):
 
 FILMS = [
     ({"path": "slurp"}, "Did you mean 'slerp'?"),
-    ({"seeds": [1]}, "at least 2 seeds, not 1: give seeds"),
+    ({"seeds": [1]}, "at least 2 seeds, not 1"),
     ({"frames": 1000}, "frames may be 240 at most"),
     ({"size": 5000}, "size may be 512 at most"),
     ({"fps": 100}, "0.1 to 50"),

@@ -92,7 +92,7 @@ def from_checkpoint(path: Path, name: str) -> Fixture:
     groups, header = checkpoint.load(path)
     config, (height, width, channels) = from_fields(header.config), header.data["shape"]
     classes = len(models.class_names(config, header.data["classes"]))
-    expected = models.initial_parameters(config, (height, width, channels), classes)
+    expected = models.zero_parameters(config, (height, width, channels), classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and the file then says nothing of them.
     kept = {group: groups.get(group, {}) for group in expected}

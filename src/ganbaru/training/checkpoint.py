@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,21 @@ def save(path: Path, groups: Groups, header: Header) -> None:
         os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
 
 
-def load(path: Path) -> tuple[Groups, Header]:
-    """Read a checkpoint; raises InputError for a missing, truncated or foreign file."""
+def load(path: Path, only: Collection[str] | None = None) -> tuple[Groups, Header]:
+    """Read a checkpoint's header and tensors, those of the groups `only` if given.
+
+    Raises InputError for a missing, truncated or foreign file.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             names, header = _header(path, (file.metadata() or {}).get("ganbaru", ""))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            groups: Groups = {name: {} for name in names if only is None or name in only}
+            for key in file.keys():  # noqa: SIM118
+                group, _, name = key.partition("/")
+                if group in groups:
+                    groups[group][name] = file.get_tensor(key)
     except FileNotFoundError as error:
         raise InputError(f"There is no checkpoint at {path}.") from error
     except OSError as error:
@@ -71,10 +79,6 @@ def load(path: Path) -> tuple[Groups, Header]:
             f"The checkpoint {path} is damaged or cut short ({error}). Delete it to go on from the "
             f"one before it, or choose another with --checkpoint."
         ) from error
-    groups: Groups = {name: {} for name in names}  # a network may have no buffers
-    for key, array in tensors.items():
-        group, _, name = key.partition("/")
-        groups[group][name] = array
     return groups, header
 
 

@@ -36,11 +36,12 @@ def build(
     _check_batch(config, source)
     run = _new_run(config, source, engine)
     run.callbacks = _checked(callbacks)
-    first = models.initial_parameters(config, source.images.shape[1:], len(run.classes))
+    shape, count = source.images.shape[1:], len(run.classes)
     states: CallbackStates = {}
     if config.resume:
-        states = _resume(run, first)
+        states = _resume(run, models.zero_parameters(config, shape, count))
     else:
+        first = models.initial_parameters(config, shape, count)
         run.state = step.start(run.gan, to_engine(engine, first))
     for callback in run.callbacks:
         callback.setup(run, progress)
