@@ -1,4 +1,4 @@
-"""Plots of a run, drawn with matplotlib."""
+"""Plots of a run's log over images, drawn with matplotlib: losses, logits and scores."""
 
 from __future__ import annotations
 
@@ -6,17 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganbaru import files
+from ganbaru.metrics import milestones
+from ganbaru.training.run import Callback, Run
+from ganbaru.training.run_log import read_log
+
+
+class LossPlot(Callback):
+    """Plots the log at the end."""
+
+    def end(self, run: Run) -> None:
+        """Plot losses and mean logits, and the scores if the run was evaluated."""
+        lines = read_log(run.folder)
+        losses(lines, run.folder.losses)
+        if run.config.evaluate_every and any(milestones.MEASURE in line for line in lines):
+            scores(lines, milestones.floors(run.folder), run.folder.scores)
 
 
 def _series(lines: Sequence[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
-    """Return where a log has a number, in images, and what it is there."""
+    """Return the images at which a log has a number, and its values."""
     having = [line for line in lines if name in line]
     return [line["images"] for line in having], [line[name] for line in having]
 
 
 def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
-    """Plot both losses, trained and held out, and the mean scores of a log over images, as PNG."""
-    from matplotlib.figure import Figure  # the figure alone: no window system is touched
+    """Plot a log as PNG: both losses, training and held-out, and the mean logits, over images."""
+    from matplotlib.figure import Figure  # pyplot would choose a window system
 
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
@@ -31,14 +45,14 @@ def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
                 axes.plot(*held_out, "o:", color=colour, label=f"{text}, held out", markersize=4)
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)
-        # Beside the numbers: inside, it would hide some of them.
+        # Outside the axes, where it hides no data.
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
     below.set_xlabel("real images shown")
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
 
 
-# A colour for each score from 0 to 1, in the order of their legend.
+# The colours of the scores from 0 to 1, in the order of their legend.
 SHARES = {
     "precision": "tab:blue",
     "recall": "tab:red",
@@ -48,7 +62,7 @@ SHARES = {
 
 
 def scores(lines: Sequence[dict[str, float]], floors: dict[str, float], path: Path) -> None:
-    """Plot the scores of a log over images as PNG; dotted is what real images get."""
+    """Plot the scores of a log as PNG, over images; the baselines of real images are dotted."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 6), layout="constrained")

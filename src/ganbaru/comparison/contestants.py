@@ -15,7 +15,7 @@ from ganbaru.config import Config, flag
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.gan import build
-from ganbaru.training import setup
+from ganbaru.gan.dataset import label_names, load_data
 
 # What a tournament sets itself, the same for all.
 SET = (
@@ -99,9 +99,9 @@ def checked(configs: Mapping[str, Config], progress: Progress = data.silent) -> 
                 )
     if not one.data:
         raise InputError(f"{first} trains on your own pictures: say where they are with --data.")
-    source = setup.load_data(one, progress)
+    source = load_data(one, progress)
     for each in configs.values():
-        build.gan(each, source.images.shape[1:], len(setup.label_names(each, source)))
+        build.gan(each, source.images.shape[1:], len(label_names(each, source)))
     return source
 
 

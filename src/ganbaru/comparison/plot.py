@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import files
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison.standings import interval
 from ganbaru.comparison.training import Outcome
+from ganbaru.metrics.milestones import MEASURE
 
 COLOURS = 10  # of matplotlib's usual cycle; contestants beyond are dashed
 

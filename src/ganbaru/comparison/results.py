@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ganbaru import files
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison import contestants, plot, training
 from ganbaru.comparison.scheduling import Entry
 from ganbaru.comparison.standings import Interval, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
+from ganbaru.metrics.milestones import MEASURE
 
 MARKDOWN, JSON, PLOT = "results.md", "results.json", "scores.png"
 ENOUGH = 6  # seeds for intervals that can hold what they promise

@@ -61,7 +61,7 @@ def compare(
         evaluate_every=evaluate_every, evaluate_images=evaluate_images, progress=progress,
         **options,
     )  # fmt: skip
-    with signals.watched() as interrupted:
+    with signals.graceful_stop() as interrupted:
         return train_step(plan, interrupted, workers=workers, tell=tell, progress=progress)
 
 

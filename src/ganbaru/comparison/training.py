@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ganbaru import callbacks, data, files
-from ganbaru.callbacks.log import read_log
-from ganbaru.callbacks.periodic_evaluation import MEASURE
+from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.errors import RunError
-from ganbaru.gan.step import Report
-from ganbaru.training import checkpoint, loop, setup
-from ganbaru.training.loop import Callback, Run
+from ganbaru.metrics.milestones import MEASURE
+from ganbaru.training import checkpoint, setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Run
+from ganbaru.training.run_log import read_log
 
 FILE = "result.json"
 
@@ -41,31 +42,28 @@ def outcome(folder: Path) -> Outcome | None:
     return Outcome(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-class Scoring:
-    """Scores the last state of a run and writes the outcome down.
+class Scoring(Callback):
+    """Scores the final state of a run and writes the outcome.
 
-    Before the other habits, which draw pictures: whoever stops the tournament there has the score.
+    First of all callbacks: a tournament that is stopped while the others draw pictures has it.
     """
 
-    def start(self, run: Run) -> None:
-        """Nothing to begin."""
-
-    def step(self, run: Run, report: Report) -> None:
-        """Nothing to do."""
+    def __init__(self, evaluation: PeriodicEvaluation) -> None:
+        self.evaluation = evaluation
 
     def end(self, run: Run) -> None:
         """Score, unless the run was stopped before its end."""
         if not run.finished:
             return
-        assert run.examiner
-        floors, lines = run.examiner.floors, [x for x in read_log(run.folder) if MEASURE in x]
+        floors = self.evaluation.floors
+        lines = [line for line in read_log(run.folder) if MEASURE in line]
         if lines and lines[-1]["images"] == run.images:  # scored at this very moment
             values = {name: lines[-1][name] for name in floors}
         else:
-            values = run.examiner.values(run)
+            values = self.evaluation.score(run)
         _write(run.folder.path, Outcome(
             images=run.images, step=run.step, seconds=round(run.seconds, 3), scores=values,
-            floors=floors, passport=asdict(run.examiner.passport),
+            floors=floors, passport=asdict(self.evaluation.passport),
             curve=[{name: line[name] for name in ("images", "seconds", *values)} for line in lines],
         ))  # fmt: skip
 
@@ -90,10 +88,11 @@ def train_step(
         config = replace(config, resume=True)
     elif (folder / "config.yaml").exists():  # killed before its first checkpoint
         config = replace(config, overwrite=True)
-    run = setup.build(config, progress)
-    habits: Sequence[Callback] = [Scoring(), *callbacks.standard(display)]
+    evaluation = PeriodicEvaluation()
+    standard = callbacks.standard(display, [Validation(), evaluation])
+    run = setup.build(config, [Scoring(evaluation), *standard], progress)
     try:
-        loop.loop(run, habits, interrupted)
+        loop(run, interrupted)
     except RunError as error:
         _write(folder, Outcome(failed=str(error), images=run.images, step=run.step))
     finally:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ganbaru import files, native
+from ganbaru import files
 from ganbaru.errors import InputError, pick
 from ganbaru.export import onnx_file, page, pretrained, weights
 from ganbaru.export.precision import PRECISIONS
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player, load_player
 
 
 class Format(NamedTuple):
@@ -55,7 +55,7 @@ def write(
         )
     precision = precision or into.precision
     pick("precision", precision, PRECISIONS)
-    found = native.load(run, player, which)
+    found = load_player(run, which, player)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         return into.write(path, found, precision)

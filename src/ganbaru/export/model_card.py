@@ -6,9 +6,9 @@ import dataclasses
 
 from ganbaru.metrics.definitions import MEASURES
 from ganbaru.metrics.passport import Evaluation
-from ganbaru.native import Player
 from ganbaru.report import card, facts
 from ganbaru.report.facts import Facts
+from ganbaru.sampling.players import Player
 from ganbaru.training.run_folder import Folder
 
 _TOP = """---

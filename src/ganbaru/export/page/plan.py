@@ -17,7 +17,7 @@ from ganbaru.errors import InputError
 from ganbaru.export import tracing
 from ganbaru.export.folding import order, simplified
 from ganbaru.export.page.packing import Packer
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 Node = dict[str, Any]
 _NUMBERS = ("float", "bool")  # kinds of tensors that are computed with; shapes and axes are not

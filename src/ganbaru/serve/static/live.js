@@ -1,7 +1,7 @@
 // Keeps a page up to date: the server sends what it shows, whole, whenever a run has changed.
 
 const page = document.body;
-const news = document.querySelector(".news");
+const connection = document.querySelector(".connection");
 
 const fill = (root, what, act) => root.querySelectorAll(`[data-fill="${what}"]`).forEach(act);
 const show = (root, what, yes) =>
@@ -115,8 +115,8 @@ function update(root, run) {
 if (page.dataset.events) {
   const events = new EventSource(page.dataset.events);
   const say = (state) => {
-    news.dataset.state = state;
-    news.textContent = news.dataset[state];
+    connection.dataset.state = state;
+    connection.textContent = connection.dataset[state];
   };
   events.onopen = () => say("connected");
   events.onerror = () => say("lost"); // the browser tries again by itself

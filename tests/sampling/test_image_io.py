@@ -1,4 +1,4 @@
-"""Pictures out: bytes by a fixed range, grids by geometry, files by pixels."""
+"""Image output: uint8 by a fixed range, the geometry of grids, pixels of files."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_rounds_to_the_nearest():
     assert bytes_of(steps / 127.5 - 1) == [0, 1, 1, 128, 254, 254, 255]
 
 
-def test_bytes_survive_the_way_into_the_networks_and_out():
+def test_uint8_to_network_range_and_back_is_exact():
     images = BYTES.reshape(4, 8, 8, 1)
     np.testing.assert_array_equal(image_io.to_bytes(batches.to_range(images)), images)
 
 
 @given(arrays.arrays(np.float32, (3, 2, 4, 5), elements=st.floats(-1.5, 1.5, width=32)))
-def test_a_picture_is_never_stretched_by_its_neighbours(images):
+def test_contrast_does_not_depend_on_other_images_of_the_batch(images):
     together = image_io.to_bytes(images)
     assert together.shape == (3, 4, 5, 2) and together.dtype == np.uint8
     for i in range(3):
@@ -61,7 +61,7 @@ def test_flat_grey_stays_grey():
 
 @given(st.integers(1, 30), st.integers(1, 7), st.integers(1, 7), st.sampled_from([1, 3]),
        st.integers(0, 3), st.integers(0, 9))  # fmt: skip
-def test_every_image_is_in_its_place_and_nothing_else(count, height, width, channels, gap, columns):
+def test_grid_holds_every_image_in_its_place(count, height, width, channels, gap, columns):
     images = np.random.default_rng(count).integers(100, 256, (count, height, width, channels))
     images = images.astype(np.uint8)
     sheet = image_io.grid(images, columns or None, gap)
@@ -80,7 +80,7 @@ def test_every_image_is_in_its_place_and_nothing_else(count, height, width, chan
 @pytest.mark.parametrize(
     ("classes", "columns"), [(0, 8), (1, 8), (2, 8), (3, 6), (5, 5), (10, 10), (16, 16), (17, 8)]
 )
-def test_columns_are_of_one_class_each(classes, columns):
+def test_each_column_is_one_class(classes, columns):
     assert image_io.columns(classes) == columns
 
 
@@ -98,7 +98,7 @@ def test_enlarge_repeats_whole_pixels():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_png_keeps_every_pixel(tmp_path, channels):
+def test_png_is_lossless(tmp_path, channels):
     image = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
     image_io.save_png(tmp_path / "x.png", image)
     with Image.open(tmp_path / "x.png") as found:
@@ -106,12 +106,12 @@ def test_png_keeps_every_pixel(tmp_path, channels):
         np.testing.assert_array_equal(np.asarray(found).reshape(image.shape), image)
 
 
-def test_place_that_cannot_be_written(tmp_path):
+def test_path_that_cannot_be_written(tmp_path):
     with pytest.raises(InputError, match="Cannot write .*: No such file or directory"):
         image_io.save_png(tmp_path / "absent" / "x", np.zeros((2, 2, 1), np.uint8))
 
 
-def test_picture_that_fails_leaves_the_old_one(tmp_path):
+def test_failed_write_leaves_the_old_file(tmp_path):
     image_io.save_png(tmp_path / "x.png", np.zeros((2, 2, 1), np.uint8))
     before = (tmp_path / "x.png").read_bytes()
 

@@ -1,4 +1,4 @@
-"""A seed is a picture: the same alone, in a batch, and on every engine."""
+"""Generators: a seed gives the same image alone, in a batch, and on every engine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def floats(generator, seeds, labels=None):
     return generator.floats(generator.latents(seeds), generator.labels(seeds, labels))
 
 
-# --- a seed is a picture ----------------------------------------------------------------------
+# --- a seed is an image ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -79,14 +79,14 @@ def test_seeds_differ_and_labels_differ(run):
 
 
 def test_latents_are_philox_words_by_seed(run):
-    """Each seed's latent is that of its own counter, whatever it is drawn with."""
+    """A seed's latent depends on its own counter only."""
     latents = generators.load(run).latents([3, 2**40])
     assert latents.shape == (2, 8)
     np.testing.assert_array_equal(latents[1], randomness.normal(2**40, "sample", 0, 8))
 
 
-def test_it_is_the_averaged_generator_in_inference_mode(run):
-    """One pixel by hand: the average's own weights with its running statistics."""
+def test_samples_are_of_the_ema_generator_in_inference_mode(run):
+    """One image by hand: the EMA weights with their running statistics."""
     groups, _ = newest(run)
     generator = generators.load(run)
     for name, tensor in generator.parameters.items():
@@ -114,7 +114,7 @@ def test_it_is_the_averaged_generator_in_inference_mode(run):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_sampling_changes_nothing(run, engine):
+def test_sampling_does_not_change_the_generator(run, engine):
     generator = generators.load(run, engine=engine)
     both = (generator.parameters, generator.buffers)
     before = [{n: np.array(generator.engine.to_numpy(t)) for n, t in ts.items()} for ts in both]
@@ -129,7 +129,7 @@ def test_sampling_changes_nothing(run, engine):
 
 
 @pytest.mark.parametrize(("distribution", "mean"), [("normal", 0), ("uniform", 0), ("unit", 0.5)])
-def test_truncation_draws_latents_towards_their_mean(tmp_path, distribution, mean):
+def test_truncation_scales_latents_towards_their_mean(tmp_path, distribution, mean):
     generator = generators.load(trained(tmp_path, distribution=distribution, steps=1))
     whole = generator.latents(range(50))
     half = generator.latents(range(50), 0.5)
@@ -150,7 +150,7 @@ def test_truncated_sample_is_of_truncated_latents(run):
 
 @pytest.mark.parametrize("truncation", [0, -0.5, 1.01, float("nan")])
 def test_truncation_out_of_range(run, truncation):
-    with pytest.raises(InputError, match="is out of range: give a number above 0, up to 1"):
+    with pytest.raises(InputError, match=f"--truncation {truncation:g} .*above 0 and at most 1"):
         generators.load(run).sample(2, truncation=truncation)
 
 
@@ -188,14 +188,12 @@ def test_label_out_of_range(run, label):
 
 
 def test_wrong_number_of_labels(run):
-    with pytest.raises(
-        InputError, match="Got 2 labels for 3 seeds: give one for each, or one for all"
-    ):
+    with pytest.raises(InputError, match="2 labels for 3 seeds"):
         generators.load(run).sample(3, labels=[0, 1])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_whole_labels_are_weights_with_a_one(run, engine):
+def test_integer_labels_equal_one_hot_class_weights(run, engine):
     generator = generators.load(run, engine=engine)
     latents = generator.latents(range(6))
     labels = generator.labels(range(6))
@@ -212,8 +210,8 @@ def test_unconditional_takes_no_label(unconditional):
 
 
 @pytest.mark.parametrize(("n", "seed"), [(0, 0), (-3, 0), (2, -1), (1, 2**63 - 1)])
-def test_impossible_seeds(run, n, seed):
-    with pytest.raises(InputError, match="give a number from 1 and a seed from 0"):
+def test_count_or_seed_out_of_range(run, n, seed):
+    with pytest.raises(InputError, match=f"{n} images from seed {seed}: "):
         generators.load(run).sample(n, seed)
 
 
@@ -279,7 +277,7 @@ def test_many_images_take_no_more_memory_than_few(unconditional, tmp_path):
         return peak
 
     few = max(most(128), most(128))  # the first call also loads what is loaded once
-    # Holding the other images takes their bytes twice: one by one, and joined.
+    # Holding the other images would take their bytes twice: one by one, and joined.
     assert most(1_024) < few + 896 * 16 * 16
 
 
@@ -290,7 +288,7 @@ def test_one_label_by_command(run, tmp_path):
     np.testing.assert_array_equal(arrays["images"], generators.load(run).sample(5, 3, 1))
 
 
-def test_columns_are_classes_unless_one_is_asked_for(run, tmp_path):
+def test_columns_are_classes_unless_a_label_is_given(run, tmp_path):
     made(run, tmp_path / "each.png", "-n", 12)
     made(run, tmp_path / "one.png", "-n", 12, "--label", 0)
     assert pixels(tmp_path / "each.png").shape == (2 * 18 + 2, 6 * 18 + 2)
@@ -308,7 +306,7 @@ def test_checkpoint_by_number_of_images(tmp_path):
 
 
 def test_every_label_of_each_seed(run, tmp_path):
-    """A grid's row is one seed, its column one label; other outputs go in the same order."""
+    """A grid's row is one seed, its column one label; other outputs have the same order."""
     options = ("--every-label", "-n", 4, "--seed", 10)
     for out in ("grid.png", "each", "all.npz"):
         made(run, tmp_path / out, *options)
@@ -336,7 +334,7 @@ def test_truncation_by_command(run, tmp_path):
     np.testing.assert_array_equal(loaded(tmp_path / "x.npz")["images"], expected)
 
 
-def test_every_checkpoint_into_a_file_of_its_own(tmp_path):
+def test_every_checkpoint_gets_its_own_file(tmp_path):
     run = trained(tmp_path, checkpoint_every=40, keep=9, lr=0.01)
     said = command("generate", run, "-n", 3, "--checkpoint", "all", "-o", tmp_path / "x.npz")
     names = sorted(path.name for path in tmp_path.glob("x*"))
@@ -350,13 +348,13 @@ def test_every_checkpoint_into_a_file_of_its_own(tmp_path):
 
 
 def test_progress_is_reported_batch_by_batch(run):
-    heard = []
+    reports = []
     generator = generators.load(run)
-    wanted = writers.each_seed(
-        generator, 150, 0, None, truncation=1, progress=lambda *report: heard.append(report)
+    job = writers.each_seed(
+        generator, 150, 0, None, truncation=1, progress=lambda *report: reports.append(report)
     )
-    assert sum(len(images) for images, _ in wanted.batches()) == 150
-    assert heard == [(n, 150, "making images") for n in (64, 128, 150)]
+    assert sum(len(images) for images, _ in job.batches()) == 150
+    assert reports == [(n, 150, "making images") for n in (64, 128, 150)]
 
 
 def test_to_bytes_of_a_generator_is_its_fixed_range(run):

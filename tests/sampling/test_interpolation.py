@@ -1,4 +1,4 @@
-"""Paths through the latents by geometry, and films of a trained generator along them."""
+"""Interpolation: geometry of the paths, and videos of a trained generator along them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_film import MP4, read
+from test_video import MP4, read
 from train_helpers import ENGINES, command, pictures, trained
 
 from ganbaru import InputError, randomness
@@ -32,20 +32,20 @@ def norms(points: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("walk", [interpolation.line, interpolation.slerp])
 @given(count=st.integers(2, 5), seed=st.integers(0, 99), size=st.integers(2, 64))
-def test_seeds_are_met_exactly_and_in_turn(walk, count, seed, size):
+def test_paths_pass_exactly_through_the_seeds_in_order(walk, count, seed, size):
     points = latents(*range(seed, seed + count), size=size)
     met = walk(points, np.linspace(0, 1, count))
     np.testing.assert_array_equal(met.astype(np.float32), points.astype(np.float32))
 
 
-def test_line_is_straight_and_even():
+def test_line_is_straight_with_equal_steps():
     points = latents(0, 1, 2)
     steps = np.diff(interpolation.line(points, MANY), axis=0)
     np.testing.assert_allclose(steps[:10], np.tile((points[1] - points[0]) / 10, (10, 1)))
     np.testing.assert_allclose(steps[10:], np.tile((points[2] - points[1]) / 10, (10, 1)))
 
 
-def test_line_loses_the_norm_in_the_middle_and_slerp_does_not():
+def test_slerp_preserves_the_norm_halfway_and_line_does_not():
     """Why slerp: 0.71 is 1 / sqrt(2), the norm of a mean of two independent normal latents."""
     pairs = [latents(2 * i, 2 * i + 1) for i in range(200)]
     middle = np.array([0.5])
@@ -58,7 +58,7 @@ def test_line_loses_the_norm_in_the_middle_and_slerp_does_not():
 
 
 @given(st.integers(0, 99), st.integers(2, 64))
-def test_slerp_turns_evenly_and_keeps_the_norm_of_equal_ends(seed, size):
+def test_slerp_turns_at_constant_speed_on_the_sphere(seed, size):
     points = latents(seed, seed + 1, size=size)
     points *= (3 / norms(points))[:, None]
     walked = interpolation.slerp(points, MANY)
@@ -70,7 +70,7 @@ def test_slerp_turns_evenly_and_keeps_the_norm_of_equal_ends(seed, size):
     np.testing.assert_allclose(inside, walked.T, atol=1e-6)
 
 
-def test_slerp_changes_the_length_evenly():
+def test_slerp_interpolates_the_norm_linearly():
     points = latents(0, 1) * np.array([[1.0], [4.0]])
     expected = np.linspace(*norms(points), 21)
     np.testing.assert_allclose(norms(interpolation.slerp(points, MANY)), expected, rtol=1e-9)
@@ -80,12 +80,12 @@ def test_slerp_between_parallel_latents():
     point = latents(3)
     same = interpolation.slerp(np.concatenate([point, 2 * point]), MANY)
     np.testing.assert_allclose(same, point * (1 + MANY[:, None]), rtol=1e-9)
-    with pytest.raises(InputError, match="parallel and opposite.*Take other seeds, or --path line"):
+    with pytest.raises(InputError, match="opposite directions.*--path line"):
         interpolation.slerp(np.concatenate([point, -point]), MANY)
 
 
 @given(st.integers(0, 99), st.integers(3, 128), st.integers(3, 60))
-def test_loop_stays_on_its_sphere_and_ends_where_it_begins(seed, size, frames):
+def test_loop_is_closed_and_stays_on_its_sphere(seed, size, frames):
     points = latents(seed, seed + 1, seed + 2, size=size)
     walked = interpolation.loop(points, np.arange(frames + 1) / frames)
     np.testing.assert_allclose(norms(walked), norms(points)[0], rtol=1e-6)
@@ -95,7 +95,7 @@ def test_loop_stays_on_its_sphere_and_ends_where_it_begins(seed, size, frames):
     np.testing.assert_allclose(inside, walked.T, atol=1e-5)
 
 
-def test_loop_moves_evenly_all_the_way_round():
+def test_speed_of_the_loop_has_no_jumps():
     """Its speed is sqrt(4 + sin(2t)^2), so between 2 and sqrt(5) radii a radian; it never jumps."""
     points = latents(0, 1, 2)
     walked = interpolation.loop(points, np.arange(1001) / 1000)
@@ -105,54 +105,54 @@ def test_loop_moves_evenly_all_the_way_round():
 
 
 @pytest.mark.parametrize("points", [latents(1, 1, 2), latents(1, 2, 1), latents(1, 2, 3, size=2)])
-def test_loop_needs_three_directions(points):
-    with pytest.raises(InputError, match="three different seeds.*at least 3 numbers"):
+def test_loop_needs_three_independent_latents(points):
+    with pytest.raises(InputError, match="three different seeds.*--latent is at least 3"):
         interpolation.loop(points, MANY)
 
 
-# --- moments ----------------------------------------------------------------------------------
+# --- times ------------------------------------------------------------------------------------
 
 
 @given(st.integers(2, 200))
-def test_number_of_frames_is_exact_and_both_ends_are_met(frames):
-    plain = interpolation.moments(frames)
+def test_number_of_frames_is_exact_and_includes_both_ends(frames):
+    plain = interpolation.times(frames)
     assert len(plain) == frames and plain[0] == 0 and plain[-1] == 1
-    bounced = interpolation.moments(frames, bounce=True)
+    bounced = interpolation.times(frames, bounce=True)
     assert len(bounced) == frames and bounced[0] == 0 and bounced.max() == 1
     assert np.count_nonzero(bounced == 1) == np.count_nonzero(bounced == 0) == 1
-    closed = interpolation.moments(frames, closed=True)
+    closed = interpolation.times(frames, closed=True)
     np.testing.assert_allclose(np.diff([*closed, 1.0]), 1 / frames)  # the next is the first again
 
 
 @given(st.integers(1, 100))
-def test_bouncing_comes_back_by_the_same_frames(half):
-    moments = interpolation.moments(2 * half, bounce=True)
-    np.testing.assert_allclose(moments[half + 1 :], moments[1:half][::-1])
+def test_bounce_returns_through_the_same_frames(half):
+    times = interpolation.times(2 * half, bounce=True)
+    np.testing.assert_allclose(times[half + 1 :], times[1:half][::-1])
 
 
 @pytest.mark.parametrize("frames", [1, 0, -5])
 def test_too_few_frames(frames):
-    with pytest.raises(InputError, match=f"a film of {frames} frames: give --frames from 2"):
-        interpolation.moments(frames)
+    with pytest.raises(InputError, match=f"{frames} frames: give --frames of at least 2"):
+        interpolation.times(frames)
 
 
 def test_closed_path_cannot_bounce():
     with pytest.raises(InputError, match="cannot bounce: leave out --bounce"):
-        interpolation.moments(9, closed=True, bounce=True)
+        interpolation.times(9, closed=True, bounce=True)
 
 
 # --- distributions ----------------------------------------------------------------------------
 
 
-def test_every_distribution_has_its_space():
+def test_every_distribution_has_a_space():
     assert latent_spaces.SPACES.keys() == randomness.DISTRIBUTIONS.keys()
     with pytest.raises(InputError, match="distribution of latents 'unifrom'.*'uniform'"):
         latent_spaces.space("unifrom")
 
 
 @pytest.mark.parametrize(("name", "mean"), [("normal", 0), ("uniform", 0), ("unit", 0.5)])
-def test_space_agrees_with_its_draws(name, mean):
-    """Its mean is theirs; as normal numbers they have mean 0 and deviation 1; the way back fits."""
+def test_space_agrees_with_samples_of_its_distribution(name, mean):
+    """Equal means; mapped to normal they have mean 0 and deviation 1; the map back is exact."""
     drawn = randomness.distribution(name)(0, "sample", 0, 40_000).astype(np.float64)
     space = latent_spaces.space(name)
     assert space.mean == mean and drawn.mean() == pytest.approx(mean, abs=0.02)
@@ -164,7 +164,7 @@ def test_space_agrees_with_its_draws(name, mean):
 
 
 @pytest.mark.parametrize(("name", "ends"), [("uniform", [-1, 1]), ("unit", [0, 1])])
-def test_the_very_ends_of_a_range_are_finite(name, ends):
+def test_ends_of_the_range_map_to_finite_numbers(name, ends):
     space = latent_spaces.space(name)
     there = space.to_normal(np.array(ends, np.float64))
     assert np.isfinite(there).all()
@@ -172,7 +172,7 @@ def test_the_very_ends_of_a_range_are_finite(name, ends):
     assert space.from_normal(np.array([-50.0, 50.0])).tolist() == ends
 
 
-# --- films of a generator ---------------------------------------------------------------------
+# --- videos of a generator --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -186,13 +186,13 @@ def unconditional(tmp_path_factory):
 
 
 def near(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether images are the same, as far as a batch's rounding goes."""
+    """Return whether images are equal up to the rounding of a batch."""
     return np.abs(one.astype(int) - other).max() <= 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("path", ["line", "slerp"])
-def test_a_film_begins_and_ends_with_its_seeds(run, path, engine):
+def test_video_passes_through_the_images_of_its_seeds(run, path, engine):
     generator = generators.load(run, engine=engine)
     frames = np.stack(list(generator.morph(path, [4, 40, 9], frames=101)))
     assert frames.shape == (101, 16, 16, 1) and frames.dtype == np.uint8
@@ -201,15 +201,15 @@ def test_a_film_begins_and_ends_with_its_seeds(run, path, engine):
     assert not near(frames[0], frames[25]) and not near(frames[0], frames[100])
 
 
-def test_a_film_without_labels(unconditional):
+def test_video_of_an_unconditional_generator(unconditional):
     generator = generators.load(unconditional)
     frames = np.stack(list(generator.morph(frames=7)))
     assert near(frames[[0, -1]], generator.sample(2)) and not near(frames[0], frames[-1])
 
 
 @pytest.mark.parametrize("conditioning", ["projection", "planes", "class-norm"])
-def test_classes_are_gone_through_by_weights(tmp_path, conditioning):
-    """Whole labels are met, and halfway it is the generator of half of each class's weight."""
+def test_path_classes_interpolates_class_weights(tmp_path, conditioning):
+    """It passes through integer labels, and halfway between two each has weight one half."""
     run = trained(tmp_path, conditioning=conditioning, steps=20, lr=0.01)
     generator = generators.load(run)
     frames = list(generator.morph("classes", [5], frames=9))
@@ -221,8 +221,8 @@ def test_classes_are_gone_through_by_weights(tmp_path, conditioning):
     assert len(chosen) == 3 and near(chosen[0], frames[8])
 
 
-def test_class_norms_of_weights_are_the_tables_means(tmp_path):
-    """By hand: scale and offset of a half and a half are halfway between the two classes' own."""
+def test_class_norm_of_class_weights_is_the_weighted_mean_of_its_table(tmp_path):
+    """By hand: scale and offset are the weighted means of the classes' own."""
     run = trained(tmp_path, conditioning="class-norm", steps=5, lr=0.01)
     generator = generators.load(run)
     first = {name: array.copy() for name, array in generator.parameters.items()}
@@ -243,7 +243,7 @@ def test_labels_of_seeds(run):
             assert near(frame, generator.sample(1, seed, label)[0])
 
 
-def test_loop_begins_with_the_first_seed(run):
+def test_loop_begins_with_the_image_of_the_first_seed(run):
     generator = generators.load(run)
     frames = list(generator.morph("loop", [2, 5, 7], 1, frames=12))
     assert len(frames) == 12 and near(frames[0], generator.sample(1, 2, 1)[0])
@@ -251,7 +251,7 @@ def test_loop_begins_with_the_first_seed(run):
     assert near(frames[6], frames[0]) and not near(frames[3], frames[0])
 
 
-def test_closing_and_bouncing(run):
+def test_close_and_bounce(run):
     generator = generators.load(run)
     closed = list(generator.morph(seeds=[0, 1, 2], frames=9, close=True))
     for i, seed in enumerate([0, 1, 2]):
@@ -266,8 +266,8 @@ def test_closing_and_bouncing(run):
 
 @pytest.mark.parametrize("distribution", ["uniform", "unit"])
 @pytest.mark.parametrize("path", interpolation.PATHS)
-def test_latents_stay_in_their_range(tmp_path_factory, path, distribution):
-    """Also those of a loop, and far out; the ends are the seeds' own."""
+def test_latents_of_a_path_stay_in_range(tmp_path_factory, path, distribution):
+    """On every path; the first is the seed's own latent."""
     folder = tmp_path_factory.mktemp("run")
     generator = generators.load(trained(folder, distribution=distribution, steps=5, lr=0.01))
     seen: list[np.ndarray] = []
@@ -288,7 +288,7 @@ def test_latents_stay_in_their_range(tmp_path_factory, path, distribution):
     assert near(frames[0], generator.sample(1)[0])
 
 
-def test_frames_are_made_in_batches(run, monkeypatch):
+def test_frames_are_generated_in_batches(run, monkeypatch):
     sizes = []
     floats = generators.Generator.floats
 
@@ -303,19 +303,19 @@ def test_frames_are_made_in_batches(run, monkeypatch):
 
 WRONG = [
     ({"path": "slrp"}, "Unknown path 'slrp'. Did you mean 'slerp'.*classes, line, loop, slerp"),
-    ({"path": "line", "seeds": [3]}, "line takes at least 2 seeds, not 1: give --seeds 0,1"),
+    ({"path": "line", "seeds": [3]}, "line takes at least 2 seeds, not 1: give, .*--seeds 0,1"),
     ({"seeds": []}, "slerp takes at least 2 seeds, not 0"),
-    ({"path": "loop", "seeds": [3, 4]}, "loop takes 3 seeds, not 2: give --seeds 0,1,2"),
-    ({"path": "classes", "seeds": [3, 4]}, "classes takes 1 seed, not 2: give --seeds 0 "),
-    ({"path": "classes", "labels": [1]}, "at least two: give --labels 0,1"),
-    ({"path": "classes", "labels": np.int64(1)}, "at least two"),
-    ({"path": "classes", "labels": "1"}, "at least two: give --labels 0,1"),
+    ({"path": "loop", "seeds": [3, 4]}, "loop takes 3 seeds, not 2: give, .*--seeds 0,1,2"),
+    ({"path": "classes", "seeds": [3, 4]}, "classes takes 1 seed, not 2: give, .*--seeds 0[.]"),
+    ({"path": "classes", "labels": [1]}, "at least two labels: give --labels 0,1"),
+    ({"path": "classes", "labels": np.int64(1)}, "at least two labels"),
+    ({"path": "classes", "labels": "1"}, "at least two labels: give --labels 0,1"),
     ({"path": "classes", "labels": [1, 7]}, "Label '7' is out of range"),
-    ({"labels": [1, 2, 0]}, "3 labels for 2 seeds: give one for each, or one for all"),
+    ({"labels": [1, 2, 0]}, "3 labels for 2 seeds: give one"),
     ({"labels": "cat"}, "Label 'cat' is out of range"),
-    ({"seeds": [0, -1]}, "Seed -1 is out of range: give whole numbers from 0"),
+    ({"seeds": [0, -1]}, "Seed -1 is out of range: give integers from 0"),
     ({"seeds": [0, 2**63]}, "Seed 9223372036854775808 is out of range"),
-    ({"frames": 1}, "a film of 1 frames"),
+    ({"frames": 1}, "1 frames: give --frames"),
     ({"close": True, "bounce": True}, "cannot bounce"),
     ({"path": "loop", "bounce": True}, "cannot bounce"),
     ({"path": "loop", "seeds": [1, 1, 2]}, "three different seeds"),
@@ -323,14 +323,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG, ids=str)
-def test_wrong_film_is_refused_before_a_frame_is_asked_for(run, options, message):
+def test_wrong_arguments_are_refused_before_any_frame_is_generated(run, options, message):
     with pytest.raises(InputError, match=message):
         generators.load(run).morph(**options)
 
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"labels": [0, 1]}, "unconditional: it takes no label"),
-    ({"path": "classes"}, "two classes or more, and this one has 0"),
+    ({"path": "classes"}, "at least two classes, not 0"),
 ])  # fmt: skip
 def test_unconditional_generator_takes_no_labels(unconditional, options, message):
     with pytest.raises(InputError, match=message):
@@ -340,16 +340,17 @@ def test_unconditional_generator_takes_no_labels(unconditional, options, message
 # --- the command ------------------------------------------------------------------------------
 
 
-def filmed(run, out, *options) -> tuple[list[np.ndarray], float]:
+def morphed(run, out, *options) -> tuple[list[np.ndarray], float]:
     said = command("morph", run, "-o", out, *options)
     assert (said.code, said.err) == (0, ""), said
     assert str(out) in said.out
-    return read(out)
+    frames, delays = read(out)
+    return frames, sum(delays)
 
 
 @pytest.mark.parametrize("ending", [".gif", ".webp", ".png", "", MP4])
 def test_command_writes_every_format(run, tmp_path, ending):
-    frames, seconds = filmed(
+    frames, seconds = morphed(
         run, tmp_path / f"x{ending}", "--seeds", "3,7,9", "--labels", "0,2,1", "--frames", 33,
         "--fps", 24, "--size", 40,
     )  # fmt: skip
@@ -360,35 +361,35 @@ def test_command_writes_every_format(run, tmp_path, ending):
     assert np.abs(frames[0].astype(int) - first).mean() < (4 if ending == ".mp4" else 0.01)
 
 
-def test_command_of_each_path(run, tmp_path):
+def test_command_with_each_path(run, tmp_path):
     for path, options in [
         ("loop", ["--labels", 1]), ("classes", ["--labels", "2,0", "--seeds", 4]),
         ("line", ["--bounce"]), ("slerp", ["--close"]),
     ]:  # fmt: skip
-        frames, _ = filmed(run, tmp_path / f"{path}.webp", "--path", path, "--frames", 6,
+        frames, _ = morphed(run, tmp_path / f"{path}.webp", "--path", path, "--frames", 6,
                            "--size", 1, *options)  # fmt: skip
         assert len(frames) == 6 and frames[0].shape == (16, 16, 3)
         assert len(np.unique(frames, axis=0)) > 2
 
 
-def test_command_names_classes(tmp_path):
+def test_command_takes_class_names(tmp_path):
     pictures(tmp_path / "pictures.npz")
     with np.load(tmp_path / "pictures.npz") as found:
         np.savez(tmp_path / "pictures.npz", **found, classes=np.array(["cat", "dog", "2"]))
     run = trained(tmp_path, steps=1)
     options = ("--frames", 2, "--size", 1)
-    one, _ = filmed(run, tmp_path / "a.png", "--labels", "cat,dog", *options)
-    other, _ = filmed(run, tmp_path / "b.png", "--labels", "0,1", *options)
+    one, _ = morphed(run, tmp_path / "a.png", "--labels", "cat,dog", *options)
+    other, _ = morphed(run, tmp_path / "b.png", "--labels", "0,1", *options)
     np.testing.assert_array_equal(one, other)
 
 
-def test_help_names_every_path():
+def test_help_lists_every_path():
     out = command("morph", "--help").out
     for name, path in interpolation.PATHS.items():
         assert name in out and path.summary.split()[0] in out
 
 
-def test_progress_is_told_frame_by_frame(run):
+def test_progress_is_reported_frame_by_frame(run):
     from ganbaru.cli import sampling
 
     heard: list[tuple[int, int, str]] = []
