@@ -212,7 +212,7 @@ def test_running_statistics_are_pytorchs(shape, any_engine):
 
 
 @pytest.mark.parametrize("count", [40, 4000])
-def test_a_large_mean_against_a_small_spread_costs_no_accuracy(count, any_engine32):
+def test_a_large_mean_and_a_small_deviation_cost_no_accuracy(count, any_engine32):
     """In float32, where mean(x²) - mean(x)² would be wrong by a hundred times the variance.
 
     A float32 near 1000 is good to 3e-5, so with a deviation of 0.1 to 3e-4 of it: a few times that
@@ -258,8 +258,8 @@ def test_batch_norm_layer_is_pytorchs(any_engine):
         wanted = theirs.train(training)(torch.tensor(x)).detach().numpy()
         assert_allclose(ops.to_numpy(y), wanted, rtol=0, atol=1e-12)
         for name in buffers:
-            found, kept = ops.to_numpy(buffers[name]), theirs.get_buffer(name).numpy()
-            assert_allclose(found, kept, rtol=0, atol=1e-12)
+            found, wanted = ops.to_numpy(buffers[name]), theirs.get_buffer(name).numpy()
+            assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
 # --- scopes, first values, tracing ------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_in_inference_an_image_does_not_depend_on_its_batch():
     assert_allclose(together[2:3], alone, rtol=0, atol=1e-6)
 
 
-def test_what_a_layer_keeps_carries_no_gradient(any_engine):
+def test_buffers_carry_no_gradient(any_engine):
     """Its new buffers are values, also within a gradient; composed ones are made of operations."""
 
     def network(scope, x):
@@ -363,14 +363,14 @@ def test_what_a_layer_keeps_carries_no_gradient(any_engine):
     parameters = {"weight": normal(3), "norm.weight": positive(3), "norm.bias": normal(3)}
     buffers = {"average": np.zeros(()), "norm.running_mean": np.zeros(3)}
     buffers["norm.running_var"] = np.ones(3)
-    given, kept = (
+    given, running = (
         {name: any_engine.from_numpy(array) for name, array in group.items()}
         for group in (parameters, buffers)
     )
     x = any_engine.from_numpy(normal(4, 3))
 
     def loss(p):
-        _, moved = nn.apply(network, p, kept, x, training=True)
+        _, moved = nn.apply(network, p, running, x, training=True)
         assert moved.keys() == buffers.keys()
         return ops.sum(ops.concat([ops.reshape(b, (-1,)) for b in moved.values()])), None
 

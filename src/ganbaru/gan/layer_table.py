@@ -38,9 +38,9 @@ class Player:
 
 
 def assumed(config: Config) -> tuple[Shape, int]:
-    """Return the image shape (H, W, C) and the number of classes of a configuration's data.
+    """Return the image shape (H, W, C) and the number of classes of what a configuration names.
 
-    A known set declares both; files at a path are opened; without data, 64x64 RGB.
+    A known set tells both without its files; a path is looked into; without data, 64x64 RGB.
     """
     if config.data in registry.names("data"):
         known = registry.module("data", config.data)

@@ -80,9 +80,14 @@ class Network(torch.nn.Module):
 
         buffers = dict(self.named_buffers())
         result, moved = nn.apply(
-            self._player.network, dict(self.named_parameters()), buffers, x, given,
-            training=self.training, hooks=nn.LayerHooks(intercept=intercept),
-        )  # fmt: skip
+            self._player.network,
+            dict(self.named_parameters()),
+            buffers,
+            x,
+            given,
+            training=self.training,
+            hooks=nn.LayerHooks(intercept=intercept),
+        )
         with torch.no_grad():
             for name in moved if self.training else ():
                 buffers[name].copy_(moved[name])
