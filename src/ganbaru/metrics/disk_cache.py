@@ -1,4 +1,4 @@
-"""What takes minutes is made once: files in the user's cache that show when they were changed."""
+"""A disk cache of results that take long to compute, each with its SHA-256."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ from ganbaru import files
 from ganbaru.errors import InputError
 
 
-def kept(name: str, make: Callable[[], bytes]) -> tuple[bytes, tuple[str, ...]]:
+def cached(name: str, make: Callable[[], bytes]) -> tuple[bytes, tuple[str, ...]]:
     """Return the bytes of a cached file, made if there is none, and notes for the user.
 
-    Beside it lies its SHA-256. A file that it does not fit is cut short or edited: it is made
-    anew, and a note says so.
+    A file that does not match the SHA-256 beside it was cut short or edited: it is made again, and
+    a note says so.
     """
     file = files.cache() / "scorers" / name
     digest = file.with_name(f"{file.name}.sha256")
     content, expected = _read(file), _read(digest)
     if content is not None and expected == _hash(content):
         return content, ()
-    notes = () if content is None else (
-        f"{file} was cut short or edited since it was made; it was made anew.",
-    )  # fmt: skip
+    notes = (f"{file} was cut short or edited; it was made again.",) if content is not None else ()
     content = make()
-    # Without a writable cache it only takes longer next time.
-    with suppress(OSError, InputError):
+    with suppress(OSError, InputError):  # without a writable cache it only takes longer next time
         file.parent.mkdir(parents=True, exist_ok=True)
         _write(file, content)
         _write(digest, _hash(content))
