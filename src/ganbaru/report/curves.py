@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ganbaru.metrics.definitions import MEASURES
 from ganbaru.metrics.milestones import MEASURE
 from ganbaru.report.chart import Line, chart
 from ganbaru.report.facts import Facts
