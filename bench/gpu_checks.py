@@ -130,9 +130,9 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
     draw: Any = BatchSampler(
         source, engine, seed=0, batch=config.batch, latent=config.latent, classes=classes,
         relativistic=made.relativistic, d_steps=config.d_steps, short=config.short_batch,
-        latents=normal, held=engine.hold(source.images),
+        latents=normal, held=engine.device_dataset(source.images),
     )  # fmt: skip
-    draw = Prefetcher(draw) if engine.apart else draw
+    draw = Prefetcher(draw) if engine.runs_async else draw
     state, reports = step.start(made, first), []
     played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):
@@ -146,7 +146,7 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
 def check_fast(device: str, what: str, precision: str) -> Row:
     """Compare PyTorch's fast steps with the NumPy engine's plain ones in one game."""
     config = Config(**{"width": 8, "latent": 8, "batch": 16, "image_size": "32", **GAMES[what]})
-    kept = engines.kept(precision)
+    kept = engines.storage_precision(precision)
     _, expected, wanted = train_step(engines.load("numpy", "cpu", kept), config)
     recorder, told, state = train_step(engines.load("torch", device, precision, True), config)
     pairs = [(found[name], other[name]) for found, other in zip(told, expected, strict=True)

@@ -61,14 +61,14 @@ class Scoring:
         """Score if a moment has come."""
         if self.left and run.seconds >= self.left[0]:
             self.left = [moment for moment in self.left if moment > run.seconds]
-            run.engine.module.synchronise()
+            run.engine.synchronise()
             began = time.perf_counter()
             self._score(run)
             run.aside += time.perf_counter() - began
 
     def end(self, run: loop.Run) -> None:
         """Score what has come of it."""
-        run.engine.module.synchronise()
+        run.engine.synchronise()
         self._score(run)
 
     def _score(self, run: loop.Run) -> None:

@@ -103,7 +103,7 @@ def load(run: str | Path, player: str, which: str) -> Player:
     checkpoint.check_fits(path, groups, expected)
     index = ("generator", "discriminator").index(kind)
     inputs = models.input_shapes(config, shape, len(classes))[index]
-    number = engines.kept(config.precision)
+    number = engines.storage_precision(config.precision)
     # An exported file may hold halves.
     parameters, buffers = (
         {name: groups[kept][name].astype(number) for name in expected[kept]} for kept in expected

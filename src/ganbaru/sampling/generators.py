@@ -216,7 +216,7 @@ def load(
     expected = models.initial_parameters(config, shape, len(classes))
     ema = {"ema": expected["generator"], "ema_buffers": expected["generator_buffers"]}
     checkpoint.check_fits(path, groups, ema)
-    chosen = engines.load(engine, device, engines.kept(config.precision))
+    chosen = engines.load(engine, device, engines.storage_precision(config.precision))
     return Generator(
         engine=chosen,
         network=models.networks(config, shape, len(classes))[0],

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ganbaru import __version__
+from ganbaru import __version__, engines
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluator
 from ganbaru.callbacks.validation import HeldOut
 from ganbaru.config import Config
@@ -127,6 +127,7 @@ def train(config: Config, callbacks: Sequence[Callback] | None = None) -> Path:
     from ganbaru.training import setup  # both know runs, and so this module
 
     run = setup.build(config)
+    engines.configure_process(run.engine)
     with signals.watched() as interrupted:
         loop(run, standard() if callbacks is None else callbacks, interrupted)
     return run.folder.path

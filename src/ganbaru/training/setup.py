@@ -66,9 +66,9 @@ def _draw(
         classes=classes, relativistic=gan.relativistic, d_steps=config.d_steps,
         replacement=config.replacement, short=config.short_batch,
         same=rules.SHARES[config.share].latents, latents=distribution(config.distribution),
-        held=engine.hold(source.images),
+        held=engine.device_dataset(source.images),
     )  # fmt: skip
-    return Prefetcher(drawing) if engine.apart else drawing
+    return Prefetcher(drawing) if engine.runs_async else drawing
 
 
 def _held_out(
