@@ -140,7 +140,7 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
 def check_fast(device: str, what: str, precision: str) -> Row:
     """Compare PyTorch's fast steps with the NumPy engine's plain ones in one game."""
     config = Config(**{"width": 8, "latent": 8, "batch": 16, "image_size": "32", **GAMES[what]})
-    kept = engines.kept(precision)
+    kept = engines.storage_precision(precision)
     _, expected, wanted = train_step(engines.load("numpy", "cpu", kept), config)
     recorder, told, state = train_step(engines.load("torch", device, precision, True), config)
     pairs = [(found[name], other[name]) for found, other in zip(told, expected, strict=True)

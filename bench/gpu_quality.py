@@ -61,13 +61,13 @@ class Scoring(Callback):
         """Score if a moment has come."""
         if self.left and run.seconds >= self.left[0]:
             self.left = [moment for moment in self.left if moment > run.seconds]
-            run.engine.module.synchronise()
+            run.engine.synchronise()
             with run.paused():
                 self._score(run)
 
     def end(self, run: Run) -> None:
         """Score what has come of it."""
-        run.engine.module.synchronise()
+        run.engine.synchronise()
         self._score(run)
 
     def _score(self, run: Run) -> None:

@@ -63,15 +63,15 @@ def peak(name: str, device: str) -> float:
 
 def _rate(work: Callable[[], Any], amount: float, seconds: float = 0.5) -> float:
     """Return how much of something is done in a second by repeating work, after a warm-up."""
-    from ganbaru.engines.torch import synchronise
+    from torch.cuda import synchronize
 
     work()
-    synchronise()
+    synchronize()
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         for _ in range(5):
             work()
-        synchronise()
+        synchronize()
         count += 5
     return count * amount / (time.perf_counter() - began)
 
@@ -175,16 +175,16 @@ def speed(name: str, device: str, size: Size, limits: Row, seconds: float) -> Ro
     """Time our step in one way, with its share of the ceilings."""
     way = WAYS[name]
     engine = engines.load(way.engine, device, way.precision, way.fast)
-    row = timed(ours(engine, size), engine.module.synchronise, 6, seconds)
+    row = timed(ours(engine, size), engine.synchronise, 6, seconds)
     row["peak MiB"] = peak(way.engine, device)
     return _told(name, size, row, limits, way.ceiling)
 
 
 def plain_speed(name: str, device: str, size: Size, limits: Row, seconds: float) -> Row:
     """Time plain code: ``pytorch_example``, ``pytorch`` or ``pytorch_tuned``."""
-    from ganbaru.engines.torch import synchronise
+    from torch.cuda import synchronize
 
-    row = timed(plain(name, device, size), synchronise, 6, seconds)
+    row = timed(plain(name, device, size), synchronize, 6, seconds)
     return _told(f"bench/plain/{name}.py", size, row, limits, "TF32")
 
 

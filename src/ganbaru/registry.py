@@ -17,8 +17,10 @@ _PACKAGES = {"networks": "networks", "engines": "engines", "data": "data.sets"}
 
 
 def names(family: str) -> list[str]:
-    """List a family's members ("networks", "engines", "data"): its public files, by name."""
+    """List a family's members ("networks", "engines", "data") by name, most of them its files."""
     package = importlib.import_module(f"ganbaru.{_PACKAGES[family]}")
+    if family == "engines":  # whose package holds other files too
+        return sorted(package.LIBRARIES)
     found = (entry.name for entry in pkgutil.iter_modules(package.__path__))
     return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
@@ -36,7 +38,7 @@ def module(family: str, name: str) -> ModuleType:
 
 
 # What the modules of a family must have, where users write their own.
-_MEMBERS = {"networks": ("generator", "discriminator")}
+_MEMBERS = {"networks": ("generator", "discriminator"), "engines": ("Engine",)}
 _OWN = "A module of your own is found if its folder is this one or on PYTHONPATH."
 
 

@@ -166,7 +166,7 @@ def pretend(monkeypatch, count: int, *on_gpu: str) -> None:
         if name not in (*on_gpu, "jax"):
             raise InputError("not installed")
         device = "cuda:0" if name in on_gpu else "cpu"
-        return SimpleNamespace(default_device=lambda: device)
+        return SimpleNamespace(default_device=lambda: device)  # of an engine's class
 
     monkeypatch.setattr(engines, "imported", imported)
 

@@ -7,7 +7,6 @@ import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from ganbaru import engines as family
@@ -47,30 +46,30 @@ def look(name: str) -> Found:
     library = family.LIBRARIES[name]
     about = {"engine": name, "library": library.module, "needs": library.least}
     try:
-        module = family.imported(name)
+        found = family.imported(name)
     except InputError as error:
         version = requirements.version(library) if requirements.installed(library) else None
         return Found(**about, version=version, devices=(), takes=None, problem=str(error),
                      pip=library.pip)  # fmt: skip
-    devices, default = _devices(module), module.default_device()
+    devices, default = _devices(found), found.default_device()
     takes = default if default in devices or f"{default}:0" in devices else None
     problem = "" if takes else f"The {name} engine found no device to compute on."
     return Found(**about, version=requirements.version(library), devices=devices, takes=takes,
                  problem=problem, pip=library.pip)  # fmt: skip
 
 
-def _devices(module: ModuleType) -> tuple[str, ...]:
+def _devices(engine: type[family.Engine]) -> tuple[str, ...]:
     """List the devices that an engine can use, by asking it to."""
-    default = module.default_device()
+    default = engine.default_device()
     numbered = [f"cuda:{i}" for i in range(gpu_driver.count())]
     asked = dict.fromkeys(("cpu", *numbered, default))
-    usable = [device for device in asked if _works(module, device)]
+    usable = [device for device in asked if _works(engine, device)]
     return tuple(d for d in usable if f"{d}:0" not in usable)  # "cuda" is the first of them
 
 
-def _works(module: ModuleType, device: str) -> bool:
+def _works(engine: type[family.Engine], device: str) -> bool:
     try:
-        module.prepare(device)
+        engine.check_device(device)
     except ValueError:
         return False
     return True

@@ -113,6 +113,7 @@ def _run(arguments: Sequence[str]) -> int:
         arguments = [arguments[1], "--help"]
     if arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
+    importlib.import_module("ganbaru.engines").own_process()
     try:
         return COMMANDS[arguments[0]][1](arguments[1:]) or 0
     except SystemExit as stop:  # after printing help
