@@ -233,9 +233,10 @@ def test_a_penalty_scores_each_side_under_its_own_label():
     batch = gan.draw.step(0).d[0]
     seen = []
 
-    def spy(score_real, score_fake, real, fake, mix):
-        seen.extend(ops.stop_gradient(score(real)) for score in (score_real, score_fake))
-        return ops.mean(score_real(real)) * 0.0
+    def spy(inputs):
+        scores = inputs.score_real, inputs.score_fake
+        seen.extend(ops.stop_gradient(score(inputs.real)) for score in scores)
+        return ops.mean(inputs.score_real(inputs.real)) * 0.0
 
     first = gan.arrays()
     gan.gan = rules = dataclasses.replace(gan.gan, penalties=(spy,))

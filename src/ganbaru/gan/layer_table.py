@@ -1,4 +1,4 @@
-"""The layer table of a configuration's networks, made by tracing them on shapes alone."""
+"""The layer table of a configuration's networks, by tracing them on shapes alone."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Player:
 
 
 def assumed(config: Config) -> tuple[Shape, int]:
-    """Return the image shape (H, W, C) and the number of classes of what a configuration names.
+    """Return the image shape (H, W, C) and the number of classes of a configuration's data.
 
-    A known set tells both without its files; a path is looked into; without data, 64x64 RGB.
+    A known set declares both; files at a path are opened; without data, 64x64 RGB.
     """
     if config.data in registry.names("data"):
         known = registry.module("data", config.data)
@@ -79,7 +79,7 @@ def _trace(title: str, network: nn.Network, shapes: list) -> Player:
     for record in records:
         if record.fed and record.operation not in _UNLISTED:
             layer = record.parameters[0].rpartition(".")[0] if record.parameters else ""
-            # A layer's parameters are all told in its first row.
+            # The first row of a layer counts all its parameters.
             own = sizes.pop(layer, 0)
             rows.append(Row(layer, record.operation, record.shape[1:], own, record.macs))
     return Player(title, rows, parameters, sum(row.macs for row in rows))

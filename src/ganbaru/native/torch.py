@@ -74,15 +74,14 @@ class Network(torch.nn.Module):
         native.check_inputs(self._player, x.shape, None if given is None else given.shape, now)
         layers = {name: layer for name, layer in self.named_modules() if name}
 
-        def around(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
+        def intercept(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
             layer = layers.get(scope.path)
             return compute(x) if layer is None else layer(x, compute=compute)
 
         buffers = dict(self.named_buffers())
         result, moved = nn.apply(
-            self._player.network, dict(self.named_parameters()), buffers,
-            *([x] if given is None else [x, given]),
-            training=self.training, hooks=nn.LayerHooks(around=around),
+            self._player.network, dict(self.named_parameters()), buffers, x, given,
+            training=self.training, hooks=nn.LayerHooks(intercept=intercept),
         )  # fmt: skip
         with torch.no_grad():
             for name in moved if self.training else ():
