@@ -151,6 +151,18 @@ def test_an_error_in_the_thread_reaches_its_request_and_the_next_succeeds(home):
     assert abs(made.astype(int) - generators.load(home / "run").sample(1)).max() <= 1
 
 
+def test_an_internal_error_is_a_problem_document(hasty, monkeypatch):
+    port, service = hasty
+
+    async def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service.batcher, "make", fail)
+    address = f"http://127.0.0.1:{port}{IMAGES}"
+    assert "log" in problem(httpx.post(address, json={}, trust_env=False), 500)
+    assert service.admission.waiting == 0
+
+
 # --- too slow -----------------------------------------------------------------------------------
 
 
