@@ -39,7 +39,7 @@ def _summary(status: RunStatus, text: Translation) -> list[str]:
     if not status.lines:
         return []
     last = status.lines[-1]
-    parts = [f"{last['images']:,.0f} {text['images']}"]
+    parts = [text["images_seen"].format(f"{last['images']:,.0f}")]
     if status.state == "training":
         parts.append(f"{last.get('images_per_second', 0):,.0f} {text['speed']}")
         if status.seconds_left is not None:
