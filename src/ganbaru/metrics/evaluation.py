@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, registry
+from ganbaru import data
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
 from ganbaru.metrics import candidates, inception, passport, scorer
@@ -92,23 +92,23 @@ def evaluator_for(
         raise InputError(
             f"Say what the real images are that {entrant.name} is to be compared with: --data X."
         )
-    own = vars(registry.module("data", str(what))) if what in registry.names("data") else {}
-    make = pick("scorer", scorer, _makers(own, weights))
+    dataset = data.declared(str(what))
+    make = pick("scorer", scorer, _makers(dataset, weights))
     source, test = reals(entrant, what, data_dir, progress)
-    limit = int(min(entrant.most, own.get("SCORED_COUNT", COUNT)))
+    limit = int(min(entrant.most, (dataset and dataset.scored_count) or COUNT))
     return judge(source, test, make, number=number, limit=limit, seed=seed, progress=progress)
 
 
-def _makers(own: dict[str, Any], weights: str | Path | None) -> dict[str, scorer.Maker]:
-    """Return the ways to a scorer; `own` is what the data set's module says of itself."""
+def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
+    """Return the ways to a scorer, by name."""
     makers: dict[str, scorer.Maker] = {
         "auto": scorer.automatic,
         "classifier": scorer.trained,
         "random": scorer.random,
         "inception": functools.partial(inception.inception, weights),
     }
-    if "SCORED_AS" in own:
-        apart = functools.partial(scorer.channel_by_channel, own["SCORED_AS"])
+    if dataset and dataset.scored_as:
+        apart = functools.partial(scorer.channel_by_channel, dataset.scored_as)
         makers |= {"auto": apart, "classifier": apart}
     return makers
 
