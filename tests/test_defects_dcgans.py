@@ -300,7 +300,7 @@ def test_a_logged_loss_is_that_of_the_update_itself():
 def test_every_known_set_is_used(name):
     """TensorFlow DCGAN 7: CIFAR-10 was listed, and never used."""
     assert name in {from_preset(preset).data for preset in PRESETS}
-    assert callable(registry.module("data", name).original)
+    assert data.declared(name) is not None
 
 
 # --- the DCGAN in PyTorch of 2025 -------------------------------------------------------------

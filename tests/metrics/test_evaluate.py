@@ -227,7 +227,7 @@ def test_stacked_mnist_stacks_the_digits_that_it_says(monkeypatch):
     monkeypatch.setattr(stacked_mnist, "COUNTS", {"train": 700, "test": 300})
     grey, stacked = (data.load(name, split="test") for name in ("mnist", "stacked-mnist"))
     assert stacked.images.shape == (300, 28, 28, 3) and len(stacked.classes) == 1000
-    places = stacked_mnist._drawn("test", len(grey.images))
+    places = stacked_mnist.digit_indices("test", len(grey.images))
     for i in (0, 7, 299):
         for channel in range(3):
             expected = grey.images[places[i, channel], ..., 0]

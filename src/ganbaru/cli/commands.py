@@ -202,7 +202,7 @@ def describe(arguments: Sequence[str]) -> None:
 
 
 def data(arguments: Sequence[str]) -> None:
-    """Tell what is in a data set, and draw a contact sheet of it."""
+    """Report on a data set, and draw a contact sheet of it."""
     parser = options.Parser("data", "Look at a data set before training on it.")
     parser.add_argument(
         "what",
@@ -225,15 +225,16 @@ def data(arguments: Sequence[str]) -> None:
         print(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
         return
     from ganbaru import data as sources
+    from ganbaru.sampling.contact_sheet import contact_sheet
 
     source = _source(wanted.what, wanted.image_size, wanted.split, wanted.data_dir)
     print("\n".join(sources.inspect(source).lines()))
-    sources.contact_sheet(source, Path(wanted.output))
+    contact_sheet(source, Path(wanted.output))
     print(f"contact sheet: {wanted.output}")
 
 
 def _source(what: str, size: str | None, split: str, data_dir: str | None) -> Source:
-    """Load data to look at; pictures of different sizes are looked at as the presets take them."""
+    """Load data to report on; pictures of different sizes are cropped and resized to 64x64."""
     from ganbaru import data as sources
 
     def load(side: str | None) -> Source:

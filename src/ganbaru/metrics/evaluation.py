@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, registry
+from ganbaru import data
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
 from ganbaru.metrics import candidates, inception, passport, scorer
@@ -98,25 +98,25 @@ def evaluator_for(
         raise InputError(
             f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
-    own = vars(registry.module("data", str(what))) if what in registry.names("data") else {}
-    make = pick("scorer", scorer, _makers(own, weights))
+    dataset = data.declared(str(what))
+    make = pick("scorer", scorer, _makers(dataset, weights))
     source, test = reals(candidate, what, data_dir, progress)
-    limit = int(min(candidate.most, own.get("SCORED_COUNT", MAX_IMAGES)))
+    limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
     return make_evaluator(
         source, test, make, number=number, limit=limit, seed=seed, progress=progress
     )
 
 
-def _makers(own: dict[str, Any], weights: str | Path | None) -> dict[str, scorer.Maker]:
-    """Return the scorers by name; `own` are the attributes of the data set's module."""
+def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
+    """Return the scorers by name."""
     makers: dict[str, scorer.Maker] = {
         "auto": scorer.automatic,
         "classifier": scorer.classifier_scorer,
         "random": scorer.random_scorer,
         "inception": functools.partial(inception.inception, weights),
     }
-    if "SCORED_AS" in own:
-        by_channel = functools.partial(scorer.channel_by_channel, own["SCORED_AS"])
+    if dataset and dataset.scored_as:
+        by_channel = functools.partial(scorer.channel_by_channel, dataset.scored_as)
         makers |= {"auto": by_channel, "classifier": by_channel}
     return makers
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, randomness
-from ganbaru.data import Progress, Source, Want
+from ganbaru.data import Progress, Source, Target
 from ganbaru.data.resize import RULE, fit_block
 from ganbaru.errors import InputError
 from ganbaru.metrics import classifier
@@ -73,9 +73,9 @@ def resized(images: Images, shape: tuple[int, ...]) -> Images:
 
     Lanczos, which does not alias, to fewer pixels, else bicubic; in 8 bits.
     """
-    want = Want(size=(shape[0], shape[1]))
+    target = Target(size=(shape[0], shape[1]))
     blocks = range(0, len(images), 1024)
-    return np.concatenate([fit_block(images[i : i + 1024], want) for i in blocks])
+    return np.concatenate([fit_block(images[i : i + 1024], target) for i in blocks])
 
 
 def input_size(height: int, width: int) -> tuple[int, int]:

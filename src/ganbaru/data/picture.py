@@ -1,61 +1,55 @@
-"""One picture file to pixels: any mode Pillow knows, upright, opaque, grey or RGB."""
+"""Decoding one picture file: any mode of Pillow's, upright, opaque, grey or RGB."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganbaru.data.resize import fit
-from ganbaru.data.source import Images, Want
+from ganbaru.data.source import Images, Target
+
+if TYPE_CHECKING:
+    from PIL import Image  # 30 ms, and only needed where pictures are decoded
 
 # No photograph needs more: Pillow refuses over 179 million pixels, and compressed they are fewer
 # bytes than this. Archives can claim any size.
-MOST_BYTES = 512 * 2**20
-
-# fmt: off
-SUFFIXES = frozenset((
-    ".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-))
-# fmt: on
+MAX_BYTES = 512 * 2**20
 
 
-@dataclass(frozen=True)
-class Shot:
-    """One decoded file: its fitted pixels and original sides, or the reason why there are none."""
-
-    pixels: Images | None
-    height: int = 0
-    width: int = 0
-    reason: str = ""
+class UnreadableError(Exception):
+    """A picture file cannot be decoded; the message is the reason in a few words."""
 
 
-def decode(data: bytes, want: Want) -> Shot:
-    """Decode a picture file; whatever is wrong with it ends up in the `reason`."""
+def decode(data: bytes, target: Target) -> tuple[Images, tuple[int, int]]:
+    """Return the converted pixels (H, W, C) of a picture file, and its own height and width.
+
+    Raises UnreadableError, whatever is wrong with the file.
+    """
+    from PIL import Image, ImageOps
+
     try:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
-            shrink_early(image, want)
-            lying = image.size
+            shrink_early(image, target)
+            before = image.size
             ImageOps.exif_transpose(image, in_place=True)
-            if image.size != lying:
+            if image.size != before:
                 width, height = height, width
-            return Shot(fit(opaque(image), want), height, width)
+            return fit(opaque(image), target), (height, width)
     # Pillow's forty decoders, fed damaged files, raise anything from SyntaxError to struct.error.
     except Exception as error:
-        return Shot(None, reason=_reason(error, data))
+        raise UnreadableError(_reason(error, data)) from error
 
 
-def shrink_early(image: Image.Image, want: Want) -> None:
-    """Let the JPEG decoder halve a large photograph while it still has twice the pixels wanted.
+def shrink_early(image: Image.Image, target: Target) -> None:
+    """Let the JPEG decoder halve a large photograph while it still has twice the target's pixels.
 
     A 12-megapixel photograph then takes 28 ms instead of 174, and Lanczos does the rest.
     """
-    if want.size:
-        least = 2 * max(want.size) / min(image.size)
+    if target.size:
+        least = 2 * max(target.size) / min(image.size)
         image.draft(image.mode, (int(image.width * least) + 1, int(image.height * least) + 1))
 
 
@@ -64,8 +58,10 @@ def opaque(image: Image.Image) -> Image.Image:
 
     White, because that is what cut-out pictures are shown on; black would swallow dark outlines.
     """
+    from PIL import Image
+
     if image.mode.startswith("I"):
-        return _from_16_bits(image)
+        return Image.fromarray(_bytes_of_16_bits(np.asarray(image)))
     if image.mode == "F":
         raise ValueError("floating-point pixels have no fixed range; save it with 8 or 16 bits")
     mode = "L" if _is_grey(image) else "RGB"
@@ -84,12 +80,12 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "La")
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Scale 0..65535 to 0..255; mode I holds 16-bit files too, in 32 bits."""
-    values = np.asarray(image).astype(np.int64)
+def _bytes_of_16_bits(pixels: np.ndarray) -> Images:
+    """Scale 0..65535 to 0..255; Pillow's mode I holds 16-bit files too, in 32 bits."""
+    values = pixels.astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("pixels exceed 16 bits and have no fixed range; save it with 8 or 16 bits")
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    return ((values * 255 + 32767) // 65535).astype(np.uint8)
 
 
 def brief(error: Exception) -> str:
@@ -98,6 +94,8 @@ def brief(error: Exception) -> str:
 
 
 def _reason(error: Exception, data: bytes) -> str:
+    from PIL import Image, UnidentifiedImageError
+
     if not data:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):

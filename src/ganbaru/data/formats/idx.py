@@ -10,35 +10,36 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from ganbaru.data.folder import whole_only
-from ganbaru.data.source import Arrays, Images, Original, SplitError, checked, of_reader, stamp
+from ganbaru.data.arrays import checked
+from ganbaru.data.formats.splits import require_train
+from ganbaru.data.source import Images, Original, Samples, SplitError, file_stamp
 from ganbaru.errors import InputError
 
 GZIP = b"\x1f\x8b"
 UBYTES = b"\x00\x00\x08"
 TYPES = b"\x08\x09\x0b\x0c\x0d\x0e"  # bytes, shorts, integers, floats
-SPLITS = {"train": ("train",), "test": ("t10k", "test")}
-PIECE = 2**24
+SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # words in the names of files
+PIECE = 2**24  # bytes read at a time
 
 
-def opened(path: Path, head: bytes, split: str) -> Original | None:
-    """Open an IDX file of images, or a folder that holds one for the split."""
+def recognize(path: Path, head: bytes, split: str) -> Original | None:
+    """Return the images of an IDX file, or of a folder that holds one for the split."""
     images = _in_folder(path, split) if path.is_dir() else _as_file(path, split)
     if images is None:
         return None
     labels = _labels_beside(images)
-    files = [images] if labels is None else [images, labels]
+    stamp = file_stamp([images] if labels is None else [images, labels])
 
-    def read() -> Arrays:
+    def read() -> Samples:
         if labels is None:
             return checked(str(images), _only_images(images, parse(images)))
         return read_pair(images, labels)
 
-    return of_reader(path.stem.split(".")[0], f"{path.resolve()}/{split}", stamp(files), read)
+    return Original(path.stem.split(".")[0], f"{path.resolve()}/{split}", stamp, read)
 
 
 def parse(file: Path) -> Images:
-    """Read one IDX file of bytes, packed or not."""
+    """Read one IDX file of bytes, gzipped or not."""
     try:
         with _open(file) as stream:
             return _parse(file, stream)
@@ -56,19 +57,7 @@ def _open(file: Path) -> BinaryIO:
 
 
 def _parse(file: Path, stream: BinaryIO) -> Images:
-    magic = stream.read(4)
-    if magic[:3] != UBYTES or len(magic) < 4:
-        raise InputError(
-            f"{file} is not an IDX file of bytes: it begins with {magic.hex(' ') or 'nothing'}, "
-            f"expected 00 00 08 and the number of dimensions. Delete it and download it again."
-        )
-    sizes = stream.read(4 * magic[3])
-    if len(sizes) < 4 * magic[3]:
-        raise InputError(
-            f"{file} is damaged or cut off: it ends after {4 + len(sizes)} bytes, within its "
-            f"header. Delete it and copy or download it again."
-        )
-    shape: list[int] = np.frombuffer(sizes, ">u4").tolist()
+    shape = _shape(file, stream)
     expected = math.prod(shape)
     data = _read(stream, expected + 1)
     if len(data) != expected:
@@ -82,6 +71,24 @@ def _parse(file: Path, stream: BinaryIO) -> Images:
     return array
 
 
+def _shape(file: Path, stream: BinaryIO) -> list[int]:
+    """Read the header."""
+    magic = stream.read(4)
+    if magic[:3] != UBYTES or len(magic) < 4:
+        raise InputError(
+            f"{file} is not an IDX file of bytes: it begins with {magic.hex(' ') or 'nothing'}, "
+            f"expected 00 00 08 and the number of dimensions. Delete it and download it again."
+        )
+    sizes = stream.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise InputError(
+            f"{file} is damaged or cut off: it ends after {4 + len(sizes)} bytes, within its "
+            f"header. Delete it and copy or download it again."
+        )
+    shape: list[int] = np.frombuffer(sizes, ">u4").tolist()
+    return shape
+
+
 def _read(stream: BinaryIO, most: int) -> bytes:
     """Read at most `most` bytes, in pieces: a damaged header may announce more than fits memory."""
     pieces: list[bytes] = []
@@ -93,14 +100,14 @@ def _read(stream: BinaryIO, most: int) -> bytes:
 
 def _only_images(file: Path, found: Images) -> Images:
     if found.ndim == 1:
-        raise InputError(f"{file} holds labels. Name the file of the images; labels are found.")
+        raise InputError(f"{file} holds labels. Give the file of images; its labels are found.")
     return found
 
 
 def read_pair(
     images: Path, labels: Path, classes: tuple[str, ...] = (), notes: tuple[str, ...] = ()
-) -> Arrays:
-    """Read images and the labels that belong to them."""
+) -> Samples:
+    """Read a file of images and the file of their labels."""
     pixels, numbers = parse(images), parse(labels)
     if numbers.ndim != 1 or len(numbers) != len(pixels):
         raise InputError(
@@ -122,12 +129,12 @@ def _as_file(path: Path, split: str) -> Path | None:
     if not _is_idx(path):
         return None
     if not any(word in path.name for word in SPLITS[split]):
-        whole_only(path, split)
+        require_train(path, split)
     return path
 
 
 def _is_idx(file: Path) -> bool:
-    """Tell whether a file begins as IDX: two zeros, a type, one to four dimensions."""
+    """Return whether a file begins as IDX: two zeros, a type, one to four dimensions."""
     if not file.is_file():
         return False
     try:

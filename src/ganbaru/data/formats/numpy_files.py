@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.data.folder import whole_only
-from ganbaru.data.source import Arrays, Original, checked, of_reader, stamp
+from ganbaru.data.arrays import checked
+from ganbaru.data.formats.splits import require_train
+from ganbaru.data.source import Original, Samples, file_stamp
 from ganbaru.errors import InputError
 
 MEMBERS = ("images", "labels", "classes")
@@ -17,36 +18,35 @@ NPY = b"\x93NUMPY"
 FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels' and 'classes'"
 
 
-def opened_npy(path: Path, head: bytes, split: str) -> Original | None:
-    """Open a .npy file of images; one of the right size is used as it lies, however large.
+def recognize_npy(path: Path, head: bytes, split: str) -> Original | None:
+    """Return the images of a .npy file, as a memory map of it, however large.
 
-    It must then stay as it is while a run reads from it.
+    If they need no conversion, a run reads from the file itself, which must not change then.
     """
     if not head.startswith(NPY):
         return None
-    whole_only(path, split)
+    require_train(path, split)
 
-    def read() -> Arrays:
-        return checked(str(path), _loaded(path))
+    def read() -> Samples:
+        return checked(str(path), _mapped(path))
 
-    place, contents = str(path.resolve()), stamp([path])
-    original = of_reader(path.stem, place, contents, read)
-    return Original(path.stem, place, contents, original.decode, mapped=read)
+    return Original(path.stem, str(path.resolve()), file_stamp([path]), read)
 
 
-def opened_npz(path: Path, head: bytes, split: str) -> Original | None:
-    """Open a .npz file: a zip archive whose first member is an array."""
+def recognize_npz(path: Path, head: bytes, split: str) -> Original | None:
+    """Return the images of a .npz file: a zip archive whose first member is an array."""
     if not head.startswith(b"PK\x03\x04") or not _first_member(head).endswith(b".npy"):
         return None
-    whole_only(path, split)
-    return of_reader(path.stem, str(path.resolve()), stamp([path]), lambda: _read_npz(path))
+    require_train(path, split)
+    location, stamp = str(path.resolve()), file_stamp([path])
+    return Original(path.stem, location, stamp, lambda: _read_npz(path))
 
 
 def _first_member(head: bytes) -> bytes:
     return head[30 : 30 + int.from_bytes(head[26:28], "little")]
 
 
-def _loaded(path: Path) -> NDArray[Any]:
+def _mapped(path: Path) -> NDArray[Any]:
     # Fed a damaged header, NumPy's reader raises anything from ValueError to TokenError.
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -55,7 +55,7 @@ def _loaded(path: Path) -> NDArray[Any]:
     return found
 
 
-def _read_npz(path: Path) -> Arrays:
+def _read_npz(path: Path) -> Samples:
     try:
         # Given a path, np.load leaves a damaged file open.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:

@@ -1,7 +1,8 @@
-"""Where decoded images go: one .npy file, written front to back, on disk or in memory."""
+"""Writing images one block after another into an .npy file, on disk or in memory."""
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import BinaryIO
 
@@ -16,19 +17,19 @@ from ganbaru.errors import RunError
 HEADER = 128
 
 
-def unwritable(place: object, error: OSError) -> str:
-    """Say that the cache cannot be written, and what helps."""
+def cannot_write(place: object, error: OSError) -> str:
+    """Return the message for decoded images that cannot be written."""
     return (
         f"Cannot write decoded images to {place}: {error.strerror or error}. Make room there, or "
         f"name another folder with $GANBARU_CACHE."
     )
 
 
-class Sink:
-    """Collects images of one size; grey ones stay grey until the first coloured one arrives."""
+class NpyWriter:
+    """Writes images of one size; grey ones stay grey until the first RGB image arrives."""
 
     def __init__(self, file: BinaryIO, limit: int | None = None) -> None:
-        """Write into `file`; more than `limit` bytes are refused."""
+        """Write into `file`; over `limit` bytes raise RunError."""
         self._file = file
         self._limit = limit
         self._shape: tuple[int, int, int] | None = None
@@ -47,17 +48,18 @@ class Sink:
         self._append(np.ascontiguousarray(images).data)
         self._count += len(images)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape (n, H, W, C) of everything written so far."""
-        return (self._count, *(self._shape or (0, 0, 0)))
-
-    def finish(self) -> None:
-        """Write the header: the file is then an ordinary .npy file of shape (n, H, W, C)."""
-        fields = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {self.shape}, }}"
+    def finish(self) -> Images:
+        """Write the header; return all images (n, H, W, C), read-only, without a copy."""
+        shape = (self._count, *(self._shape or (0, 0, 0)))
+        fields = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
         text = fields.ljust(HEADER - 11).encode() + b"\n"
         self._file.seek(0)
         self._append(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text)
+        if not isinstance(self._file, io.BytesIO):
+            return np.memmap(self._file.name, np.uint8, "r", HEADER, shape)
+        images: Images = np.frombuffer(self._file.getbuffer(), np.uint8, offset=HEADER)
+        images.flags.writeable = False
+        return images.reshape(shape)
 
     def _append(self, data: bytes | memoryview) -> None:
         if self._limit is not None and self._file.tell() + memoryview(data).nbytes > self._limit:
@@ -70,7 +72,7 @@ class Sink:
             self._file.write(data)
             self._file.flush()
         except OSError as error:
-            raise RunError(unwritable(getattr(self._file, "name", "memory"), error)) from error
+            raise RunError(cannot_write(getattr(self._file, "name", "memory"), error)) from error
 
     def _widen(self, height: int, width: int) -> None:
         """Repeat each grey value three times, from the end backwards, so that it works in place."""

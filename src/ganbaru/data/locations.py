@@ -1,4 +1,4 @@
-"""Where data lie: the folder the user names, $GANBARU_DATA, and the user's cache."""
+"""Folders in which data sets are found: the user's, $GANBARU_DATA, and the user's cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def downloads() -> Path:
     return cache() / "downloads"
 
 
-def places(data_dir: Path | None) -> list[Path]:
+def data_folders(data_dir: Path | None) -> list[Path]:
     """Return the folders in which a named set is looked for, in order."""
     named = [("--data-dir", data_dir), ("$GANBARU_DATA", os.environ.get("GANBARU_DATA"))]
     found = []
