@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and words for when the disk will not have them."""
+"""Atomic file writes, messages for refused writes, and the cache folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganbaru.errors import InputError
 
 
 def cache() -> Path:
-    """Return the folder for what can be had again: $GANBARU_CACHE or the platform's own."""
+    """Return the folder for files that can be recreated: $GANBARU_CACHE or the platform's own."""
     if named := os.environ.get("GANBARU_CACHE"):
         return Path(named).expanduser()
     import pooch  # 80 ms, and only needed here
@@ -21,30 +21,30 @@ def cache() -> Path:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write `path` into an InputError that says what to do."""
+    """Turn an OSError on writing `path` into an InputError with a fix."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"Cannot write {path}: {error.strerror or error}. Make room there, or choose a place "
-            f"where you may write; what was saved before is untouched."
+            f"Cannot write {path}: {error.strerror or error}. Free some space, or choose a folder "
+            f"where you may write; earlier files are unchanged."
         ) from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path`, or goes after a failure."""
+    """Yield a temporary path to write to; it replaces `path`, or is deleted after a failure."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}.tmp")
     with writing(path):
         try:
             yield temporary
             os.replace(temporary, path)
         finally:
-            with contextlib.suppress(OSError):  # gone already when all went well
+            with contextlib.suppress(OSError):  # already moved after a success
                 temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file of text, in UTF-8."""
+    """Write a text file, in UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
