@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options
 from ganbaru.cli.evaluation_options import add_candidate, candidate
+from ganbaru.cli.parser import Parser
 
 if TYPE_CHECKING:
     from ganbaru.metrics.memorization import Authenticity
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 SHOWN = 5  # groups of duplicates, and suspects, that are printed
 
 
-def _parser() -> options.Parser:
+def _parser() -> Parser:
     description = (
         "Test for memorization: copies of training images among a run's images, or your own."
     )
-    parser = options.Parser("authenticity", description)
+    parser = Parser("authenticity", description)
     add_candidate(
         parser,
         data="the training data: a known set or a path; else the run's own",
@@ -35,7 +35,7 @@ def _parser() -> options.Parser:
 
 def authenticity(arguments: Sequence[str]) -> None:
     """Search for copies, write the picture, and print the findings."""
-    args = _parser().parse(arguments)
+    args = _parser().parse_args(arguments)
     from ganbaru import data
     from ganbaru.metrics import memorization
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbaru import coerce, config
 from ganbaru.cli import options
+from ganbaru.cli.parser import Parser, whole
 from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
 
@@ -27,8 +28,8 @@ their own as `train` takes them, such as "mnist --objective hinge"; or vary an o
 stopped tournament: ganbaru compare -o FOLDER."""
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser("compare", " ".join(_DESCRIPTION.split()))
+def _parser() -> Parser:
+    parser = Parser("compare", " ".join(_DESCRIPTION.split()))
     parser.headings = {**options.HEADINGS, "data": "training data, the same for all contestants"}
     add = parser.add_argument
     contestants = "presets, in quotes with options of their own"
@@ -36,9 +37,9 @@ def _parser() -> options.Parser:
     vary = "give an option each of these values; repeat it for all combinations"
     add("--vary", action="append", metavar="KEY=V1,V2", help=vary)
     seeds = "runs of each contestant, 5 if not given; more can be added later"
-    add("--seeds", type=options.whole("--seeds"), metavar="N", help=seeds)
+    add("--seeds", type=whole("--seeds"), metavar="N", help=seeds)
     images = "the budget of a run: real images shown to D"
-    add("--images", type=options.whole("--images"), metavar="N", help=images)
+    add("--images", type=whole("--images"), metavar="N", help=images)
     add("--seconds", type=_seconds, metavar="X", help="or seconds of training")
     output = "where it is written; else a new folder below runs/"
     add("-o", "--output", metavar="FOLDER", help=output)
@@ -48,8 +49,8 @@ def _parser() -> options.Parser:
     )
     add("--workers", type=_workers, default=1, metavar="N", help=workers)
     every = "images between two evaluations; if not given, a tenth of --images, or 10,000"
-    add("--evaluate-every", type=options.whole("--evaluate-every"), metavar="N", help=every)
-    most = options.whole("--evaluate-images")
+    add("--evaluate-every", type=whole("--evaluate-every"), metavar="N", help=every)
+    most = whole("--evaluate-images")
     number = "number of images to score a run by, at most"
     add("--evaluate-images", type=most, default=2000, metavar="N", help=number)
     return parser
@@ -138,7 +139,7 @@ def _entry(text: str, free: Sequence[str]) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"Cannot read the contestant {text!r}: {error}.") from error
     config.preset_fields(preset)  # or the error with near matches
-    fields, _ = options.given(options.Parser("train", ""), arguments, free)
+    fields, _ = options.given(Parser("train", ""), arguments, free)
     return {"preset": preset, **fields}
 
 

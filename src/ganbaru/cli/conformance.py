@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options
+from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show
 from ganbaru.errors import InputError
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from ganbaru.conformance import Plan
 
 
-def _parser() -> options.Parser:
+def _parser() -> Parser:
     description = (
         "Check the engines against each other and the NumPy engine against finite differences."
     )
-    parser = options.Parser("conformance", description)
+    parser = Parser("conformance", description)
     add = parser.add_argument
     engines = (
         "the engines, such as numpy,torch or a dotted path to your own; else all that are installed"
@@ -37,7 +37,7 @@ def _parser() -> options.Parser:
 
 def conformance(arguments: Sequence[str]) -> int:
     """Check the engines; print a table and each disagreement; return 1 if there is any."""
-    args = _parser().parse(arguments)
+    args = _parser().parse_args(arguments)
     if args.preset and args.run:
         raise InputError("--preset and --run both choose what to check: give one of them.")
     from ganbaru import conformance, data, engines

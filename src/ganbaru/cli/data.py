@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ganbaru.cli import options
 from ganbaru.cli.evaluation_options import DATA_DIR
+from ganbaru.cli.parser import Parser
 from ganbaru.config import parse_size
 from ganbaru.errors import InputError
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from ganbaru.data import Source
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser("data", "Check a data set before training on it.")
+def _parser() -> Parser:
+    parser = Parser("data", "Check a data set before training on it.")
     what = "a known set or a path; without it, the known sets are listed"
     parser.add_positional("what", what, required=False)
     add = parser.add_argument
@@ -31,7 +32,7 @@ def _parser() -> options.Parser:
 
 def data(arguments: Sequence[str]) -> None:
     """Print what a data set contains, and write a contact sheet of it."""
-    args = _parser().parse(arguments)
+    args = _parser().parse_args(arguments)
     if not hasattr(args, "what"):
         sets = ", ".join(options.known("data"))
         print(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")

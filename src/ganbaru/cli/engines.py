@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ganbaru import engines as family
-from ganbaru.cli import options
+from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 from ganbaru.engines import RULES, Rule, gpu_driver, requirements
 from ganbaru.errors import InputError
@@ -36,9 +36,9 @@ class Found:
 
 def engines(arguments: Sequence[str]) -> None:
     """List the engines with versions and devices, and which one "auto" chooses and why."""
-    parser = options.Parser("engines", "List the engines: versions, devices, the choice of auto.")
+    parser = Parser("engines", "List the engines: versions, devices, the choice of auto.")
     parser.add_argument("--json", action="store_true", help="print as JSON")
-    args = parser.parse(arguments)
+    args = parser.parse_args(arguments)
     found = [look(name) for name in family.LIBRARIES]
     (_print_json if args.json else _print)(found)
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options
 from ganbaru.cli.evaluation_options import add_candidate, candidate
+from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 HEADINGS = ("score", "value", "95 % interval", "real images", "better", "what it means")
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser("evaluate", "Score a run, or images of your own, against real images.")
+def _parser() -> Parser:
+    parser = Parser("evaluate", "Score a run, or images of your own, against real images.")
     add_candidate(
         parser,
         data="the real images: a known set or a path; else the run's own",
@@ -35,7 +35,7 @@ def _parser() -> options.Parser:
 
 def evaluate(arguments: Sequence[str]) -> None:
     """Score, and print a table or JSON."""
-    args = _parser().parse(arguments)
+    args = _parser().parse_args(arguments)
     from ganbaru import data, metrics
 
     with data.progress_bar() as progress:

@@ -6,15 +6,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ganbaru.cli import options
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, whole
 from ganbaru.config import parse_size
 
-_WHAT = f"{options.RUN_HELP}, or a folder, zip or .npz of images"
+_WHAT = f"{RUN_HELP}, or a folder, zip or .npz of images"
 DATA_DIR = "the folder where named sets are searched first"
 CHECKPOINT = "newest, best, or the number of images it was written at"
 
 
-def add_candidate(parser: options.Parser, *, data: str, number: str) -> None:
+def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     """Add the images to judge; `data` and `number` are the sentences of those options."""
     parser.add_positional("what", _WHAT)
     add = parser.add_argument
@@ -22,11 +22,11 @@ def add_candidate(parser: options.Parser, *, data: str, number: str) -> None:
     add("--data-dir", metavar="DIR", help=DATA_DIR)
     size = "side N or HxW, for image files of different sizes"
     add("--image-size", metavar="SIZE", help=size)
-    add("-n", "--number", type=options.whole("-n"), metavar="N", help=number)
+    add("-n", "--number", type=whole("-n"), metavar="N", help=number)
     seed = "seed of the first image and of all random draws"
-    add("--seed", type=options.whole("--seed"), default=0, metavar="N", help=seed)
+    add("--seed", type=whole("--seed"), default=0, metavar="N", help=seed)
     add("--checkpoint", default="newest", metavar="WHICH", help=CHECKPOINT)
-    options.add_device(parser, "the engine that generates a run's images")
+    add_device(parser, "the engine that generates a run's images")
     add("--json", action="store_true", help="print everything as JSON")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganbaru.cli import options
 from ganbaru.cli.evaluation_options import CHECKPOINT
+from ganbaru.cli.parser import RUN_HELP, Parser
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser("export", "Export a trained network for use without Ganbaru.")
-    parser.add_positional("run", options.RUN_HELP)
+def _parser() -> Parser:
+    parser = Parser("export", "Export a trained network for use without Ganbaru.")
+    parser.add_positional("run", RUN_HELP)
     add = parser.add_argument
     player = (
         "generator (the EMA generator, a running average), unaveraged-generator or discriminator"
@@ -29,7 +29,7 @@ def _parser() -> options.Parser:
 
 def export(arguments: Sequence[str]) -> None:
     """Write a trained network as a file, or a folder to share, and print what it contains."""
-    args = _parser().parse(arguments)
+    args = _parser().parse_args(arguments)
     from ganbaru import export
 
     lines = export.write(

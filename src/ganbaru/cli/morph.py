@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import coerce
-from ganbaru.cli import options
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, number, whole
 from ganbaru.errors import InputError
 from ganbaru.sampling.interpolation import PATHS
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 MOST_PIXELS = 4096  # on the longer side of a film
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser("morph", "Make a film that interpolates between generated images.")
-    parser.add_positional("run", options.RUN_HELP)
+def _parser() -> Parser:
+    parser = Parser("morph", "Make a film that interpolates between generated images.")
+    parser.add_positional("run", RUN_HELP)
     add = parser.add_argument
     paths = "; ".join(f"{name}, {path.summary}" for name, path in PATHS.items())
     add("--path", default="slerp", help=paths)
@@ -31,13 +31,13 @@ def _parser() -> options.Parser:
         "classes: which classes, else all"
     )
     add("--labels", type=_labels, metavar="L,L", help=labels)
-    add("--frames", type=options.whole("--frames"), default=60, metavar="N", help="frames in all")
-    add("--fps", type=options.number("--fps"), default=20.0, metavar="X", help="frames per second")
+    add("--frames", type=whole("--frames"), default=60, metavar="N", help="frames in all")
+    add("--fps", type=number("--fps"), default=20.0, metavar="X", help="frames per second")
     add("--close", action="store_true", help="return to the first seed")
     add("--bounce", action="store_true", help="return along the same path")
     size = "repeat pixels until the longer side has this many"
     add("--size", type=_size, default=256, metavar="N", help=size)
-    options.add_device(parser, "the engine that computes")
+    add_device(parser, "the engine that computes")
     output = ".gif, .mp4, .webp, .png or .apng, or a folder of PNGs"
     add("-o", "--output", default="morph.gif", metavar="PATH", help=output)
     return parser
@@ -45,7 +45,7 @@ def _parser() -> options.Parser:
 
 def morph(arguments: Sequence[str]) -> None:
     """Make a film with a trained generator."""
-    args = _parser().parse(arguments)
+    args = _parser().parse_args(arguments)
     from ganbaru import data
     from ganbaru.sampling import generators, image_io, video
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from ganbaru.cli import options, run_summary
+from ganbaru.cli import run_summary
+from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 from ganbaru.coerce import shown
 from ganbaru.config import flag, from_preset, preset_fields
@@ -14,9 +15,9 @@ from ganbaru.presets import PRESETS
 
 def presets(arguments: Sequence[str]) -> None:
     """List the presets, or show all about one."""
-    parser = options.Parser("presets", "List the presets, or show all about one.")
+    parser = Parser("presets", "List the presets, or show all about one.")
     parser.add_positional("preset", "the one to show", required=False)
-    args = parser.parse(arguments)
+    args = parser.parse_args(arguments)
     if hasattr(args, "preset"):
         print(details(args.preset))
     else:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options
+from ganbaru.cli.parser import Parser, whole
 from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ NEEDED = ("fastapi", "uvicorn", "httptools")
 LEAST_KEY = 16  # letters
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser(
+def _parser() -> Parser:
+    parser = Parser(
         "serve", "Serve runs: pictures and films over HTTP, a playground, and live pages. A key "
         "that requests must know is read from $GANBARU_KEY, or a file.",
     )  # fmt: skip
@@ -28,23 +28,23 @@ def _parser() -> options.Parser:
                         "still be learning")  # fmt: skip
     parser.add_argument("--host", type=str, default="127.0.0.1",
                         help="where to listen; 0.0.0.0 lets other computers in")  # fmt: skip
-    parser.add_argument("--port", type=options.whole("--port"), default=8000, metavar="N",
+    parser.add_argument("--port", type=whole("--port"), default=8000, metavar="N",
                         help="0 for a free one")  # fmt: skip
     parser.add_argument("--key-file", type=str, default=None, metavar="FILE",
                         help="a file whose first line is the key")  # fmt: skip
-    parser.add_argument("--most-images", type=options.whole("--most-images"), default=256,
+    parser.add_argument("--most-images", type=whole("--most-images"), default=256,
                         metavar="N", help="of a request")  # fmt: skip
-    parser.add_argument("--queue", type=options.whole("--queue"), default=1024, metavar="N",
+    parser.add_argument("--queue", type=whole("--queue"), default=1024, metavar="N",
                         help="how many images may wait; further requests are turned "
                         "away")  # fmt: skip
-    parser.add_argument("--timeout", type=options.whole("--timeout"), default=30, metavar="N",
+    parser.add_argument("--timeout", type=whole("--timeout"), default=30, metavar="N",
                         help="seconds after which a request that waits is given up")  # fmt: skip
     return parser
 
 
 def serve(arguments: Sequence[str]) -> int:
     """Serve runs until a signal ends it; returns the exit code."""
-    wanted = _parser().parse(arguments)
+    wanted = _parser().parse_args(arguments)
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
         raise InputError(
             f"ganbaru serve needs {' and '.join(missing)}, which "
