@@ -180,7 +180,7 @@ CASES = [
     ("G --betas 0.5", "--betas|2 values"),
     ("G --betas a b", "--betas a b|two numbers"),
     ("G --run", "--run|a value|folder"),
-    ("G --resume=yes", "--no-resume|no value"),
+    ("G --resume=yes", "--resume|no value"),
     ("G --seed -1", "--seed -1|from 0"),
     ("G --held-out -1", "--held-out -1|whole number from 0"),
     ("G --held-out all", "--held-out all|whole number"),

@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         action = names.get(error.argument_name or "")
         if action is None:
             return f"{error}."
-        name = action.option_strings[-1]
+        name = action.option_strings[0]
         if action.nargs == 0:
             return f"{name} takes no value: {action.help}."
         values = f"{action.nargs} values" if action.nargs else "a value"
