@@ -13,7 +13,7 @@ import numpy as np
 from ganbaru import data
 
 from . import step
-from .racing import Bench, Contestant, Entry, Race, Row, Table
+from .interleaved import Bench, Contestant, Entry, Race, Row, Table
 from .worker import Turn
 
 

@@ -266,7 +266,7 @@ def _found(runs: Path) -> nearest.Nearest:
 
 
 CASES = [
-    (["authenticity"], ["Say WHAT: a run's folder"]),
+    (["authenticity"], ["WHAT"]),
     (["authenticity", "other.npz"], ["Say what other was trained on: --data X"]),
     (["authenticity", "a", "-n", "20"], ["among 20 images", "100 or more", "-n from 100"]),
     (["authenticity", "few.npz", "--data", "digits"], ["among 60 images", "few has 60"]),

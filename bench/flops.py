@@ -1,26 +1,25 @@
-"""What a step needs, counted by tracing the networks: floating-point operations and bytes.
+"""The cost of a step in floating-point operations and bytes, counted by tracing the networks.
 
-Counted is what multiplies matrices: convolutions and dense layers. A multiplication and its
-addition are two operations. An operation on an input x and a weight w costs as much again for the
-gradient of w, and again for the gradient of x, each being a convolution of the same size. Which of
-them a step needs, with G and D one pass through a network:
+Only matrix products are counted: convolutions and dense layers. A multiplication and its addition
+are two operations. An operation on an input x and a weight w costs as much again for the
+gradient of w, and again for the gradient of x, each being a convolution of the same size. The
+gradients that a step needs, where G and D are one pass through a network:
 
-    D's update   G without gradients; D twice (reals, fakes) with the gradients that its weights
-                 need: of each w, and of each x that weights stand before, so not of the images
-    G's update   G with the gradients that its weights need, so not of the latents; D with those
-                 that its input needs: of each x down to the fakes, and of no w
+    D's update   G without gradients; D twice (reals, fakes) with the gradients of each w, and of
+                 each x that depends on weights, so not of the images
+    G's update   G with the gradients of its weights, so not of the latents; D with the gradients
+                 of each x down to the fakes, and of no w
 
 For a stack of layers that is G + 2 (3 D - d) + (3 G - g) + 2 D = 4 G - g + 8 D - 2 d, d and g being
-the first layers: 2.5 GFLOP an image for a 64x64 DCGAN of width 64. An update that learns from the
-very fakes that D has judged, as the official example does, spares a G. Elementwise work (norms,
-activations, the optimisers) is not counted: some 1 % of the operations of that DCGAN.
+the first layers: 2.5 GFLOP an image for a 64x64 DCGAN of width 64. A G update that reuses
+the fakes of D's update, as the official example does, saves one G. Elementwise work (norms,
+activations, the optimisers) is not counted: about 1 % of the operations of that DCGAN.
 
-Bytes are what has to pass between memory and the processor if every convolution, forwards and for
-each gradient, reads its two operands and writes its result once (in float32), with all elementwise
-work done on the way, and nothing stays in the cache from one to the next; and if Adam reads a
-weight, its gradient and its two moments, and writes three of them. Less is possible where a cache
-holds a layer, and libraries usually move more: they write patches, norms and activations too.
-The running average that we keep of G is not counted; plain code has none.
+Bytes are the memory traffic if every convolution, forward and for each gradient, reads its two
+operands and writes its result once (in float32), with all elementwise work fused and nothing cached
+between operations; and if Adam reads a weight, its gradient and its two moments, and writes three
+of them. Less is possible where a cache holds a layer; libraries usually move more: they also write
+patches, norms and activations. The EMA of G is not counted; plain code has none.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ LATENT = 100
 
 
 class Cost(NamedTuple):
-    """What a piece of work needs."""
+    """Floating-point operations and bytes."""
 
     flops: int
     bytes: int
@@ -51,33 +50,33 @@ class Cost(NamedTuple):
         return Cost(*map(sum, zip(self, *others, strict=True)))
 
 
-# Which inputs of an operation get a gradient.
+# Tells which inputs of an operation need a gradient.
 Wanted = Callable[[Shape], bool]
 
 
 def forwards(x: Shape) -> bool:
-    """None."""
+    """Inference: no input."""
     return False
 
 
 def learning(x: Shape) -> bool:
-    """All that weights stand in or before."""
+    """Gradients of the weights: weights and all that depends on them."""
     return x.learned
 
 
 def through(x: Shape) -> bool:
-    """All that the network's input stands before, but no weights."""
+    """The gradient of the network's input: all that depends on it, but no weights."""
     return x.fed
 
 
 def products(network: nn.Network, shapes: Sequence[nn.Shape]) -> list[Record]:
-    """Return the operations of a network that multiply matrices."""
+    """Return the matrix products among the operations of a network."""
     _, records = nn.trace(network, *shapes)
     return [record for record in records if record.fed and record.macs]
 
 
 def work(network: nn.Network, shapes: Sequence[nn.Shape], wanted: Wanted) -> Cost:
-    """Count one pass through a network, and the gradients wanted of it."""
+    """Return the cost of one pass through a network with the wanted gradients."""
     flops = moved = 0
     for record in products(network, shapes):
         times = 1 + sum(map(wanted, record.inputs))
@@ -87,7 +86,7 @@ def work(network: nn.Network, shapes: Sequence[nn.Shape], wanted: Wanted) -> Cos
 
 
 def adam(network: nn.Network, shapes: Sequence[nn.Shape]) -> Cost:
-    """Count what the optimiser moves: four numbers read and three written for each weight."""
+    """Return the optimiser's traffic: four numbers read and three written for each weight."""
     sizes: list[int] = []
     nn.trace(network, *shapes, parameter=lambda name, shape, *_: sizes.append(math.prod(shape)))
     return Cost(0, 7 * BYTES * sum(sizes))
@@ -109,7 +108,7 @@ def players(size: Size) -> list[tuple[nn.Network, Sequence[nn.Shape]]]:
 
 
 def step(size: Size, shared: bool = False) -> Cost:
-    """Count a step; `shared`: G learns from the fakes that D has judged."""
+    """Return the cost of a step; `shared`: G's update reuses the fakes of D's."""
     g, d = players(size)
     learned = work(*g, learning).plus(adam(*g), work(*d, through))
     judged = work(*d, learning).plus(work(*d, learning), adam(*d))
@@ -117,14 +116,14 @@ def step(size: Size, shared: bool = False) -> Cost:
 
 
 def sampling(size: Size) -> Cost:
-    """Count a batch of images made."""
+    """Return the cost of generating a batch of images."""
     return work(*players(size)[0], forwards)
 
 
 def matrices(size: Size) -> set[tuple[int, int, int]]:
     """Return the (m, k, n) of D's convolutions as products of patches and kernels.
 
-    Without its last one, which has a single kernel: no library multiplies a vector fast.
+    The last one is left out: it has a single kernel, and no library multiplies a vector fast.
     """
     network, shapes = players(size)[1]
     found = set()

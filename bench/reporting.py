@@ -1,4 +1,4 @@
-"""Results as Markdown and JSON, with the machine that they are of."""
+"""Results as Markdown and JSON, with a description of the machine."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any
 from ganbaru.engines import LIBRARIES
 from ganbaru.engines.requirements import version
 
-from .ceilings import core_count
-from .racing import Row, Table
+from .interleaved import Row, Table
+from .roofline import core_count
 from .worker import ROOT
 
 
 def about(libraries: Sequence[str], command: str) -> dict[str, Any]:
     """Describe machine, versions, command and date."""
-    memory = _told_by("/proc/meminfo", "MemTotal").split()
+    memory = _proc_value("/proc/meminfo", "MemTotal").split()
     return {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
         "command": command,
         "commit": _commit(),
-        "processor": _told_by("/proc/cpuinfo", "model name") or platform.processor(),
+        "processor": _proc_value("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": core_count(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "memory": f"{int(memory[0]) / 2**20:.1f} GiB" if memory else "",
@@ -37,18 +37,18 @@ def about(libraries: Sequence[str], command: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told_by(path: str, name: str) -> str:
-    """Return what one of Linux's tables says under a name; elsewhere nothing."""
+def _proc_value(path: str, name: str) -> str:
+    """Return a value of a table in /proc, such as the CPU model; empty if there is none."""
     table = Path(path)
     lines = table.read_text().splitlines() if table.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def _commit() -> str:
-    """Name the commit, marked if files differ from it; nothing outside of a repository."""
-    asked = ["git", "describe", "--always", "--dirty"]
+    """Return the commit, marked if files differ from it; empty outside a repository."""
+    command = ["git", "describe", "--always", "--dirty"]
     try:
-        done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout.strip()
@@ -58,12 +58,12 @@ def _commit() -> str:
 
 
 def number(x: float) -> str:
-    """Write a number with three digits, or all before the point."""
+    """Format a number with three digits, or all those before the point."""
     return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.3g}"
 
 
 def ratios(each: dict[str, float]) -> str:
-    """Write ratios of medians and what they are to."""
+    """Format ratios of medians with what they are relative to."""
     return "; ".join(f"{x:.2f} of {rival}" for rival, x in each.items())
 
 
@@ -75,12 +75,12 @@ WRITERS: dict[type, Callable[[Any], str]] = {
 
 
 def cell(value: Any) -> str:
-    """Write a value by its type."""
+    """Format a value by its type."""
     return WRITERS.get(type(value), str)(value)
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Return rows as a table; columns that a row lacks stay empty."""
+    """Return rows as a table; columns that a row lacks are empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = [columns, ["---"] * len(columns)]
     lines += [[cell(row.get(name, "")) for name in columns] for row in rows]
@@ -94,14 +94,14 @@ def section(table: Table) -> str:
 
 
 def heading(facts: dict[str, Any]) -> str:
-    """Return what a page of results begins with."""
-    versions = ", ".join(f"{name} {told}" for name, told in facts["versions"].items())
+    """Return the first lines of a page of results."""
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     machine = f"{facts['processor']}, {facts['cores']} cores, {facts['memory']}, {facts['system']}"
     machine += f", load {facts['load']} before"
     return (
         f"# Measurements\n\n`{facts['command']}`, {facts['date']}, commit {facts['commit']}.\n\n"
         f"{machine}. {versions}.\n\nTimes are medians, with quartiles; a ratio below 1 is faster "
-        f"than what it is of; a share is of what the ceiling reached in the same turns.\n"
+        f"than its reference; a share is of the ceiling measured in the same turns.\n"
     )
 
 

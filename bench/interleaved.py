@@ -1,4 +1,4 @@
-"""Races: contestants and the machine's ceilings take turns, and what comes of it as rows."""
+"""Interleaved timing: contestants and the machine's ceilings run in turns, reported as rows."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .counting import Cost
+from .flops import Cost
 from .scale import Scale
 from .worker import Answer, UnableError, Worker
 
 Row = dict[str, Any]
 Settings = dict[str, Any]
 
-# Seconds between two turns: so long the threads of BLAS and OpenMP wait for more by turning in
-# circles, and would take a core from the next contestant.
+# Seconds between two turns: the threads of BLAS and OpenMP spin-wait that long after their work,
+# and would take a core from the next contestant.
 REST = 0.05
-# The ceilings, and which part of a cost each limits.
+# The ceilings, and the part of a cost that each limits.
 GEMM, COPY = "GEMM", "copy"
 LIMITED = {GEMM: "flops", COPY: "bytes"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a case found: rows by the names of columns, and sentences about them.
+    """The results of a case: rows by the names of columns, and notes.
 
-    A case that goes `over` something, such as the batch, has a plot of its rows' seconds over it.
+    A case that varies something, such as the batch, names it in `over` and gets a plot.
     """
 
     title: str
@@ -37,7 +37,7 @@ class Table:
 
 
 class Spread(NamedTuple):
-    """The quartiles of some numbers."""
+    """The quartiles of several numbers."""
 
     low: float
     middle: float
@@ -45,26 +45,26 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Find the quartiles; a single number is all three."""
+        """Return the quartiles; a single number is all three."""
         several = list(values) * (1 + (len(values) == 1))
         return cls(*statistics.quantiles(several, n=4, method="inclusive"))
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who takes part: what it needs installed, what makes it, and whom it is measured against."""
+    """A program to time: the library it needs, its factory, and the rivals it is compared with."""
 
     library: str
     function: str
     options: Settings = field(default_factory=dict)
     rivals: tuple[str, ...] = ()
-    shared: bool = False  # its G learns from the fakes that D has judged: a pass of G less
-    compiled: bool = False  # for a minute before its first turn
+    shared: bool = False  # G's update reuses the fakes of D's update: one pass of G less
+    compiled: bool = False  # compiles for a minute before its first turn
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A contestant's part in a race: its settings, and what one turn costs and makes."""
+    """A contestant in a race: its settings, and the cost and number of images of one turn."""
 
     contestant: Contestant
     settings: Settings
@@ -74,48 +74,48 @@ class Entry:
 
 @dataclass(frozen=True)
 class Race:
-    """What entrants told in each round, their peak memory in MiB, and who could not take part."""
+    """The answers of each turn, peak memory in MiB, and contestants that could not run."""
 
     entries: Mapping[str, Entry]
-    told: dict[str, list[Answer]]
+    answers: dict[str, list[Answer]]
     unable: dict[str, str]
     peaks: dict[str, float] = field(default_factory=dict)
 
     def spread(self, name: str, what: str = "seconds") -> Spread:
-        """Return the quartiles of what an entrant told."""
-        return Spread.of([answer[what] for answer in self.told[name]])
+        """Return the quartiles of a measurement of one contestant."""
+        return Spread.of([answer[what] for answer in self.answers[name]])
 
     def rate(self, name: str, what: str) -> float:
-        """Return how many operations or bytes an entrant did in a second of its median turn."""
+        """Return the operations or bytes per second of a contestant's median turn."""
         cost = self.entries[name].cost
         assert cost is not None
         return getattr(cost, what) / self.spread(name).middle
 
     def rows(self) -> list[Row]:
-        """Return a row for each but the ceilings: times, ratios of medians, shares of ceilings."""
-        return [self._row(name) for name in self.told if name not in LIMITED]
+        """Return a row for each contestant: times, ratios of medians, fractions of the ceilings."""
+        return [self._row(name) for name in self.answers if name not in LIMITED]
 
     def _row(self, name: str) -> Row:
         entry, spread = self.entries[name], self.spread(name)
         row: Row = {"": name, "seconds": spread.middle, "quartiles": [spread.low, spread.high]}
         if entry.images:
             row["images/s"] = entry.images / spread.middle
-        rivals = [rival for rival in entry.contestant.rivals if rival in self.told]
+        rivals = [rival for rival in entry.contestant.rivals if rival in self.answers]
         row["ratio"] = {rival: spread.middle / self.spread(rival).middle for rival in rivals}
         if entry.cost:
             row["GFLOP/s"] = self.rate(name, "flops") / 1e9
             row |= {f"of {limit}": self.rate(name, what) / self.rate(limit, what)
-                    for limit, what in LIMITED.items() if limit in self.told}  # fmt: skip
+                    for limit, what in LIMITED.items() if limit in self.answers}  # fmt: skip
         return row | ({"MiB": self.peaks[name]} if name in self.peaks else {})
 
     def absent(self) -> tuple[str, ...]:
-        """Say who could not take part, and why."""
+        """Return which contestants could not run, and why."""
         return tuple(f"Without {name}: {reason}." for name, reason in self.unable.items())
 
 
 @dataclass
 class Bench:
-    """What the cases of one call have in common: sizes, libraries, ceilings and idle processes."""
+    """The state that the cases of one call share: sizes, libraries, ceilings, idle processes."""
 
     scale: Scale
     libraries: Sequence[str]
@@ -123,7 +123,7 @@ class Bench:
     _idle: dict[tuple[str, str, int], Worker] = field(default_factory=dict)
 
     def entrants(self, contestants: Mapping[str, Contestant]) -> dict[str, Contestant]:
-        """Return those whose library is wanted, without those that compile if time is short."""
+        """Return those of the chosen libraries, without those that compile at a quick scale."""
         return {
             name: one
             for name, one in contestants.items()
@@ -132,25 +132,25 @@ class Bench:
 
     @property
     def ours(self) -> Sequence[str]:
-        """Our engines in cases that the scale holds to a few."""
+        """Our engines in cases that the scale limits to a few."""
         return [name for name in self.libraries if name in self.scale.ours] or self.libraries
 
     def race(self, entries: Mapping[str, Entry], cores: int = 0, fresh: bool = False) -> Race:
-        """Let all take turns, and the ceilings too if there is work that they limit.
+        """Time all in turns, with the ceilings if there are costs to compare with them.
 
-        Processes are kept for later races, unless `fresh`: then each is new, and its peak memory is
-        told.
+        Processes are reused in later races, unless `fresh`: then each is new, and its peak memory
+        is measured.
         """
         counted = any(entry.cost for entry in entries.values())
         everyone = {**entries, **(self.limits if counted else {})}
         new = {name: Worker(cores) for name in entries if fresh}
-        kept = {name: self._kept(entry.contestant, cores)
+        reused = {name: self._reused(entry.contestant, cores)
                 for name, entry in everyone.items() if name not in new}  # fmt: skip
-        race = run({**new, **kept}, everyone, self.scale)
+        race = run({**new, **reused}, everyone, self.scale)
         race.peaks.update(peaks(new))
         return race
 
-    def _kept(self, contestant: Contestant, cores: int) -> Worker:
+    def _reused(self, contestant: Contestant, cores: int) -> Worker:
         key = (contestant.library, str(contestant.options), cores)
         if key not in self._idle:
             self._idle[key] = Worker(cores)
@@ -168,20 +168,20 @@ def peaks(workers: Mapping[Any, Worker]) -> dict[Any, float]:
 
 
 def run(workers: Mapping[str, Worker], entries: Mapping[str, Entry], scale: Scale) -> Race:
-    """Make every contestant ready, then let them take turns."""
-    for name, worker in workers.items():  # all at once: most of it is importing, on one core
+    """Start every contestant, then time them in turns."""
+    for name, worker in workers.items():  # in parallel: most of it is importing, on one core
         one = entries[name].contestant
         worker.make(one.function, {**entries[name].settings, **one.options})
     race = Race(entries, {}, {})
     for name, worker in workers.items():
         try:
             worker.receive()
-            race.told[name] = []
+            race.answers[name] = []
         except UnableError as reason:
             race.unable[name] = str(reason)
     for turn in range(scale.warm + scale.rounds):
-        for name, told in race.told.items():
+        for name, answers in race.answers.items():
             answer = workers[name].turn()
-            told += [answer] if turn >= scale.warm else []
+            answers += [answer] if turn >= scale.warm else []
             time.sleep(REST)
     return race
