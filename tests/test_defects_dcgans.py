@@ -316,7 +316,7 @@ def test_the_readmes_python_runs(tmp_path, monkeypatch):
     """PyTorch DCGAN 1: The README's code gave latents of a wrong shape, and crashed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=1280))
-    monkeypatch.setattr(evaluator, "PUPIL", scorer.Recipe(width=4, shown=1280))
+    monkeypatch.setattr(evaluator, "CAS_RECIPE", scorer.Recipe(width=4, shown=1280))
     code = blocks(README, "python")
     assert len(code) >= 2 and sum(SMALL in block for block in code) == 1
     known, names = dict(OBJECTIVES), {}

@@ -6,7 +6,6 @@ time of `ganbaru evaluate`, whose other numbers these are for the same checkpoin
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -19,15 +18,13 @@ from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
     from ganbaru.metrics import Evaluator, Passport
-    from ganbaru.metrics.candidates import Trained
-    from ganbaru.metrics.classifier import Images, Labels
+    from ganbaru.metrics.candidates import RunSamples
     from ganbaru.training.loop import Run
     from ganbaru.training.run_folder import Folder
 
 # What the best checkpoint is the best by, lower being better. The Fréchet distance falls both when
 # pictures get better and when more kinds of them are made; coverage saturates.
 MEASURE = "frechet"
-LEFT_OUT = "kernel"
 
 Values = dict[str, float]
 
@@ -36,7 +33,7 @@ Values = dict[str, float]
 class PeriodicEvaluator:
     """Scores a run's generator, always on the same seeds against the same real images."""
 
-    judge: Evaluator
+    evaluator: Evaluator
     passport: Passport
     floors: Values  # what real images get in the fakes' place
 
@@ -44,8 +41,8 @@ class PeriodicEvaluator:
         """Score the averaged generator; its time is not the training's."""
         began = time.perf_counter()
         run.fetched("ema"), run.fetched("ema_buffers")  # a diverged generator is not scored
-        images, labels = _entrant(run).images(len(self.judge.view), 0, data.silent)
-        values = _values(self.judge, images, labels)
+        images, labels = _entrant(run).images(len(self.evaluator.reference), 0, data.silent)
+        values = self.evaluator.quick_scores(images, labels)
         run.aside += time.perf_counter() - began
         return values
 
@@ -61,11 +58,13 @@ def load(run: Run, progress: Progress = data.silent) -> PeriodicEvaluator | None
     from ganbaru import metrics
 
     try:
-        judge = metrics.evaluator_for(_entrant(run), progress=progress)
+        evaluator = metrics.evaluator_for(_entrant(run), progress=progress)
     except InputError as error:
         raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
-    passport = judge.passport(len(judge.view), run.source.images.shape[1:])
-    return PeriodicEvaluator(judge, passport, _floors(judge, passport, bool(run.classes)))
+    count = len(evaluator.reference)
+    passport = evaluator.passport(count, run.source.images.shape[1:])
+    baselines = evaluator.baselines(count, bool(run.classes), quick=True)
+    return PeriodicEvaluator(evaluator, passport, baselines)
 
 
 def record(run: Run) -> None:
@@ -104,40 +103,13 @@ def _read(path: Path, part: str) -> dict[str, Any]:
         ) from error
 
 
-def _entrant(run: Run) -> Trained:
-    from ganbaru.metrics.candidates import Trained
+def _entrant(run: Run) -> RunSamples:
+    from ganbaru.metrics.candidates import RunSamples
 
     config = run.config
-    return Trained(
+    return RunSamples(
         name=str(run.folder.path), folder=run.folder.path,
         checkpoint=run.folder.checkpoint(run.images), shape=run.source.images.shape[1:],
         data=config.data, data_dir=config.data_dir, channels=config.channels,
         generator=run.generator(), most=config.evaluate_images,
     )  # fmt: skip
-
-
-def _values(judge: Evaluator, images: Images, labels: Labels | None) -> Values:
-    import numpy as np
-
-    from ganbaru.metrics import evaluator
-    from ganbaru.metrics.definitions import measured
-
-    fake = evaluator.view(judge.scorer, judge.scorer.resize(images), labels, data.silent)
-    few = [(np.arange(2), np.arange(2))]  # the least that a kernel distance takes
-    values, _ = measured(judge.view, fake, judge.truth, lambda reals, fakes: few)
-    return {name: value for name, value in values.items() if name != LEFT_OUT}
-
-
-def _floors(judge: Evaluator, passport: Passport, labelled: bool) -> Values:
-    from ganbaru.metrics.disk_cache import kept
-
-    mark = json.dumps([asdict(passport), labelled, "milestones"])
-    name = f"floors-{hashlib.sha256(mark.encode()).hexdigest()[:20]}.json"
-    reals, count = judge.reals, len(judge.view)
-    labels = reals.held_out_labels if labelled else None
-    asked = None if labels is None else labels[:count]
-    content, _ = kept(
-        name, lambda: json.dumps(_values(judge, reals.held_out[:count], asked)).encode()
-    )
-    floors: Values = json.loads(content)
-    return floors

@@ -21,6 +21,8 @@ seeds, first weights, batches, latents and budget. Name presets, in quotes with 
 as `train` takes them, such as "mnist --objective hinge"; or vary an option. The folder of a
 tournament that was stopped goes on: ganbaru compare -o FOLDER."""
 
+BUDGET = ("images", "seconds", "evaluate_every", "evaluate_images")
+
 
 def _parser() -> options.Parser:
     parser = options.Parser("compare", _DESCRIPTION)
@@ -61,19 +63,21 @@ def compare(arguments: Sequence[str]) -> int:
     if wanted["workers"] < 1:
         raise InputError(f"--workers {wanted['workers']} is out of range: give 1 or more.")
     with data.progress_bar() as progress:
-        plan = comparison.planned(
+        plan = comparison.plan_tournament(
             [_entry(word, contestants.FREE) for word in wanted["contestants"] or ()],
-            vary=_varied(wanted["vary"] or ()), seeds=wanted["seeds"], images=wanted["images"],
-            seconds=wanted["seconds"], folder=wanted["output"],
-            evaluate_every=wanted["evaluate_every"], evaluate_images=wanted["evaluate_images"],
-            progress=progress, **fields,
-        )  # fmt: skip
+            _varied(wanted["vary"] or ()),
+            fields,
+            comparison.Budget(**{name: wanted[name] for name in BUDGET}),
+            wanted["seeds"],
+            wanted["output"],
+            progress,
+        )
     runs = len(plan.configs) * plan.seeds
     print(f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: "
           f"{plan.folder}", flush=True)  # fmt: skip
     live = callbacks.Display if sys.stdout.isatty() and wanted["workers"] == 1 else None
     with signals.watched() as interrupted:
-        result = comparing.train_step(
+        result = comparing.run(
             plan, interrupted, workers=wanted["workers"], tell=_say, display=live
         )
     if result is None:

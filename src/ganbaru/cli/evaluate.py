@@ -50,17 +50,17 @@ def evaluate(arguments: Sequence[str]) -> None:
 def _table(found: Evaluation) -> Table:
     from rich.table import Table
 
-    from ganbaru.metrics import MEASURES
+    from ganbaru.metrics import METRICS
 
     table = Table("score", "value", "95 % interval", "real images", "better", "what it means",
                   box=None, padding=(0, 2, 0, 0))  # fmt: skip
     for column in table.columns[1:4]:
         column.justify = "right"
     for name, score in found.scores.items():
-        measure = MEASURES[name]
+        metric = METRICS[name]
         interval = f"{_number(score.low)} to {_number(score.high)}"
-        row = (_value(score), interval, _number(score.floor), measure.better, measure.meaning)
-        table.add_row(measure.title, *row)
+        row = (_value(score), interval, _number(score.floor), metric.better, metric.meaning)
+        table.add_row(metric.title, *row)
     return table
 
 

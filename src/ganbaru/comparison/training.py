@@ -75,7 +75,7 @@ def _write(folder: Path, ended: Outcome) -> None:
     files.write_text(folder / FILE, text)
 
 
-def train_step(
+def train_and_score(
     config: Config,
     interrupted: Callable[[], bool],
     display: callbacks.Display | None = None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganbaru.report.chart import Line, chart
+from ganbaru.report import chart
+from ganbaru.report.curves import curves
 from ganbaru.report.markup import Markup, joined
 from ganbaru.serve.run_status import RunStatus
 from ganbaru.serve.translations import Words, duration
@@ -66,45 +67,5 @@ def facts(seen: RunStatus, words: Words) -> list[tuple[str, str]]:
 
 
 def charts(seen: RunStatus, words: Words) -> list[Markup]:
-    """Return the curves of a log of two lines or more: losses, logits, and scores if it has any."""
-    if len(seen.lines) < 2:
-        return []
-    losses = [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")]
-    logits = [("real_score", "real", "one"), ("fake_score", "fake", "two")]
-    groups = {
-        "losses": [*(_line(seen, words, *one) for one in losses),
-                   *(_held_out(seen, words, *one) for one in losses)],
-        "logits": [_line(seen, words, *one) for one in logits],
-        "frechet": _scored(seen, words, [("frechet", "generator", "two")]),
-        "shares": _scored(seen, words, [("precision", "precision", "one"),
-                                        ("recall", "recall", "two")]),
-    }  # fmt: skip
-    return [
-        chart(words[name], lines, words["axis"])
-        for name, lines in groups.items()
-        if any(len(line.points) > 1 for line in lines)
-    ]
-
-
-def _line(seen: RunStatus, words: Words, name: str, text: str, colour: str) -> Line:
-    return Line(words[text], [(x["images"], x[name]) for x in seen.lines if name in x], colour)
-
-
-def _held_out(seen: RunStatus, words: Words, name: str, text: str, colour: str) -> Line:
-    found = _line(seen, words, f"held_out_{name}", text, colour)
-    return Line(f"{found.name} ({words['held_out']})", found.points, colour, dotted=True)
-
-
-def _scored(seen: RunStatus, words: Words, names: list[tuple[str, str, str]]) -> list[Line]:
-    """Return the lines of scores, and dotted ones for what real images get."""
-    made = [_line(seen, words, *one) for one in names]
-    if not all(len(line.points) > 1 for line in made):
-        return []
-    ends = made[0].points[0][0], made[0].points[-1][0]
-    real = [
-        Line(f"{line.name} ({words['real_images']})", [(x, seen.floors[name]) for x in ends],
-             colour, dotted=True)
-        for line, (name, _, colour) in zip(made, names, strict=True)
-        if name in seen.floors
-    ]  # fmt: skip
-    return [*made, *real]
+    """Return the curves of a log as SVG: losses, logits, and scores if it has any."""
+    return [chart.svg(one) for one in curves(seen.lines, seen.floors, words).values()]
