@@ -14,8 +14,7 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import BatchSampler, Prefetcher
-from ganbaru.randomness import normal
+from ganbaru.gan.batches import batch_sampler, prefetched
 
 from .games import gan, random_images
 
@@ -127,12 +126,7 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, (32, 32, 3), classes).items()
     }
-    draw: Any = BatchSampler(
-        source, engine, seed=0, batch=config.batch, latent=config.latent, classes=classes,
-        relativistic=made.relativistic, d_steps=config.d_steps, short=config.short_batch,
-        latents=normal, held=engine.hold(source.images),
-    )  # fmt: skip
-    draw = Prefetcher(draw) if engine.apart else draw
+    draw = prefetched(batch_sampler(config, source, engine, made, classes))
     state, reports = step.start(made, first), []
     played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):

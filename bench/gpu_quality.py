@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,12 @@ import torch
 from ganbaru import data
 from ganbaru.config import Config, from_preset
 from ganbaru.errors import InputError, RunError
+from ganbaru.gan import dataset
 from ganbaru.metrics.frechet import frechet
-from ganbaru.training import loop, setup
+from ganbaru.sampling import generators
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Callback, Run
 
 from .judge import floats, train_judge
 
@@ -47,32 +50,28 @@ class Evaluator:
         return row if labels is None else {**row, "label accuracy": float((told == labels).mean())}
 
 
-class Scoring:
+class Scoring(Callback):
     """Scores the averaged generator at moments of the run, whose clock stands still meanwhile."""
 
     def __init__(self, judge: Evaluator, count: int, rows: list[Row]) -> None:
         self.judge, self.count, self.rows = judge, count, rows
         self.left = list(MOMENTS)
 
-    def start(self, run: loop.Run) -> None:
-        """Nothing is due yet."""
-
-    def step(self, run: loop.Run, report: Any) -> None:
+    def step(self, run: Run, report: Any) -> None:
         """Score if a moment has come."""
         if self.left and run.seconds >= self.left[0]:
             self.left = [moment for moment in self.left if moment > run.seconds]
             run.engine.module.synchronise()
-            began = time.perf_counter()
-            self._score(run)
-            run.aside += time.perf_counter() - began
+            with run.paused():
+                self._score(run)
 
-    def end(self, run: loop.Run) -> None:
+    def end(self, run: Run) -> None:
         """Score what has come of it."""
         run.engine.module.synchronise()
         self._score(run)
 
-    def _score(self, run: loop.Run) -> None:
-        generator = run.generator()
+    def _score(self, run: Run) -> None:
+        generator = generators.from_run(run)
         parts = list(generator.batches(generator.seeds(self.count, 1_000_000)))
         labels = np.concatenate([part for _, part in parts]) if run.classes else None
         scores = self.judge.scores(np.concatenate([part for part, _ in parts]), labels)
@@ -81,7 +80,7 @@ class Scoring:
 
 
 def wanted(preset: str, device: str, seconds: float, folder: Path, **options: Any) -> Config:
-    """Return the configuration of a timed run without habits."""
+    """Return the configuration of a timed run."""
     return from_preset(
         preset, engine="torch", device=device, minutes=seconds / 60, run=str(folder / "run"),
         held_out=0, **options,
@@ -105,9 +104,10 @@ def curve(
 ) -> Row:  # fmt: skip
     """Train for so many seconds; fills rows with scores over seconds, returns what it was."""
     with tempfile.TemporaryDirectory() as folder:
-        run = setup.build(wanted(preset, device, seconds, Path(folder), **options))
-        judge = Evaluator(run.source, device, epochs)
-        loop.loop(run, [Scoring(judge, images, rows)], lambda: False)
+        config = wanted(preset, device, seconds, Path(folder), **options)
+        judge = Evaluator(dataset.load_data(config), device, epochs)
+        run = setup.build(config, [Scoring(judge, images, rows)])
+        loop(run, lambda: False)
     engine, halves = run.engine, (judge.reals[0][::2], judge.reals[0][1::2])
     return {"preset": preset, "engine": engine.describe(), "precision": engine.precision,
             "fast": engine.fast, "Fréchet distance of real halves": frechet(*halves)}  # fmt: skip

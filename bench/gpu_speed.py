@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 from ganbaru import engines
 from ganbaru.engines import Engine
 from ganbaru.gan import step
-from ganbaru.gan.batches import Prefetcher
+from ganbaru.gan.batches import prefetched
 
 from . import counting
 from .games import gan, random_images
@@ -127,9 +126,7 @@ def ours(engine: Engine, size: Size) -> Iterator[float]:
     config = counting.config(size)
     images = random_images(max(1024, 2 * size.batch), (size.size, size.size, size.channels))
     made, draw, state = gan(engine, config, images)
-    drawing: Any = draw
-    if engine.apart:
-        drawing = Prefetcher(dataclasses.replace(draw, held=engine.hold(images.images)))
+    drawing = prefetched(draw)
     played = engine.compile(partial(step.train_step, made), consumes=True)
     number = 0
     while True:

@@ -20,8 +20,8 @@ from typing import Any
 
 import ganbaru
 from ganbaru import files
-from ganbaru.callbacks import periodic_evaluation
 from ganbaru.errors import InputError
+from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
 
 from .judge import COUNT, Judges
@@ -54,7 +54,7 @@ def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges)
     made = {
         "preset": preset,
         "curve": lines,
-        "curve of reals": periodic_evaluation.floors(Folder(run)),
+        "curve of reals": milestones.floors(Folder(run)),
         "end": {
             "images": log[-1]["images"],
             **found,

@@ -116,7 +116,7 @@ def untrained(size: Size, folder: Path) -> Path:
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
         seconds=0.0, data={"name": "none", "fingerprint": "", "classes": [], "shape": list(shape)},
-        reports=[],
+        callbacks={},
     )  # fmt: skip
     path = folder / "first.safetensors"
     groups = {"ema": first["generator"], "ema_buffers": first["generator_buffers"]}

@@ -14,7 +14,7 @@ from train_helpers import ROOT
 
 from ganbaru import ops
 from ganbaru.gan.batches import to_range
-from ganbaru.training.loop import Run
+from ganbaru.training.run import Run
 
 
 class Call(NamedTuple):
@@ -50,7 +50,7 @@ def watched(gan: TrainingCase) -> list[Call]:
 def shown(run: Run, turn: int) -> list[int]:
     """Return the numbers of the images that D's update number `turn` of a run sees."""
     known = {image.tobytes(): i for i, image in enumerate(to_range(run.source.images))}
-    return [known[image.tobytes()] for image in ops.to_numpy(run.draw.discriminator(turn).real)]
+    return [known[image.tobytes()] for image in ops.to_numpy(run.sampler.step(turn).d[0].real)]
 
 
 # --- documents --------------------------------------------------------------------------------

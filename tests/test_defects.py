@@ -29,15 +29,15 @@ from train_helpers import (
     trained,
 )
 
-from ganbaru import InputError, callbacks, nn, registry
-from ganbaru.callbacks import timelapse, validation
+from ganbaru import InputError, callbacks, nn, registry, train
+from ganbaru.callbacks import validation
 from ganbaru.cli import compare, options, serve
 from ganbaru.comparison import contestants
 from ganbaru.gan import models
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.presets import PRESETS
 from ganbaru.sampling import generators, image_io, interpolation
-from ganbaru.training import checkpoint, loop
+from ganbaru.training import checkpoint
 
 # How many defects each system's list has.
 SYSTEMS = {
@@ -211,16 +211,12 @@ def test_a_classs_film_shows_that_class_and_grows_by_a_frame(tmp_path):
     """Conditional GAN 7: Films failed, mixed all classes, and were rewritten whole each time."""
     contents = []
 
-    class Copies:
-        def start(self, run): ...
-
+    class Copies(callbacks.Callback):
         def grid(self, run, path):
             contents.append((run.folder.path / "timelapse" / "1.gif").read_bytes())
 
-        def end(self, run): ...
-
-    samples = callbacks.Samples([timelapse.TimeLapse(), Copies()])
-    run = loop.train(tiny(tmp_path), [callbacks.Log(), callbacks.Checkpoints(), samples])
+    chosen = [callbacks.Log(), callbacks.Checkpoints(), callbacks.Samples()]
+    run = train(tiny(tmp_path), [*chosen, callbacks.TimeLapse(), Copies()])
     assert len(contents) == 4
     for before, after in zip(contents, contents[1:], strict=False):
         assert after.startswith(before[:-1])  # all but the mark of its end

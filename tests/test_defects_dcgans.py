@@ -22,12 +22,12 @@ from train_helpers import (
     log,
     needs_torch,
     pictures,
-    played,
+    run_with,
     tiny,
     trained,
 )
 
-from ganbaru import Config, InputError, callbacks, data, nn, ops, registry
+from ganbaru import Config, InputError, callbacks, data, nn, ops, registry, train
 from ganbaru.callbacks import plots
 from ganbaru.config import from_preset
 from ganbaru.gan import build, models, step
@@ -36,7 +36,8 @@ from ganbaru.metrics import evaluator, scorer
 from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.presets import PRESETS
 from ganbaru.sampling import generators
-from ganbaru.training import loop, setup
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
 
 # --- the DCGAN in NumPy -----------------------------------------------------------------------
 
@@ -74,7 +75,7 @@ def test_weights_losses_and_seed_are_kept(tmp_path):
 
 def test_numbers_are_float32_and_images_bytes(tmp_path):
     """NumPy DCGAN 3: Everything was float64, the whole set of images too."""
-    run = played(tiny(tmp_path, steps=2, penalty="r1", objective="rsgan"))
+    run = run_with(tiny(tmp_path, steps=2, penalty="r1", objective="rsgan"))
     assert run.source.images.dtype == np.uint8
     assert run.source.images.nbytes == 43 * 16 * 16
     for group, tensors in run.state.items():
@@ -83,19 +84,14 @@ def test_numbers_are_float32_and_images_bytes(tmp_path):
 
 def test_each_epoch_has_an_order_of_its_own(tmp_path):
     """NumPy DCGAN 4: Images were shuffled once; arrays of losses regrew at every step."""
-    run = setup.build(tiny(tmp_path, short_batch=True, steps=18, log_every=24))
-    seen, waiting = [], []
+    log, seen, waiting = callbacks.Log(), [], []
 
-    class Watch:
-        def start(self, run): ...
-
+    class Watch(callbacks.Callback):
         def step(self, run, report):
             seen.append(shown(run, run.step - 1))
-            waiting.append(len(run.reports))
+            waiting.append(len(log.reports))
 
-        def end(self, run): ...
-
-    loop.loop(run, [callbacks.Log(), Watch()], lambda: False)
+    run_with(tiny(tmp_path, short_batch=True, steps=18, log_every=24), log, Watch())
     epochs = [np.concatenate(seen[6 * e : 6 * e + 6]) for e in range(3)]
     assert len({tuple(epoch) for epoch in epochs}) == 3
     assert all(sorted(epoch) == list(range(43)) for epoch in epochs)
@@ -243,7 +239,7 @@ def test_drawing_again_and_again_keeps_nothing(any_engine32):
 def test_pictures_and_films_need_no_other_program(tmp_path, monkeypatch):
     """TensorFlow DCGAN 4: Pictures and GIFs needed a function long gone and another program."""
     monkeypatch.setenv("PATH", "")
-    run = loop.train(tiny(tmp_path, steps=6))
+    run = train(tiny(tmp_path, steps=6))
     with Image.open(run / "timelapse.gif") as film:
         assert film.n_frames == 3
     with Image.open(run / "losses.png") as plot:
@@ -262,7 +258,7 @@ def test_no_folder_of_anybodys_computer_is_in_the_code():
 
 def test_an_epoch_is_a_pass_and_the_order_is_what_it_says(tmp_path):
     """TensorFlow DCGAN 5: An epoch was one update, and the order of updates was not one."""
-    run = played(tiny(tmp_path, steps=None, epochs=1, short_batch=True))
+    run = run_with(tiny(tmp_path, steps=None, epochs=1, short_batch=True))
     assert sorted(sum((shown(run, turn) for turn in range(run.step)), [])) == list(range(43))
     for order, of_g in (("d-first", [False, True]), ("g-first", [True, False])):
         gan = table(NUMPY32, order=order)
@@ -386,8 +382,8 @@ def test_progress_pictures_are_of_the_same_latents(tmp_path, monkeypatch):
         return apply(*inputs, training=training)
 
     monkeypatch.setattr(generators.Generator, "floats", telling)
-    run = setup.build(tiny(tmp_path, steps=12))
     drawn = callbacks.Samples()
+    run = setup.build(tiny(tmp_path, steps=12), [drawn])
     drawn.start(run)
     monkeypatch.setattr(nn, "apply", applied)
     run.images = 40
@@ -403,23 +399,19 @@ def test_progress_pictures_are_of_the_same_latents(tmp_path, monkeypatch):
 
 def test_losses_are_on_disk_while_the_run_lasts(tmp_path):
     """PyTorch DCGAN 5: Losses were kept in memory and lost on a stop; nothing could go on."""
-    run = setup.build(tiny(tmp_path, steps=12, log_every=8))
 
     class CrashError(Exception):
         pass
 
-    class Breaks:
-        def start(self, run): ...
-
+    class Breaks(callbacks.Callback):
         def step(self, run, report):
             if run.step == 7:
                 raise CrashError
 
-        def end(self, run): ...
-
-    habits = [callbacks.Log(), callbacks.Checkpoints(), Breaks()]
+    chosen = [callbacks.Log(), callbacks.Checkpoints(), Breaks()]
+    run = setup.build(tiny(tmp_path, steps=12, log_every=8), chosen)
     with pytest.raises(CrashError):
-        loop.loop(run, habits, lambda: False)
+        loop(run, lambda: False)
     lines = [json.loads(line) for line in run.folder.log.read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 8))
 
@@ -457,7 +449,7 @@ def test_a_step_fetches_no_number(tmp_path):
 
     run = setup.build(tiny(tmp_path, engine="torch", steps=3))
     _, report = step.train_step(
-        run.gan, run.state, run.draw.step(0), step.step_schedule(run.gan, 0, 1)
+        run.gan, run.state, run.sampler.step(0), step.step_schedule(run.gan, 0, 1)
     )
     assert {type(value) for value in report.values()} == {torch.Tensor}
 

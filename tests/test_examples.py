@@ -19,7 +19,7 @@ from train_helpers import (
     needs_torch,
     newest,
     pictures,
-    played,
+    run_with,
     tiny,
 )
 
@@ -179,7 +179,7 @@ def test_a_decorated_objective_is_known_by_name(tmp_path):
             return ops.mean((fake - 1.0) ** 2)
 
     try:
-        played(tiny(tmp_path, objective="for-a-test", steps=1))
+        run_with(tiny(tmp_path, objective="for-a-test", steps=1))
         assert build.objective("for-a-test")[0] is for_a_test
     finally:
         OBJECTIVES.pop("for-a-test")

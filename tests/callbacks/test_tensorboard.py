@@ -12,9 +12,8 @@ import pytest
 from PIL import Image
 from train_helpers import divided, grids, limited, needs_posix, process, tiny, trained
 
-from ganbaru import callbacks, data
+from ganbaru import data, train
 from ganbaru.sampling import generators, image_io
-from ganbaru.training import loop
 
 pytest.importorskip("tensorboardX", reason="needs tensorboardX, which is not installed")
 reader = pytest.importorskip(
@@ -121,5 +120,5 @@ def test_unconditional_run_shows_the_whole_grid(tmp_path):
 
 def test_without_the_flag_nothing_is_written_or_loaded(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    run = loop.train(tiny(tmp_path, steps=1), callbacks.standard())
+    run = train(tiny(tmp_path, steps=1))
     assert not (run / "tensorboard").exists()

@@ -71,7 +71,7 @@ def result(place):
 def first_and_batch(folder: Path) -> tuple[dict, object]:
     fields = load_yaml(folder / "config.yaml")
     run = setup.build(Config(**{**fields, "run": f"{folder}-again"}))
-    return run.state, run.draw.discriminator(3)
+    return run.state, run.sampler.step(3).d[0]
 
 
 def test_contestants_share_weights_batches_and_latents_by_seed(result):

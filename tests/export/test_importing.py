@@ -138,7 +138,7 @@ def test_an_imported_run_goes_on_as_a_hand_written_loop_does(here):
     theirs = saved(plain.OfficialDiscriminator(), "d.pth").train()
     fields = {"width": 4, "latent": 12, "precision": "float64"}
     run = pytorch_import.weights(configuration("dcgan", **fields), "g.pth", "d.pth").run
-    batch = run.draw.step(0).d[0]
+    batch = run.sampler.step(0).d[0]
     optimizer_step = run.gan.d_optimizer.optimizer_step(1, 1.0)
     state, report = step.discriminator_update(run.gan, run.state, batch, optimizer_step)
     generator = saved(plain.OfficialGenerator(), "g.pth").train().double()

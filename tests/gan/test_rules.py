@@ -115,7 +115,7 @@ def test_penalties_on_two_logits_act_on_their_difference(name, any_engine):
     gan.gan = dataclasses.replace(
         gan.gan, discriminator=linear, d_loss=lambda real, fake: ops.mean(real) * 0.0
     )
-    report = gan.d_update(gan.draw.discriminator(0))
+    report = gan.d_update(gan.draw.step(0).d[0])
     expected = {"r1": 1.5 * length**2, "r2": 1.5 * length**2, "wgan-gp": 3 * (length - 1) ** 2}
     assert float(report["d_loss"]) == pytest.approx(expected[name], rel=1e-9)
 
@@ -125,7 +125,7 @@ def test_r1_of_the_5x5_network_is_that_of_its_margin():
     losses = {}
     for penalty in ("none", "r1:gamma=4"):
         gan = table(NUMPY64, penalty=penalty, **TWO)
-        batch, first = gan.draw.discriminator(0), gan.arrays()
+        batch, first = gan.draw.step(0).d[0], gan.arrays()
         losses[penalty] = float(gan.step(0)["d_loss"])
 
     def margins(images):

@@ -14,7 +14,8 @@ from ganbaru import InputError
 from ganbaru.gan import build
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.schedules import SCHEDULES
-from ganbaru.training import loop, setup
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
 
 IMAGES = st.integers(0, 10**9)
 FORMS = {
@@ -129,7 +130,7 @@ def test_a_run_asks_by_the_images_shown_before_each_step(tmp_path):
     asked = []
     run = setup.build(tiny(tmp_path, steps=4, d_steps=2))
     run.schedule = lambda images: asked.append(images) or 1.0
-    loop.loop(run, [], lambda: False)
+    loop(run, lambda: False)
     assert asked == [0, 16, 32, 48]
 
 

@@ -21,13 +21,13 @@ from PIL import Image
 from train_helpers import command, tiny
 
 import ganbaru
-from ganbaru import callbacks
+from ganbaru import callbacks, train
 from ganbaru.cli import options
 from ganbaru.config import from_preset
 from ganbaru.metrics import scorer
 from ganbaru.report import chart, markup, reproduction, write
 from ganbaru.report.pictures import embedded
-from ganbaru.training import loop, run_folder
+from ganbaru.training import run_folder
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 EMPTY = {"meta", "link", "img"}
@@ -81,7 +81,7 @@ def _runs(folder: Path) -> Path:
     for name, scoring in {"plain": {}, "scored": often}.items():
         config = tiny(folder, data="digits", image_size="16", steps=12, run=folder / "runs" / name,
                       **scoring)  # fmt: skip
-        loop.train(config, callbacks.standard())
+        train(config, callbacks.standard())
     run = folder / "runs" / "scored"
     ganbaru.evaluate(run, number=100, scorer="random")
     ganbaru.authenticity(run, number=100)
@@ -212,7 +212,7 @@ def test_hostile_names_are_escaped(tmp_path):
     np.savez(tmp_path / "a&b.npz", images=images, labels=labels, classes=names)
     config = tiny(tmp_path, data=tmp_path / "a&b.npz", conditioning="planes",
                   run=tmp_path / "<b>run", steps=2)  # fmt: skip
-    page = read(loop.train(config, callbacks.standard()))
+    page = read(train(config, callbacks.standard()))
     assert HOSTILE in page.text and "<b>run" in page.text and "</style><img src=x>" in page.text
     assert all(one["src"].startswith("data:") for one in page.of("img")) and not page.of("b")
 
@@ -252,7 +252,7 @@ def test_what_no_flag_expresses_is_reproduced_from_the_file(tmp_path):
 
 
 def test_a_run_that_ends_by_time_states_its_steps(here, tmp_path):
-    run = loop.train(tiny(here, steps=None, minutes=0.01, run=tmp_path / "r"),
+    run = train(tiny(here, steps=None, minutes=0.01, run=tmp_path / "r"),
                          callbacks.standard())  # fmt: skip
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     assert f"--steps {int(last['step'])}." in read(run).text
@@ -303,7 +303,7 @@ def test_an_interrupted_run_has_its_report(tmp_path):
         def end(self, run):
             """Nothing to finish."""
 
-    loop.train(config, [*callbacks.standard(), Stop()])
+    train(config, [*callbacks.standard(), Stop()])
     assert seen[0] == 1 and seen[5] == 3 and seen == sorted(seen)
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import files
+from ganbaru.metrics import milestones
 from ganbaru.report.curves import ALL_SHARES, Chart, Line, Log, curves
+from ganbaru.training.run import Callback, Run
+from ganbaru.training.run_log import read_log
 
 COLORS = {
     "one": "tab:blue",
@@ -17,6 +20,17 @@ COLORS = {
     "five": "tab:purple",
 }
 MAX_DOTS = 40  # points of a line that are drawn as dots
+
+
+class LossPlot(Callback):
+    """Plots the log at the end."""
+
+    def end(self, run: Run) -> None:
+        """Plot losses and mean logits, and the scores if the run was evaluated."""
+        lines = read_log(run.folder)
+        losses(lines, run.folder.losses)
+        if run.config.evaluate_every and any(milestones.MEASURE in line for line in lines):
+            scores(lines, milestones.baselines(run.folder), run.folder.scores)
 
 
 def losses(log: Log, path: Path) -> None:

@@ -17,7 +17,7 @@ from ganbaru.presets import PRESETS
 
 if TYPE_CHECKING:
     from ganbaru.data import Source
-    from ganbaru.training.loop import Run
+    from ganbaru.training.run import Run
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -26,15 +26,16 @@ def train(arguments: Sequence[str]) -> int:
         "train", "Train a GAN; everything lands in the run's folder.", arguments
     )
     from ganbaru import callbacks, data
-    from ganbaru.training import loop, setup, signals
+    from ganbaru.training import setup, signals
+    from ganbaru.training.loop import loop
 
-    with data.progress_bar() as progress:
-        run = setup.build(config, progress)
-    print(_opening(run), flush=True)
     bar = callbacks.Display()
+    with data.progress_bar() as progress:
+        run = setup.build(config, callbacks.standard(bar), progress)
+    print(_opening(run), flush=True)
     try:
-        with signals.watched() as interrupted:
-            loop.loop(run, callbacks.standard(bar), interrupted)
+        with signals.graceful_stop() as interrupted:
+            loop(run, interrupted)
     finally:
         bar.close()
     print(_closing(run))

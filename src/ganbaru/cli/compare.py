@@ -76,7 +76,7 @@ def compare(arguments: Sequence[str]) -> int:
     print(f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: "
           f"{plan.folder}", flush=True)  # fmt: skip
     live = callbacks.Display if sys.stdout.isatty() and wanted["workers"] == 1 else None
-    with signals.watched() as interrupted:
+    with signals.graceful_stop() as interrupted:
         result = comparing.run(
             plan, interrupted, workers=wanted["workers"], tell=_say, display=live
         )

@@ -16,7 +16,7 @@ from ganbaru.config import Config, flag
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.gan import build
-from ganbaru.training import setup
+from ganbaru.gan.dataset import label_names, load_data
 
 # Fields that a tournament sets itself, the same for all.
 FIXED = {
@@ -115,9 +115,9 @@ def check_and_load(configs: Mapping[str, Config], progress: Progress = data.sile
                 )
     if not one.data:
         raise InputError(f"{first} trains on your own pictures: give them with --data.")
-    source = setup.load_data(one, progress)
+    source = load_data(one, progress)
     for each in configs.values():
-        build.gan(each, source.images.shape[1:], len(setup.label_names(each, source)))
+        build.gan(each, source.images.shape[1:], len(label_names(each, source)))
     return source
 
 

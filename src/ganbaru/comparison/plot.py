@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.callbacks import plots
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison.standings import interval
 from ganbaru.comparison.training import Outcome
+from ganbaru.metrics.milestones import MEASURE
 from ganbaru.report.curves import Chart, Line
 
 COLORS = 10  # of matplotlib's cycle; further contestants are dashed

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from ganbaru import files
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison import contestants, plot, training
 from ganbaru.comparison.scheduling import ScheduledRun
 from ganbaru.comparison.standings import Interval, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
+from ganbaru.metrics.milestones import MEASURE
 from ganbaru.metrics.passport import Evaluation, Passport, check_comparable
 
 MARKDOWN, JSON, PLOT = "results.md", "results.json", "scores.png"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import callbacks, data
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison import training
 from ganbaru.comparison.contestants import folder_name
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.engines.numpy import parallel
+from ganbaru.metrics.milestones import MEASURE
 
 Tell = Callable[[str], None]
 Interrupted = Callable[[], bool]

@@ -61,7 +61,7 @@ def compare(
     """
     budget = Budget(images, seconds, evaluate_every, evaluate_images)
     plan = plan_tournament(entrants, vary or {}, options, budget, seeds, folder, progress)
-    with signals.watched() as interrupted:
+    with signals.graceful_stop() as interrupted:
         return run(plan, interrupted, workers=workers, tell=tell, progress=progress)
 
 

@@ -78,7 +78,7 @@ def fresh(name: str, config: Config, shape: Shape, classes: int) -> Fixture:
     groups = _perturbed(models.initial_parameters(config, shape, classes))
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
-        seconds=0.0, reports=[],
+        seconds=0.0, callbacks={},
         data={"shape": list(shape), "classes": [str(i) for i in range(classes)]},
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

@@ -61,4 +61,4 @@ def shared(player: Player) -> Header:
         "data": config.data if known else header.data["name"],
         "precision": "float32",
     }
-    return dataclasses.replace(header, config=said, reports=[])
+    return dataclasses.replace(header, config=said, callbacks={})

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ganbaru import nn, registry
 from ganbaru.config import Config
 from ganbaru.gan import models
+from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.models import Shape
-from ganbaru.training import setup
 
 # Operations that move or combine numbers without being layers of their own.
 _UNLISTED = {"arithmetic", "reshape", "transpose", "broadcast_to", "one_hot", "sum"}
@@ -46,9 +46,9 @@ def assumed(config: Config) -> tuple[Shape, int]:
         known = registry.module("data", config.data)
         (height, width, channels), classes = known.SHAPE, known.CLASSES
     elif config.data:
-        source = setup.load_data(config)
+        source = load_data(config)
         height, width, channels = source.images.shape[1:]
-        classes = len(setup.label_names(config, source))
+        classes = len(label_names(config, source))
     else:
         height, width, channels, classes = 64, 64, 3, 0
     height, width = config.size or (height, width)

@@ -12,17 +12,15 @@ from typing import Any
 import numpy as np
 
 from ganbaru import __version__, files, nn
-from ganbaru.callbacks import periodic_evaluation
-from ganbaru.callbacks.log import Line, read_log
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
-from ganbaru.metrics import memorization, passport
+from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.training import checkpoint, run_folder
-from ganbaru.training.loop import Run
-from ganbaru.training.loop import about as about_data
+from ganbaru.training.run import Run, describe_data
 from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import Line, read_log
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def note(run: Run) -> None:
     """Record the run's data, parameter counts, versions and machine in its folder."""
     players = ("generator", "discriminator")
     found = {
-        "data": {**about_data(run.source), "count": len(run.source.images)},
+        "data": {**describe_data(run.source), "count": len(run.source.images)},
         "made": {
             "ganbaru": __version__,
             "engine": run.engine.describe(),
@@ -73,7 +71,7 @@ def read(folder: Folder) -> Facts:
         data=found["data"],
         made=found["made"],
         log=read_log(folder),
-        baselines=periodic_evaluation.floors(folder),
+        baselines=milestones.baselines(folder),
         grids=sorted(folder.samples.glob("[0-9]*.png")),
         scores=passport.stored(folder.path),
         authenticity=memorization.stored(folder.path),

@@ -18,6 +18,7 @@ from ganbaru.nn import Network
 from ganbaru.ops import Parameters
 from ganbaru.sampling import image_io, interpolation, latent_spaces
 from ganbaru.training import checkpoint, run_folder
+from ganbaru.training.run import Run
 
 BATCH = 64
 Labels = int | str | Sequence[int | str] | None
@@ -199,6 +200,19 @@ class Generator:
             part = slice(start, start + BATCH)
             of = None if weights is None else weights[part]
             yield from image_io.to_bytes(self.floats(latents[part], of))
+
+
+def from_run(run: Run) -> Generator:
+    """Return the averaged (EMA) generator of a run in progress."""
+    return Generator(
+        engine=run.engine,
+        network=run.gan.generator,
+        parameters=run.state["ema"],
+        buffers=run.state["ema_buffers"],
+        latent=run.config.latent,
+        distribution=run.config.distribution,
+        classes=run.classes,
+    )
 
 
 def load(

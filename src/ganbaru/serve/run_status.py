@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ganbaru.callbacks import periodic_evaluation
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
+from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
 
 Line = dict[str, float]
@@ -52,7 +52,7 @@ class RunWatcher:
         self._lock = threading.Lock()
         self._config = Kept(folder.config, lambda: from_fields(load_yaml(folder.config)))
         self._count = Kept(folder.about, lambda: _count(folder))
-        self._floors = Kept(folder.milestones, lambda: periodic_evaluation.floors(folder))
+        self._floors = Kept(folder.milestones, lambda: milestones.baselines(folder))
         self._until = 0.0
         self._seen: RunStatus | None = None
 
