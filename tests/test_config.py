@@ -102,7 +102,7 @@ def test_any_value_is_taken_or_refused_by_name(name, value):
 
 
 def test_resume_and_overwrite_exclude_each_other():
-    with pytest.raises(InputError, match="contradict each other"):
+    with pytest.raises(InputError, match="--resume and --overwrite"):
         Config(resume=True, overwrite=True)
 
 

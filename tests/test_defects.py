@@ -176,7 +176,7 @@ def test_every_command_of_the_readme_is_one(words, runs, monkeypatch):
         config, files = options.importing("", words[1:])
         assert config.preset in PRESETS and list(files) == ["generator", "discriminator"]
     elif words[0] == "serve":  # which would go on until it is stopped
-        assert serve._parser().parse_args(words[1:]).runs
+        assert serve._parser().parse(words[1:]).runs
     elif words[0] == "compare":  # which would train for minutes
         _, wanted = options.given(compare._parser(), words[1:], contestants.FREE)
         entrants = [compare._entry(word, contestants.FREE)

@@ -27,8 +27,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"Cannot write {path}: {error.strerror or error}. Make room there, or choose a place "
-            f"where you may write; what was saved before is untouched."
+            f"Cannot write {path}: {error.strerror or error}. Free some space, or choose a folder "
+            f"where you may write; earlier files are unchanged."
         ) from error
 
 
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, path)
         finally:
-            with contextlib.suppress(OSError):  # gone already when all went well
+            with contextlib.suppress(OSError):  # already moved after a success
                 temporary.unlink()
 
 

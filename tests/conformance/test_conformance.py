@@ -377,7 +377,7 @@ def test_an_operation_is_recorded_with_its_layer_and_its_arguments():
     ("arguments", "message"),
     [
         (["--engines", "torhc"], "Unknown engine 'torhc'. Did you mean 'torch'?"),
-        (["--engines", ","], "--engines names no engine"),
+        (["--engines", ","], "names no engine"),
         (["--engines", "numpy,numpy"], "--engines names 'numpy' twice"),
         (["--preset", "mnits"], "Unknown preset 'mnits'. Did you mean 'mnist'"),
         (["--run", "nowhere"], "There is no run at runs/nowhere."),

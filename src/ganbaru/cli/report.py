@@ -1,4 +1,4 @@
-"""The command that writes a run's report."""
+"""`ganbaru report`: write a run's report."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from ganbaru.cli import options
 
 
 def report(arguments: Sequence[str]) -> None:
-    """Write a run's report anew, with the scores and the neighbours that there are by now."""
+    """Write a run's report again, with the scores and nearest neighbours computed since."""
     parser = options.Parser("report", "Write a run's report: one HTML file, for any browser.")
-    parser.add_argument("run", type=str, help="a run's folder, or its name below runs/")
-    wanted = parser.parse_args(list(arguments))
+    parser.add_positional("run", "a run's folder, or its name below runs/")
+    args = parser.parse(arguments)
     from ganbaru import report
     from ganbaru.training import run_folder
 
-    print(f"report: {report.write(run_folder.existing(wanted.run))}")
+    print(f"report: {report.write(run_folder.existing(args.run))}")

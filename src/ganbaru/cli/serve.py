@@ -44,7 +44,7 @@ def _parser() -> options.Parser:
 
 def serve(arguments: Sequence[str]) -> int:
     """Serve runs until a signal ends it; returns the exit code."""
-    wanted = _parser().parse_args(list(arguments))
+    wanted = _parser().parse(arguments)
     if missing := [name for name in NEEDED if not importlib.util.find_spec(name)]:
         raise InputError(
             f"ganbaru serve needs {' and '.join(missing)}, which "
