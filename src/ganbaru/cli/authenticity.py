@@ -56,7 +56,7 @@ def _lines(found: Authenticity) -> list[str]:
         places = ", ".join(map(str, group[:10])) + (", ..." if len(group) > 10 else "")
         lines.append(f"  the same picture, {len(group)} times: {places}")
     lines += ["", found.verdict(), f"  held out: {found.held_out}; {found.seconds:.0f} s"]
-    for one in found.suspects[: SHOWN if found.accused else 0]:
+    for one in found.suspects[: SHOWN if found.is_copying else 0]:
         lines.append(
             f"  image {one.image} resembles training image {one.training}: distance "
             f"{one.distance:.2f}, {one.ratio:.2f} times that of its neighbours"

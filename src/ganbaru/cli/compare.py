@@ -27,6 +27,8 @@ images, seeds, initial weights, batches, latents and budget. Name presets, in qu
 their own as `train` takes them, such as "mnist --objective hinge"; or vary an option. To resume a
 stopped tournament: ganbaru compare -o FOLDER."""
 
+BUDGET = ("images", "seconds", "evaluate_every", "evaluate_images")
+
 
 def _parser() -> Parser:
     parser = Parser("compare", " ".join(_DESCRIPTION.split()))
@@ -59,8 +61,7 @@ def _parser() -> Parser:
 def compare(arguments: Sequence[str]) -> int:
     """Run a tournament, or resume one; print its table."""
     from ganbaru import callbacks
-    from ganbaru.comparison import contestants
-    from ganbaru.comparison import tournament as comparing
+    from ganbaru.comparison import contestants, tournament
     from ganbaru.training import signals
 
     fields, others = options.given(_parser(), arguments, contestants.FREE)
@@ -72,9 +73,7 @@ def compare(arguments: Sequence[str]) -> int:
     )
     live = callbacks.Display if sys.stdout.isatty() and args.workers == 1 else None
     with signals.graceful_stop() as interrupted:
-        result = comparing.train_step(
-            plan, interrupted, workers=args.workers, tell=_say, display=live
-        )
+        result = tournament.run(plan, interrupted, workers=args.workers, tell=_say, display=live)
     if result is None:
         _say(f"Stopped and saved. Resume with:\n  {_again(plan.folder)}")
         return interrupted.exit_code
@@ -86,17 +85,14 @@ def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str])
     from ganbaru import comparison, data
 
     with data.progress_bar() as progress:
-        return comparison.planned(
+        return comparison.plan_tournament(
             [_entry(text, free) for text in args.contestants or ()],
-            vary=_varied(args.vary or ()),
-            seeds=args.seeds,
-            images=args.images,
-            seconds=args.seconds,
-            folder=args.output,
-            evaluate_every=args.evaluate_every,
-            evaluate_images=args.evaluate_images,
-            progress=progress,
-            **fields,
+            _varied(args.vary or ()),
+            fields,
+            comparison.Budget(**{name: getattr(args, name) for name in BUDGET}),
+            args.seeds,
+            args.output,
+            progress,
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ganbaru.cli.evaluation_options import add_candidate, candidate
 from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
+from ganbaru.formatting import number
 
 if TYPE_CHECKING:
     from ganbaru.metrics import Evaluation, Score
@@ -55,13 +56,13 @@ def evaluate(arguments: Sequence[str]) -> None:
 
 
 def _rows(found: Evaluation) -> Iterator[Sequence[str]]:
-    from ganbaru.metrics import MEASURES
+    from ganbaru.metrics import METRICS
 
     for name, score in found.scores.items():
-        measure = MEASURES[name]
+        metric = METRICS[name]
         interval = f"{_number(score.low)} to {_number(score.high)}"
         floor = _number(score.floor)
-        yield measure.title, _value(score), interval, floor, measure.better, measure.meaning
+        yield metric.title, _value(score), interval, floor, metric.better, metric.meaning
 
 
 def _value(score: Score) -> str:
@@ -70,15 +71,15 @@ def _value(score: Score) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number with four decimal places and no exponent; large ones as whole numbers."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
+    """Return a number with four decimal places and no exponent."""
+    return number(value, ".4f")
 
 
 def _conditions(found: Evaluation) -> list[str]:
     """Return the lines on what the scores depend on."""
     passport = found.passport
     accuracy = passport.scorer_accuracy
-    tested = "" if accuracy is None else f", accuracy {accuracy:.1%} on test images"
+    tested = "" if accuracy is None else f", accuracy {accuracy:.1%} on unseen images"
     lines = [
         "",
         f"{passport.fakes:,} images of {found.subject} against {passport.reals:,} of "

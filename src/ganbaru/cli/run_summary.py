@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ganbaru.config import TOTALS, Config
 
 if TYPE_CHECKING:
-    from ganbaru.training.loop import Run
+    from ganbaru.training.run import Run
 
 
 def opening(run: Run) -> str:

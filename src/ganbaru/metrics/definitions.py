@@ -148,7 +148,7 @@ METRICS = {
     "novelty": Metric(
         "novelty",
         HIGHER,
-        "fakes that are no near copies of reference images",
+        "fakes that are no near copies of references",
         lambda x: x.neighbours.novelty,
     ),
     "distinct": _of_images(

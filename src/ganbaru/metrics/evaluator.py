@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import randomness
-from ganbaru.data import Progress, Source, silent
+from ganbaru import data, files, randomness
+from ganbaru.data import Progress, Source
 from ganbaru.data.resize import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced
@@ -25,7 +25,6 @@ from ganbaru.metrics.definitions import (
     Values,
     compute_scores,
 )
-from ganbaru.metrics.disk_cache import cached
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
 
@@ -105,7 +104,7 @@ class Evaluator:
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
-        fake = self.features(self.scorer.resize(images), labels, silent)
+        fake = self.features(self.scorer.resize(images), labels, data.silent)
         return compute_scores(self.reference, fake, self.classes, slow=False)[0]
 
     def features(
@@ -148,9 +147,9 @@ class Evaluator:
             VERSION, [*METRICS], info.hash, self.split.source.fingerprint, info.shape, self.seed,
             len(self.reference), count, labelled, quick, dataclasses.astuple(CAS_RECIPE),
         ]  # fmt: skip
-        name = f"baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
+        name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
         compute = self._quick_baselines if quick else self._full_baselines
-        content, _ = cached(name, lambda: json.dumps(compute(count, labelled)).encode())
+        content = files.cached(name, lambda: json.dumps(compute(count, labelled)).encode())
         baselines: Values = json.loads(content)
         return baselines
 
@@ -219,7 +218,7 @@ def make_evaluator(
     number: int | None = None,
     limit: int = MAX_IMAGES,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = data.silent,
 ) -> Evaluator:
     """Make an evaluator of a source: train or load the scorer, compute the reference's features.
 

@@ -15,14 +15,13 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, randomness
+from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source, Target
 from ganbaru.data.resize import RULE, fit_block
 from ganbaru.errors import InputError
 from ganbaru.metrics import classifier
 from ganbaru.metrics.class_metrics import agreement
 from ganbaru.metrics.classifier import Classifier, Images, Labels, Recipe
-from ganbaru.metrics.disk_cache import cached
 
 LONGEST, SHORTEST = 32, 8  # sides of a scorer's input images
 SEED = 0
@@ -104,9 +103,12 @@ def classifier_scorer(source: Source, progress: Progress) -> tuple[Scorer, tuple
     shape = (*input_size(*source.images.shape[1:3]), source.images.shape[3])
     mark = f"{source.fingerprint}|{shape}|{classifier.VERSION}|{RECIPE}|{RULE}"
     name = f"classifier-{hashlib.sha256(mark.encode()).hexdigest()[:20]}.safetensors"
-    content, notes = cached(name, lambda: _packed(*_trained(source, shape, progress)))
+    notes: list[str] = []
+    content = files.cached(
+        f"scorers/{name}", lambda: _packed(*_trained(source, shape, progress)), notes.append
+    )
     info, network, scale = _unpacked(content)
-    return _scorer(info, [network], [scale], predicts=True), notes
+    return _scorer(info, [network], [scale], predicts=True), tuple(notes)
 
 
 def _trained(
