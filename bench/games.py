@@ -1,4 +1,4 @@
-"""A game of ours on random images, ready to play: what all measurements of steps begin with."""
+"""A GAN on random images with its initial state, shared by all measurements of steps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Shape = tuple[int, int, int]
 
 
 def random_images(count: int, shape: Shape) -> data.Source:
-    """Return a source of noise (H, W, C) in memory."""
+    """Return a source of random images (H, W, C) in memory."""
     images = np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
     return data.Source("random", images, None, (), "")
 
 
 def gan(engine: Engine, config: Config, source: data.Source) -> tuple[step.GAN, BatchSampler, Any]:
-    """Return the game, who draws its batches, and its first state on an engine."""
+    """Return the GAN, its batch sampler and its initial state on an engine."""
     shape = source.images.shape[1:]
     made = build.gan(config, shape, 0)
     first = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganbaru import engines
 from ganbaru.callbacks import Callback, standard
 from ganbaru.config import Config
 from ganbaru.training import setup, signals
@@ -18,6 +19,7 @@ def train(config: Config, callbacks: Sequence[Callback] | None = None) -> Path:
     InputError for a wrong configuration and RunError when the training diverges.
     """
     run = setup.build(config, standard() if callbacks is None else callbacks)
+    engines.configure_process(run.engine)
     with signals.graceful_stop() as interrupted:
         loop(run, interrupted)
     return run.folder.path

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -22,7 +20,7 @@ from helpers import (
 from hypothesis import assume, given
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import ops
+from ganbaru import engines, ops
 from ganbaru.engines import trace
 
 LABELS = np.array([2, 0, 2, 1])
@@ -163,14 +161,15 @@ OPERATORS = {
 }
 # What gives no gradient of its own, and the test below that is about it.
 NOT_DIFFERENTIATED = {
-    "computing": "test_another_engine_takes_the_place_of_a_librarys_own",
+    "composed": "test_a_composed_operation_is_computed_by_the_engines_form_or_its_own",
+    "dispatch": "test_another_engine_takes_the_place_of_a_librarys_own",
+    "dispatching": "test_another_engine_takes_the_place_of_a_librarys_own",
     "one_hot": "test_one_hot",
     "stop_gradient": "test_no_gradient_flows_through_stop_gradient",
     "value_and_grad": "test_value_and_grad_returns_plain_values_and_what_goes_along",
     "grad": "test_grad_of_grad",
     "to_numpy": "test_values_go_to_an_engine_and_back",
     "engine": "test_engine_is_found_from_the_tensor",
-    "fused": "test_fused_falls_back_to_the_composed_form",
 }
 
 ALL = [
@@ -426,36 +425,54 @@ def test_an_engine_copies_what_it_is_given(every_engine):
 
 def test_engine_is_found_from_the_tensor(every_engine):
     tensor = every_engine.from_numpy(normal(2))
-    assert ops.engine(tensor) is every_engine.module
+    assert ops.engine(tensor) is type(every_engine)
     inside = []
     ops.grad(lambda x: (inside.append(ops.engine(x)), ops.sum(x))[1], tensor)
-    # On CuPy's arrays it is the NumPy engine's tape, of which both have the functions.
-    assert [found.grad for found in inside] == [every_engine.module.grad]
-    assert ops.engine(trace.Shape((2,), trace.Tape())) is trace
+    # On CuPy's arrays it is the NumPy engine's tensor, of which both have the functions.
+    assert [found.value_and_grad for found in inside] == [every_engine.value_and_grad]
+    assert ops.engine(trace.Shape((2,), trace.Tape())) is trace.Tracer
 
 
 def test_what_is_no_tensor_is_refused():
-    with pytest.raises(TypeError, match="builtins.list is no tensor"):
+    with pytest.raises(TypeError, match="builtins.list is not a tensor"):
         ops.exp([1.0, 2.0])
 
 
-def test_fused_falls_back_to_the_composed_form(every_engine):
-    tensor = every_engine.from_numpy(normal(2))
-    assert ops.fused("no such thing", {"x": tensor}, ops.exp) is ops.exp
-    assert ops.fused("adam", tensor, ops.exp) is every_engine.module.FUSED.get("adam", ops.exp)
+def test_a_composed_operation_is_computed_by_the_engines_form_or_its_own(every_engine, monkeypatch):
+    x = every_engine.from_numpy(normal(2))
+    monkeypatch.delitem(ops.COMPOSED, "tripled", raising=False)
+    tripled = ops.composed("tripled")(lambda x, times: x * times)
+    assert ops.COMPOSED["tripled"] is tripled
+    assert_allclose(ops.to_numpy(tripled(x, 3.0)), normal(2) * 3)
+    monkeypatch.setattr(type(every_engine), "FUSED", {"tripled": lambda x, times: x * 0.0})
+    assert_array_equal(ops.to_numpy(tripled({"a": x}["a"], times=3.0)), [0, 0])
+    del ops.COMPOSED["tripled"]
 
 
 def test_another_engine_takes_the_place_of_a_librarys_own():
-    """While it computes, and no longer, whatever becomes of it."""
-    other = types.ModuleType("other")
-    other.exp = lambda x: x * 3.0
+    """Inside, and no longer, whatever error ends it."""
+
+    class Other(type(NUMPY64)):
+        @staticmethod
+        def exp(x):
+            return x * 3.0
+
     x = NUMPY64.from_numpy(normal(2, 3))
-    usual = ops.engine(x)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
-        patch.setitem(sys.modules, "other", other)
-        with ops.computing(other, type(x)):
-            assert ops.engine(x) is other
-            assert_array_equal(ops.exp(x), x * 3.0)
-            raise KeyError
-    assert ops.engine(x) is usual
+    with pytest.raises(KeyError), ops.dispatching(Other, Other.TENSOR_MODULES):
+        assert ops.engine(x) is Other
+        assert_array_equal(ops.exp(x), x * 3.0)
+        raise KeyError
+    assert ops.engine(x) is type(NUMPY64)
     assert_array_equal(ops.exp(x), np.exp(x))
+
+
+def test_an_engine_that_lacks_an_operation_cannot_be_made():
+    class Partial(engines.Engine):
+        @staticmethod
+        def exp(x):
+            return x
+
+    assert {"tanh", "conv2d", "value_and_grad", "copy_to_device"} <= Partial.__abstractmethods__
+    assert "exp" not in Partial.__abstractmethods__
+    with pytest.raises(TypeError, match="abstract"):
+        Partial("partial", "cpu")

@@ -22,7 +22,7 @@ from numpy.testing import assert_array_equal
 
 from ganbaru import callbacks, load, nn, ops, registry, train
 from ganbaru.config import Config, from_preset
-from ganbaru.data import Original
+from ganbaru.data import declared
 from ganbaru.gan import build, models
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
@@ -224,13 +224,12 @@ def test_a_penalty_changes_what_the_discriminator_learns(name, any_engine):
 
 
 @pytest.mark.parametrize("name", registry.names("data"))
-def test_a_known_set_is_a_file_with_one_function(name):
-    module = registry.module("data", name)
-    assert _functions(module) == ["original"]
-    signature = inspect.signature(module.original, eval_str=True)
-    assert list(signature.parameters) == ["split", "data_dir", "progress"]
-    assert signature.return_annotation is Original
-    assert module.__doc__ and module.original.__doc__
+def test_a_known_set_is_declared_in_one_object(name):
+    dataset = declared(name)
+    assert dataset == registry.module("data", name).DATASET
+    assert dataset.name == name and callable(dataset.original)
+    assert len(dataset.shape) == 3 and dataset.classes is not None
+    assert registry.module("data", name).__doc__
 
 
 @pytest.mark.parametrize("name", PRESETS)

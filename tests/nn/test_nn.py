@@ -147,12 +147,12 @@ def test_engines_agree_in_float32(case, any_engine32):
 # --- batch norm -------------------------------------------------------------------------------
 
 # The last one is large enough to be cut into blocks of 128k numbers.
+COMPOSED = inspect.unwrap(normalization.normalise_batch)
 NORMALISED = [(4, 3), (4, 3, 5, 2), (1, 2, 3, 3), (3, 1, 4, 4), (6, 2, 1, 1), (30, 3, 48, 50)]
 
 
 def _fused(engine):
-    rule = ops.fused("batch_norm", engine.from_numpy(normal(1)), None)
-    return rule or pytest.skip(f"{engine.name} has no form of its own")
+    return engine.FUSED.get("batch_norm") or pytest.skip(f"{engine.name} has no form of its own")
 
 
 def _running(engine, channels: int) -> list:
@@ -170,7 +170,7 @@ def _normalising(engine, rule, channels: int):
 def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
     channels = shape[1]
     arrays = normal(*shape) * 2 + 1, positive(channels), normal(channels)
-    forms = (_fused(any_engine), normalization.composed_batch_norm)
+    forms = (_fused(any_engine), COMPOSED)
     found, expected = (
         outcomes(any_engine, _normalising(any_engine, rule, channels), arrays) for rule in forms
     )
@@ -181,7 +181,7 @@ def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
 def test_fused_batch_norm_is_twice_differentiable_in_the_images_alone(any_engine):
     """With constant weights: only the images tell that this gradient will be differentiated."""
     weight, bias = any_engine.from_numpy(positive(3)), any_engine.from_numpy(normal(3))
-    forms = (_fused(any_engine), normalization.composed_batch_norm)
+    forms = (_fused(any_engine), COMPOSED)
     found, expected = (
         outcomes(
             any_engine,
@@ -204,7 +204,7 @@ def test_running_statistics_are_pytorchs(shape, any_engine):
         0.9 * before[0] + 0.1 * x.mean(axis=axes),
         0.9 * before[1] + 0.1 * x.var(axis=axes, ddof=1),
     ]
-    for rule in (_fused(any_engine), normalization.composed_batch_norm):
+    for rule in (_fused(any_engine), COMPOSED):
         tensors = map(any_engine.from_numpy, (x, positive(channels), normal(channels)))
         _, *after = rule(*tensors, *_running(any_engine, channels), 0.1, 1e-5)
         for found, wanted in zip(after, expected, strict=True):
@@ -223,9 +223,7 @@ def test_a_large_mean_and_a_small_deviation_cost_no_accuracy(count, any_engine32
     arrays = [x, np.ones(2), np.zeros(2)]
     found = outcomes(any_engine32, _normalising(any_engine32, _fused(any_engine32), 2), arrays, 1)
     exact = [array.astype(np.float64) for array in arrays]
-    expected = outcomes(
-        NUMPY64, _normalising(NUMPY64, normalization.composed_batch_norm, 2), exact, 1
-    )
+    expected = outcomes(NUMPY64, _normalising(NUMPY64, COMPOSED, 2), exact, 1)
     assert_close(found[0], expected[0], 2e-3)
     assert_close(found[1], expected[1], 4e-3)
     tensors = [any_engine32.from_numpy(array) for array in arrays]

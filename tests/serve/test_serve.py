@@ -93,8 +93,10 @@ def test_a_zip_has_a_png_for_each_image(client, generator):
     answer = post(client, seeds=[5, 5, 6], format="zip")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.namelist() == [
-            "0000-seed5-label2.png", "0001-seed5-label2.png", "0002-seed6-label0.png"
-        ]  # fmt: skip
+            "0000-seed5-label2.png",
+            "0001-seed5-label2.png",
+            "0002-seed6-label0.png",
+        ]
         found = pixels(archive.read("0002-seed6-label0.png"))
     assert far(found, generator.sample(1, 6)[0]) <= 1
 
@@ -111,8 +113,10 @@ def test_given_latents(client, generator):
 def test_an_unconditional_model(client, home):
     answer = post(client, model="plain", count=3, format="json")
     assert [(x["seed"], x["label"], x["class"]) for x in answer.json()["images"]] == [
-        (0, None, None), (1, None, None), (2, None, None)
-    ]  # fmt: skip
+        (0, None, None),
+        (1, None, None),
+        (2, None, None),
+    ]
     image = generators.load(home / "plain").sample(3)[2]
     assert far(pixels(base64.b64decode(answer.json()["images"][2]["png"])), image) <= 1
 
@@ -141,8 +145,9 @@ def test_other_film_formats(client, kind, begin):
 def test_models_and_their_cards(client):
     models = client.get("/api/models").json()["models"]
     assert [(m["name"], m["state"], m["classes"]) for m in models] == [
-        ("run", "ready", ["0", "1", "2"]), ("plain", "ready", []),
-    ]  # fmt: skip
+        ("run", "ready", ["0", "1", "2"]),
+        ("plain", "ready", []),
+    ]
     card = client.get(API).json()
     assert (card["latent"], card["image_shape"], card["images_trained"]) == (8, [1, 16, 16], 96)
     assert card["links"]["images"] == f"{API}/images" and "MIT" in card["licence"]
@@ -251,17 +256,26 @@ def test_bodies_that_are_too_large(client):
 
 @pytest.mark.parametrize("name", ["rum", "%2e%2e", "%2e%2e%2fetc", "run%00", "run%2f..%2frun"])
 def test_unknown_models(client, name):
-    for answer in (client.get(f"/api/models/{name}"), client.get(f"/runs/{name}"),
-                   client.post(f"/api/models/{name}/images", json={})):  # fmt: skip
+    for answer in (
+        client.get(f"/api/models/{name}"),
+        client.get(f"/runs/{name}"),
+        client.post(f"/api/models/{name}/images", json={}),
+    ):
         assert answer.status_code == 404
     assert "Did you mean 'run'?" in problem(client.get("/api/models/rum"), 404)
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/../app.py", "/static/%2e%2e%2fapp.py", "/runs/run/grids/..%2f..%2fconfig.yaml",
-     "/runs/run/grids/5.png", "/runs/run/grids/-1.png", "/config.yaml"],
-)  # fmt: skip
+    [
+        "/static/../app.py",
+        "/static/%2e%2e%2fapp.py",
+        "/runs/run/grids/..%2f..%2fconfig.yaml",
+        "/runs/run/grids/5.png",
+        "/runs/run/grids/-1.png",
+        "/config.yaml",
+    ],
+)
 def test_no_path_of_a_request_reaches_files(client, path):
     answer = client.get(path)
     assert answer.status_code == 404 and "batch" not in answer.text

@@ -151,6 +151,18 @@ def test_an_error_in_the_thread_reaches_its_request_and_the_next_succeeds(home):
     assert abs(made.astype(int) - generators.load(home / "run").sample(1)).max() <= 1
 
 
+def test_an_internal_error_is_a_problem_document(hasty, monkeypatch):
+    port, service = hasty
+
+    async def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service.batcher, "make", fail)
+    address = f"http://127.0.0.1:{port}{IMAGES}"
+    assert "log" in problem(httpx.post(address, json={}, trust_env=False), 500)
+    assert service.admission.waiting == 0
+
+
 # --- too slow -----------------------------------------------------------------------------------
 
 
@@ -226,6 +238,30 @@ def test_malformed_http_is_refused(hasty):
     assert answer.startswith(b"HTTP/1.1 400 ") and b"nosniff" in answer.lower()
 
 
+@pytest.mark.parametrize(
+    "line,hosts,status",
+    [
+        (b"/health/live", [b"localhost"], 200),
+        (b"http://localhost:8000/health/live", [b"localhost:8000"], 200),
+        (b"/health/live", [], 400),
+        (b"/health/live", [b"localhost", b"localhost"], 400),
+        (b"http://elsewhere.example/health/live", [b"localhost"], 400),
+        (b"http://localhost", [b"localhost"], 400),
+        (b"*", [b"localhost"], 400),
+        (b"/health/live", [b"elsewhere.example"], 421),
+        (b"http://elsewhere.example/health/live", [b"elsewhere.example"], 421),
+        (b"/health/live", [b"[::1]:80"], 200),
+        (b"/health/live", [b"[::1"], 421),
+    ],
+)
+def test_a_request_has_one_host_which_is_this_computer(hasty, line, hosts, status):
+    head = b"".join(b"Host: %s\r\n" % host for host in hosts)
+    with raw(hasty[0], b"GET %s HTTP/1.1\r\n%sConnection: close\r\n\r\n" % (line, head)) as found:
+        answer = heard(found)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert status == 200 or json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == status
+
+
 def test_event_streams_are_limited(hasty):
     port, service = hasty
     ask = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -255,7 +291,10 @@ def test_the_key_is_required_in_either_scheme(home):
             answer = client.get(path)
             assert "KEY" in problem(answer, 401)
             assert answer.headers["www-authenticate"].startswith("Basic ")
-        assert problem(client.post(IMAGES, json={}), 401)
+        for body in (b"{}", b"{", b" " * 2**21):  # the key is checked before the body
+            headers = {"Content-Type": "application/json"}
+            assert problem(client.post(IMAGES, content=body, headers=headers), 401)
+        assert problem(client.get("/nowhere"), 401)
         for wrong in ("Bearer wrong", f"Bearer {KEY}x", "Basic ###", f"Digest {KEY}", "Bearer é"):
             assert problem(
                 client.get("/api/models", headers={"Authorization": wrong.encode()}), 401

@@ -176,9 +176,16 @@ def test_both_languages_have_the_same_texts():
 
 @pytest.mark.parametrize(
     "header,language",
-    [("", "en"), ("ja", "ja"), ("ja-JP,ja;q=0.9,en;q=0.8", "ja"), ("en-GB,en;q=0.9,ja;q=0.1", "en"),
-     ("de,fr;q=0.5", "en"), ("en;q=0.2,ja;q=0.9", "ja"), ("ja;q=x,*", "en")],
-)  # fmt: skip
+    [
+        ("", "en"),
+        ("ja", "ja"),
+        ("ja-JP,ja;q=0.9,en;q=0.8", "ja"),
+        ("en-GB,en;q=0.9,ja;q=0.1", "en"),
+        ("de,fr;q=0.5", "en"),
+        ("en;q=0.2,ja;q=0.9", "ja"),
+        ("ja;q=x,*", "en"),
+    ],
+)
 def test_the_browsers_language(header, language):
     assert preferred(header)["language"] == language
 
@@ -249,6 +256,7 @@ def test_the_files_of_a_run_are_served_with_etags(finished, tmp_path):
         assert client.get("/runs/run/report").status_code == 404
         sample = client.get("/models/run/sample.png")
         assert sample.content.startswith(b"\x89PNG") and sample.status_code == 200
+        assert client.get("/models/run/sample.png").content == sample.content  # from the cache
 
 
 def test_a_newer_checkpoint_is_loaded_and_a_damaged_one_skipped(finished, tmp_path):

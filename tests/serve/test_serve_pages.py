@@ -17,9 +17,28 @@ from ganbaru.serve.translations import TRANSLATIONS
 pytestmark = needs_chromium
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
-TRAINING = ("--data", "pictures.npz", "--width", 4, "--latent", 8, "--batch", 8, "--engine",
-            "numpy", "--minutes", 1, "--log-every", 160, "--sample-every", 800,
-            "--checkpoint-every", 1600, "--run", "runs/learning")  # fmt: skip
+TRAINING = (
+    "--data",
+    "pictures.npz",
+    "--width",
+    4,
+    "--latent",
+    8,
+    "--batch",
+    8,
+    "--engine",
+    "numpy",
+    "--minutes",
+    1,
+    "--log-every",
+    160,
+    "--sample-every",
+    800,
+    "--checkpoint-every",
+    1600,
+    "--run",
+    "runs/learning",
+)
 
 
 @pytest.fixture(scope="module")

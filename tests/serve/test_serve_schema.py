@@ -11,8 +11,14 @@ schemathesis = pytest.importorskip("schemathesis")
 from schemathesis.checks import positive_data_acceptance  # noqa: E402
 from serve_helpers import serving  # noqa: E402
 
-KINDS = ["GET /api/models", "GET /api/models/{name}", "GET /health/live", "GET /health/ready",
-         "POST /api/models/{name}/images", "POST /api/models/{name}/morphs"]  # fmt: skip
+KINDS = [
+    "GET /api/models",
+    "GET /api/models/{name}",
+    "GET /health/live",
+    "GET /health/ready",
+    "POST /api/models/{name}/images",
+    "POST /api/models/{name}/morphs",
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +29,10 @@ def schema(tmp_path_factory):
         yield schemathesis.openapi.from_url(f"{service.url}/openapi.json")
 
 
-GENERATED = [*((kind, "POSITIVE") for kind in KINDS),
-           *((kind, "NEGATIVE") for kind in KINDS if kind.startswith("POST"))]  # fmt: skip
+GENERATED = [
+    *((kind, "POSITIVE") for kind in KINDS),
+    *((kind, "NEGATIVE") for kind in KINDS if kind.startswith("POST")),
+]
 
 
 @pytest.mark.parametrize("kind,mode", GENERATED)

@@ -148,7 +148,7 @@ def test_finished_run_says_how_to_go_on(tmp_path, totals):
 def test_larger_total_goes_on(tmp_path):
     run = trained(tmp_path, steps=3)
     said = command("train", "--run", run, "--resume", "--steps", 6)
-    assert said.code == 0 and "going on from 24 images until 6 steps" in said.out
+    assert said.code == 0 and "at 24 images until 6 steps" in said.out
     assert newest(run)[1].step == 6
 
 

@@ -7,29 +7,19 @@ same checkpoint and count.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-
-import numpy as np
 
 from ganbaru import data, metrics
 from ganbaru.callbacks.every import Every
 from ganbaru.callbacks.measurement import Measurement
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.metrics import Evaluator, evaluator, milestones
-from ganbaru.metrics.candidates import Trained
-from ganbaru.metrics.classifier import Images, Labels
-from ganbaru.metrics.definitions import measured
-from ganbaru.metrics.disk_cache import kept
+from ganbaru.metrics import Evaluator, milestones
+from ganbaru.metrics.candidates import RunSamples
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
 from ganbaru.training.run import Run
 from ganbaru.training.run_log import Line
-
-LEFT_OUT = "kernel"
 
 
 class PeriodicEvaluation(Measurement):
@@ -38,8 +28,8 @@ class PeriodicEvaluation(Measurement):
     Always on the same seeds, against the same real images. The training's clock is stopped.
     """
 
-    judge: Evaluator
-    floors: Line  # the scores of real images in the fakes' place
+    evaluator: Evaluator
+    baselines: Line  # the scores of real images
 
     def setup(self, run: Run, progress: Progress) -> None:
         """Build the evaluator, if the run is configured to score; may train its scorer.
@@ -49,12 +39,12 @@ class PeriodicEvaluation(Measurement):
         if not run.config.evaluate_every:
             return
         try:
-            self.judge = metrics.evaluator_for(_candidate(run), progress=progress)
+            self.evaluator = metrics.evaluator_for(_candidate(run), progress=progress)
         except InputError as error:
             raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
-        shape = run.source.images.shape[1:]
-        self.passport = self.judge.passport(len(self.judge.view), shape)
-        self.floors = self._floors(bool(run.classes))
+        count = len(self.evaluator.reference)
+        self.passport = self.evaluator.passport(count, run.source.images.shape[1:])
+        self.baselines = self.evaluator.baselines(count, bool(run.classes), quick=True)
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
         """Write milestones.json; raises InputError if earlier scores cannot be compared."""
@@ -68,7 +58,7 @@ class PeriodicEvaluation(Measurement):
                 f"which would be measured differently ({'; '.join(found)}). Go on with the same "
                 f"data and --evaluate-images, or without scores: --evaluate-every 0."
             )
-        milestones.write(run.folder, self.passport, self.floors)
+        milestones.write(run.folder, self.passport, self.baselines)
 
     def values(self, run: Run, short: bool) -> Line:
         """Return the scores if they are due; a short line has none."""
@@ -79,28 +69,13 @@ class PeriodicEvaluation(Measurement):
         """Score the averaged generator."""
         with run.paused():
             run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
-            images, labels = _candidate(run).images(len(self.judge.view), 0, data.silent)
-            return _scores(self.judge, images, labels)
-
-    def _floors(self, labelled: bool) -> Line:
-        """Return the scores of held-out real images, from the disk cache if it has them."""
-        key = json.dumps([asdict(self.passport), labelled, "milestones"])
-        name = f"floors-{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
-        reals, count = self.judge.reals, len(self.judge.view)
-        labels = reals.held_out_labels if labelled else None
-        labels = None if labels is None else labels[:count]
-
-        def compute() -> bytes:
-            return json.dumps(_scores(self.judge, reals.held_out[:count], labels)).encode()
-
-        content, _ = kept(name, compute)
-        floors: Line = json.loads(content)
-        return floors
+            images, labels = _candidate(run).images(len(self.evaluator.reference), 0, data.silent)
+            return self.evaluator.quick_scores(images, labels)
 
 
-def _candidate(run: Run) -> Trained:
+def _candidate(run: Run) -> RunSamples:
     config = run.config
-    return Trained(
+    return RunSamples(
         name=str(run.folder.path),
         folder=run.folder.path,
         checkpoint=run.folder.checkpoint(run.images),
@@ -111,10 +86,3 @@ def _candidate(run: Run) -> Trained:
         generator=generators.from_run(run),
         most=config.evaluate_images,
     )
-
-
-def _scores(judge: Evaluator, images: Images, labels: Labels | None) -> Line:
-    fake = evaluator.view(judge.scorer, judge.scorer.resize(images), labels, data.silent)
-    few = [(np.arange(2), np.arange(2))]  # the fewest that a kernel distance takes
-    values, _ = measured(judge.view, fake, judge.truth, lambda reals, fakes: few)
-    return {name: value for name, value in values.items() if name != LEFT_OUT}

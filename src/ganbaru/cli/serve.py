@@ -6,13 +6,9 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ganbaru.cli import options
+from ganbaru.cli.parser import Parser, whole
 from ganbaru.errors import InputError
-
-if TYPE_CHECKING:
-    from ganbaru.serve.limits import Limits
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
 MIN_KEY = 16  # characters
@@ -24,8 +20,8 @@ _WHOLE = {
 }
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser(
+def _parser() -> Parser:
+    parser = Parser(
         "serve",
         "Serve runs: images and films over HTTP, a playground, and live pages. Requests need a "
         "key if $GANBARU_KEY or --key-file has one.",
@@ -37,9 +33,7 @@ def _parser() -> options.Parser:
     file = "file whose first line is the key"
     parser.add_argument("--key-file", type=str, default=None, metavar="FILE", help=file)
     for flag, (default, about) in _WHOLE.items():
-        parser.add_argument(
-            flag, type=options.whole(flag), default=default, metavar="N", help=about
-        )
+        parser.add_argument(flag, type=whole(flag), default=default, metavar="N", help=about)
     return parser
 
 
@@ -51,11 +45,16 @@ def serve(arguments: Sequence[str]) -> int:
         raise InputError("Give a RUN to serve: a folder, its name below runs/, or a checkpoint.")
     if not 0 <= given.port < 2**16:
         raise InputError(f"--port {given.port} is out of range: give 0 to {2**16 - 1}.")
-    limits = _limits(given.most_images, given.queue, given.timeout)
+    for name in ("most_images", "queue", "timeout"):
+        if not 1 <= (value := getattr(given, name)) <= 10_000:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag} {value} is out of range: give 1 to 10,000.")
     key = _key(given.key_file)
     from ganbaru.serve import catalog, server
+    from ganbaru.serve.limits import Limits
     from ganbaru.serve.service import Service
 
+    limits = Limits(given.most_images, queue=given.queue, seconds=float(given.timeout))
     return server.serve(Service(catalog.load(given.runs), limits), given.host, given.port, key)
 
 
@@ -69,15 +68,6 @@ def _check_extra() -> None:
             f"ganbaru serve needs {names}, which {'are' if others else 'is'} not installed. "
             f"Install with: pip install 'ganbaru[serve]'."
         )
-
-
-def _limits(images: int, queue: int, seconds: int) -> Limits:
-    from ganbaru.serve.limits import Limits
-
-    for flag, value in (("--most-images", images), ("--queue", queue), ("--timeout", seconds)):
-        if not 1 <= value <= 10_000:
-            raise InputError(f"{flag} {value} is out of range: give 1 to 10,000.")
-    return Limits(images=images, queue=queue, seconds=float(seconds))
 
 
 def _key(file: str | None) -> str:

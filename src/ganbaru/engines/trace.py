@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-FUSED: dict[str, Callable] = {}
+from ganbaru import ops
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,10 @@ maximum = _elementwise("maximum")
 
 
 def stop_gradient(x: Shape) -> Shape:
-    """Return `x`."""
     return x
 
 
 def reshape(x: Shape, shape: Sequence[int]) -> Shape:
-    """Give `x` another shape of the same size; one entry may be -1."""
     known = math.prod(n for n in shape if n != -1)
     full = [x.size // known if n == -1 else n for n in shape]
     if math.prod(full) != x.size:
@@ -125,17 +124,14 @@ def reshape(x: Shape, shape: Sequence[int]) -> Shape:
 
 
 def transpose(x: Shape, axes: Sequence[int]) -> Shape:
-    """Reorder the axes of `x`."""
     return _record("transpose", x, shape=[x.shape[i] for i in axes])
 
 
 def broadcast_to(x: Shape, shape: Sequence[int]) -> Shape:
-    """Repeat `x` along its axes of length 1 up to `shape`."""
     return _record("broadcast_to", x, shape=shape)
 
 
 def concat(tensors: Sequence[Shape], axis: int = 0) -> Shape:
-    """Join tensors along an axis."""
     shape = list(tensors[0].shape)
     for other in tensors[1:]:
         there = [*other.shape]
@@ -151,12 +147,10 @@ def concat(tensors: Sequence[Shape], axis: int = 0) -> Shape:
 
 
 def pad(x: Shape, widths: Sequence[tuple[int, int]]) -> Shape:
-    """Surround `x` with zeros."""
     return _record("pad", x, shape=[n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)])
 
 
 def sum(x: Shape, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Shape:
-    """Add up over `axis` (all axes by default)."""
     return _record("sum", x, shape=_reduced(x, axis, keepdims))
 
 
@@ -170,12 +164,10 @@ mean = sum
 
 
 def max(x: Shape, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Shape:
-    """Return the largest entry over `axis` (all axes by default)."""
     return _record("max", x, shape=_reduced(x, axis, keepdims))
 
 
 def slice(x: Shape, starts: Sequence[int], stops: Sequence[int]) -> Shape:
-    """Return entries from `starts` up to `stops` on each axis."""
     parts = list(zip(x.shape, starts, stops, strict=True))
     if not all(0 <= start < stop <= n for n, start, stop in parts):
         raise _misfit("slice", f"{starts} to {stops} is outside of {x.shape}", x)
@@ -183,12 +175,10 @@ def slice(x: Shape, starts: Sequence[int], stops: Sequence[int]) -> Shape:
 
 
 def translate(images: Shape, offsets: Any) -> Shape:
-    """Move images (N, C, H, W) by whole pixels."""
     return _record("translate", images, offsets, shape=images.shape)
 
 
 def matmul(x: Shape, y: Shape) -> Shape:
-    """Multiply matrices (..., N, K) and (..., K, M)."""
     if min(x.ndim, y.ndim) < 2 or x.shape[-1] != y.shape[-2]:
         raise _misfit("matmul", f"{x.shape} does not fit {y.shape}", x, y)
     try:
@@ -200,7 +190,6 @@ def matmul(x: Shape, y: Shape) -> Shape:
 
 
 def conv2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0, groups: int = 1) -> Shape:
-    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW)."""
     misfit = _misfit("conv2d", f"weight {w.shape} does not fit images {x.shape}", x, w)
     if x.ndim != 4 or w.ndim != 4:
         raise misfit
@@ -214,7 +203,6 @@ def conv2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0, groups: int = 
 def conv_transpose2d(
     x: Shape, w: Shape, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Shape:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[0]:
         misfit = f"weight {w.shape} does not fit images {x.shape}"
         raise _misfit("conv_transpose2d", misfit, x, w)
@@ -250,4 +238,7 @@ def batch_norm(
     return _record("batch_norm", x, weight, bias, shape=x.shape), running_mean, running_var
 
 
-FUSED["batch_norm"] = batch_norm
+class Tracer(ops.Operations, modules=(sys.modules[__name__],), tensors=(Shape,)):
+    """Operations on shapes alone."""
+
+    FUSED = {"batch_norm": batch_norm}

@@ -76,7 +76,7 @@ class BatchSampler:
 
     `latents(seed, purpose, index, count)` draws random numbers. With `same`, both players' updates
     of a step share one batch; otherwise each update has its own. `held` looks up reals by their
-    places, where the engine has all images in its memory (see `Engine.hold`).
+    places, where the engine has all images in its memory (see `Engine.device_dataset`).
     """
 
     source: Source
@@ -213,5 +213,5 @@ def batch_sampler(
 def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:
     """Use what speeds sampling up on this engine: images in its memory, and prefetching."""
     engine = sampler.engine
-    sampler = dataclasses.replace(sampler, held=engine.hold(sampler.source.images))
-    return Prefetcher(sampler) if engine.apart else sampler
+    sampler = dataclasses.replace(sampler, held=engine.device_dataset(sampler.source.images))
+    return Prefetcher(sampler) if engine.runs_async else sampler

@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from ganbaru import nn, registry
+from ganbaru import nn
 from ganbaru.config import Config
+from ganbaru.data import declared
 from ganbaru.gan import models
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.models import Shape
@@ -38,13 +39,13 @@ class Player:
 
 
 def assumed(config: Config) -> tuple[Shape, int]:
-    """Return the image shape (H, W, C) and the number of classes of what a configuration names.
+    """Return the image shape (H, W, C) and the number of classes of a configuration's data.
 
-    A known set tells both without its files; a path is looked into; without data, 64x64 RGB.
+    A declared set gives both without its files; other data are loaded; without data, 64x64 RGB.
     """
-    if config.data in registry.names("data"):
-        known = registry.module("data", config.data)
-        (height, width, channels), classes = known.SHAPE, known.CLASSES
+    known = declared(config.data)
+    if known and known.shape is not None and known.classes is not None:
+        (height, width, channels), classes = known.shape, len(known.classes)
     elif config.data:
         source = load_data(config)
         height, width, channels = source.images.shape[1:]

@@ -70,9 +70,10 @@ class Adam(Optimizer):
         optimizer_step: OptimizerStep,
     ) -> tuple[Parameters, Moments]:
         """Make an update."""
-        rule = ops.fused("adam", parameters, composed_adam)
         how = (optimizer_step, self.betas, self.epsilon)
-        parameters, *after = rule(parameters, gradients, *(moments[m] for m in MOMENTS), *how)
+        parameters, *after = adam_update(
+            parameters, gradients, *(moments[m] for m in MOMENTS), *how
+        )
         return parameters, dict(zip(MOMENTS, after, strict=True))
 
 
@@ -114,7 +115,8 @@ def clip(parameters: Parameters, limit: float) -> Parameters:
     }
 
 
-def composed_adam(
+@ops.composed("adam")
+def adam_update(
     parameters: Parameters,
     gradients: Parameters,
     mean: Parameters,
@@ -143,13 +145,12 @@ def move_towards(average: Parameters, target: Parameters, keep: float) -> Parame
     """Return ``keep * average + (1 - keep) * target``; consumes `average`."""
     if not average:  # the buffers of a network without batch norm
         return average
-    result: Parameters = ops.fused("move_towards", average, composed_move_towards)(
-        average, target, keep
-    )
-    return result
+    moved: Parameters = _moved(average, target, keep)
+    return moved
 
 
-def composed_move_towards(average: Parameters, target: Parameters, keep: float) -> Parameters:
+@ops.composed("move_towards")
+def _moved(average: Parameters, target: Parameters, keep: float) -> Parameters:
     """The exponential moving average by single operations."""
     return {name: a * keep + target[name] * (1 - keep) for name, a in average.items()}
 

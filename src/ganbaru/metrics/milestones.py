@@ -16,8 +16,8 @@ from ganbaru.training.run_folder import Folder
 MEASURE = "frechet"
 
 
-def floors(folder: Folder) -> dict[str, float]:
-    """Return the scores that real images get, {} for a run without scores in its log.
+def baselines(folder: Folder) -> dict[str, float]:
+    """Return the scores of real images, {} for a run without scores in its log.
 
     Raises InputError when the file is damaged.
     """
@@ -32,9 +32,9 @@ def passport(folder: Folder) -> Passport | None:
     return Passport(**_read(folder, "passport")) if folder.milestones.exists() else None
 
 
-def write(folder: Folder, passport: Passport, floors: dict[str, float]) -> None:
+def write(folder: Folder, passport: Passport, baselines: dict[str, float]) -> None:
     """Write milestones.json."""
-    found = {"passport": asdict(passport), "floors": floors}
+    found = {"passport": asdict(passport), "floors": baselines}
     files.write_text(folder.milestones, json.dumps(found, indent=1, ensure_ascii=False))
 
 

@@ -58,24 +58,18 @@ def add_bias(scope: Scope, x: Tensor, fan_in: int) -> Tensor:
     return x + ops.reshape(scope.bias(x.shape[1], fan_in), (1, -1, 1, 1))
 
 
+@ops.composed("upsample")
 def upsample(x: Tensor) -> Tensor:
     """Double the sides of (N, C, H, W), each pixel becoming four (nearest neighbour)."""
-    return ops.fused("upsample", x, _upsample)(x)
-
-
-def _upsample(x: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     last = ops.reshape(ops.transpose(x, (0, 2, 3, 1)), (n, height, 1, width, 1, channels))
     spread = ops.broadcast_to(last, (n, height, 2, width, 2, channels))
     return ops.transpose(ops.reshape(spread, (n, 2 * height, 2 * width, channels)), (0, 3, 1, 2))
 
 
+@ops.composed("downsample")
 def downsample(x: Tensor) -> Tensor:
     """Halve the sides of (N, C, H, W), four pixels becoming their mean."""
-    return ops.fused("downsample", x, _downsample)(x)
-
-
-def _downsample(x: Tensor) -> Tensor:
     n, channels, height, width = x.shape
     shape = (n, height // 2, 2, width // 2, 2, channels)
     last = ops.reshape(ops.transpose(x, (0, 2, 3, 1)), shape)

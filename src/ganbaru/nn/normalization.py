@@ -47,10 +47,8 @@ def _batch_norm(
     if weight is None:
         weight, bias = average * 0.0 + 1.0, average * 0.0
     if not scope.training:
-        rule = ops.fused("normalise", x, composed_normalise)
-        return rule(x, average, variance, weight, bias, BATCH_NORM_EPSILON)
-    rule = ops.fused("batch_norm", x, composed_batch_norm)
-    y, average, variance = rule(
+        return normalise(x, average, variance, weight, bias, BATCH_NORM_EPSILON)
+    y, average, variance = normalise_batch(
         x, weight, bias, average, variance, BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON
     )
     scope.update("running_mean", average)
@@ -145,7 +143,8 @@ def _largest_divisor(n: Any, most: int) -> Any:
     return max(size for size in range(1, min(most, n) + 1) if n % size == 0)
 
 
-def composed_batch_norm(
+@ops.composed("batch_norm")
+def normalise_batch(
     x: Tensor,
     weight: Tensor,
     bias: Tensor,
@@ -160,7 +159,7 @@ def composed_batch_norm(
     average = ops.mean(x, axis=axes)
     centred = x - ops.reshape(average, _per_channel(x))
     variance = ops.mean(centred * centred, axis=axes)
-    y = composed_normalise(x, average, variance, weight, bias, epsilon)
+    y = normalise(x, average, variance, weight, bias, epsilon)
     unbiased = variance * (count / max(1, count - 1))
     return (
         y,
@@ -173,7 +172,8 @@ def _per_channel(x: Tensor) -> tuple[int, ...]:
     return (1, x.shape[1], *([1] * (len(x.shape) - 2)))
 
 
-def composed_normalise(
+@ops.composed("normalise")
+def normalise(
     x: Tensor, average: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: float
 ) -> Tensor:
     """Batch norm by given statistics, as single operations."""

@@ -1,7 +1,4 @@
-"""The report of a run: one HTML file that holds everything, for any browser, without a network.
-
-No script is in it, and no address: pictures and style are inside, so it can be sent to anybody.
-"""
+"""The report of a run: one self-contained HTML file, without scripts or links."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from ganbaru.training.run_folder import Folder
 
 
 def write(folder: Folder) -> Path:
-    """Write a run's report from what is in its folder, and return where it is.
+    """Write a run's report from the files in its folder and return its path.
 
-    Raises InputError when a file that it is made of is damaged.
+    Raises InputError if one of them is damaged.
     """
     text = page.page(facts.read(folder))
     files.write_text(folder.report, text)

@@ -227,7 +227,9 @@ def load(
     or a number of images. Raises InputError if it is missing, damaged or of another architecture.
     """
     player = load_player(run, which)
-    return from_player(player, engines.load(engine, device, engines.kept(player.config.precision)))
+    return from_player(
+        player, engines.load(engine, device, engines.storage_precision(player.config.precision))
+    )
 
 
 def from_player(player: Player, engine: Engine) -> Generator:

@@ -54,8 +54,8 @@ async def _service(request: Request) -> Service:
 Serving = Annotated[Service, Depends(_service)]
 
 
-async def _served(name: str, service: Serving) -> ServedModel:
-    return catalog.find(service.catalog, name)
+async def _served(name: str, request: Request) -> ServedModel:
+    return catalog.find(request.app.state.service.catalog, name)
 
 
 Served = Annotated[ServedModel, Depends(_served)]

@@ -54,7 +54,7 @@ class RunWatcher:
         self._lock = threading.Lock()
         self._config = CachedFile(folder.config, lambda: from_fields(load_yaml(folder.config)))
         self._count = CachedFile(folder.about, lambda: _count(folder))
-        self._baselines = CachedFile(folder.milestones, lambda: milestones.floors(folder))
+        self._baselines = CachedFile(folder.milestones, lambda: milestones.baselines(folder))
         self._until = 0.0
         self._status: RunStatus | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganbaru.report import chart
 from ganbaru.report.curves import curves
 from ganbaru.report.markup import joined
 from ganbaru.serve.run_status import RunStatus
@@ -26,12 +27,12 @@ def brief(status: RunStatus, text: Translation) -> dict[str, Any]:
 
 def full(status: RunStatus, text: Translation) -> dict[str, Any]:
     """Return what the page of a run shows."""
-    charts = curves(status.lines, status.baselines, text)
+    charts = curves(status.lines, status.baselines, text).values()
     return {
         **brief(status, text),
         "grids": status.grids,
         "facts": facts(status, text),
-        "charts": joined(*charts),
+        "charts": joined(*map(chart.svg, charts)),
     }
 
 
@@ -39,7 +40,7 @@ def _summary(status: RunStatus, text: Translation) -> list[str]:
     if not status.lines:
         return []
     last = status.lines[-1]
-    parts = [f"{last['images']:,.0f} {text['images']}"]
+    parts = [text["images_seen"].format(f"{last['images']:,.0f}")]
     if status.state == "training":
         parts.append(f"{last.get('images_per_second', 0):,.0f} {text['speed']}")
         if status.seconds_left is not None:

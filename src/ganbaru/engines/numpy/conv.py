@@ -122,7 +122,6 @@ def _blocks(count: int, patches_of_one: int) -> list[slice]:
 
 @primitive
 def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
-    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW) to (N, O, OH, OW)."""
     images, kernels = channels_last(x), channels_last(w)
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = tuple((side + 2 * padding - k) // stride + 1 for side, k in sides)
@@ -284,7 +283,6 @@ def _taps(kernels: Array) -> Array:
 def conv_transpose2d(
     x: Any, w: Any, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Any:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW), as PyTorch's transposed convolution does."""
     size = tuple(
         (n - 1) * stride - 2 * padding + k + output_padding
         for n, k in zip(x.shape[2:], w.shape[2:], strict=True)

@@ -80,7 +80,6 @@ def _product_blocks(length: int, steps: int) -> list[builtins.slice]:
 
 @primitive
 def reshape(x: Array, shape: Sequence[int] = ()) -> Array:
-    """Give `x` another shape of the same size; one entry may be -1."""
     return x.reshape(shape)
 
 
@@ -89,7 +88,6 @@ rules(reshape, lambda g, answer, x, shape: reshape(g, shape=x.shape))
 
 @primitive
 def transpose(x: Array, axes: Sequence[int] = ()) -> Array:
-    """Reorder the axes of `x`."""
     return x.transpose(axes)
 
 
@@ -131,7 +129,6 @@ def _laid_out(make: Any, shape: Sequence[int], dtype: Any) -> Array:
 
 @primitive
 def pad(x: Array, widths: Sequence[tuple[int, int]] = ()) -> Array:
-    """Surround `x` with zeros: (before, after) for each axis."""
     shape = [n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)]
     padded = _laid_out(array_module(x).zeros, shape, x.dtype)
     padded[tuple(builtins.slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
@@ -166,7 +163,6 @@ def _overlap(move: int, side: int) -> tuple[builtins.slice, builtins.slice]:
 
 @primitive
 def translate(images: Array, offsets: Array) -> Array:
-    """Move images (N, C, H, W) by whole pixels `offsets` (N, 2), down and right; zeros enter."""
     out = _laid_out(array_module(images).zeros, images.shape, images.dtype)
     height, width = images.shape[2:]
     for image, moved, (down, right) in zip(images, out, offsets.tolist(), strict=True):
@@ -187,7 +183,6 @@ def _concat(*tensors: Array, axis: int = 0) -> Array:
 
 
 def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
-    """Join tensors along an axis."""
     return _concat(*tensors, axis=axis)
 
 
@@ -206,13 +201,11 @@ joint_rule(_concat, _split)
 
 
 def one_hot(labels: Array, classes: int, like: Any) -> Array:
-    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
     return array_module(value_of(like)).eye(classes, dtype=like.dtype)[value_of(labels)]
 
 
 @primitive
 def sum(x: Array, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Array:
-    """Add up over `axis` (all axes by default)."""
     return x.sum(axis=axis, keepdims=keepdims)
 
 
@@ -227,20 +220,19 @@ rules(sum, _spread)
 
 
 def mean(x: Any, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Any:
-    """Average over `axis` (all axes by default)."""
     total = sum(x, axis=axis, keepdims=keepdims)
     return total * (math.prod(total.shape) / math.prod(x.shape))
 
 
 @primitive
 def max(x: Array, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Array:
-    """Return the largest entry over `axis` (all axes by default)."""
-    return x.max(axis=axis, keepdims=keepdims)
+    return array_module(x).max(x, axis=axis, keepdims=keepdims)
 
 
 def _max_back(g: Any, answer: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     plain = value_of(x)
-    ties = (plain == plain.max(axis=axis, keepdims=True)).astype(plain.dtype)
+    largest = array_module(plain).max(plain, axis=axis, keepdims=True)
+    ties = (plain >= largest).astype(plain.dtype)
     shares = ties / ties.sum(axis=axis, keepdims=True)
     return _spread(g, answer, x, axis, keepdims) * shares
 

@@ -26,7 +26,6 @@ sigmoid, softplus = _elementwise("sigmoid", "Sigmoid"), _elementwise("softplus",
 
 @vocabulary
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
-    """Return `x` where positive and ``slope * x`` elsewhere."""
     return Tensor(
         "LeakyRelu" if slope else "Relu", (x,), {"alpha": slope} if slope else {}, x.shape
     )
@@ -34,7 +33,6 @@ def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
 
 @vocabulary
 def maximum(x: Tensor, y: Any) -> Tensor:
-    """Take the larger of two."""
     x, y = lifted(x), lifted(y)
     return Tensor("Max", (x, y), {}, broadcast(x.shape, y.shape))
 
@@ -66,7 +64,6 @@ def _convolved(
 
 @vocabulary
 def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW)."""
     how = {"group": groups} if groups > 1 else {}
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
@@ -77,7 +74,6 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int 
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side - 1) * stride - 2 * padding + k + output_padding for side, k in sides]
     how = {"output_padding": [output_padding] * 2} if output_padding else {}

@@ -38,14 +38,12 @@ def _sizes(shape: Sequence[Any], unsaid: int = 0) -> Tensor:
 
 @vocabulary
 def reshape(x: Tensor, shape: Sequence[Any]) -> Tensor:
-    """Give `x` another shape; one entry may be -1."""
     full = _filled(x.shape, shape)
     return Tensor("Reshape", (x, _sizes(full, unsaid=1)), {}, full, x.kind)
 
 
 @vocabulary
 def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """Reorder the axes of `x`."""
     shape = tuple(x.shape[i] for i in axes)
     return Tensor("Transpose", (x,), {"perm": list(axes)}, shape, x.kind)
 
@@ -60,7 +58,6 @@ def broadcast_to(x: Tensor, shape: Sequence[Any]) -> Tensor:
 
 @vocabulary
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join tensors along an axis."""
     parts = tuple(map(lifted, tensors))
     shape = list(parts[0].shape)
     shape[axis] = functools.reduce(lambda n, part: n + part.shape[axis], parts[1:], shape[axis])
@@ -69,7 +66,6 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 @vocabulary
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround `x` with zeros."""
     before, after = zip(*widths, strict=True)
     shape = tuple(n + a + b if a + b else n for n, (a, b) in zip(x.shape, widths, strict=True))
     return Tensor("Pad", (x, constant([*before, *after])), {"mode": "constant"}, shape)
@@ -86,21 +82,18 @@ def _reduced(x: Tensor, axis: Any, keepdims: bool) -> tuple[list[int], tuple[Any
 
 @vocabulary
 def sum(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Add up over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceSum", (x, constant(axes)), {"keepdims": int(keepdims)}, shape)
 
 
 @vocabulary
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Average over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceMean", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
 
 
 @vocabulary
 def max(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return the largest entry over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceMax", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
 

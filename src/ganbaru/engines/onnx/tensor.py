@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ganbaru.engines import numpy as known
+from ganbaru.engines.numpy import Engine
 
 FLOAT, HALF = 1, 10  # ONNX's numbers for float32 and float16
 
@@ -134,7 +134,7 @@ def _names(x: Any) -> str:
 
 def vocabulary(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Compute with the NumPy engine's function of the same name what is of constants alone."""
-    compute = getattr(known, function.__name__)
+    compute = getattr(Engine, function.__name__)
 
     @functools.wraps(function)
     def applied(*given: Any, **options: Any) -> Tensor:

@@ -74,8 +74,3 @@ def move_towards(average: dict, target: dict, keep: Any) -> dict:
     torch._foreach_mul_(ways, (1 - keep).to(averages[0].dtype))
     torch._foreach_add_(averages, ways)
     return average
-
-
-FUSED = {
-    "adam": adam, "batch_norm": batch_norm, "move_towards": move_towards,
-}  # fmt: skip

@@ -18,12 +18,10 @@ FEW = 4
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """Multiply matrices (..., N, K) and (..., K, M)."""
     return _single(_multiply(torch.matmul, x, y))
 
 
 def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C / groups, KH, KW)."""
     if groups > 1:
         rule = functools.partial(_conv2d, stride=stride, padding=padding, groups=groups)
         return _features(_multiply(rule, x, w))
@@ -38,7 +36,6 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int 
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     how = (stride, padding, output_padding)
     if x.shape[2:] == (1, 1) and not (padding or output_padding):
         return _features(_multiply(_from_one_place, x, w))
