@@ -10,7 +10,7 @@ from ganbaru.cli import options, tables
 from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
-    from ganbaru.conformance import Plan
+    from ganbaru.conformance import CheckPlan
 
 
 def _parser() -> options.Parser:
@@ -68,7 +68,7 @@ def _place(name: str | None) -> Path | None:
     return path
 
 
-def _plan(preset: str | None, run: str | None) -> Plan | None:
+def _plan(preset: str | None, run: str | None) -> CheckPlan | None:
     """Return the plan of a preset or a run, if one is given: no engine need be loaded for that."""
     from ganbaru import conformance
 
