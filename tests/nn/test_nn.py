@@ -125,7 +125,7 @@ def test_every_layer_is_covered():
         if next(iter(inspect.signature(item).parameters)) in ("scope", "x")
     }
     # No gradient flows through the vectors of the power iteration: differences do not apply.
-    composed = {"composed_batch_norm", "composed_normalise"}
+    composed = {"normalise_batch", "normalise"}
     assert found - {"spectral_norm", *composed} == LAYERS.keys()
 
 
