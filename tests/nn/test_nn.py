@@ -20,7 +20,7 @@ from helpers import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import nn, ops, randomness
+from ganbaru import InputError, nn, ops, randomness
 from ganbaru.nn import attention, initializers, layers, normalization
 from ganbaru.nn.initializers import Initialisation
 
@@ -302,6 +302,11 @@ def test_first_values_follow_their_kind():
     assert abs(dcgan["head.weight"].std() - 0.02) < 0.005
     assert abs(dcgan["body.norm.weight"].mean() - 1) < 0.05
     assert (dcgan["body.norm.bias"] == 0).all()
+
+
+def test_an_unknown_kind_of_parameter_is_refused_with_those_there_are():
+    with pytest.raises(InputError, match="'closed'.*bias, offset, scale, weight, zero"):
+        DCGAN.values(0, "gamma", "closed", (1,))
 
 
 def test_first_values_depend_on_seed_and_name_alone():
