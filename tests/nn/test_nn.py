@@ -119,7 +119,7 @@ def test_every_layer_is_covered():
         if next(iter(inspect.signature(item).parameters)) in ("scope", "x")
     }
     # Vectors of the power iteration are held still, so differences do not tell its slope.
-    composed = {"composed_batch_norm", "composed_normalise"}
+    composed = {"normalise_batch", "normalise"}
     assert layers - {"spectral_norm", *composed} == LAYERS.keys()
 
 
