@@ -220,7 +220,7 @@ def test_gpus_are_counted_by_the_driver(error, count, expected):
         return 0
 
     driver = SimpleNamespace(cuInit=lambda flags: error, cuDeviceGetCount=fill)
-    assert gpu_driver._asked(driver) == expected
+    assert gpu_driver._count(driver) == expected
 
 
 def test_without_a_driver_there_are_no_gpus(monkeypatch):

@@ -74,7 +74,7 @@ class Engine(ops.Operations, ABC):
     # --- optional -----------------------------------------------------------------------------
 
     def __post_init__(self) -> None:
-        """Make the device ready, where a library must be told which one to use."""
+        """Make the device ready, where a library needs to know which one to use."""
 
     def compile_function(self, function: Callable) -> Callable:
         """Return a faster form of a pure function of nested tensors and numbers."""
