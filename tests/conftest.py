@@ -40,7 +40,9 @@ def engine(name: str, precision: str) -> Engine:
     library = engines.LIBRARIES[name]
     if not requirements.installed(library):
         pytest.skip(f"needs {library.module}, which is not installed")
-    return engines.load(name, "auto" if name == "cupy" else "cpu", precision)
+    found = engines.load(name, "auto" if name == "cupy" else "cpu", precision)
+    engines.configure_process(found)
+    return found
 
 
 # Without PyTorch its tests are skipped, saying so; rarer engines are named only if installed.

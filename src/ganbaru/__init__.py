@@ -26,7 +26,7 @@ _HOMES = {
     "objective": "gan.objectives",
     "penalty": "gan.penalties",
     "save_pretrained": "export.pretrained",
-    "train": "training.loop",
+    "train": "api",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

@@ -32,8 +32,8 @@ SCORED = {"evaluate_every": 40, "evaluate_images": 50}  # a line of the log is 2
 def scripted(monkeypatch, distances: dict[int, float]) -> None:
     """Let scores be what a table says at so many images, in no time."""
     monkeypatch.setattr(
-        periodic_evaluation.PeriodicEvaluator,
-        "values",
+        periodic_evaluation.PeriodicEvaluation,
+        "score",
         lambda self, run: {"frechet": distances[run.images]},
     )
 
@@ -128,20 +128,21 @@ def test_parts_equal_the_whole_with_the_best(tmp_path, place, monkeypatch, cuts)
     assert_same_state(parts, whole)
     assert log(parts) == log(whole)
     (one, about), (other, same) = (checkpoint.load(run / BEST) for run in (parts, whole))
-    assert about.images == same.images == 96 and about.reports == same.reports == []
+    assert about.images == same.images == 96
+    assert about.callbacks == same.callbacks == {"log": {"reports": []}}
     for group, arrays in one.items():
         for name, array in arrays.items():
             assert array.tobytes() == other[group][name].tobytes()
 
 
 def test_scoring_is_no_training_time(place, monkeypatch):
-    values = periodic_evaluation.PeriodicEvaluator.values
+    score = periodic_evaluation.PeriodicEvaluation.score
 
     def slow(self, run):
         monkeypatch.setattr(periodic_evaluation.data, "silent", lambda *a: time.sleep(0.3))
-        return values(self, run)
+        return score(self, run)
 
-    monkeypatch.setattr(periodic_evaluation.PeriodicEvaluator, "values", slow)
+    monkeypatch.setattr(periodic_evaluation.PeriodicEvaluation, "score", slow)
     began = time.perf_counter()
     run = trained(place, run=place / "slow", **SCORED)
     took, counted = time.perf_counter() - began, newest(run)[1].seconds
@@ -183,7 +184,7 @@ def test_command_says_why_it_ended(place, monkeypatch):
 
 
 def test_patience_without_scores_is_refused(place):
-    with pytest.raises(InputError, match="--patience counts scorings.*--evaluate-every"):
+    with pytest.raises(InputError, match="--patience.*--evaluate-every"):
         setup.build(tiny(place, run=place / "impatient", patience=2))
     assert not (place / "impatient").exists()
 

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from train_helpers import tiny
 
+from ganbaru import train
 from ganbaru.callbacks import plots
-from ganbaru.callbacks.log import Every, read_log
-from ganbaru.training import loop, setup
+from ganbaru.callbacks.every import Every
+from ganbaru.training import setup
+from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import read_log
 
 # --- milestones -------------------------------------------------------------------------------
 
@@ -35,7 +38,7 @@ def test_log_cut_in_the_middle_of_a_line_is_read_up_to_there(tmp_path):
     run = setup.build(tiny(tmp_path))
     run.folder.log.write_text('{"images": 8}\n{"images": 16}\n{"ima')
     assert read_log(run.folder) == [{"images": 8}, {"images": 16}]
-    assert read_log(loop.Folder(tmp_path)) == []
+    assert read_log(Folder(tmp_path)) == []
 
 
 # --- plot -------------------------------------------------------------------------------------
@@ -85,7 +88,7 @@ def test_loss_plot_dots_held_out_losses(tmp_path):
 
 
 def test_loss_plot_of_a_run(tmp_path):
-    run = loop.train(tiny(tmp_path))
+    run = train(tiny(tmp_path))
     with Image.open(run / "losses.png") as image:
         assert len(image.convert("RGB").getcolors(10**6)) > 50
 

@@ -120,9 +120,8 @@ def test_three_steps_equal_a_hand_written_pytorch_dcgan(objective, conditioning,
     how = {"conditional": conditioning != "none", "relativistic": objective == "rsgan"}
     theirs = HandWritten(torch, gan.arrays(), **how)
     for number in range(3):
-        of_d, of_g = (
-            _in_numpy(draw(number)) for draw in (gan.draw.discriminator, gan.draw.generator)
-        )
+        batches = gan.draw.step(number)
+        of_d, of_g = _in_numpy(batches.d[0]), _in_numpy(batches.g)
         losses = [theirs.update_discriminator(of_d), theirs.update_generator(of_g)]
         report = gan.step(number)
         assert_allclose([report["d_loss"], report["g_loss"]], losses, rtol=0, atol=1e-9)

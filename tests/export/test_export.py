@@ -19,6 +19,7 @@ from ganbaru.gan import models
 from ganbaru.gan.models import SPECTRAL_NORMS
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.sampling import image_io
+from ganbaru.sampling.players import load_player
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -199,7 +200,7 @@ def test_each_player_is_its_own(saved, name):
     assert command("export", "a", "--player", name, "-o", "x.onnx").code == 0
     with open("x.onnx", "rb") as file:
         model = file.read()
-    of = native.load("a", name, "newest")
+    of = load_player("a", player=name)
     assert apart(of, model, 3) < 1e-5
     props = {prop.key: prop.value for prop in onnx.load_from_string(model).metadata_props}
     assert props["player"] == name
@@ -294,7 +295,7 @@ OWN = """
 from ganbaru import nn, ops
 from ganbaru.networks.dcgan import discriminator
 
-def generator(scope, latent, *, image_size, channels, width):
+def generator(scope, latent, *, image_size, channels, base_channels):
     half = {expression}
     x = nn.dense(scope.child("all"), latent, image_size[0] * image_size[1])
     return ops.tanh(ops.reshape(x, (-1, 1, *image_size)))
@@ -319,5 +320,5 @@ def test_networks_of_ones_own_are_exported(tmp_path, monkeypatch):
     (tmp_path / "own_plain.py").write_text(OWN.format(expression="latent.shape[0] // 2"))
     monkeypatch.syspath_prepend(str(tmp_path))
     made = save(tmp_path, network="own_plain", conditioning="none")
-    of = native.load(made.folder.path, "generator", "newest")
+    of = load_player(made.folder.path)
     assert apart(of, content(of), 5) < 1e-5

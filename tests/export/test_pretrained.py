@@ -31,6 +31,7 @@ from ganbaru.export import hub, model_card
 from ganbaru.export import precision as precisions
 from ganbaru.metrics.passport import Evaluation, Passport, Score, store
 from ganbaru.sampling import image_io
+from ganbaru.sampling.players import load_player
 from ganbaru.training import checkpoint
 
 
@@ -76,7 +77,7 @@ def test_the_averaged_generator_alone_makes_the_runs_pictures(run, tmp_path, pre
 @pytest.mark.parametrize("precision", precisions.PRECISIONS)
 def test_every_player_alone_is_one_that_native_shells_take(run, tmp_path, player, precision):
     export.write(run.folder.path, tmp_path / "x.safetensors", player=player, precision=precision)
-    found, whole = (native.load(x, player, "newest")
+    found, whole = (load_player(x, player=player)
                     for x in (tmp_path / "x.safetensors", run.folder.path))  # fmt: skip
     told = command("export", str(run.folder.path), "--player", player, "-o", "x.safetensors").out
     assert ("generate, morph" in told) == (player == "generator")
@@ -187,7 +188,7 @@ def test_the_card_has_the_scores_of_its_own_checkpoint(tmp_path):
         origin = {"run": "a", "checkpoint": which, "seed": 0}
         scores = {"frechet": Score(value, 1.0, 2.0, 0.5)}
         store(made.folder.path, Evaluation("a", origin, passport, scores, {}))
-    text = model_card.text(native.load(made.folder.path, "generator", "newest"), "x", "samples.png")
+    text = model_card.text(load_player(made.folder.path), "x", "samples.png")
     assert "| Fréchet distance, lower is better | 1.234 | 1 to 2 | 0.5 |" in text
     assert "5.678" not in text and "800 images against 700 real ones" in text
 

@@ -106,9 +106,10 @@ def test_with_replacement_any_image_may_come_again():
 def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_engine32):
     how = {"relativistic": relativistic, "replacement": replacement}
     draws = [_draw(engine, **how) for engine in (NUMPY32, other_engine32)]
-    for turn in range(6):
-        for player in ("discriminator", "generator"):
-            expected, found = (_arrays(d.engine, getattr(d, player)(turn)) for d in draws)
+    for number in range(6):
+        ours, theirs = (draw.step(number) for draw in draws)
+        for batch, other in ((ours.d[0], theirs.d[0]), (ours.g, theirs.g)):
+            expected, found = _arrays(NUMPY32, batch), _arrays(other_engine32, other)
             for name, array in expected.items():
                 assert (found[name] is None) == (array is None)
                 if array is not None:
@@ -117,7 +118,7 @@ def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_e
 
 
 def test_what_a_batch_holds():
-    of_d = _arrays(NUMPY32, _draw().discriminator(0))
+    of_d = _arrays(NUMPY32, _draw().step(0).d[0])
     assert of_d.pop("fake") is None
     shapes = {name: array.shape for name, array in of_d.items()}
     assert shapes == {
@@ -126,19 +127,19 @@ def test_what_a_batch_holds():
     }  # fmt: skip
     assert 0 <= of_d["mix"].min() < of_d["mix"].max() < 1
     assert {of_d[name].dtype for name in ("latent", "real", "mix")} == {np.dtype("float32")}
-    of_g = _draw().generator(0)
+    of_g = _draw().step(0).g
     assert of_g.real is of_g.real_label is of_g.mix is None
-    plain = _draw(classes=0).discriminator(0)
+    plain = _draw(classes=0).step(0).d[0]
     assert plain.label is plain.real_label is None
 
 
 def test_the_updates_of_a_step_see_different_images():
     """With several D updates each has a fresh batch: 4 of them make an epoch of 23 images."""
     draw = _draw(pictures=_numbered())
-    batches = [_which(draw.discriminator(turn).real) for turn in range(4)]
+    batches = [_which(draw.step(turn).d[0].real) for turn in range(4)]
     shown = [image for batch in batches for image in batch]
     assert len(set(shown)) == 20
-    latents = [draw.discriminator(turn).latent for turn in range(4)] + [draw.generator(0).latent]
+    latents = [draw.step(turn).d[0].latent for turn in range(4)] + [draw.step(0).g.latent]
     assert len({float(latent[0, 0]) for latent in latents}) == 5
 
 
@@ -146,7 +147,7 @@ def test_reals_come_with_their_own_labels():
     for relativistic in (False, True):
         draw = _draw(pictures=_numbered(), relativistic=relativistic)
         for turn in range(5):
-            batches = [draw.discriminator(turn), draw.generator(turn)]
+            batches = [draw.step(turn).d[0], draw.step(turn).g]
             for batch in batches[: 1 + relativistic]:
                 assert [i % 5 for i in _which(batch.real)] == batch.real_label.tolist()
 
@@ -154,13 +155,13 @@ def test_reals_come_with_their_own_labels():
 def test_in_a_relativistic_pair_the_fake_has_the_reals_label():
     draw = _draw(relativistic=True)
     for turn in range(5):
-        for batch in (draw.discriminator(turn), draw.generator(turn)):
+        for batch in (draw.step(turn).d[0], draw.step(turn).g):
             assert_array_equal(batch.label, batch.real_label)
 
 
 def test_otherwise_the_fakes_labels_are_drawn_apart():
     draw = _draw(batch=20)
-    of_d, of_g = draw.discriminator(0), draw.generator(0)
+    of_d, of_g = draw.step(0).d[0], draw.step(0).g
     assert (of_d.label != of_d.real_label).any()
     assert (of_d.label != of_g.label).any()
     assert set(of_d.label.tolist()) <= set(range(5))
@@ -168,12 +169,12 @@ def test_otherwise_the_fakes_labels_are_drawn_apart():
 
 def test_the_generators_reals_are_not_the_discriminators():
     draw = _draw(pictures=_numbered(), relativistic=True)
-    pairs = [(_which(draw.discriminator(t).real), _which(draw.generator(t).real)) for t in range(4)]
+    pairs = [(_which(draw.step(t).d[0].real), _which(draw.step(t).g.real)) for t in range(4)]
     assert all(of_d != of_g for of_d, of_g in pairs)
 
 
 def test_another_seed_draws_otherwise():
-    batches = [_draw(seed=seed).discriminator(0) for seed in (0, 1)]
+    batches = [_draw(seed=seed).step(0).d[0] for seed in (0, 1)]
     for name in ("real", "latent", "mix"):
         assert (getattr(batches[0], name) != getattr(batches[1], name)).any()
 
@@ -276,7 +277,7 @@ MOMENTS = {
 def test_latents_have_the_range_and_moments_of_their_distribution(name):
     low, high, mean, deviation = MOMENTS[name]
     draw = _draw(latents=distribution(name), latent=500, batch=20)
-    for latent in (draw.discriminator(0).latent, draw.generator(0).latent):
+    for latent in (draw.step(0).d[0].latent, draw.step(0).g.latent):
         assert latent.shape == (20, 500) and latent.dtype == np.float32
         assert low <= latent.min() < low + 0.01 * (high - low) or name == "normal"
         assert high >= latent.max() > high - 0.01 * (high - low) or name == "normal"

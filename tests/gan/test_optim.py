@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from helpers import normal
@@ -44,11 +46,11 @@ def _paper(name: str, updates: int) -> np.ndarray:
 
 
 def test_fused_adam_equals_the_composed_one(any_engine):
-    fused = ops.fused("adam", _tensors(any_engine, 0), None)
+    fused = any_engine.FUSED.get("adam")
     if fused is None:
         pytest.skip(f"{any_engine.name} has no form of its own")
     found = _learn(any_engine, fused, 20)
-    expected = _learn(any_engine, optimizers.composed_adam, 20)
+    expected = _learn(any_engine, inspect.unwrap(optimizers.adam_update), 20)
     for group, composed in zip(found, expected, strict=True):
         for name in SHAPES:
             assert_allclose(group[name], composed[name], rtol=0, atol=1e-12)
@@ -74,9 +76,7 @@ def test_adam_is_pytorchs(any_engine):
     for update in range(1, 21):
         weight.grad = torch.tensor(normal(*SHAPES["kernel"], seed=update))
         theirs.step()
-    parameters, _, _ = _learn(
-        any_engine, ops.fused("adam", _tensors(any_engine, 0), optimizers.composed_adam), 20
-    )
+    parameters, _, _ = _learn(any_engine, optimizers.adam_update, 20)
     assert_allclose(parameters["kernel"], weight.detach().numpy(), rtol=0, atol=1e-12)
 
 
@@ -108,8 +108,7 @@ def test_fused_adam_in_float32_stays_close_to_float64(any_engine, any_engine32):
     if any_engine.name != any_engine32.name:
         pytest.skip("compares an engine with itself")
     found, expected = (
-        _learn(engine, ops.fused("adam", _tensors(engine, 0), optimizers.composed_adam), 20)
-        for engine in (any_engine32, any_engine)
+        _learn(engine, optimizers.adam_update, 20) for engine in (any_engine32, any_engine)
     )
     for group, exact in zip(found, expected, strict=True):
         for name in SHAPES:
@@ -120,7 +119,7 @@ def test_fused_adam_in_float32_stays_close_to_float64(any_engine, any_engine32):
 @pytest.mark.parametrize("keep", [0.0, 0.9, 1.0])
 def test_averages_move_towards_their_target(any_engine, keep):
     found = optimizers.move_towards(_tensors(any_engine, 0), _tensors(any_engine, 1), keep)
-    composed = optimizers.composed_move_towards(
+    composed = inspect.unwrap(optimizers._moved)(
         _tensors(any_engine, 0), _tensors(any_engine, 1), keep
     )
     for name, shape in SHAPES.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from numpy.testing import assert_allclose
 from ganbaru import InputError, nn, ops
 from ganbaru.config import Config
 from ganbaru.gan import build, models
-from ganbaru.gan.objectives import OBJECTIVES
+from ganbaru.gan.objectives import OBJECTIVES, objective
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.nn import initializers
@@ -84,11 +85,58 @@ def test_the_5x5_generator_takes_labels_by_its_norms():
     assert len({image.tobytes() for image in images}) == 5
 
 
-def test_every_networks_logits_have_a_margin():
+def test_realness_of_one_and_of_two_logits():
     scores = normal(4, 2)
-    assert build.MARGINS[1](scores) is scores
-    assert_allclose(build.MARGINS[2](scores), scores[:, 1] - scores[:, 0], rtol=1e-14)
-    assert {each.logits for each in OBJECTIVES.values()} <= build.MARGINS.keys()
+    assert OBJECTIVES["hinge"].realness(scores) is scores
+    found = OBJECTIVES["two-class"].realness(scores)
+    assert_allclose(found, scores[:, 1] - scores[:, 0], rtol=1e-14)
+
+
+THREE = """
+import ganbaru
+from ganbaru import nn, ops
+from ganbaru.networks.dcgan import generator
+
+LOGITS = 3
+
+def discriminator(scope, image, *, image_size, channels, base_channels):
+    return nn.scores(scope, ops.reshape(image, (image.shape[0], -1)), nn.dense, logits=LOGITS)
+
+def realness(logits):
+    return ops.sum(logits, axis=1)
+
+@ganbaru.objective(logits=3, realness=realness)
+class three:
+    def d(real, fake):
+        return ops.mean(ops.softplus(fake)) + ops.mean(ops.softplus(-real))
+
+    def g(real, fake):
+        return ops.mean(ops.softplus(-fake))
+"""
+
+
+@pytest.fixture
+def three_logits(tmp_path, monkeypatch):
+    """Import the module `three_logits`, with a network and an objective of three logits."""
+    (tmp_path / "three_logits.py").write_text(THREE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    OBJECTIVES.pop("three", None)
+
+
+def test_three_logits_play_with_a_realness(three_logits):
+    played(network="three_logits", objective="three_logits.three", penalty="r1:gamma=1+wgan-gp")
+
+
+def test_three_logits_without_a_realness_are_refused(three_logits):
+    with pytest.raises(InputError, match=r"3 logits.*realness=.*\(N, 3\)"):
+        objective(logits=3)(type("own", (), {"d": None, "g": None}))
+    assert re.search("3 logits.*takes 1", refusal(network="three_logits", objective="hinge"))
+
+
+def test_a_network_of_three_logits_without_an_objective_for_them(three_logits, monkeypatch):
+    said = refusal(network="three_logits", objective="hinge")
+    assert "@ganbaru.objective(logits=3" in said
 
 
 # --- penalties --------------------------------------------------------------------------------
@@ -115,7 +163,7 @@ def test_penalties_on_two_logits_act_on_their_difference(name, any_engine):
     gan.gan = dataclasses.replace(
         gan.gan, discriminator=linear, d_loss=lambda real, fake: ops.mean(real) * 0.0
     )
-    report = gan.d_update(gan.draw.discriminator(0))
+    report = gan.d_update(gan.draw.step(0).d[0])
     expected = {"r1": 1.5 * length**2, "r2": 1.5 * length**2, "wgan-gp": 3 * (length - 1) ** 2}
     assert float(report["d_loss"]) == pytest.approx(expected[name], rel=1e-9)
 
@@ -125,7 +173,7 @@ def test_r1_of_the_5x5_network_is_that_of_its_margin():
     losses = {}
     for penalty in ("none", "r1:gamma=4"):
         gan = table(NUMPY64, penalty=penalty, **TWO)
-        batch, first = gan.draw.discriminator(0), gan.arrays()
+        batch, first = gan.draw.step(0).d[0], gan.arrays()
         losses[penalty] = float(gan.step(0)["d_loss"])
 
     def margins(images):
@@ -180,6 +228,8 @@ def test_optimiser_specs():
         ("adam:epsilon=small", "Cannot read 'epsilon=small'"),
         ("adam:epsilon=nan", "Cannot read 'epsilon=nan'"),
         ("adam:epsilon=inf", "Cannot read 'epsilon=inf'"),
+        ("adam:epsilon=0", "give epsilon a number from 1e-30"),
+        ("rmsprop:epsilon=-1e-8", "give epsilon a number from 1e-30"),
     ]:
         with pytest.raises(InputError) as refused:
             build.optimiser(spec, 1e-3, (0.5, 0.9))

@@ -172,13 +172,13 @@ def test_each_update_moves_its_own_player(any_engine32):
     """And both players' running statistics, as PyTorch's modules in training would."""
     gan = table(any_engine32)
     start = gan.arrays()
-    gan.d_update(gan.draw.discriminator(0))
+    gan.d_update(gan.draw.step(0).d[0])
     middle = gan.arrays()
     assert _moved(start, middle) == {
         "discriminator", "discriminator_mean", "discriminator_square",
         "discriminator_buffers", "generator_buffers",
     }  # fmt: skip
-    gan.g_update(gan.draw.generator(0))
+    gan.g_update(gan.draw.step(0).g)
     assert _moved(middle, gan.arrays()) == {
         "generator", "generator_mean", "generator_square", "generator_buffers",
         "discriminator_buffers", "ema", "ema_buffers",
@@ -208,7 +208,7 @@ def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective
         network = "dcgan" if OBJECTIVES[objective].logits == 1 else "dcgan-5x5"
         gan = table(NUMPY64, objective=objective, network=network)
         gan.step(0)
-        batch = gan.draw.generator(1)
+        batch = gan.draw.step(1).g
         assert (batch.real is not None) == relativistic
         if relativistic:
             batch = step.Batch(latent=batch.latent, real=batch.real - darker)
@@ -222,7 +222,7 @@ def test_both_labels_reach_the_discriminators_update(which):
     updated = []
     for shift in (0, 1):
         gan = table(NUMPY64, conditioning="planes")
-        batch = gan.draw.discriminator(0)
+        batch = gan.draw.step(0).d[0]
         gan.d_update(batch._replace(**{which: (getattr(batch, which) + shift) % 5}))
         updated.append(gan.arrays()["discriminator"]["score.conv.weight"])
     assert (updated[0] != updated[1]).all()
@@ -230,12 +230,13 @@ def test_both_labels_reach_the_discriminators_update(which):
 
 def test_a_penalty_scores_each_side_under_its_own_label():
     gan = table(NUMPY64, conditioning="planes")
-    batch = gan.draw.discriminator(0)
+    batch = gan.draw.step(0).d[0]
     seen = []
 
-    def spy(score_real, score_fake, real, fake, mix):
-        seen.extend(ops.stop_gradient(score(real)) for score in (score_real, score_fake))
-        return ops.mean(score_real(real)) * 0.0
+    def spy(inputs):
+        scores = inputs.score_real, inputs.score_fake
+        seen.extend(ops.stop_gradient(score(inputs.real)) for score in scores)
+        return ops.mean(inputs.score_real(inputs.real)) * 0.0
 
     first = gan.arrays()
     gan.gan = rules = dataclasses.replace(gan.gan, penalties=(spy,))

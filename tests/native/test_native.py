@@ -14,6 +14,7 @@ from native_helpers import PLAYERS, RUNS, Numbers, expected, inputs, save
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ganbaru import InputError, engines, load, native
+from ganbaru.sampling.players import load_player
 from ganbaru.training import loop
 
 HAS = {name: name in engines.available() for name in ("torch", "tensorflow", "jax")}
@@ -134,13 +135,13 @@ def test_labels_may_be_weights_of_the_classes(framework, one):
 
 
 MISTAKES = [
-    ("generator", [(5, 8)], "This generator has 3 classes and was given no labels: give whole"),
+    ("generator", [(5, 8)], "generator has 3 classes and got no labels"),
     ("generator", [(5, 8), [0, 1]], r"labels of shape \(2,\).* one for each of the 5 latents"),
     ("generator", [(5, 8), [0, 1, 2, 3, 0]], r"Label 3 is out of range: give 0 to 2 \(0, 1, 2\)"),
     ("generator", [(5, 8), [0, 1, 2, -1, 0]], "Label -1 is out of range"),
     ("generator", [(5, 8, 1, 1), [0] * 5], r"takes latents \(N, 8\), not \(5, 8, 1, 1\)"),
     ("discriminator", [(5, 3, 16, 16), [0] * 5], r"takes images \(N, 1, 16, 16\), not"),
-    ("discriminator", [(5, 1, 16, 16)], "was given no labels.* one for each of the 5 images"),
+    ("discriminator", [(5, 1, 16, 16)], "3 classes and got no labels.* 5 images"),
     ("generatr", [(5, 8)], "Unknown player 'generatr'. Did you mean 'generator'"),
 ]
 
@@ -183,7 +184,7 @@ def test_which_checkpoint(tmp_path):
     run.images, run.state["ema"] = 40, {name: x * 2 for name, x in first.items()}
     run.save()
     for which, factor in (("newest", 2), ("0", 1), ("40", 2)):
-        found = native.load(run.folder.path, "generator", which)
+        found = load_player(run.folder.path, which)
         assert_array_equal(found.parameters["stem.conv.weight"], first["stem.conv.weight"] * factor)
     with pytest.raises(InputError, match="no checkpoint '7'"):
-        native.load(run.folder.path, "generator", "7")
+        load_player(run.folder.path, "7")

@@ -22,7 +22,7 @@ from numpy.testing import assert_array_equal
 
 from ganbaru import callbacks, load, nn, ops, registry, train
 from ganbaru.config import Config, from_preset
-from ganbaru.data import Original
+from ganbaru.data import declared
 from ganbaru.gan import build, models
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
@@ -140,7 +140,7 @@ def test_every_parameter_has_an_influence(name, player, shape, classes):
         y, _ = nn.apply(network, given, buffers, *inputs, training=True)
         return ops.sum(y * normal(*y.shape)), None
 
-    # Off their start: a residual block that starts closed hides what is before its last layer.
+    # Off their start: a residual block whose last layer is zero hides the layers before it.
     given = {n: NUMPY64.from_numpy(p + 0.02 * normal(*p.shape)) for n, p in parameters.items()}
     _, _, gradients = ops.value_and_grad(loss, given)
     for parameter, slope in gradients.items():
@@ -204,7 +204,7 @@ def test_options_are_numbers_with_a_default(name):
     functions = (
         [OBJECTIVES[name].d, OBJECTIVES[name].g] if name in OBJECTIVES else [PENALTIES[name]]
     )
-    positional = 2 if name in OBJECTIVES else 5
+    positional = 2 if name in OBJECTIVES else 1
     for function in functions:
         options = list(inspect.signature(function).parameters.values())[positional:]
         assert all(type(option.default) is float for option in options)
@@ -224,13 +224,12 @@ def test_a_penalty_changes_what_the_discriminator_learns(name, any_engine):
 
 
 @pytest.mark.parametrize("name", registry.names("data"))
-def test_a_known_set_is_a_file_with_one_function(name):
-    module = registry.module("data", name)
-    assert _functions(module) == ["original"]
-    signature = inspect.signature(module.original, eval_str=True)
-    assert list(signature.parameters) == ["split", "data_dir", "progress"]
-    assert signature.return_annotation is Original
-    assert module.__doc__ and module.original.__doc__
+def test_a_known_set_is_declared_in_one_object(name):
+    dataset = declared(name)
+    assert dataset == registry.module("data", name).DATASET
+    assert dataset.name == name and callable(dataset.original)
+    assert len(dataset.shape) == 3 and dataset.classes is not None
+    assert registry.module("data", name).__doc__
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -296,15 +295,15 @@ OWN_NETWORK = '''
 """Two layers each."""
 from ganbaru import nn, ops
 
-def generator(scope, latent, *, image_size, channels, width):
-    height, across = image_size
-    x = ops.leaky_relu(nn.dense(scope.child("hidden"), latent, width), 0.1)
-    x = nn.dense(scope.child("image"), x, channels * height * across)
-    return ops.tanh(ops.reshape(x, (-1, channels, height, across)))
+def generator(scope, latent, *, image_size, channels, base_channels):
+    height, width = image_size
+    x = ops.leaky_relu(nn.dense(scope.child("hidden"), latent, base_channels), 0.1)
+    x = nn.dense(scope.child("image"), x, channels * height * width)
+    return ops.tanh(ops.reshape(x, (-1, channels, height, width)))
 
-def discriminator(scope, image, *, image_size, channels, width):
+def discriminator(scope, image, *, image_size, channels, base_channels):
     x = ops.reshape(image, (image.shape[0], -1))
-    x = ops.leaky_relu(nn.dense(scope.child("hidden"), x, width), 0.1)
+    x = ops.leaky_relu(nn.dense(scope.child("hidden"), x, base_channels), 0.1)
     return ops.reshape(nn.dense(scope.child("score"), x, 1), (-1,))
 '''
 OWN_RULES = '''
@@ -321,9 +320,9 @@ class margin:
         return ops.mean(ops.softplus(real - fake + wide))
 
 @ganbaru.penalty
-def small_scores(score_real, score_fake, real, fake, mix, *, gamma=1.0):
+def small_scores(inputs, *, gamma=1.0):
     """gamma E D(real)²."""
-    return ops.mean(score_real(real) ** 2) * gamma
+    return ops.mean(inputs.score_real(inputs.real) ** 2) * gamma
 '''
 
 

@@ -219,8 +219,8 @@ def test_labels_reach_both_players(way):
 
 def test_projection_adds_the_product_of_embedding_and_features():
     """Miyato and Koyama 2018, eq. 5: score(x, y) = <v + embedding(y), features(x)>."""
-    how = {"image_size": (16, 16), "channels": 1, "width": 8}
-    conditional = conditioning.projected(functools.partial(dcgan.discriminator, **how), 3)
+    how = {"image_size": (16, 16), "channels": 1, "base_channels": 8}
+    conditional = conditioning.projection(functools.partial(dcgan.discriminator, **how), 3)
     x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
     parameters, buffers = _first(conditional, [x.shape, labels.shape])
     embedding = parameters["label.conv.weight"]
@@ -238,9 +238,9 @@ def test_projection_adds_the_product_of_embedding_and_features():
 @pytest.mark.parametrize("network", ["dcgan", "patchgan"])
 def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
     """Ibid., eq. 3: what is added is log softmax of all products, plus log K; never overflows."""
-    how = {"image_size": (16, 16), "channels": 1, "width": 8}
+    how = {"image_size": (16, 16), "channels": 1, "base_channels": 8}
     plain = functools.partial(registry.module("networks", network).discriminator, **how)
-    conditional = conditioning.projected_softmax(plain, classes)
+    conditional = conditioning.softmax_projection(plain, classes)
     x, labels = normal(4, 1, 16, 16), np.arange(4) % classes
     parameters, buffers = _first(conditional, [x.shape, labels.shape])
     parameters["label.conv.weight"] *= size / 0.1
@@ -261,7 +261,7 @@ def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
 
 def test_planes_join_the_label_to_the_image():
     """As if the image had a channel for each class, one of them filled with ones."""
-    how = {"image_size": (16, 16), "width": 8}
+    how = {"image_size": (16, 16), "base_channels": 8}
     grey = functools.partial(dcgan.discriminator, channels=1, **how)
     conditional = conditioning.planes(grey, 3)
     x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
@@ -342,7 +342,7 @@ def test_images_are_between_minus_one_and_one():
     assert -1 <= pictures.min() < -0.1 < 0.1 < pictures.max() <= 1
 
 
-# --- what is refused, and the habits that options choose ---------------------------------------
+# --- what is refused, and the hooks that options choose ----------------------------------------
 
 
 def test_class_norm_without_normalisation_is_refused():
@@ -414,6 +414,7 @@ def test_norms_start_as_no_change_and_biases_by_their_layer(name):
 def test_the_start_called_pytorch_is_that_of_its_modules(network):
     """Bounds of each parameter of G, against modules of the same shapes."""
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     (generator, _), (latents, _) = _networks(network=network, width=16)
     start = initializers.INITIALISATIONS["pytorch"]
     made, _ = nn.initialise(generator, *latents, seed=0, initialisation=start)

@@ -1,4 +1,4 @@
-"""The small PNG writer against Pillow's reader, and against the film's use of its chunks."""
+"""The PNG encoder for small images, read back by Pillow."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ def test_pillow_reads_every_pixel(height, width, channels, seed):
 
 
 @pytest.mark.parametrize("side,stored", [(28, True), (63, True), (64, False), (200, False)])
-def test_small_pictures_are_stored_and_larger_ones_compressed(side, stored):
+def test_small_images_are_stored_and_larger_ones_compressed(side, stored):
     image = np.zeros((side, side, 1), np.uint8)
     content = png.encoded(image)
     assert (len(content) > image.size) == stored
-    kinds = dict(png.chunks(content))
-    assert list(kinds) == [b"IHDR", b"IDAT", b"IEND"]
-    assert len(zlib.decompress(kinds[b"IDAT"])) == side * (side + 1)
+    begin = content.index(b"IDAT") + 4
+    assert len(zlib.decompress(content[begin:-16])) == side * (side + 1)
 
 
-def test_a_view_that_lies_otherwise_in_memory_is_the_same_picture():
+def test_memory_layout_of_the_array_does_not_matter():
     image = np.random.default_rng(0).integers(0, 256, (3, 9, 7), np.uint8).transpose(1, 2, 0)
     assert png.encoded(image) == png.encoded(np.ascontiguousarray(image))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from train_helpers import newest, tiny, trained
 
-from ganbaru import callbacks, engines, load
-from ganbaru.training import checkpoint, loop
+from ganbaru import callbacks, engines, load, train
+from ganbaru.training import checkpoint
 
 BEFORE = 500  # steps on the first engine; then ten on the second
 # Small enough to compile in a second, and no bias stands before a norm that takes it away again:
@@ -52,7 +52,7 @@ def _continued(whole: Path, folder: Path, engine: str, precision: str) -> Path:
     checkpoint.found(run / "checkpoints")[-1].unlink()
     options = {**GAME, "checkpoint_every": 8, "keep": 99, "precision": precision}
     config = tiny(whole.parent, run=run, engine=engine, steps=BEFORE + 10, resume=True, **options)
-    loop.train(config, [callbacks.Log(), callbacks.Checkpoints()])
+    train(config, [callbacks.Log(), callbacks.Checkpoints()])
     return run
 
 

@@ -20,8 +20,9 @@ from train_helpers import (
     until,
 )
 
+from ganbaru import train
 from ganbaru.config import to_yaml
-from ganbaru.training import loop, signals
+from ganbaru.training import signals
 
 pytestmark = needs_posix
 NUMBERS = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")]
@@ -42,14 +43,14 @@ def handlers():
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_first_signal_is_a_request(number):
-    with signals.watched() as asked:
+    with signals.graceful_stop() as asked:
         assert not asked() and asked.exit_code == 0
         os.kill(os.getpid(), number)
         assert asked() and asked.exit_code == 128 + number
 
 
 def test_second_ctrl_c_is_an_order():
-    with signals.watched() as asked:
+    with signals.graceful_stop() as asked:
         os.kill(os.getpid(), signal.SIGTERM)
         assert asked()
         with pytest.raises(KeyboardInterrupt):
@@ -58,10 +59,10 @@ def test_second_ctrl_c_is_an_order():
 
 def test_handlers_come_back():
     before = [signal.getsignal(number) for number in NUMBERS]
-    with signals.watched():
+    with signals.graceful_stop():
         assert all(signal.getsignal(number) not in before for number in NUMBERS)
     assert [signal.getsignal(number) for number in NUMBERS] == before
-    with pytest.raises(ZeroDivisionError), signals.watched():
+    with pytest.raises(ZeroDivisionError), signals.graceful_stop():
         1 / 0  # noqa: B018
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
@@ -69,7 +70,7 @@ def test_handlers_come_back():
 def test_ignored_signal_stays_ignored():
     """`nohup` has it so."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals.watched() as asked:
+    with signals.graceful_stop() as asked:
         os.kill(os.getpid(), signal.SIGHUP)
         assert not asked()
 
@@ -77,7 +78,7 @@ def test_ignored_signal_stays_ignored():
 def test_other_threads_train_without_signals(tmp_path):
     results = []
     config = tiny(tmp_path, steps=2)
-    thread = threading.Thread(target=lambda: results.append(loop.train(config, [])))
+    thread = threading.Thread(target=lambda: results.append(train(config, [])))
     thread.start()
     thread.join(60)
     assert results == [tmp_path / "run"]
@@ -96,7 +97,7 @@ def test_run_ends_after_the_step_in_which_it_was_asked(tmp_path):
         def end(self, run):
             run.save()
 
-    run = loop.train(tiny(tmp_path), [Asks()])
+    run = train(tiny(tmp_path), [Asks()])
     assert newest(run)[1].step == 4
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 from train_helpers import (
     ENGINES,
     assert_same_state,
@@ -70,7 +73,7 @@ def assert_same_run(parts: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("gan", GAMES)
 def test_parts_equal_the_whole(tmp_path, engine, gan):
     options = {"engine": engine, **GAMES[gan]}
     whole = trained(tmp_path, run=tmp_path / "whole", **options)
@@ -136,6 +139,21 @@ def test_held_out_losses_of_parts_are_those_of_the_whole(tmp_path, objective):
     trained(tmp_path, run=tmp_path / "parts", resume=True, **options)
     assert_same_run(tmp_path / "parts", whole)
     assert sum("held_out_d_loss" in line for line in log(whole)) == 2
+
+
+def test_a_checkpoint_of_format_1_goes_on(tmp_path):
+    """It has the log's `reports`, of the steps since its last line, beside the other fields."""
+    whole = trained(tmp_path, run=tmp_path / "whole")
+    run = trained(tmp_path, steps=4)
+    path = checkpoint.found(run / "checkpoints")[-1]
+    with safe_open(path, framework="numpy") as file:
+        header = json.loads(file.metadata()["ganbaru"])
+    header["format"] = 1
+    header["reports"] = header.pop("callbacks")["log"]["reports"]
+    assert len(header["reports"]) == 1
+    save_file(load_file(path), path, {"ganbaru": json.dumps(header)})
+    trained(tmp_path, resume=True)
+    assert_same_run(run, whole)
 
 
 # --- real processes ---------------------------------------------------------------------------

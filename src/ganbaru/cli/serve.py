@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli import options
+from ganbaru.cli.parser import Parser, whole
 from ganbaru.errors import InputError
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
@@ -20,8 +20,8 @@ _WHOLE = {
 }
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser(
+def _parser() -> Parser:
+    parser = Parser(
         "serve",
         "Serve runs: images and films over HTTP, a playground, and live pages. Requests need a "
         "key if $GANBARU_KEY or --key-file has one.",
@@ -33,9 +33,7 @@ def _parser() -> options.Parser:
     file = "file whose first line is the key"
     parser.add_argument("--key-file", type=str, default=None, metavar="FILE", help=file)
     for flag, (default, about) in _WHOLE.items():
-        parser.add_argument(
-            flag, type=options.whole(flag), default=default, metavar="N", help=about
-        )
+        parser.add_argument(flag, type=whole(flag), default=default, metavar="N", help=about)
     return parser
 
 

@@ -17,6 +17,8 @@ from ganbaru.conformance.recording import Record, Recorded, Tape
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
 from ganbaru.gan import build, models
+from ganbaru.gan.objectives import REALNESS
+from ganbaru.gan.penalties import PenaltyInputs
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
 from ganbaru.training.checkpoint import Groups
@@ -213,7 +215,7 @@ def penalties(plan: Plan) -> Iterator[Case]:
 
 
 def _penalised(subject: Fixture, network: Network, penalty: Callable[..., Tensor]) -> Function:
-    realness = build.MARGINS[models.logits(subject.config.network)]
+    realness = REALNESS[models.logits(subject.config.network)]
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         def score(image: Tensor) -> Tensor:
@@ -221,7 +223,8 @@ def _penalised(subject: Fixture, network: Network, penalty: Callable[..., Tensor
             buffers = taken("buffers", fixed)
             return realness(nn.apply(network, at, buffers, *inputs, training=True)[0])
 
-        return penalty(score, score, fixed["real"], fixed["fake"], fixed["mix"]), {}
+        images = (fixed[name] for name in ("real", "fake", "mix"))
+        return penalty(PenaltyInputs(score, score, *images)), {}
 
     return function
 

@@ -63,7 +63,7 @@ def _attempt(runs: Sequence[Run], engine: Engine) -> _Found:
     failure = ""
     for run in runs:
         try:
-            with ops.computing(engine.module, type(engine.from_numpy(np.zeros(1)))):
+            with ops.dispatching(type(engine), engine.TENSOR_MODULES):
                 return _Found(run(engine), failure)
         except MemoryError:
             raise
@@ -99,7 +99,7 @@ def judge(case: Case, engines: Engines, reference: str) -> list[Outcome]:
     if case.expected:
         return [_fused(case, name, each[case.precision], case.expected)
                 for name, each in engines.items()
-                if case.fused in each[case.precision].module.FUSED]  # fmt: skip
+                if case.fused in each[case.precision].FUSED]  # fmt: skip
     found = {name: _attempt(case.runs, each[case.precision]) for name, each in engines.items()}
     against = _trusted(case, found, reference)
     expected = found[against]

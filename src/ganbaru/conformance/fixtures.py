@@ -78,7 +78,7 @@ def fresh(name: str, config: Config, shape: Shape, classes: int) -> Fixture:
     groups = _perturbed(models.initial_parameters(config, shape, classes))
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
-        seconds=0.0, reports=[],
+        seconds=0.0, callbacks={},
         data={"shape": list(shape), "classes": [str(i) for i in range(classes)]},
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +92,7 @@ def from_checkpoint(path: Path, name: str) -> Fixture:
     groups, header = checkpoint.load(path)
     config, (height, width, channels) = from_fields(header.config), header.data["shape"]
     classes = len(models.class_names(config, header.data["classes"]))
-    expected = models.initial_parameters(config, (height, width, channels), classes)
+    expected = models.zero_parameters(config, (height, width, channels), classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and the file then says nothing of them.
     kept = {group: groups.get(group, {}) for group in expected}

@@ -124,17 +124,13 @@ def second_order(
 # --- recorded operations ----------------------------------------------------------------------
 
 
-def _batch_norm(*arguments: Any) -> Any:
-    return ops.fused("batch_norm", arguments[0], normalization.composed_batch_norm)(*arguments)
-
-
 def _concat(*tensors: Tensor, axis: int) -> Tensor:
     return ops.concat(tensors, axis=axis)
 
 
 def _operation(name: str) -> Callable[..., Any]:
     """Return what replays a recorded operation on tensors of any engine."""
-    special: dict[str, Any] = {"batch_norm": _batch_norm, "concat": _concat}
+    special: dict[str, Any] = {"batch_norm": normalization.normalise_batch, "concat": _concat}
     found: Any = special.get(name) or getattr(ops, name, None) or getattr(operator, name)
     return found
 

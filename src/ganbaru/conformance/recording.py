@@ -1,4 +1,4 @@
-"""The recording engine: NumPy's, noting every operation with its inputs and the layer it is of."""
+"""The recording engine: NumPy's, which records every operation with its inputs and its layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru.engines import numpy as reference
+from ganbaru import ops
+from ganbaru.engines.numpy import Engine as Reference
 
 Array = Any  # an array of the reference engine
 _BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
@@ -126,41 +127,40 @@ def _record(
     return Recorded(result, tape, of, layer)
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
-    """Return an operation of the vocabulary, recorded."""
-    if name.startswith("_") or not hasattr(reference, name):
-        raise AttributeError(name)
+class Recorder(ops.Operations, tensors=(Recorded,)):
+    """The reference engine's operations, each of which is recorded."""
 
-    function: Callable[..., Any] = getattr(reference, name)
+    @staticmethod
+    def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
+        """Join tensors along an axis; each counts as an argument of its own."""
 
+        def call(*parts: Array, axis: int) -> Array:
+            return ops.concat(parts, axis=axis)
+
+        return _record("concat", call, tensors, {"axis": axis})
+
+    @staticmethod
+    def one_hot(labels: Any, classes: int, like: Any) -> Any:
+        return _record("one_hot", ops.one_hot, (labels, classes, like), {})
+
+    @staticmethod
+    def batch_norm(*arguments: Any) -> Any:
+        """Record batch norm as the one operation that it is."""
+        return _record("batch_norm", Reference.FUSED["batch_norm"], arguments, {})
+
+    FUSED = {"batch_norm": batch_norm}
+
+
+def _recording(name: str) -> Callable[..., Any]:
     def call(*arguments: Any, **options: Any) -> Any:
-        return _record(name, function, arguments, options)
+        return _record(name, getattr(Reference, name), arguments, options)
 
     return call
 
 
-def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
-    """Join tensors along an axis; each counts as an argument of its own."""
-
-    def call(*parts: Array, axis: int) -> Array:
-        return reference.concat(parts, axis=axis)
-
-    return _record("concat", call, tensors, {"axis": axis})
-
-
-def one_hot(labels: Any, classes: int, like: Any) -> Any:
-    """Return labels (N,) as rows (N, classes)."""
-    function: Any = reference.one_hot
-    return _record("one_hot", function, (labels, classes, like), {})
-
-
-def batch_norm(*arguments: Any) -> Any:
-    """Record batch norm as the one operation that it is."""
-    rule: Any = reference.FUSED["batch_norm"]
-    return _record("batch_norm", rule, arguments, {})
-
-
-FUSED = {"batch_norm": batch_norm}
+for _each in ops.OPERATIONS:
+    if not hasattr(Recorder, _each):
+        setattr(Recorder, _each, staticmethod(_recording(_each)))
 
 
 def _arithmetic(name: str, swap: bool = False) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import ops, randomness
+from ganbaru import ops
 from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, step
-from ganbaru.gan.batches import BatchSampler
+from ganbaru.gan.batches import BatchSampler, batch_sampler
 from ganbaru.gan.models import Shape
 from ganbaru.gan.step import GAN, State
 from ganbaru.training.checkpoint import Groups
@@ -66,11 +67,6 @@ def table(
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in first.items()
     }
-    draw = BatchSampler(
-        source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=classes, relativistic=gan.relativistic, d_steps=config.d_steps,
-        replacement=config.batch > len(source.images), short=config.short_batch,
-        same=build.SHARES[config.share].latents,
-        latents=randomness.distribution(config.distribution),
-    )  # fmt: skip
+    config = dataclasses.replace(config, replacement=config.batch > len(source.images))
+    draw = batch_sampler(config, source, engine, gan, classes)
     return TrainingCase(engine, gan, step.start(gan, state), draw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +13,7 @@ from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving
 from ganbaru.conformance.functions import Arrays, Problem, random
 from ganbaru.gan import optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer
-from ganbaru.nn import conditioning, normalization
+from ganbaru.nn import normalization
 from ganbaru.ops import Parameters, Tensor
 
 SHAPES = {"kernel": (8, 4, 3, 5), "matrix": (7, 6)}
@@ -77,11 +77,6 @@ def _adam(rule: Callable[..., Any]) -> Update:
     return update
 
 
-def _fused(name: str, composed: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an engine's own form, found as it is in training: by the first argument."""
-    return lambda first, *others: ops.fused(name, first, composed)(first, *others)
-
-
 def _averaging(rule: Callable[..., Any]) -> Problem:
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         moved = rule(dict(at), fixed, KEEP)
@@ -132,36 +127,36 @@ def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem
     return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
-def _picking(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
-    answer = (shape[0], 1, *shape[2:])
+def _resizing(rule: Callable[..., Any], shape: tuple[int, ...], factor: float) -> Problem:
+    sides = (int(side * factor) for side in shape[2:])
     at = {"input": random(shape, "input")}
-    return Problem(lambda at, fixed: (rule(at["input"]), {}), at, answer, orders=0)
+    return Problem(lambda at, fixed: (rule(at["input"]), {}), at, (*shape[:2], *sides))
+
+
+# For each composed operation: from a form of it to problems, by what they are called.
+EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, Problem]]] = {
+    "adam": lambda rule: {"Adam": _updating(_adam(rule), _gradients(-10.0))},
+    "move_towards": lambda rule: {"the average": _averaging(rule)},
+    "batch_norm": lambda rule: _of_shapes("batch norm", _normalising, rule),
+    "normalise": lambda rule: _of_shapes("given statistics", _normalising_by, rule),
+    "upsample": lambda rule: {"upsample": _resizing(rule, (2, 3, 4, 6), 2)},
+    "downsample": lambda rule: {"downsample": _resizing(rule, (2, 3, 4, 6), 0.5)},
+}
+
+
+def _of_shapes(
+    title: str, problem: Callable[..., Problem], rule: Callable[..., Any]
+) -> dict[str, Problem]:
+    shapes = ((4, 6, 5, 3), (9, 5))
+    return {f"{title} of {'x'.join(map(str, shape))}": problem(rule, shape) for shape in shapes}
 
 
 def fused_forms() -> Iterator[Case]:
-    """Yield each fused form beside the composed one, on the same engine."""
-    gradients = _gradients(-10.0)
-    makers: dict[str, tuple[str, Callable[..., Any], Callable[[Callable[..., Any]], Problem]]] = {
-        "Adam": ("adam", optimizers.composed_adam, lambda rule: _updating(_adam(rule), gradients)),
-        "the average": ("move_towards", optimizers.composed_move_towards, _averaging),
-        **{
-            f"{title} of {'x'.join(map(str, shape))}": (
-                name, composed, functools.partial(problem, shape=shape)
-            )
-            for title, name, composed, problem in (
-                ("batch norm", "batch_norm", normalization.composed_batch_norm, _normalising),
-                (
-                    "given statistics",
-                    "normalise",
-                    normalization.composed_normalise,
-                    _normalising_by,
-                ),
-                ("the largest", "largest", conditioning.composed_largest, _picking),
-            )
-            for shape in ((4, 6, 5, 3), (9, 5))
-        },
-    }  # fmt: skip
-    for where, (name, composed, problem) in makers.items():
-        ours, theirs = problem(_fused(name, composed)), problem(composed)
-        yield Case("fused forms", where, solving(ours), OPERATION, by_order,
-                   expected=solving(theirs)[0], fused=name)  # fmt: skip
+    """Yield each composed operation as an engine fuses it beside its composed form."""
+    for name, call in ops.COMPOSED.items():
+        fused, plain = EXAMPLES[name](call), EXAMPLES[name](inspect.unwrap(call))
+        for where, problem in fused.items():
+            yield Case(
+                "fused forms", where, solving(problem), OPERATION, by_order,
+                expected=solving(plain[where])[0], fused=name,
+            )  # fmt: skip

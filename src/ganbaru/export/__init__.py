@@ -1,6 +1,6 @@
-"""A trained network taken elsewhere: an ONNX model, a page, its weights alone, a folder to share.
+"""Export a trained network: ONNX model, standalone page, weights only, or a folder to share.
 
-A format is a function that writes a player to a path, and a line in `FORMATS`.
+A format is a function that writes a player to a path, registered in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ganbaru import files, native
+from ganbaru import files
 from ganbaru.errors import InputError, pick
 from ganbaru.export import onnx_file, page, pretrained, weights
 from ganbaru.export.precision import PRECISIONS
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player, load_player
 
 
 class Format(NamedTuple):
-    """What writes a player to a path, and the precision that it has unless another is asked for."""
+    """The function that writes a player to a path, and its default precision."""
 
     write: Callable[[Path, Player, str], list[str]]
     precision: str = "float32"
@@ -39,23 +39,23 @@ def write(
     which: str = "newest",
     precision: str | None = None,
 ) -> list[str]:
-    """Write a network of a run to `path`, whose ending names the format; returns lines about it.
+    """Write a network of a run to `path`, whose ending chooses the format; returns a summary.
 
     `player` is one of `ganbaru.native.PLAYERS`, `run` and `which` are as in `ganbaru.load`,
-    `precision` is float32 or float16, None for the format's own. Raises InputError for what is
-    unknown, missing or damaged.
+    `precision` is float32 or float16, None for the format's default. Raises InputError for an
+    unknown choice or a missing or damaged checkpoint.
     """
     path = Path(path)
-    into = FORMATS.get(path.suffix.lower())
-    if into is None:
+    chosen = FORMATS.get(path.suffix.lower())
+    if chosen is None:
         raise InputError(
             f"Cannot export to {path}: give a name ending in .onnx (a model for any runtime), "
-            f".html (a page that draws) or .safetensors (weights alone), or a folder's name "
-            f"without an ending (to share)."
+            f".html (a page that generates images) or .safetensors (weights only), or a folder's "
+            f"name without an ending (to share)."
         )
-    precision = precision or into.precision
+    precision = precision or chosen.precision
     pick("precision", precision, PRECISIONS)
-    found = native.load(run, player, which)
+    found = load_player(run, which, player)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return into.write(path, found, precision)
+        return chosen.write(path, found, precision)

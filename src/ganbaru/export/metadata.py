@@ -11,7 +11,7 @@ import numpy as np
 from ganbaru import __version__, registry
 from ganbaru.config import Config
 from ganbaru.data import licences
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 from ganbaru.training.checkpoint import Header
 
 
@@ -61,4 +61,4 @@ def shared(player: Player) -> Header:
         "data": config.data if known else header.data["name"],
         "precision": "float32",
     }
-    return dataclasses.replace(header, config=said, reports=[])
+    return dataclasses.replace(header, config=said, callbacks={})

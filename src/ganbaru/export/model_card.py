@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.passport import Evaluation
-from ganbaru.native import Player
 from ganbaru.report import card, facts
 from ganbaru.report.facts import Facts
+from ganbaru.sampling.players import Player
 from ganbaru.training.run_folder import Folder
 
 _TOP = """---
@@ -61,7 +61,7 @@ def _facts(player: Player) -> Facts:
     here = player.path.stem
     return dataclasses.replace(
         found,
-        floors={},
+        baselines={},
         scores=[one for one in found.scores if one.origin.get("checkpoint") == here],
         authenticity=copies if copies and copies.origin.get("checkpoint") == here else None,
     )
@@ -70,10 +70,10 @@ def _facts(player: Player) -> Facts:
 def _scores(found: Evaluation) -> str:
     """Return a table of scores, with what they depend on."""
     rows = "\n".join(
-        f"| {MEASURES[name].title}, {MEASURES[name].better} is better | {score.value:.4g} | "
+        f"| {METRICS[name].title}, {METRICS[name].better} is better | {score.value:.4g} | "
         f"{score.low:.4g} to {score.high:.4g} | {score.floor:.4g} |"
         for name, score in found.scores.items()
-        if name in MEASURES
+        if name in METRICS
     )
     return f"""## Scores
 

@@ -11,7 +11,7 @@ from ganbaru.engines.onnx import FLOAT, HALF, Tensor, batch
 from ganbaru.export import graph, tracing, verification
 from ganbaru.export import metadata as about
 from ganbaru.export.weights import size
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 KINDS = {"float32": FLOAT, "float16": HALF}
 

@@ -11,12 +11,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ganbaru import files, native, registry
+from ganbaru import files, registry
 from ganbaru.errors import InputError
 from ganbaru.export import hub, metadata, model_card, weights
-from ganbaru.native import Player
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.generators import Generator
+from ganbaru.sampling.players import Player, load_player
 from ganbaru.training import checkpoint
 
 FORMAT = 1
@@ -32,7 +32,7 @@ def save_pretrained(
     What else is in the folder stays. `run` and `which` are as in `ganbaru.load`. Raises InputError
     for what is unknown, missing or damaged.
     """
-    write(Path(folder), native.load(run, "generator", which), precision)
+    write(Path(folder), load_player(run, which), precision)
     return Path(folder)
 
 
@@ -88,7 +88,7 @@ def from_pretrained(
         config, path = folder / CONFIG, folder / WEIGHTS
     _check(_read(config), path)
     if fetched:
-        _check_known(str(name), checkpoint.load(path)[1].config["network"])
+        _check_known(str(name), checkpoint.load(path, ())[1].config["network"])
     return generators.load(path, engine=engine, device=device)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ganbaru import nn
 from ganbaru.engines.onnx import Tensor, constant
 from ganbaru.errors import InputError
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 
 def traced(player: Player, *inputs: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ganbaru import engines, randomness
 from ganbaru.errors import RunError
 from ganbaru.export.precision import bound
 from ganbaru.gan import models
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 COUNT = 3  # pictures or scores that are compared
 
@@ -59,13 +59,10 @@ def examples(player: Player, count: int) -> dict[str, np.ndarray]:
 
 def computed(player: Player, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """Compute with the NumPy engine, in the precision that the player was trained in."""
-    engine = engines.load("numpy", "cpu", engines.kept(player.config.precision))
-    held = (
-        {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for arrays in (player.parameters, player.buffers)
-    )
-    given = map(engine.from_numpy, inputs.values())
-    return engine.to_numpy(models.inference(engine, player.network)(*held, *given))
+    engine = engines.load("numpy", "cpu", engines.storage_precision(player.config.precision))
+    tensors = map(engine.from_numpy, inputs.values())
+    run = models.inference(engine, player.network)
+    return engine.to_numpy(run(*player.on(engine), *tensors))
 
 
 def run(runtime: Any, content: bytes, inputs: dict[str, np.ndarray]) -> np.ndarray:

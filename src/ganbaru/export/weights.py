@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ganbaru import native
 from ganbaru.export import metadata
 from ganbaru.export.precision import rounded
-from ganbaru.native import Player
+from ganbaru.sampling.players import PLAYERS, Player
 from ganbaru.training import checkpoint
 
 _TAKERS = {"generator": "generate, morph and ganbaru.native take"}
@@ -15,7 +14,7 @@ _TAKERS = {"generator": "generate, morph and ganbaru.native take"}
 
 def write(path: Path, player: Player, precision: str) -> list[str]:
     """Write the weights; returns lines that tell of them."""
-    group, _ = native.PLAYERS[player.name]
+    group, _ = PLAYERS[player.name]
     groups = {
         kept: {name: rounded(array, name, precision) for name, array in arrays.items()}
         for kept, arrays in ((group, player.parameters), (f"{group}_buffers", player.buffers))

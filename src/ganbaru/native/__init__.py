@@ -1,124 +1,57 @@
-"""Native shells: a run's trained networks as objects of a framework, and what these have in common.
+"""Native objects: a run's trained networks as modules of PyTorch, TensorFlow or JAX.
 
-`ganbaru.native.torch`, `.tensorflow` and `.jax` are one file each; this one loads no framework.
+`ganbaru.native.torch`, `.tensorflow` and `.jax` hold one framework each; this file imports none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganbaru import engines
-from ganbaru.config import Config, from_fields
-from ganbaru.errors import InputError, pick
-from ganbaru.gan import models
-from ganbaru.nn import Network
-from ganbaru.training import checkpoint, run_folder
-from ganbaru.training.checkpoint import Header
+from ganbaru.errors import InputError
+from ganbaru.sampling.players import PLAYERS, Player, load_player
 
-Arrays = dict[str, np.ndarray]
-
-# Whose weights: the group of a checkpoint that holds them, and whether the network is G or D.
-PLAYERS = {
-    "generator": ("ema", "generator"),  # the running average, which is sampled
-    "unaveraged-generator": ("generator", "generator"),
-    "discriminator": ("discriminator", "discriminator"),
-}
+__all__ = ["PLAYERS", "Player", "check_inputs", "load_player", "missing"]
 
 
-@dataclass(frozen=True)
-class Player:
-    """A trained network and its weights in NumPy, under the checkpoint's names.
+def check_inputs(
+    player: Player, shape: Sequence[int | None], labels: Sequence[int | None] | None, values: Any
+) -> None:
+    """Raise InputError unless the player takes inputs and labels of these shapes.
 
-    `shape` is that of one input: (Z,) of a latent, (C, H, W) of an image. `classes` are the names
-    of the labels it takes, () for an unconditional one. `path` is the checkpoint's, and `config`
-    and `header` are what it says of itself.
+    `values` are the labels themselves, or None while a compiler traces and they are not known.
     """
-
-    name: str
-    network: Network
-    parameters: Arrays
-    buffers: Arrays
-    shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    path: Path
-    config: Config
-    header: Header
-
-    def check(
-        self, shape: Sequence[int | None], labels: Sequence[int | None] | None, values: Any
-    ) -> None:
-        """Raise InputError unless an input of this shape, with labels of that one, can be taken.
-
-        `values` are the labels themselves, or None while a compiler traces and there are none yet.
-        """
-        if tuple(shape[1:]) != self.shape:
-            raise InputError(
-                f"The {self.name} takes {self._kind()} (N, {', '.join(map(str, self.shape))}), not "
-                f"{tuple(shape)}."
-            )
-        if not self.classes:
-            if labels is not None:
-                raise InputError(f"This {self.name} is unconditional: it takes no labels.")
-            return
-        count = len(self.classes)
-        if labels is None or tuple(labels) not in ((shape[0],), (shape[0], count)):
-            given = "no labels" if labels is None else f"labels of shape {tuple(labels)}"
-            raise InputError(
-                f"This {self.name} has {count} classes and was given {given}: give whole numbers "
-                f"from 0 to {count - 1}, one for each of the {shape[0]} {self._kind()}, or weights "
-                f"of the classes ({shape[0]}, {count})."
-            )
-        if values is not None and len(labels) == 1:
-            self._check_range(np.asarray(values))
-
-    def _check_range(self, labels: np.ndarray) -> None:
-        wrong = labels[(labels < 0) | (labels >= len(self.classes))]
-        if wrong.size:
-            raise InputError(
-                f"Label {wrong[0]} is out of range: give 0 to {len(self.classes) - 1} "
-                f"({', '.join(self.classes)})."
-            )
-
-    def _kind(self) -> str:
-        return "latents" if len(self.shape) == 1 else "images"
+    kind = "latents" if len(player.shape) == 1 else "images"
+    if tuple(shape[1:]) != player.shape:
+        raise InputError(
+            f"The {player.name} takes {kind} (N, {', '.join(map(str, player.shape))}), not "
+            f"{tuple(shape)}."
+        )
+    if not player.classes:
+        if labels is not None:
+            raise InputError(f"This {player.name} is unconditional: it takes no labels.")
+        return
+    count = len(player.classes)
+    if labels is None or tuple(labels) not in ((shape[0],), (shape[0], count)):
+        got = "no labels" if labels is None else f"labels of shape {tuple(labels)}"
+        raise InputError(
+            f"This {player.name} has {count} classes and got {got}: give integers from 0 to "
+            f"{count - 1}, one for each of the {shape[0]} {kind}, or class weights "
+            f"({shape[0]}, {count})."
+        )
+    if values is not None and len(labels) == 1:
+        _check_range(np.asarray(values), player.classes)
 
 
-def load(run: str | Path, player: str, which: str) -> Player:
-    """Load one of `PLAYERS` from a run's checkpoint, as `ganbaru.load` finds it.
-
-    Raises InputError for an unknown player, a missing run or checkpoint, or a damaged file.
-    """
-    group, kind = pick("player", player, PLAYERS)
-    path = run_folder.find_checkpoint(run, which)
-    groups, header = checkpoint.load(path)
-    config, shape = from_fields(header.config), tuple(header.data["shape"])
-    classes = models.class_names(config, header.data["classes"])
-    first = models.initial_parameters(config, shape, len(classes))
-    expected = {group: first[kind], f"{group}_buffers": first[f"{kind}_buffers"]}
-    checkpoint.check_fits(path, groups, expected)
-    index = ("generator", "discriminator").index(kind)
-    inputs = models.input_shapes(config, shape, len(classes))[index]
-    number = engines.kept(config.precision)
-    # An exported file may hold halves.
-    parameters, buffers = (
-        {name: groups[kept][name].astype(number) for name in expected[kept]} for kept in expected
-    )
-    return Player(
-        name=player,
-        network=models.networks(config, shape, len(classes))[index],
-        parameters=parameters,
-        buffers=buffers,
-        shape=inputs[0][1:],
-        classes=classes,
-        path=path,
-        config=config,
-        header=header,
-    )
+def _check_range(labels: np.ndarray, classes: tuple[str, ...]) -> None:
+    wrong = labels[(labels < 0) | (labels >= len(classes))]
+    if wrong.size:
+        raise InputError(
+            f"Label {wrong[0]} is out of range: give 0 to {len(classes) - 1} "
+            f"({', '.join(classes)})."
+        )
 
 
 def missing(library: str) -> InputError:

@@ -1,4 +1,4 @@
-"""TensorFlow shells: a trained network as a `tf.Module`."""
+"""Trained networks in TensorFlow, as a `tf.Module`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from ganbaru import native, nn
 from ganbaru.errors import InputError
+from ganbaru.sampling.players import Player, load_player
 
 try:
-    # First, since it keeps TensorFlow quiet.
+    # First: it silences TensorFlow's log.
     import ganbaru.engines.tensorflow  # noqa: F401, I001
     import tensorflow as tf
 except ImportError as error:
@@ -17,12 +18,12 @@ except ImportError as error:
 
 
 class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
-    """A generator or discriminator; `parameters` and `buffers` are variables by their names.
+    """A generator or discriminator; `parameters` (trainable) and `buffers` hold its variables.
 
-    Those of `parameters` are trainable. Names are the checkpoint's.
+    Both are dictionaries with the checkpoint's names.
     """
 
-    def __init__(self, player: native.Player) -> None:
+    def __init__(self, player: Player) -> None:
         super().__init__(name=player.name.replace("-", "_"))
         self._player = player
         self.parameters = {
@@ -34,36 +35,36 @@ class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         }
 
     def __call__(self, x: Any, labels: Any = None, training: bool = False) -> Any:
-        """Turn latents (N, Z) into images (N, C, H, W) in [-1, 1], or images into scores.
+        """Map latents (N, Z) to images (N, C, H, W) in [-1, 1], or images to scores.
 
-        `labels` are whole numbers (N,) or weights of the classes (N, classes). In training batch
-        norm uses the batch's statistics and moves the running ones, which are used otherwise.
+        `labels` are integers (N,) or class weights (N, classes). In training, batch norm uses the
+        batch's statistics and updates the running ones; otherwise it uses the running ones.
         """
-        kind = next(iter(self.parameters.values())).dtype
-        x = tf.convert_to_tensor(x, kind)
+        dtype = next(iter(self.parameters.values())).dtype
+        x = tf.convert_to_tensor(x, dtype)
         given = [] if labels is None else [tf.convert_to_tensor(labels)]
-        given = [tf.cast(y, kind) if y.dtype.is_floating else y for y in given]
+        given = [tf.cast(y, dtype) if y.dtype.is_floating else y for y in given]
         self._check(x, *given)
-        held = ({n: v.value() for n, v in d.items()} for d in (self.parameters, self.buffers))
-        result, moved = nn.apply(self._player.network, *held, x, *given, training=training)
+        values = ({n: v.value() for n, v in d.items()} for d in (self.parameters, self.buffers))
+        result, buffers = nn.apply(self._player.network, *values, x, *given, training=training)
         for name, variable in self.buffers.items() if training else ():
-            variable.assign(moved[name])
+            variable.assign(buffers[name])
         return result
 
     def _check(self, x: Any, labels: Any = None) -> None:
         if x.shape.rank and x.shape[0] is None:
             raise InputError(
-                f"The {self._player.name} needs to know how many inputs it is given when it is "
-                f"traced: use tf.TensorSpec with a number, such as (64, ...), not None."
+                f"The {self._player.name} needs a fixed batch size when it is traced: use "
+                f"tf.TensorSpec with a number, such as (64, ...), not None."
             )
         values = labels.numpy() if labels is not None and tf.executing_eagerly() else None
-        self._player.check(x.shape, None if labels is None else labels.shape, values)
+        native.check_inputs(self._player, x.shape, None if labels is None else labels.shape, values)
 
 
 def module(run: str | Path, player: str = "generator", which: str = "newest") -> Network:
     """Load a run's network as a `tf.Module`.
 
     `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
-    InputError for what is unknown, missing or damaged.
+    InputError for an unknown player or a missing or damaged checkpoint.
     """
-    return Network(native.load(run, player, which))
+    return Network(load_player(run, which, player))

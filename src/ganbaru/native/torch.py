@@ -1,4 +1,4 @@
-"""PyTorch shells: a trained network as a `torch.nn.Module`; and PyTorch's files of weights."""
+"""Trained networks in PyTorch, as a `torch.nn.Module`; reads PyTorch's weight files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from ganbaru import native, nn, ops
 from ganbaru.errors import InputError
 from ganbaru.nn import Scope
+from ganbaru.sampling.players import Player, load_player
 
 try:
     import torch
@@ -20,15 +21,15 @@ except ImportError as error:
 
 
 class Layer(torch.nn.Module):
-    """The parameters of a layer, or the layers below it; hooks see what the layer is given."""
+    """A layer's parameters and sublayers; forward hooks see its input and output."""
 
     def forward(self, x: torch.Tensor, *, compute: Callable) -> torch.Tensor:
-        """Compute what the network has this layer compute of x."""
+        """Return ``compute(x)``, the network's own computation for this layer."""
         result: torch.Tensor = compute(x)
         return result
 
     def extra_repr(self) -> str:
-        """Say what the layer holds."""
+        """Return the names and shapes of the layer's tensors."""
         own = (*self._parameters.items(), *self._buffers.items())
         return ", ".join(f"{name} {tuple(x.shape)}" for name, x in own if x is not None)
 
@@ -36,16 +37,16 @@ class Layer(torch.nn.Module):
 class Network(torch.nn.Module):
     """A generator or discriminator; the keys of its `state_dict` are the checkpoint's names.
 
-    In training mode batch norm uses the batch's statistics and moves the running ones, in
+    In training mode batch norm uses the batch's statistics and updates the running ones, in
     evaluation mode it uses the running ones.
     """
 
-    def __init__(self, player: native.Player) -> None:
+    def __init__(self, player: Player) -> None:
         super().__init__()
         self._player = player
         for kind in (torch.Tensor, torch.nn.Parameter):
-            ops.engine(kind())  # now, or torch.compile would meet the engine's import and stop
-        # In plain order, not channels-last as in the engine: safetensors save nothing else.
+            ops.engine(kind())  # imports the engine now, since torch.compile cannot trace an import
+        # Contiguous, not channels-last as in the engine: safetensors saves nothing else.
         for path, array in player.parameters.items():
             layer, name = self._place(path)
             layer.register_parameter(name, torch.nn.Parameter(torch.tensor(array)))
@@ -54,7 +55,7 @@ class Network(torch.nn.Module):
             layer.register_buffer(name, torch.tensor(array))
 
     def _place(self, path: str) -> tuple[torch.nn.Module, str]:
-        """Return the layer that holds a tensor, made if need be, and the tensor's name there."""
+        """Return the layer of a tensor, created if necessary, and the tensor's name in it."""
         *parents, name = path.split(".")
         layer: torch.nn.Module = self
         for parent in parents:
@@ -64,33 +65,37 @@ class Network(torch.nn.Module):
         return layer, name
 
     def forward(self, x: torch.Tensor, labels: Any = None) -> torch.Tensor:
-        """Turn latents (N, Z) into images (N, C, H, W) in [-1, 1], or images into scores.
+        """Map latents (N, Z) to images (N, C, H, W) in [-1, 1], or images to scores.
 
-        `labels` are whole numbers (N,) or weights of the classes (N, classes).
+        `labels` are integers (N,) or class weights (N, classes).
         """
         given = None if labels is None else _labels(labels, x)
         now = None if given is None or torch.compiler.is_compiling() else given.detach().cpu()
-        self._player.check(x.shape, None if given is None else given.shape, now)
+        native.check_inputs(self._player, x.shape, None if given is None else given.shape, now)
         layers = {name: layer for name, layer in self.named_modules() if name}
 
-        def around(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
+        def intercept(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
             layer = layers.get(scope.path)
             return compute(x) if layer is None else layer(x, compute=compute)
 
         buffers = dict(self.named_buffers())
-        result, moved = nn.apply(
-            self._player.network, dict(self.named_parameters()), buffers,
-            *([x] if given is None else [x, given]),
-            training=self.training, hooks=nn.LayerHooks(around=around),
-        )  # fmt: skip
+        result, updated = nn.apply(
+            self._player.network,
+            dict(self.named_parameters()),
+            buffers,
+            x,
+            given,
+            training=self.training,
+            hooks=nn.LayerHooks(intercept=intercept),
+        )
         with torch.no_grad():
-            for name in moved if self.training else ():
-                buffers[name].copy_(moved[name])
+            for name in updated if self.training else ():
+                buffers[name].copy_(updated[name])
         return result
 
 
 def _labels(labels: Any, like: torch.Tensor) -> torch.Tensor:
-    """Return labels as a tensor beside `like`, whole numbers as int64."""
+    """Return labels as a tensor on the device of `like`, integers as int64."""
     given = torch.as_tensor(labels, device=like.device)
     return given.to(like.dtype) if given.is_floating_point() else given.long()
 
@@ -99,33 +104,33 @@ def module(run: str | Path, player: str = "generator", which: str = "newest") ->
     """Load a run's network as a `torch.nn.Module`, on the CPU and in evaluation mode.
 
     `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
-    InputError for what is unknown, missing or damaged.
+    InputError for an unknown player or a missing or damaged checkpoint.
     """
-    return Network(native.load(run, player, which)).eval()
+    return Network(load_player(run, which, player)).eval()
 
 
 # --- files ------------------------------------------------------------------------------------
 
 
 def read(path: Path) -> Any:
-    """Read what `torch.save` wrote, tensors as NumPy arrays; nothing in the file is executed."""
+    """Read a file of `torch.save`, tensors as NumPy arrays; no code in the file is executed."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path} holds Python objects and not only tensors, perhaps a whole pickled module: "
-            f"reading it could run any code, so it is refused. In the program that made it, save "
-            f"the weights alone: torch.save(model.state_dict(), 'weights.pth')."
+            f"{path} contains Python objects other than tensors, perhaps a pickled module. Loading "
+            f"it could run arbitrary code, so it is refused. Save only the weights where it was "
+            f"made: torch.save(model.state_dict(), 'weights.pth')."
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(
-            f"Cannot read {path} as a file of PyTorch's: {str(error).splitlines()[0]}."
+            f"Cannot read {path} as a PyTorch file: {str(error).splitlines()[0]}."
         ) from error
     return _arrays(found)
 
 
 def _arrays(found: Any) -> Any:
-    """Turn the tensors in nested dictionaries into arrays, short floating types into float32."""
+    """Convert tensors in nested dictionaries to arrays, 16-bit floating types to float32."""
     if isinstance(found, Mapping):
         return {key: _arrays(value) for key, value in found.items()}
     if not isinstance(found, torch.Tensor):

@@ -1,16 +1,18 @@
-"""The curves of a run: losses, logits, and scores where there are any."""
+"""The curves of a run as data: titles and lines of its charts, for any way of drawing them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from ganbaru.callbacks.periodic_evaluation import MEASURE
-from ganbaru.report.chart import Line, chart
-from ganbaru.report.facts import Facts
-from ganbaru.report.markup import Markup
+from ganbaru.metrics.passport import Evaluation
 
-# The English labels; the service has them in other languages as well.
-LABELS = {
+Points = Sequence[tuple[float, float]]
+Log = Sequence[Mapping[str, float]]
+
+# Labels in English; other languages have the same keys.
+WORDS = {
+    "axis": "real images shown",
     "losses": "Losses",
     "discriminator": "discriminator",
     "generator": "generator",
@@ -18,81 +20,109 @@ LABELS = {
     "logits": "Mean logits of the discriminator",
     "real": "real",
     "fake": "fake",
-    "real_images": "real images",
-    "distances": "Fréchet distance (lower is better)",
+    "frechet": "Fréchet distance (lower is better)",
     "shares": "Precision and recall",
     "precision": "precision",
     "recall": "recall",
-    "axis": "real images seen",
+    "density": "density",
+    "coverage": "coverage",
+    "real_images": "real images",
 }
-# The curves of each chart: a name in the log, a label, and a colour of the style sheet.
-CHARTS = {
-    "losses": [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")],
-    "logits": [("real_score", "real", "one"), ("fake_score", "fake", "two")],
-    "distances": [(MEASURE, "generator", "two")],
-    "shares": [("precision", "precision", "one"), ("recall", "recall", "two")],
-}
-Log = Sequence[Mapping[str, float]]
-Points = list[tuple[float, float]]
-Names = Sequence[tuple[str, str, str]]
+LOSSES = {"d_loss": ("discriminator", "one"), "g_loss": ("generator", "two")}
+LOGITS = {"real_score": ("real", "one"), "fake_score": ("fake", "two")}
+DISTANCE = {"frechet": ("generator", "three")}
+SHARES = {"precision": ("precision", "one"), "recall": ("recall", "two")}
+ALL_SHARES = {**SHARES, "density": ("density", "four"), "coverage": ("coverage", "five")}
+
+Keys = Mapping[str, tuple[str, str]]  # keys of log lines to a key of WORDS and a colour
 
 
-def curves(log: Log, baselines: Mapping[str, float], labels: Mapping[str, str]) -> list[Markup]:
-    """Return the charts of a log that have at least two points.
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart; `band` are the ends of an interval at each point, if any."""
 
-    Dotted are losses on held-out images, and `baselines`: the scores of real images.
-    """
+    name: str
+    points: Points
+    color: str  # a class of the page's style sheet
+    style: str = "solid"  # or dotted, dashed
+    band: Points = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart: its title, what is on the horizontal axis, and its lines."""
+
+    title: str
+    axis: str
+    lines: list[Line]
+
+
+def curves(
+    log: Log,
+    baselines: Mapping[str, float],
+    words: Mapping[str, str] = WORDS,
+    shares: Keys = SHARES,
+) -> dict[str, Chart]:
+    """Return the charts "losses", "logits", "frechet" and "shares" that have two points or more."""
+    held_out = [
+        Line(f"{line.name} ({words['held_out']})", line.points, line.color, "dotted")
+        for line in _lines(log, {f"held_out_{key}": value for key, value in LOSSES.items()}, words)
+    ]
+    groups = {
+        "losses": [*_lines(log, LOSSES, words), *held_out],
+        "logits": _lines(log, LOGITS, words),
+        "frechet": _with_baselines(log, DISTANCE, words, baselines),
+        "shares": _with_baselines(log, shares, words, baselines),
+    }
+    return {
+        name: Chart(words[name], words["axis"], lines)
+        for name, lines in groups.items()
+        if any(len(line.points) > 1 for line in lines)
+    }
+
+
+def _lines(log: Log, keys: Keys, words: Mapping[str, str]) -> list[Line]:
     return [
-        chart(labels[title], _lines(log, baselines, labels, names), labels["axis"])
-        for title, names in CHARTS.items()
-        if any(len(_points(log, name)) > 1 for name, _, _ in names)
+        Line(words[word], [(x["images"], x[key]) for x in log if key in x], color)
+        for key, (word, color) in keys.items()
     ]
 
 
-def _lines(
-    log: Log, baselines: Mapping[str, float], labels: Mapping[str, str], names: Names
+def _with_baselines(
+    log: Log, keys: Keys, words: Mapping[str, str], baselines: Mapping[str, float]
 ) -> list[Line]:
-    whole, dotted = [], []
-    for name, label, colour in names:
-        points, text = _points(log, name), labels[label]
-        whole.append(Line(text, points, colour))
-        ends = [*points[:1], *points[-1:]] if name in baselines else []
-        real = [(images, baselines[name]) for images, _ in ends]
-        for kind, dots in (("held_out", _points(log, f"held_out_{name}")), ("real_images", real)):
-            dotted.append(Line(f"{text} ({labels[kind]})", dots, colour, dotted=True))
-    return [*whole, *dotted]
-
-
-def _points(log: Log, name: str) -> Points:
-    return [(line["images"], line[name]) for line in log if name in line]
-
-
-def charts(facts: Facts) -> list[Markup]:
-    """Return the charts of a report, with the scores of its log or else of `ganbaru evaluate`."""
-    found = curves(facts.log, facts.floors, LABELS)
-    return found if len(_points(facts.log, MEASURE)) > 1 else [*found, *_evaluated(facts)]
-
-
-def _evaluated(facts: Facts) -> list[Markup]:
-    """Chart the scores of a run's checkpoints that were evaluated like the newest."""
-    if not facts.scores:
+    """Return the lines of scores, and dotted ones for what real images get."""
+    lines = _lines(log, keys, words)
+    if any(len(line.points) < 2 for line in lines):
         return []
-    newest = facts.scores[-1].passport
-    alike = [one for one in facts.scores if one.passport == newest and "checkpoint" in one.origin]
-    points = sorted(
-        (float(one.origin["checkpoint"]), one.scores[MEASURE])
-        for one in alike
-        if MEASURE in one.scores
-    )
-    if len({images for images, _ in points}) < 2:
-        return []
-    lines = [
-        Line(LABELS["generator"], [(images, score.value) for images, score in points], "two"),
+    first, *_, last = (images for images, _ in lines[0].points)
+    real = [
         Line(
-            LABELS["real_images"],
-            [(images, score.floor) for images, score in points],
-            "one",
-            dotted=True,
-        ),
+            f"{line.name} ({words['real_images']})" if len(keys) > 1 else words["real_images"],
+            [(first, baselines[key]), (last, baselines[key])],
+            line.color,
+            "dotted",
+        )
+        for line, key in zip(lines, keys, strict=True)
+        if key in baselines
     ]
-    return [chart(LABELS["distances"], lines, LABELS["axis"])]
+    return [*lines, *real]
+
+
+def evaluated(scores: Sequence[Evaluation]) -> list[Chart]:
+    """Return the chart of checkpoints that were evaluated with the newest passport."""
+    found = {
+        float(one.origin["checkpoint"]): one.scores["frechet"]
+        for one in scores
+        if one.passport == scores[-1].passport
+        and one.origin.get("checkpoint", "").isdigit()
+        and "frechet" in one.scores
+    }
+    if len(found) < 2:
+        return []
+    points = sorted(found.items())
+    lines = [
+        Line("generator", [(images, score.value) for images, score in points], "three"),
+        Line("real images", [(images, score.floor) for images, score in points], "three", "dotted"),
+    ]
+    return [Chart(WORDS["frechet"], WORDS["axis"], lines)]

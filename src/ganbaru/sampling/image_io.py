@@ -1,4 +1,4 @@
-"""Pictures out: grids, PNG files and GIFs, always from uint8 images (N, H, W, C)."""
+"""Image output: uint8 conversion, grids and PNG files, from images (N, H, W, C)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Images = NDArray[np.uint8]
 
 
 def to_bytes(images: NDArray[np.floating]) -> Images:
-    """Turn float images (N, C, H, W) in [-1, 1] into bytes (N, H, W, C), by a fixed range."""
+    """Convert float images (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C), by this fixed range."""
     last = np.asarray(images).transpose(0, 2, 3, 1)
     made = np.empty(last.shape, np.uint8)
     for image, out in zip(last, made, strict=True):  # one at a time: it stays in the cache
@@ -28,7 +28,7 @@ def to_bytes(images: NDArray[np.floating]) -> Images:
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
-    """Arrange images (N, H, W, C) row by row in one picture (H', W', C), `gap` pixels apart."""
+    """Arrange images (N, H, W, C) row by row in one image (H', W', C), `gap` pixels apart."""
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -42,22 +42,22 @@ def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
 
 
 def columns(classes: int) -> int:
-    """Return how many columns show a class each, when labels count up: about 8, at most 16."""
+    """Return a number of columns, about 8 and at most 16, at which each column is one class."""
     return classes * max(1, 8 // classes) if 2 <= classes <= 16 else 8
 
 
 def picture(image: Images) -> Image.Image:
-    """Return a Pillow image of one byte image (H, W, C), C being 1 or 3."""
+    """Return one uint8 image (H, W, C), C being 1 or 3, as a Pillow image."""
     return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 
 
 def enlarge(image: Images, least: int = 512) -> Images:
-    """Repeat pixels until the longer side has `least` of them or more, for a screen to show."""
+    """Repeat pixels until the longer side has at least `least`, for display."""
     times = max(1, math.ceil(least / max(image.shape[:2])))
     return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def save_png(path: Path, image: Images) -> None:
-    """Write one byte image (H, W, C) as PNG."""
+    """Write one uint8 image (H, W, C) as a PNG file."""
     with files.replacing(path) as temporary:
         picture(image).save(temporary, format="PNG")

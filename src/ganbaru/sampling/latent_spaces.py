@@ -1,4 +1,4 @@
-"""Latents of every distribution, seen from the normal one: where paths and truncation begin."""
+"""Latent spaces: maps between each latent distribution and the normal one, for interpolation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Space:
-    """A distribution's mean, and the way to normal numbers of the same rank and back."""
+    """A distribution's mean, and its quantile-preserving map to normal numbers and back."""
 
     mean: float
     to_normal: Callable[[Array], Array]
@@ -27,7 +27,7 @@ def _same(latents: Array) -> Array:
 
 
 def _uniform(low: float, high: float) -> Space:
-    """Between uniform and normal numbers, by the normal distribution function."""
+    """Map uniform numbers to normal ones by the normal distribution function."""
 
     def to_normal(latents: Array) -> Array:
         from scipy.special import ndtri

@@ -1,54 +1,39 @@
-"""PNG (third edition, 2025): its chunks, and small pictures written faster than by Pillow."""
+"""PNG encoder for small images, faster than Pillow's (PNG specification, third edition, 2025)."""
 
 from __future__ import annotations
 
 import functools
 import struct
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOURS = {1: 0, 3: 2}  # PNG's number of a kind of picture, by channels
-# Bytes of pixels up to which they are stored as they are. Compressing a digit of 28x28 takes 90 µs,
-# as long as drawing it, and spares 200 of 890 bytes; storing it takes 2.
+_COLOUR_TYPES = {1: 0, 3: 2}  # by the number of channels
+# Up to this many bytes, pixels are stored uncompressed. Compressing a 28x28 digit takes 90 µs, as
+# long as generating it, and saves 200 of 890 bytes; storing it takes 2 µs.
 SMALL = 4096
 
 
-def chunk(kind: bytes, content: bytes) -> bytes:
-    """Return a chunk with its length and checksum."""
-    return struct.pack(">I", len(content)) + kind + content + checksum(kind + content)
-
-
-def checksum(content: bytes) -> bytes:
-    """Return the CRC-32 of a chunk's kind and content, as it stands in the file."""
-    return struct.pack(">I", zlib.crc32(content))
-
-
-def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kind and content of each chunk of a PNG."""
-    place = len(SIGNATURE)
-    while place < len(png):
-        size, kind = struct.unpack_from(">I4s", png, place)
-        yield kind, png[place + 8 : place + 8 + size]
-        place += 12 + size
-
-
 def encoded(image: NDArray[np.uint8]) -> bytes:
-    """Return the PNG of one byte image (H, W, C), C being 1 or 3; rows are stored unfiltered."""
+    """Return the PNG of one image (H, W, C), uint8, C being 1 or 3; rows are not filtered."""
     height, width, channels = image.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # 0: no filter
     rows[:, 1:] = image.reshape(height, -1)
-    pixels = chunk(b"IDAT", zlib.compress(rows.data, 0 if rows.size <= SMALL else -1))
-    return b"".join((_begin(height, width, channels), pixels, _END))
+    pixels = _chunk(b"IDAT", zlib.compress(rows.data, 0 if rows.size <= SMALL else -1))
+    return _begin(height, width, channels) + pixels + _END
 
 
-_END = chunk(b"IEND", b"")
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """Return a chunk: length, kind, content and CRC-32."""
+    crc = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + crc
+
+
+_END = _chunk(b"IEND", b"")
 
 
 @functools.lru_cache(maxsize=64)
 def _begin(height: int, width: int, channels: int) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
-    return SIGNATURE + chunk(b"IHDR", header)
+    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)

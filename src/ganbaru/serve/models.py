@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import engines, native
+from ganbaru import engines
 from ganbaru.engines.numpy.parallel import thread_count
 from ganbaru.engines.onnx import Tensor, batch
 from ganbaru.errors import InputError
 from ganbaru.export import graph, metadata, onnx_file, tracing
-from ganbaru.native import Player
 from ganbaru.sampling import image_io
-from ganbaru.sampling.generators import Generator
+from ganbaru.sampling.generators import Generator, from_player
+from ganbaru.sampling.players import Player, load_player
 
 Latents = NDArray[np.float32]
 Weights = NDArray[np.float32]  # of the classes (N, classes); (N, 0) for an unconditional model
@@ -68,23 +68,11 @@ def load(checkpoint: Path) -> Model:
 
     Raises InputError for a missing or damaged file.
     """
-    player = native.load(checkpoint, "generator", "newest")
-    generator = _generator(player)
+    player = load_player(checkpoint)
+    generator = from_player(player, engines.load("numpy", "cpu", player.config.precision))
     # A user's network may not be expressible in ONNX.
     drawn_by = _by_onnx(player) or (generator.floats, generator.engine.describe())
     return Model(generator, player, *drawn_by)
-
-
-def _generator(player: Player) -> Generator:
-    engine = engines.load("numpy", "cpu", player.config.precision)
-    parameters, buffers = (
-        {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for arrays in (player.parameters, player.buffers)
-    )
-    latent, distribution = player.config.latent, player.config.distribution
-    return Generator(
-        engine, player.network, parameters, buffers, latent, player.classes, distribution
-    )
 
 
 def _by_onnx(player: Player) -> tuple[Draw, str] | None:

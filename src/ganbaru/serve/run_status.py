@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ganbaru.callbacks import periodic_evaluation
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
+from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
 
 Line = dict[str, float]
@@ -54,7 +54,7 @@ class RunWatcher:
         self._lock = threading.Lock()
         self._config = CachedFile(folder.config, lambda: from_fields(load_yaml(folder.config)))
         self._count = CachedFile(folder.about, lambda: _count(folder))
-        self._baselines = CachedFile(folder.milestones, lambda: periodic_evaluation.floors(folder))
+        self._baselines = CachedFile(folder.milestones, lambda: milestones.baselines(folder))
         self._until = 0.0
         self._status: RunStatus | None = None
 

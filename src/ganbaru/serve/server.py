@@ -28,7 +28,7 @@ def serve(service: Service, host: str, port: int, key: str) -> int:
     listening = listen(host, port)
     print(opening(service, listening, host, key), flush=True)
     loopback = is_loopback(listening)
-    with signals.watched() as interrupted:
+    with signals.graceful_stop() as interrupted:
         server = Server(service, app.application(service, key, loopback), interrupted)
         server.run([listening])
     print("Stopped. All accepted requests were answered.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ganbaru.report.curves import LABELS
+from ganbaru.report.curves import WORDS
 
 Translation = Mapping[str, str]
 
 TRANSLATIONS: dict[str, Translation] = {
     "en": {
-        **LABELS,
+        **WORDS,
         "language": "en",
         "runs": "Runs",
         "intro": "Trained generators to try, and runs to watch during training.",
@@ -35,7 +35,6 @@ TRANSLATIONS: dict[str, Translation] = {
         "time_left": "{0} left",
         "d_loss": "discriminator loss",
         "g_loss": "generator loss",
-        "frechet": "Fréchet distance",
         "grids": "Samples from fixed latents",
         "after": "after {0} images",
         "no_grid": "The first samples will appear here.",
@@ -76,7 +75,7 @@ TRANSLATIONS: dict[str, Translation] = {
         "time_left": "残り {0}",
         "d_loss": "識別器の損失",
         "g_loss": "生成器の損失",
-        "frechet": "フレシェ距離",
+        "frechet": "フレシェ距離 (小さいほど良い)",
         "losses": "損失",
         "discriminator": "識別器",
         "generator": "生成器",
@@ -85,7 +84,6 @@ TRANSLATIONS: dict[str, Translation] = {
         "real": "本物",
         "fake": "生成",
         "real_images": "本物の画像",
-        "distances": "フレシェ距離 (小さいほど良い)",
         "shares": "適合率と再現率",
         "precision": "適合率",
         "recall": "再現率",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganbaru.report import chart
 from ganbaru.report.curves import curves
 from ganbaru.report.markup import joined
 from ganbaru.serve.run_status import RunStatus
@@ -26,12 +27,12 @@ def brief(status: RunStatus, text: Translation) -> dict[str, Any]:
 
 def full(status: RunStatus, text: Translation) -> dict[str, Any]:
     """Return what the page of a run shows."""
-    charts = curves(status.lines, status.baselines, text)
+    charts = curves(status.lines, status.baselines, text).values()
     return {
         **brief(status, text),
         "grids": status.grids,
         "facts": facts(status, text),
-        "charts": joined(*charts),
+        "charts": joined(*map(chart.svg, charts)),
     }
 
 

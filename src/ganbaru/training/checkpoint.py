@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file that holds a run's state and, in its header, how to rebuild it.
+"""Checkpoints: one safetensors file with a run's state and, in its header, how to rebuild it.
 
-Never a pickle. Tensors are named ``group/name`` and lie in PyTorch's layout, so any engine loads
-any file. A file appears whole or not at all: it is written under another name, flushed, renamed.
+Never a pickle. Tensors are named ``group/name`` and have PyTorch's layout, so any engine loads any
+file. Files are written atomically: under another name, flushed to disk, then renamed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ import numpy as np
 from ganbaru import files
 from ganbaru.errors import InputError
 
-FORMAT = 1
+FORMAT = 2  # 1 had the log's `reports` where 2 has `callbacks`
 Groups = dict[str, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself: enough to rebuild the networks and to go on."""
+    """The description of a checkpoint: enough to rebuild the networks and to resume the run."""
 
     version: str
     config: dict[str, Any]
@@ -32,11 +33,11 @@ class Header:
     images: int
     seconds: float
     data: dict[str, Any]  # name, fingerprint, classes, shape (H, W, C)
-    reports: list[dict[str, float]]  # of the steps since the last line of the log
+    callbacks: dict[str, dict[str, Any]]  # states by callback's name
 
 
 def save(path: Path, groups: Groups, header: Header) -> None:
-    """Write a checkpoint; what was at `path` stays until the new file is whole."""
+    """Write a checkpoint; an old file at `path` stays until the new one is complete."""
     from safetensors.numpy import save as pack
 
     tensors = {
@@ -52,14 +53,21 @@ def save(path: Path, groups: Groups, header: Header) -> None:
         os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
 
 
-def load(path: Path) -> tuple[Groups, Header]:
-    """Read a checkpoint; raises InputError for a file that is missing, cut short or not ours."""
+def load(path: Path, only: Collection[str] | None = None) -> tuple[Groups, Header]:
+    """Read a checkpoint's header and tensors, those of the groups `only` if given.
+
+    Raises InputError for a missing, truncated or foreign file.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             names, header = _header(path, (file.metadata() or {}).get("ganbaru", ""))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            groups: Groups = {name: {} for name in names if only is None or name in only}
+            for key in file.keys():  # noqa: SIM118
+                group, _, name = key.partition("/")
+                if group in groups:
+                    groups[group][name] = file.get_tensor(key)
     except FileNotFoundError as error:
         raise InputError(f"There is no checkpoint at {path}.") from error
     except OSError as error:
@@ -69,12 +77,8 @@ def load(path: Path) -> tuple[Groups, Header]:
     except SafetensorError as error:
         raise InputError(
             f"The checkpoint {path} is damaged or cut short ({error}). Delete it to go on from the "
-            f"one before it, or name another with --checkpoint."
+            f"one before it, or choose another with --checkpoint."
         ) from error
-    groups: Groups = {name: {} for name in names}  # a network may have no buffers
-    for key, array in tensors.items():
-        group, _, name = key.partition("/")
-        groups[group][name] = array
     return groups, header
 
 
@@ -84,7 +88,7 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
         number = int(about.pop("format"))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{path} is a safetensors file, but no checkpoint of ganbaru's: name one from the "
+            f"{path} is a safetensors file, but no checkpoint of ganbaru's: give one from the "
             f"checkpoints folder of a run."
         ) from error
     if number > FORMAT:
@@ -92,20 +96,27 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
             f"The checkpoint {path} was written by ganbaru {about.get('version')}, which is newer "
             f"than this one. Install that version or a later one: pip install -U ganbaru."
         )
-    return about.pop("groups"), Header(**about)
+    return about.pop("groups"), Header(**_migrated(about))
+
+
+def _migrated(about: dict[str, Any]) -> dict[str, Any]:
+    """Turn the header of format 1 into that of format 2."""
+    if "reports" in about:
+        about["callbacks"] = {"log": {"reports": about.pop("reports")}}
+    return about
 
 
 def found(folder: Path) -> list[Path]:
-    """List a folder's checkpoints, oldest first; the best, which has a name, is not among them."""
+    """List a folder's numbered checkpoints, oldest first; best.safetensors is not among them."""
     return sorted(path for path in folder.glob("*.safetensors") if path.stem.isdigit())
 
 
 def check_fits(path: Path, loaded: Groups, expected: Groups) -> None:
-    """Raise InputError unless the groups expected are there, with the same names and shapes."""
+    """Raise InputError unless the expected groups were loaded, with the same names and shapes."""
     for group, arrays in expected.items():
-        there = loaded.get(group, {})
-        for name in sorted(there.keys() | arrays.keys()):
-            _check_shape(path, f"{group}/{name}", there.get(name), arrays.get(name))
+        present = loaded.get(group, {})
+        for name in sorted(present.keys() | arrays.keys()):
+            _check_shape(path, f"{group}/{name}", present.get(name), arrays.get(name))
 
 
 def _check_shape(
@@ -115,5 +126,5 @@ def _check_shape(
     if got != want:
         raise InputError(
             f"The checkpoint {path} is of another architecture: {name} is {got} there and {want} "
-            f"in the network asked for. Use the run's own settings, or another --run."
+            f"in the configured network. Use the run's own settings, or another --run."
         )

@@ -108,7 +108,6 @@ def joint_rule(of: Callable, pullback: Callable) -> None:
 
 
 def stop_gradient(x: Any) -> Array:
-    """Return the value of `x`, through which no gradient flows."""
     return value_of(x)
 
 
@@ -160,7 +159,6 @@ def _zeros(tensor: Tensor) -> Array:
 
 
 def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[Any, Any, dict]:
-    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
     outer = _depth.get()
     token = _depth.set(outer + 1)
     try:
@@ -175,12 +173,6 @@ def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[An
     if outer == 0:
         return value.value, _plain(auxiliary), result
     return value, auxiliary, result
-
-
-def grad(function: Callable, x: Array) -> Any:
-    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
-    _, _, gradients = value_and_grad(lambda p: (function(p["x"]), None), {"x": x})
-    return gradients["x"]
 
 
 def _leaf(value: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Composed operations worth a version of their own on arrays: batch norm, Adam, averages, maxima.
+"""Composed operations worth a version of their own on arrays: batch norm, Adam, averages.
 
 Composed batch norm makes about fifteen passes over the activations and a gradient as many again;
 these make two and two, in cache-sized blocks on the engine's threads.
@@ -229,11 +229,6 @@ def adam(
 
     _each_block(parameters, task)
     return parameters, mean, square
-
-
-def largest(x: Array) -> Array:
-    """Return the largest over axis 1, kept as an axis of one."""
-    return array_module(x).max(x, axis=1, keepdims=True)
 
 
 def move_towards(average: dict, target: dict, keep: float) -> dict:

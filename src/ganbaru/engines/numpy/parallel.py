@@ -112,4 +112,4 @@ def blocks(length: int, size_of_one: int, target: int = BLOCK) -> list[slice]:
     """
     number = math.ceil(length * size_of_one / target)
     step = math.ceil(length / (number + number % 2)) if number > 1 else length
-    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+    return [slice(start, min(start + step, length)) for start in range(0, length, step or 1)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .shape_ops import take
+from .shape_ops import rows_of
 from .tensor import Tensor, broadcast, constant, lifted, vocabulary
 
 
@@ -26,7 +26,6 @@ sigmoid, softplus = _elementwise("sigmoid", "Sigmoid"), _elementwise("softplus",
 
 @vocabulary
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
-    """Return `x` where positive and ``slope * x`` elsewhere."""
     return Tensor(
         "LeakyRelu" if slope else "Relu", (x,), {"alpha": slope} if slope else {}, x.shape
     )
@@ -34,16 +33,8 @@ def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
 
 @vocabulary
 def maximum(x: Tensor, y: Any) -> Tensor:
-    """Take the larger of two."""
     x, y = lifted(x), lifted(y)
     return Tensor("Max", (x, y), {}, broadcast(x.shape, y.shape))
-
-
-@vocabulary
-def where(condition: Tensor, x: Any, y: Any) -> Tensor:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    parts = (lifted(condition), lifted(x), lifted(y))
-    return Tensor("Where", parts, {}, broadcast(*(part.shape for part in parts)))
 
 
 @vocabulary
@@ -55,8 +46,11 @@ def stop_gradient(x: Tensor) -> Tensor:
 @vocabulary
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Multiply matrices; the rows of a constant, such as one-hot ones, are multiplied now."""
+    if len(x.shape) > 2 or len(y.shape) > 2:
+        lead = broadcast(x.shape[:-2], y.shape[:-2])
+        return Tensor("MatMul", (x, y), {}, (*lead, x.shape[-2], y.shape[-1]))
     if x.operation == "Gather" and x.inputs[0].value is not None and y.value is not None:
-        return take(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
+        return rows_of(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
     return Tensor("Gemm", (x, y), {}, (x.shape[0], y.shape[1]))
 
 
@@ -69,18 +63,17 @@ def _convolved(
 
 
 @vocabulary
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    how = {"group": groups} if groups > 1 else {}
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
-    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding)
+    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding, **how)
 
 
 @vocabulary
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side - 1) * stride - 2 * padding + k + output_padding for side, k in sides]
     how = {"output_padding": [output_padding] * 2} if output_padding else {}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import FLOAT, Dim, Tensor, constant, equal, lifted, vocabulary
+from .tensor import Dim, Tensor, constant, equal, lifted, vocabulary
 
 
 def _filled(shape: Sequence[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
@@ -38,14 +38,12 @@ def _sizes(shape: Sequence[Any], unsaid: int = 0) -> Tensor:
 
 @vocabulary
 def reshape(x: Tensor, shape: Sequence[Any]) -> Tensor:
-    """Give `x` another shape; one entry may be -1."""
     full = _filled(x.shape, shape)
     return Tensor("Reshape", (x, _sizes(full, unsaid=1)), {}, full, x.kind)
 
 
 @vocabulary
 def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """Reorder the axes of `x`."""
     shape = tuple(x.shape[i] for i in axes)
     return Tensor("Transpose", (x,), {"perm": list(axes)}, shape, x.kind)
 
@@ -60,7 +58,6 @@ def broadcast_to(x: Tensor, shape: Sequence[Any]) -> Tensor:
 
 @vocabulary
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join tensors along an axis."""
     parts = tuple(map(lifted, tensors))
     shape = list(parts[0].shape)
     shape[axis] = functools.reduce(lambda n, part: n + part.shape[axis], parts[1:], shape[axis])
@@ -69,7 +66,6 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 @vocabulary
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround `x` with zeros."""
     before, after = zip(*widths, strict=True)
     shape = tuple(n + a + b if a + b else n for n, (a, b) in zip(x.shape, widths, strict=True))
     return Tensor("Pad", (x, constant([*before, *after])), {"mode": "constant"}, shape)
@@ -86,35 +82,41 @@ def _reduced(x: Tensor, axis: Any, keepdims: bool) -> tuple[list[int], tuple[Any
 
 @vocabulary
 def sum(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Add up over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceSum", (x, constant(axes)), {"keepdims": int(keepdims)}, shape)
 
 
 @vocabulary
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Average over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceMean", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
 
 
 @vocabulary
-def take(x: Tensor, index: Tensor) -> Tensor:
+def max(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    axes, shape = _reduced(x, axis, keepdims)
+    return Tensor("ReduceMax", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
+
+
+@vocabulary
+def slice(x: Tensor, starts: Sequence[int], stops: Sequence[Any]) -> Tensor:
+    """Return entries from `starts` up to `stops`; only axes that are cut are named."""
+    parts = list(enumerate(zip(x.shape, starts, stops, strict=True)))
+    cut = [i for i, (n, start, stop) in parts if not (equal(start, 0) and equal(n, stop))]
+    shape = tuple(stop - start if i in cut else n for i, (n, start, stop) in parts)
+    how = (constant([each[i] for i in cut]) for each in (starts, stops))
+    return Tensor("Slice", (x, *how, constant(cut)), {}, shape, x.kind)
+
+
+def rows_of(x: Tensor, index: Tensor) -> Tensor:
     """Pick rows of `x` by whole numbers (N,); a runtime refuses one that is out of range."""
-    return Tensor("Gather", (lifted(x), index), {"axis": 0}, (*index.shape, *x.shape[1:]))
+    x = lifted(x)
+    if x.value is not None and index.value is not None:
+        return constant(x.value[index.value], x.name)
+    return Tensor("Gather", (x, index), {"axis": 0}, (*index.shape, *x.shape[1:]))
 
 
 def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
     """Return labels (N,) as rows (N, classes): those of the unit matrix."""
     chosen = labels if isinstance(labels, Tensor) else constant(np.asarray(labels))
-    return take(constant(np.eye(classes)), chosen)
-
-
-def largest_divisor(n: Dim, most: int) -> Dim:
-    """Return the largest of 1 to `most` that divides `n`: the first with no remainder."""
-    candidates = np.arange(most, 0, -1)
-    left = Tensor("Mod", (n.value, constant(candidates)), {}, (most,), "int")
-    fits = Tensor("Equal", (left, constant([0])), {}, (most,), "bool")
-    marks = Tensor("Cast", (fits,), {"to": FLOAT}, (most,), "single")
-    first = Tensor("ArgMax", (marks,), {"axis": 0}, (1,), "int")
-    return Dim(Tensor("Sub", (constant([most]), first), {}, (1,), "int"))
+    return rows_of(constant(np.eye(classes)), chosen)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ganbaru.engines import numpy as known
+from ganbaru.engines.numpy import Engine
 
 FLOAT, HALF = 1, 10  # ONNX's numbers for float32 and float16
 
@@ -63,6 +63,15 @@ class Dim:
     def __floordiv__(self, other: Dim | int) -> Dim:
         parts = (self.value, other.value if isinstance(other, Dim) else constant([other]))
         return Dim(Tensor("Div", parts, {}, (1,), "int"))
+
+    def largest_divisor(self, most: int) -> Dim:
+        """Return the largest of 1 to `most` that divides it: the first with no remainder."""
+        candidates = np.arange(most, 0, -1)
+        left = Tensor("Mod", (self.value, constant(candidates)), {}, (most,), "int")
+        fits = Tensor("Equal", (left, constant([0])), {}, (most,), "bool")
+        marks = Tensor("Cast", (fits,), {"to": FLOAT}, (most,), "single")
+        first = Tensor("ArgMax", (marks,), {"axis": 0}, (1,), "int")
+        return Dim(Tensor("Sub", (constant([most]), first), {}, (1,), "int"))
 
     def __eq__(self, other: object) -> bool:
         return self is other if isinstance(other, Dim) else self._refuse()
@@ -125,7 +134,7 @@ def _names(x: Any) -> str:
 
 def vocabulary(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Compute with the NumPy engine's function of the same name what is of constants alone."""
-    compute = getattr(known, function.__name__)
+    compute = getattr(Engine, function.__name__)
 
     @functools.wraps(function)
     def applied(*given: Any, **options: Any) -> Tensor:

@@ -197,31 +197,37 @@ def _aside(state: State) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _loosely() -> Iterator[None]:
-    """Let float32 products keep 10 bits (TF32), and cuDNN choose its algorithms by trying them."""
+def _float32_products(precision: str, **cudnn: bool) -> Iterator[None]:
+    """Set the precision of float32 products ("high" keeps 10 bits) and cuDNN's flags, inside."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision(precision)
     try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=True, deterministic=False, allow_tf32=True
-        ):
+        with torch.backends.cudnn.flags(enabled=True, **cudnn):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
 
 
-def loose(function: Callable) -> Callable:
-    """Return a function inside which float32 products are loose."""
-
+def _within(function: Callable, precision: str, **cudnn: bool) -> Callable:
     def run(*inputs: Any) -> Any:
-        with _loosely():
+        with _float32_products(precision, **cudnn):
             return function(*inputs)
 
     return run
 
 
+def loose(function: Callable) -> Callable:
+    """Return a function inside which float32 products keep 10 bits and cuDNN tries algorithms."""
+    return _within(function, "high", benchmark=True, deterministic=False, allow_tf32=True)
+
+
+def exact(function: Callable) -> Callable:
+    """Return a function inside which float32 is exact and the same input gives the same bits."""
+    return _within(function, "highest", benchmark=False, deterministic=True, allow_tf32=False)
+
+
 def exactly() -> None:
-    """Let float32 be float32 on a GPU, and the same input give the same bits."""
+    """Compute everything in this process on a GPU as inside `exact`."""
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True

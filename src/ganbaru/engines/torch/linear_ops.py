@@ -18,12 +18,13 @@ FEW = 4
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """Multiply matrices (N, K) and (K, M)."""
     return _single(_multiply(torch.matmul, x, y))
 
 
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    if groups > 1:
+        rule = functools.partial(_conv2d, stride=stride, padding=padding, groups=groups)
+        return _features(_multiply(rule, x, w))
     if not padding and x.shape[2:] == w.shape[2:]:
         return _multiply(_at_one_place, x, w)
     halves = not (x.shape[2] % 2 or x.shape[3] % 2) and x.requires_grad
@@ -35,7 +36,6 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     how = (stride, padding, output_padding)
     if x.shape[2:] == (1, 1) and not (padding or output_padding):
         return _features(_multiply(_from_one_place, x, w))
@@ -59,10 +59,10 @@ def _multiply(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
 # --- forms ------------------------------------------------------------------------------------
 
 
-def _conv2d(x: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+def _conv2d(x: Tensor, w: Tensor, stride: int, padding: int, groups: int = 1) -> Tensor:
     if x.dtype == torch.float64:  # PyTorch's slow CPU path wants its weights in plain order
         x, w = x.contiguous(), w.contiguous()
-    return F.conv2d(x, w, None, stride, padding)
+    return F.conv2d(x, w, None, stride, padding, 1, groups)
 
 
 def _conv_transpose2d(x: Tensor, w: Tensor, how: tuple[int, int, int]) -> Tensor:

@@ -12,7 +12,7 @@ from ganbaru import files
 from ganbaru.errors import InputError
 from ganbaru.export.page import directions, html, packing, plan
 from ganbaru.export.weights import size
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 MOST_BYTES = 100_000_000  # of a page: a phone holds the text, its bytes and the numbers at once
 

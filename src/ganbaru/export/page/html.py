@@ -1,4 +1,4 @@
-"""The page put together: its parts in one text, with a rule that nothing may be fetched."""
+"""Assemble the page: one HTML text of model, weights, styles and scripts that may fetch nothing."""
 
 from __future__ import annotations
 
@@ -11,60 +11,77 @@ from typing import Any
 
 from ganbaru.export import metadata
 from ganbaru.export.page.directions import Directions
-from ganbaru.export.page.wasm import assembled
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
-# In the order that they are read: what stands at a file's top level may use what is before it.
-WORKER = ("random.js", "spaces.js", "paths.js", "multiply.js", "layers.js", "operations.js",
-          "network.js", "gif.js", "worker.js")  # fmt: skip
-SCRIPT = ("words.js", "pool.js", "state.js", "pictures.js", "morphing.js", "saving.js",
-          "controls.js", "main.js")  # fmt: skip
+# In load order: the top level of a file may use what an earlier one defines.
+WORKER = (
+    *("random.js", "spaces.js", "paths.js", "multiply.js", "layers.js", "operations.js"),
+    *("network.js", "gif.js", "worker.js"),
+)
+SCRIPT = (
+    *("words.js", "pool.js", "state.js", "pictures.js", "morphing.js", "saving.js"),
+    *("controls.js", "main.js"),
+)
 
 
 def page(
     player: Player, nodes: list[dict[str, Any]], content: bytes, bits: int, found: Directions
 ) -> str:
-    """Return the HTML document of a generator's operations, numbers and directions."""
+    """Return the HTML document for a generator's operations, packed numbers and directions."""
     facts = metadata.facts(player)
     name = facts["preset"] or facts["network"]
     model = {
-        "name": name, "nodes": nodes, "bits": bits, "facts": facts,
+        "name": name,
+        "nodes": nodes,
+        "bits": bits,
+        "facts": facts,
         **{key: facts[key] for key in ("classes", "latent", "distribution", "image_shape")},
         "directions": [[round(x, 6) for x in each] for each in found.vectors.tolist()],
-    }  # fmt: skip
+    }
     return _filled(
         title=html.escape(f"{name}: a playground of Ganbaru"),
         name=html.escape(name),
-        # A class may be called anything: nothing in it may end the element that it stands in.
+        # A class may have any name: none may close the script element that holds the JSON.
         model=json.dumps(model, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         content=base64.b64encode(content).decode(),
-        code=base64.b64encode(assembled(_read("multiply.wat"))).decode(),
     )
 
 
 def code_bytes() -> int:
-    """Return how large a page is without its generator, in bytes."""
-    code = base64.b64encode(assembled(_read("multiply.wat"))).decode()
-    return len(_filled(title="", name="", model="", content="", code=code).encode())
+    """Return the size of a page without its generator, in bytes."""
+    return len(_filled(title="", name="", model="", content="").encode())
+
+
+def webassembly() -> bytes:
+    """Return the module of `multiply.wat`, without names of its variables.
+
+    A development test assembles the text again and compares.
+    """
+    return base64.b64decode(_read("multiply.wasm.base64"))
 
 
 def _filled(**parts: str) -> str:
-    """Put parts, styles and scripts in the places of the page that have their names."""
+    """Fill the placeholders of page.html with parts, styles and scripts."""
     script, style = _strict(SCRIPT), _read("style.css")
-    parts = {**parts, "script": script, "style": style, "worker": _strict(WORKER),
-             "policy": policy(script, style)}  # fmt: skip
+    parts |= {"script": script, "style": style, "worker": _strict(WORKER)}
+    parts |= {"policy": policy(script, style), "code": base64.b64encode(webassembly()).decode()}
     first, *rest = _read("page.html").split("{{")
     named = (each.split("}}", 1) for each in rest)
     return first + "".join(parts[name] + after for name, after in named)
 
 
 def policy(script: str, style: str) -> str:
-    """Return the page's Content-Security-Policy: its own script and style, workers, no request."""
-    return "; ".join([
-        "default-src 'none'", f"script-src {_hash(script)} 'wasm-unsafe-eval'",
-        f"style-src {_hash(style)}", "worker-src blob:", "img-src data:", "base-uri 'none'",
-        "form-action 'none'",
-    ])  # fmt: skip
+    """Return the Content-Security-Policy: the page's own script, style and workers, no request."""
+    rules = {
+        "default-src": "'none'",
+        "script-src": f"{_hash(script)} 'wasm-unsafe-eval'",
+        "style-src": _hash(style),
+        "worker-src": "blob:",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
 def _hash(text: str) -> str:
@@ -72,7 +89,7 @@ def _hash(text: str) -> str:
 
 
 def _strict(names: tuple[str, ...]) -> str:
-    """Return scripts as one, in a scope of its own and in JavaScript's strict mode."""
+    """Join scripts into one, in its own scope and in JavaScript's strict mode."""
     return "\n".join(['"use strict";', "{", *map(_read, names), "}"])
 
 

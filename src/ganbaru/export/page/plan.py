@@ -17,7 +17,7 @@ from ganbaru.errors import InputError
 from ganbaru.export import tracing
 from ganbaru.export.folding import order, simplified
 from ganbaru.export.page.packing import Packer
-from ganbaru.native import Player
+from ganbaru.sampling.players import Player
 
 Node = dict[str, Any]
 _NUMBERS = ("float", "bool")  # kinds of tensors that are computed with; shapes and axes are not
@@ -100,6 +100,11 @@ def _nothing(tensor: Tensor) -> Node:
 
 
 def _kernel(tensor: Tensor) -> Node:
+    if "group" in tensor.attributes:
+        raise InputError(
+            "A page cannot compute a grouped convolution, which this generator has: take a name "
+            "ending in .onnx."
+        )
     stride, padding = tensor.attributes["strides"][0], tensor.attributes["pads"][0]
     return {"kernel": list(tensor.inputs[1].shape[2:]), "stride": stride, "padding": padding}
 

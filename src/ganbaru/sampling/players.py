@@ -1,0 +1,88 @@
+"""Load one trained network, G or D, from a checkpoint: its function, its weights and its config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganbaru import engines
+from ganbaru.config import Config, from_fields
+from ganbaru.engines import Engine
+from ganbaru.errors import pick
+from ganbaru.gan import models
+from ganbaru.nn import Network
+from ganbaru.ops import Parameters
+from ganbaru.training import checkpoint, run_folder
+from ganbaru.training.checkpoint import Header
+
+Arrays = dict[str, np.ndarray]
+
+# The checkpoint group that holds each player's weights, and whether its network is G or D.
+PLAYERS = {
+    "generator": ("ema", "generator"),  # the exponential moving average, used for sampling
+    "unaveraged-generator": ("generator", "generator"),
+    "discriminator": ("discriminator", "discriminator"),
+}
+
+
+@dataclass(frozen=True)
+class Player:
+    """A trained network with its weights as NumPy arrays, under the checkpoint's names.
+
+    `shape` is that of one input: (Z,) for latents, (C, H, W) for images. `classes` are the names
+    of the labels it takes, () if unconditional. `config` and `header` come from the checkpoint
+    at `path`.
+    """
+
+    name: str
+    network: Network
+    parameters: Arrays
+    buffers: Arrays
+    shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    path: Path
+    config: Config
+    header: Header
+
+    def on(self, engine: Engine) -> tuple[Parameters, Parameters]:
+        """Return the parameters and the buffers as tensors of an engine."""
+        parameters, buffers = (
+            {name: engine.from_numpy(array) for name, array in arrays.items()}
+            for arrays in (self.parameters, self.buffers)
+        )
+        return parameters, buffers
+
+
+def load_player(run: str | Path, which: str = "newest", player: str = "generator") -> Player:
+    """Load one of `PLAYERS` from a run's checkpoint; reads no tensors but its own.
+
+    `run` and `which` are as in `ganbaru.load`. Raises InputError for an unknown player, a missing
+    run or checkpoint, or a file that is damaged or of another architecture.
+    """
+    group, kind = pick("player", player, PLAYERS)
+    path = run_folder.find_checkpoint(run, which)
+    groups, header = checkpoint.load(path, (group, f"{group}_buffers"))
+    config, shape = from_fields(header.config), tuple(header.data["shape"])
+    classes = models.class_names(config, header.data["classes"])
+    zeros = models.zero_parameters(config, shape, len(classes))
+    expected = {group: zeros[kind], f"{group}_buffers": zeros[f"{kind}_buffers"]}
+    checkpoint.check_fits(path, groups, expected)
+    dtype = engines.storage_precision(config.precision)  # an exported file may hold float16
+    parameters, buffers = (
+        {name: groups[each][name].astype(dtype, copy=False) for name in names}
+        for each, names in expected.items()
+    )
+    index = ("generator", "discriminator").index(kind)
+    return Player(
+        name=player,
+        network=models.networks(config, shape, len(classes))[index],
+        parameters=parameters,
+        buffers=buffers,
+        shape=tuple(models.input_shapes(config, shape, len(classes))[index][0][1:]),
+        classes=classes,
+        path=path,
+        config=config,
+        header=header,
+    )
