@@ -20,11 +20,8 @@ from ganbaru.errors import InputError
 RECORD = 1 + 3 * 32 * 32  # a label, then red, green and blue, each row by row
 GZIP = b"\x1f\x8b"
 DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error)
-# fmt: off
-CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)
-# fmt: on
+_NAMES = "airplane automobile bird cat deer dog frog horse ship truck"
+CLASSES = tuple(_NAMES.split())
 
 Batch = tuple[Images, Labels]  # rows (n, 3072), labels (n,)
 
