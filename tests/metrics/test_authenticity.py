@@ -96,7 +96,7 @@ def test_an_image_is_not_its_own_neighbour():
     index = nearest.Index(source.images, np.arange(len(source.images)))
     own = np.arange(0, 300)
     found = index.nearest(source.images[own], data.silent, "", own)
-    assert not (found.places == own[:, None]).any()
+    assert not (found.indices == own[:, None]).any()
     assert found.distances.min() > 0
 
 
