@@ -7,6 +7,7 @@ import math
 import sys
 from typing import Any, TextIO
 
+from ganbaru.formatting import clock
 from ganbaru.gan.step import Report
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line
@@ -37,7 +38,7 @@ class Display(Callback):
         """Move the bar."""
         self.now = (run.share, run.seconds)
         if self.bar:
-            texts = {"images": f"{run.images:,} images", "left": f"{_clock(self._left())} left"}
+            texts = {"images": f"{run.images:,} images", "left": f"{clock(self._left())} left"}
             self.bar.update(self.task, completed=run.share, **texts)
 
     def end(self, run: Run) -> None:
@@ -64,7 +65,7 @@ class Display(Callback):
             self.bar.update(self.task, numbers=numbers)
         elif part > self.shown[0] or seconds - self.shown[1] >= self.MOST_SECONDS:
             self.shown = (part, seconds)
-            done = f"{line['images']:,} images  {_clock(seconds)}  {_clock(self._left())} left"
+            done = f"{line['images']:,} images  {clock(seconds)}  {clock(self._left())} left"
             self._say(f"{done}  {numbers}")
 
     def _say(self, text: str) -> None:
@@ -92,9 +93,3 @@ def _bar(stream: TextIO) -> Any:
         console=Console(file=stream),
         transient=True,
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -12,6 +12,7 @@ from ganbaru import files
 from ganbaru.callbacks import grid_layout
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
+from ganbaru.metrics.definitions import METRICS
 from ganbaru.sampling import image_io
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line, read_log
@@ -25,11 +26,7 @@ TAGS = {
     "held_out_d_loss": "held_out/d",
     "held_out_g_loss": "held_out/g",
     "images_per_second": "images_per_second",
-    "frechet": "milestones/frechet",
-    "precision": "milestones/precision",
-    "recall": "milestones/recall",
-    "density": "milestones/density",
-    "coverage": "milestones/coverage",
+    **{name: f"milestones/{name}" for name in METRICS},
 }
 
 
