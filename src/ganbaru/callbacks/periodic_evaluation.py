@@ -19,11 +19,12 @@ from ganbaru.callbacks.every import Every
 from ganbaru.callbacks.measurement import Measurement
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.metrics import Evaluator, evaluator, milestones
+from ganbaru.metrics import Evaluator, milestones
 from ganbaru.metrics.candidates import Trained
 from ganbaru.metrics.classifier import Images, Labels
 from ganbaru.metrics.definitions import measured
 from ganbaru.metrics.disk_cache import kept
+from ganbaru.metrics.evaluator import view
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
 from ganbaru.training.run import Run
@@ -38,7 +39,7 @@ class PeriodicEvaluation(Measurement):
     Always on the same seeds, against the same real images. The training's clock is stopped.
     """
 
-    judge: Evaluator
+    evaluator: Evaluator
     floors: Line  # the scores of real images in the fakes' place
 
     def setup(self, run: Run, progress: Progress) -> None:
@@ -49,11 +50,11 @@ class PeriodicEvaluation(Measurement):
         if not run.config.evaluate_every:
             return
         try:
-            self.judge = metrics.evaluator_for(_candidate(run), progress=progress)
+            self.evaluator = metrics.evaluator_for(_candidate(run), progress=progress)
         except InputError as error:
             raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
         shape = run.source.images.shape[1:]
-        self.passport = self.judge.passport(len(self.judge.view), shape)
+        self.passport = self.evaluator.passport(len(self.evaluator.view), shape)
         self.floors = self._floors(bool(run.classes))
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
@@ -79,19 +80,19 @@ class PeriodicEvaluation(Measurement):
         """Score the averaged generator."""
         with run.paused():
             run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
-            images, labels = _candidate(run).images(len(self.judge.view), 0, data.silent)
-            return _scores(self.judge, images, labels)
+            images, labels = _candidate(run).images(len(self.evaluator.view), 0, data.silent)
+            return _scores(self.evaluator, images, labels)
 
     def _floors(self, labelled: bool) -> Line:
         """Return the scores of held-out real images, from the disk cache if it has them."""
         key = json.dumps([asdict(self.passport), labelled, "milestones"])
         name = f"floors-{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
-        reals, count = self.judge.reals, len(self.judge.view)
+        reals, count = self.evaluator.reals, len(self.evaluator.view)
         labels = reals.held_out_labels if labelled else None
         labels = None if labels is None else labels[:count]
 
         def compute() -> bytes:
-            return json.dumps(_scores(self.judge, reals.held_out[:count], labels)).encode()
+            return json.dumps(_scores(self.evaluator, reals.held_out[:count], labels)).encode()
 
         content, _ = kept(name, compute)
         floors: Line = json.loads(content)
@@ -113,8 +114,8 @@ def _candidate(run: Run) -> Trained:
     )
 
 
-def _scores(judge: Evaluator, images: Images, labels: Labels | None) -> Line:
-    fake = evaluator.view(judge.scorer, judge.scorer.resize(images), labels, data.silent)
+def _scores(by: Evaluator, images: Images, labels: Labels | None) -> Line:
+    fake = view(by.scorer, by.scorer.resize(images), labels, data.silent)
     few = [(np.arange(2), np.arange(2))]  # the fewest that a kernel distance takes
-    values, _ = measured(judge.view, fake, judge.truth, lambda reals, fakes: few)
+    values, _ = measured(by.view, fake, by.truth, lambda reals, fakes: few)
     return {name: value for name, value in values.items() if name != LEFT_OUT}
