@@ -89,7 +89,6 @@ class TensorBoard(Callback):
         """Close the file."""
         if self.writer:
             self.writer.close()
-            self.writer = None
 
     def _add(self, images: int, kind: str, values: dict[str, Any]) -> None:
         from tensorboardX.proto.event_pb2 import Event
