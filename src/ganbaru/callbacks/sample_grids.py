@@ -27,12 +27,10 @@ class Samples(Callback):
             self._draw(run, run.callbacks[: run.callbacks.index(self)])  # the others start later
 
     def step(self, run: Run, report: Report) -> None:
-        """Draw a grid when one is due."""
         if self.every.due(run.images):
             self._draw(run, run.callbacks)
 
     def end(self, run: Run) -> None:
-        """Draw the last grid."""
         self._draw(run, run.callbacks)
 
     def _draw(self, run: Run, notified: Sequence[Callback]) -> None:

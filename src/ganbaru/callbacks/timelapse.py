@@ -33,12 +33,10 @@ class TimeLapse(Callback):
                 self.grid(run, path)
 
     def grid(self, run: Run, path: Path) -> None:
-        """Add a frame to each film."""
         sheets = {"": grid_layout.read(run, path), **grid_layout.by_class(run, path)}
         for name, film in self.films.items():
             film.append(image_io.picture(sheets[name]), FRAME)
 
     def end(self, run: Run) -> None:
-        """Hold the last frame."""
         for film in self.films.values():
             film.hold(LAST)
