@@ -16,6 +16,7 @@ from ganbaru.engines import Engine, requirements
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ganbaru")
+engines.own_process()  # as in a command
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,9 +62,7 @@ def engine(name: str, precision: str) -> Engine:
     library = engines.LIBRARIES[name]
     if not requirements.installed(library):
         pytest.skip(f"needs {library.module}, which is not installed")
-    found = engines.load(name, "auto" if name == "cupy" else "cpu", precision)
-    engines.configure_process(found)
-    return found
+    return engines.load(name, "auto" if name == "cupy" else "cpu", precision)
 
 
 # Without PyTorch its tests are skipped, saying so; rarer engines are named only if installed.

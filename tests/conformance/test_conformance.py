@@ -13,8 +13,8 @@ from train_helpers import command, needs_torch, trained
 
 from ganbaru import conformance, engines, ops, registry
 from ganbaru.conformance import (
-    Plan,
-    Report,
+    CheckPlan,
+    Findings,
     cases,
     checks,
     finite_differences,
@@ -38,18 +38,18 @@ def quiet(done: int, total: int, what: str) -> None:
 
 
 @functools.cache
-def small() -> Plan:
+def small() -> CheckPlan:
     """One network, its game, an objective and a penalty."""
     everything = conformance.registered()
     (dcgan,) = (subject for subject in everything.networks if subject.name == "dcgan")
-    return Plan([dcgan], ["rsgan"], [("r1", dcgan)], [dcgan])
+    return CheckPlan([dcgan], ["rsgan"], [("r1", dcgan)], [dcgan])
 
 
-def checked(*names: str, plan: Plan | None = None) -> Report:
+def checked(*names: str, plan: CheckPlan | None = None) -> Findings:
     return conformance.check(plan or small(), conformance.load(names, "cpu"), quiet)
 
 
-def named(found: Report, section: str = "") -> set[tuple[str, str, str]]:
+def named(found: Findings, section: str = "") -> set[tuple[str, str, str]]:
     """Return engine, place and quantity of each fault."""
     return {(o.engine, o.where, o.fault) for o in found.faults if section in ("", o.section)}
 
@@ -60,12 +60,14 @@ def named(found: Report, section: str = "") -> set[tuple[str, str, str]]:
 @needs_torch
 def test_engines_agree():
     found = checked("torch")
-    assert [report._line(outcome) for outcome in found.faults] == []
+    assert [report._line(comparison) for comparison in found.faults] == []
     assert list(found.engines) == ["numpy", "torch"]
-    sections = [{o.section for o in found.outcomes if o.engine == name} for name in found.engines]
+    sections = [
+        {o.section for o in found.comparisons if o.engine == name} for name in found.engines
+    ]
     assert sections[0] == {"finite differences", "fused forms", "float32"}
     assert sections[1] == {*SECTIONS[1:], "objectives", "penalties", "games"}
-    assert all(np.isfinite(outcome.worst[0]) for outcome in found.outcomes)
+    assert all(np.isfinite(comparison.worst[0]) for comparison in found.comparisons)
 
 
 @pytest.mark.parametrize("name", engines.available())
@@ -74,9 +76,9 @@ def test_every_installed_engine_agrees_at_reduced_scope(name):
     loaded, plan = conformance.load([name], "auto" if name == "cupy" else "cpu"), small()
     network = next(cases.networks(plan))
     some = [*updates.fused_forms(), *updates.updates(), *cases.objectives(plan), network]
-    outcomes = [o for case in some for o in checks.judge(case, loaded, "numpy")]
-    assert [report._line(outcome) for outcome in outcomes if outcome.fault] == []
-    of_it = {outcome.where for outcome in outcomes if outcome.engine == name}
+    comparisons = [o for case in some for o in checks.judge(case, loaded, "numpy")]
+    assert [report._line(comparison) for comparison in comparisons if comparison.fault] == []
+    of_it = {comparison.where for comparison in comparisons if comparison.engine == name}
     assert {"one update of adam", "one move of the average"} <= of_it
     assert {"rsgan, loss of D", "dcgan generator, training"} <= of_it or name == "numpy"
 
@@ -103,7 +105,7 @@ def test_everything_registered_is_planned():
 
 def test_every_operation_is_recorded():
     """What an engine must supply is replayed by itself."""
-    where = " ".join(case.where for case in cases.layers(Plan([], [], [], [])))
+    where = " ".join(case.where for case in cases.layers(CheckPlan([], [], [], [])))
     for name in {*ops.OPERATIONS} - {"to_numpy", "value_and_grad"}:
         assert f", {name} " in where, name
     assert operations.EXAMPLES.keys() == {*ops.OPERATIONS} - {*operations.EVERYWHERE}
@@ -210,7 +212,7 @@ def test_a_fault_of_one_engine_is_named(name, own_engine):
     fault, line = FAULTS[name]
     engine = own_engine(re.sub(r"\W+", "_", name), fault)
     found = checked(engine)
-    assert {outcome.engine for outcome in found.faults} == {engine}
+    assert {comparison.engine for comparison in found.faults} == {engine}
     told = report.lines(found)
     assert re.match(rf"{engine}: {line}", told[0] if "Adam" not in name else told[1]), told[:3]
 
@@ -232,7 +234,7 @@ def test_engines_of_one_library_do_not_take_each_others_place(own_engine):
     """The fault is in the user's engine, which computes with the same tensors as PyTorch's."""
     engine = own_engine("other", FAULTS["a wrong sign in a gradient"][0])
     found = checked("torch", engine)
-    assert {outcome.engine for outcome in found.faults} == {engine}
+    assert {comparison.engine for comparison in found.faults} == {engine}
     torch = engines.load("torch")
     assert ops.engine(torch.from_numpy(np.ones(1))) is type(torch)
 
@@ -330,8 +332,8 @@ def _constant(**values: float) -> tuple[cases.Case, checks.Engines]:
 def test_who_is_wrong(values, wrong):
     """One against the reference is; the reference is, if all others agree against it."""
     case, made = _constant(**values)
-    outcomes = checks.judge(case, made, "numpy")
-    assert {outcome.engine for outcome in outcomes if outcome.fault} == wrong
+    comparisons = checks.judge(case, made, "numpy")
+    assert {comparison.engine for comparison in comparisons if comparison.fault} == wrong
 
 
 def test_errors_are_relative_to_what_shares_a_scale():
@@ -351,9 +353,9 @@ def test_errors_are_relative_to_what_shares_a_scale():
     ],
 )
 def test_differences_tell_right_from_wrong(function, wrong):
-    problem = functions.Problem(function, {"x": np.linspace(-1, 2, 12).reshape(3, 4)}, (3, 4))
+    tested = functions.TestedFunction(function, {"x": np.linspace(-1, 2, 12).reshape(3, 4)}, (3, 4))
     numpy = engines.load("numpy", precision="float64")
-    errors = finite_differences.errors(numpy, problem, functions.evaluate(numpy, problem))
+    errors = finite_differences.errors(numpy, tested, functions.evaluate(numpy, tested))
     assert (errors["x gradient"] > 0.1) == wrong
     assert wrong or max(errors.values()) < 1e-8
 

@@ -48,14 +48,14 @@ def test_every_penalty_has_a_closed_form_here():
 
 @pytest.mark.parametrize("name", BOWL)
 @given(a=st.floats(0.1, 5), b=st.floats(0.1, 5), gamma=st.floats(0.1, 20))
-def test_value_where_the_score_is_a_bowl(name, a, b, gamma):
+def test_value_for_a_quadratic_score(name, a, b, gamma):
     """Reals are scored under their labels and fakes under theirs: the two bowls differ."""
     found = PENALTIES[name](PenaltyInputs(bowl(a), bowl(b), REAL, FAKE, MIX), gamma=gamma)
     assert_allclose(found, BOWL[name](a, b, gamma), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", BOWL)
-def test_gamma_is_ten_unless_said(name, any_engine):
+def test_gamma_is_ten_by_default(name, any_engine):
     tensors = [any_engine.from_numpy(array) for array in (REAL, FAKE, MIX)]
     found = PENALTIES[name](PenaltyInputs(bowl(1.0), bowl(1.0), *tensors))
     assert_allclose(any_engine.to_numpy(found), BOWL[name](1.0, 1.0, 10.0), rtol=1e-9)
@@ -132,7 +132,7 @@ def test_engines_agree_in_float32(name, any_engine32):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_every_weight_feels_the_penalty(name):
+def test_every_weight_has_a_gradient_of_the_penalty(name):
     function, *arrays = _penalised(name)
     _, slopes = outcomes(NUMPY64, function, arrays, orders=1)
     weights = PARAMETERS["down1.weight"].size

@@ -1,4 +1,4 @@
-"""Being registered means being tested: whatever is in a registry is walked through here."""
+"""Tests of everything in the registries: networks, objectives, penalties, data sets, presets."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def _inputs(shapes) -> list[np.ndarray]:
     return [normal(*s) if len(s) > 1 else np.arange(s[0]) % 3 for s in shapes]
 
 
-class Asked(dict):
-    """A dictionary that knows which of its items were asked for."""
+class Recording(dict):
+    """A dictionary that records the names of the items read."""
 
     def __init__(self, *items) -> None:
         super().__init__(*items)
@@ -95,7 +95,7 @@ def test_a_network_file_holds_both_players_and_names_its_paper(name):
 
 
 @pytest.mark.parametrize("name,player,shape,classes", PLAYERS)
-def test_a_network_traces_and_runs_alike_on_every_engine(
+def test_a_network_traces_and_gives_the_same_on_every_engine(
     name, player, shape, classes, any_engine32
 ):
     """The traced shape; the same parameters, whatever the batch and the mode; the same numbers."""
@@ -107,7 +107,7 @@ def test_a_network_traces_and_runs_alike_on_every_engine(
     for training in (True, False):
         results = []
         for engine in (NUMPY32, any_engine32):
-            tensors = [Asked({n: engine.from_numpy(a) for n, a in g.items()}) for g in first]
+            tensors = [Recording({n: engine.from_numpy(a) for n, a in g.items()}) for g in first]
             inputs = map(engine.from_numpy, _inputs(shapes))
             y, buffers = nn.apply(network, *tensors, *inputs, training=training)
             assert tuple(y.shape) == traced
@@ -170,7 +170,7 @@ def test_an_objective_has_finite_values_and_right_gradients(name, any_engine):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_an_objective_says_whether_the_generator_needs_the_reals(name):
+def test_relativistic_objectives_are_those_whose_g_uses_the_reals(name):
     found, fake = OBJECTIVES[name], _scores(name)
     values = {float(found.g(_scores(name, seed), fake)) for seed in (1, 2)}
     assert (len(values) == 2) == found.relativistic
@@ -179,7 +179,7 @@ def test_an_objective_says_whether_the_generator_needs_the_reals(name):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_discriminator_is_rewarded_for_telling_apart(name):
+def test_losses_reward_separation_for_d_and_high_fakes_for_g(name):
     """From equal scores, D gains by higher reals and by lower fakes, G by higher fakes."""
     draw = [np.zeros_like(_scores(name))] * 2
     _, of_d = outcomes(NUMPY64, lambda r, f: OBJECTIVES[name].d(r, f) * 1.0, draw, orders=1)
@@ -340,7 +340,7 @@ def own_modules(tmp_path, monkeypatch):
     PENALTIES.pop("small-scores", None)
 
 
-def test_a_users_own_network_objective_and_penalty_play(own_modules, other_engine):
+def test_a_users_own_network_objective_and_penalty_train(own_modules, other_engine):
     """By dotted path, with options, the same on two engines."""
     how = {
         "network": "outsiders.networks",
@@ -360,7 +360,7 @@ def test_a_users_own_network_objective_and_penalty_play(own_modules, other_engin
 
 
 def test_a_users_own_network_trains_resumes_and_samples(own_modules, tmp_path):
-    """One without batch norm has no running statistics: nothing may rely on there being any."""
+    """A network without batch norm, and so without buffers."""
     how = {"network": "outsiders.networks", "data": "digits", "batch": 16, "width": 8}
     run = tmp_path / "run"
     train(Config(**how, run=str(run), steps=2))

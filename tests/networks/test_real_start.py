@@ -19,11 +19,8 @@ from ganbaru.nn.initializers import INITIALISATIONS
 
 NETWORKS = registry.names("networks")
 HOOKS = [
-    pytest.param(
-        {"spectral_norm": norm, "minibatch_deviation": deviation}, id=f"{norm}-{deviation}"
-    )
-    for norm in models.SPECTRAL_NORMS
-    for deviation in (False, True)
+    *(pytest.param({"spectral_norm": players}, id=players) for players in models.SPECTRAL_NORMS),
+    pytest.param({"minibatch_deviation": True}, id="deviation"),
 ]
 EVERYTHING = {"spectral_norm": "both", "minibatch_deviation": True}
 CONDITIONED = ["none", *CONDITIONINGS]

@@ -20,7 +20,7 @@ from helpers import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import nn, ops, randomness
+from ganbaru import InputError, nn, ops, randomness
 from ganbaru.nn import attention, initializers, layers, normalization
 from ganbaru.nn.initializers import Initialisation
 
@@ -125,7 +125,7 @@ def test_every_layer_is_covered():
         if next(iter(inspect.signature(item).parameters)) in ("scope", "x")
     }
     # No gradient flows through the vectors of the power iteration: differences do not apply.
-    composed = {"composed_batch_norm", "composed_normalise"}
+    composed = {"normalise_batch", "normalise"}
     assert found - {"spectral_norm", *composed} == LAYERS.keys()
 
 
@@ -212,7 +212,7 @@ def test_running_statistics_are_pytorchs(shape, any_engine):
 
 
 @pytest.mark.parametrize("count", [40, 4000])
-def test_a_large_mean_against_a_small_spread_costs_no_accuracy(count, any_engine32):
+def test_a_large_mean_and_a_small_deviation_cost_no_accuracy(count, any_engine32):
     """In float32, where mean(x²) - mean(x)² would be wrong by a hundred times the variance.
 
     A float32 near 1000 is good to 3e-5, so with a deviation of 0.1 to 3e-4 of it: a few times that
@@ -256,8 +256,8 @@ def test_batch_norm_layer_is_pytorchs(any_engine):
         wanted = theirs.train(training)(torch.tensor(x)).detach().numpy()
         assert_allclose(ops.to_numpy(y), wanted, rtol=0, atol=1e-12)
         for name in buffers:
-            found, kept = ops.to_numpy(buffers[name]), theirs.get_buffer(name).numpy()
-            assert_allclose(found, kept, rtol=0, atol=1e-12)
+            found, wanted = ops.to_numpy(buffers[name]), theirs.get_buffer(name).numpy()
+            assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
 # --- scopes, first values, tracing ------------------------------------------------------------
@@ -302,6 +302,11 @@ def test_first_values_follow_their_kind():
     assert abs(dcgan["head.weight"].std() - 0.02) < 0.005
     assert abs(dcgan["body.norm.weight"].mean() - 1) < 0.05
     assert (dcgan["body.norm.bias"] == 0).all()
+
+
+def test_an_unknown_kind_of_parameter_is_refused_with_those_there_are():
+    with pytest.raises(InputError, match="'closed'.*bias, offset, scale, weight, zero"):
+        DCGAN.values(0, "gamma", "closed", (1,))
 
 
 def test_first_values_depend_on_seed_and_name_alone():
@@ -349,7 +354,7 @@ def test_in_inference_an_image_does_not_depend_on_its_batch():
     assert_allclose(together[2:3], alone, rtol=0, atol=1e-6)
 
 
-def test_what_a_layer_keeps_carries_no_gradient(any_engine):
+def test_buffers_carry_no_gradient(any_engine):
     """Its new buffers are values, also within a gradient; composed ones are made of operations."""
 
     def network(scope, x):
@@ -361,14 +366,14 @@ def test_what_a_layer_keeps_carries_no_gradient(any_engine):
     parameters = {"weight": normal(3), "norm.weight": positive(3), "norm.bias": normal(3)}
     buffers = {"average": np.zeros(()), "norm.running_mean": np.zeros(3)}
     buffers["norm.running_var"] = np.ones(3)
-    given, kept = (
+    given, running = (
         {name: any_engine.from_numpy(array) for name, array in group.items()}
         for group in (parameters, buffers)
     )
     x = any_engine.from_numpy(normal(4, 3))
 
     def loss(p):
-        _, moved = nn.apply(network, p, kept, x, training=True)
+        _, moved = nn.apply(network, p, running, x, training=True)
         assert moved.keys() == buffers.keys()
         return ops.sum(ops.concat([ops.reshape(b, (-1,)) for b in moved.values()])), None
 

@@ -11,7 +11,7 @@ from ganbaru.cli.tables import show
 from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
-    from ganbaru.conformance import Plan
+    from ganbaru.conformance import CheckPlan
 
 
 def _parser() -> Parser:
@@ -69,7 +69,7 @@ def _output(name: str | None) -> Path | None:
     return path
 
 
-def _plan(preset: str | None, run: str | None) -> Plan | None:
+def _plan(preset: str | None, run: str | None) -> CheckPlan | None:
     """Return the plan of a preset or a run, if one is given; this loads no engine."""
     from ganbaru import conformance
 

@@ -18,7 +18,7 @@ _BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
 
 @dataclass(frozen=True)
 class Record:
-    """One operation: its positional arguments, its options, and where in the network it is.
+    """One operation: its positional arguments, its options, and its place in the network.
 
     `names` calls each argument by its parameter's last name ("weight"), or "input" where it is no
     parameter. `place` is the layer, or "after" the layer whose result it works on.
@@ -34,7 +34,7 @@ class Record:
 
     @property
     def signature(self) -> tuple[Any, ...]:
-        """What tells it from others: operation, shapes, numbers and options."""
+        """What distinguishes it from others: operation, shapes, numbers and options."""
         arguments = tuple(
             (x.shape, x.dtype.kind) if isinstance(x, np.ndarray) else str(x) for x in self.arguments
         )
@@ -56,7 +56,7 @@ class Tape:
 
 
 class Recorded:
-    """An array that notes on its tape what is done with it.
+    """An array that records on its tape the operations on it.
 
     `names` are the parameters it is, or is made of alone; `layer` is the one that made it.
     """
@@ -87,7 +87,7 @@ def _name(x: Any) -> str:
 
 
 def _called(arguments: Sequence[Any]) -> tuple[str, ...]:
-    """Name each argument; several that are no parameters are counted."""
+    """Name each argument; several that are not parameters are numbered."""
     names = [_name(x) for x in arguments]
     again = {name for name in names if names.count(name) > 1}
     return tuple(
@@ -97,7 +97,7 @@ def _called(arguments: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _layer(tensors: Sequence[Recorded]) -> tuple[str, str]:
-    """Return the layer that an operation belongs to, and how to say where it is."""
+    """Return the layer that an operation belongs to, and a phrase for its place."""
     for x in tensors:
         if x.names:
             layer = x.names[0].rpartition(".")[0]
@@ -119,7 +119,7 @@ def _record(
     tape.records.append(
         Record(operation, values, names, options, place, first.shape, first.dtype.kind)
     )
-    # What is made of parameters alone, such as a matrix transposed, still goes by their names.
+    # A result of parameters alone, such as a matrix transposed, keeps their names.
     of = tuple(dict.fromkeys(name for x in tensors for name in x.names))
     of = of if all(x.names for x in tensors) else ()
     if isinstance(result, tuple):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbaru import ops
 from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
-from ganbaru.conformance.functions import Arrays, Problem, random
+from ganbaru.conformance.functions import Arrays, TestedFunction, random
 from ganbaru.gan import optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer
 from ganbaru.nn import normalization
@@ -27,7 +27,7 @@ Update = Callable[[Parameters, Parameters, Moments], tuple[Parameters, Moments]]
 def _gradients(smallest: float) -> Arrays:
     """Return gradients of all sizes, from 10 to the power `smallest` to 1.
 
-    Among small ones the floor of Adam's denominator, 1e-8, counts as much as the gradient.
+    Among small ones Adam's epsilon, 1e-8, counts as much as the gradient.
     """
     found = {}
     for name, shape in SHAPES.items():
@@ -36,11 +36,11 @@ def _gradients(smallest: float) -> Arrays:
     return found
 
 
-def _updating(update: Update, gradients: Arrays) -> Problem:
-    """Return the change that an update makes, and the moments that it leaves.
+def _updating(update: Update, gradients: Arrays) -> TestedFunction:
+    """Return the change that an update makes, and the new moments.
 
-    The matrix's gradient comes transposed, as that of a linear layer does: an engine's kernel that
-    walks memory, whatever the strides say, is found out.
+    The matrix's gradient is transposed, as that of a linear layer: this reveals a kernel that
+    ignores strides.
     """
     turned = {**gradients, "matrix": gradients["matrix"].T.copy()}
     fixed = {**within("gradient", turned)}
@@ -59,7 +59,7 @@ def _updating(update: Update, gradients: Arrays) -> Problem:
 
     count = sum(int(np.prod(shape)) for shape in SHAPES.values())
     at = {name: random(shape, name) for name, shape in SHAPES.items()}
-    return Problem(function, at, (count,), fixed, orders=0)
+    return TestedFunction(function, at, (count,), fixed, orders=0)
 
 
 def _by(optimiser: Optimizer) -> Update:
@@ -77,14 +77,14 @@ def _adam(rule: Callable[..., Any]) -> Update:
     return update
 
 
-def _averaging(rule: Callable[..., Any]) -> Problem:
+def _averaging(rule: Callable[..., Any]) -> TestedFunction:
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         moved = rule(dict(at), fixed, KEEP)
         return moved["kernel"], {"matrix": moved["matrix"]}
 
     at = {name: random(shape, f"average {name}") for name, shape in SHAPES.items()}
     target = {name: random(shape, f"target {name}") for name, shape in SHAPES.items()}
-    return Problem(function, at, SHAPES["kernel"], target, orders=0)
+    return TestedFunction(function, at, SHAPES["kernel"], target, orders=0)
 
 
 def updates() -> Iterator[Case]:
@@ -93,16 +93,16 @@ def updates() -> Iterator[Case]:
     kinds = (("updates", "float64", OPERATION, -10.0), ("float32", "float32", SINGLE, -5.0))
     for section, precision, tolerance, smallest in kinds:
         gradients = _gradients(smallest)
-        problems = {
+        cases = {
             f"one update of {name}": _updating(_by(rule(RATE, BETAS)), gradients)
             for name, rule in optimizers.OPTIMIZERS.items()
         }
-        problems["one move of the average"] = _averaging(optimizers.move_towards)
-        for where, problem in problems.items():
-            yield Case(section, where, solving(problem), tolerance, by_order, precision)
+        cases["one move of the average"] = _averaging(optimizers.move_towards)
+        for where, tested in cases.items():
+            yield Case(section, where, solving(tested), tolerance, by_order, precision)
 
 
-def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> TestedFunction:
     at = {n: random((shape[1],), n) for n in ("weight", "bias")}
     fixed = {n: random((shape[1],), n) for n in RUNNING}
 
@@ -113,10 +113,10 @@ def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
         )
         return y, dict(zip(RUNNING, moved, strict=True))
 
-    return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
+    return TestedFunction(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
-def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> TestedFunction:
     at = {n: random((shape[1],), n) for n in ("weight", "bias", "average")}
     fixed = {"variance": random((shape[1],), "variance") ** 2}
 
@@ -124,17 +124,17 @@ def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem
         given = (at["input"], at["average"], fixed["variance"], at["weight"], at["bias"])
         return rule(*given, normalization.BATCH_NORM_EPSILON), {}
 
-    return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
+    return TestedFunction(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
-def _resizing(rule: Callable[..., Any], shape: tuple[int, ...], factor: float) -> Problem:
+def _resizing(rule: Callable[..., Any], shape: tuple[int, ...], factor: float) -> TestedFunction:
     sides = (int(side * factor) for side in shape[2:])
     at = {"input": random(shape, "input")}
-    return Problem(lambda at, fixed: (rule(at["input"]), {}), at, (*shape[:2], *sides))
+    return TestedFunction(lambda at, fixed: (rule(at["input"]), {}), at, (*shape[:2], *sides))
 
 
-# For each composed operation: from a form of it to problems, by what they are called.
-EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, Problem]]] = {
+# For each composed operation: from a form of it to functions to test, by title.
+EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, TestedFunction]]] = {
     "adam": lambda rule: {"Adam": _updating(_adam(rule), _gradients(-10.0))},
     "move_towards": lambda rule: {"the average": _averaging(rule)},
     "batch_norm": lambda rule: _of_shapes("batch norm", _normalising, rule),
@@ -145,18 +145,23 @@ EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, Problem]]] = {
 
 
 def _of_shapes(
-    title: str, problem: Callable[..., Problem], rule: Callable[..., Any]
-) -> dict[str, Problem]:
+    title: str, tested: Callable[..., TestedFunction], rule: Callable[..., Any]
+) -> dict[str, TestedFunction]:
     shapes = ((4, 6, 5, 3), (9, 5))
-    return {f"{title} of {'x'.join(map(str, shape))}": problem(rule, shape) for shape in shapes}
+    return {f"{title} of {'x'.join(map(str, shape))}": tested(rule, shape) for shape in shapes}
 
 
 def fused_forms() -> Iterator[Case]:
     """Yield each composed operation as an engine fuses it beside its composed form."""
     for name, call in ops.COMPOSED.items():
         fused, plain = EXAMPLES[name](call), EXAMPLES[name](inspect.unwrap(call))
-        for where, problem in fused.items():
+        for where, tested in fused.items():
             yield Case(
-                "fused forms", where, solving(problem), OPERATION, by_order,
-                expected=solving(plain[where])[0], fused=name,
-            )  # fmt: skip
+                "fused forms",
+                where,
+                solving(tested),
+                OPERATION,
+                by_order,
+                expected=solving(plain[where])[0],
+                fused=name,
+            )

@@ -1,4 +1,4 @@
-"""The tracing engine: runs a network on shapes alone and records what every operation costs."""
+"""The tracing engine: runs a network on shapes alone and records each operation's cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Record:
 
     @property
     def fed(self) -> bool:
-        """Whether it works on what the network is given, or on parameters alone."""
+        """Whether it depends on the network's inputs, not on parameters alone."""
         return any(x.fed for x in self.inputs)
 
 
@@ -40,8 +40,8 @@ class Tape:
 class Shape:
     """A tensor without values: a shape, and a name if it is a parameter.
 
-    `fed` is true of the network's inputs and of all that is made with them, `learned` of its
-    parameters and of all that is made with those.
+    `fed` is true of the network's inputs and all that depends on them, `learned` of its parameters
+    and all that depends on those.
     """
 
     __array_ufunc__ = None
@@ -83,7 +83,7 @@ def _record(
     result = Shape(shape, tensors[0].tape)
     result.fed = any(x.fed for x in tensors)
     result.learned = any(x.learned for x in tensors)
-    # What is made of parameters alone, such as a matrix transposed, still goes by their names.
+    # A result of parameters alone, such as a matrix transposed, keeps their names.
     result.names = () if result.fed else names
     result.tape.records.append(Record(operation, names, result.shape, macs, tuple(tensors)))
     return result
@@ -219,7 +219,7 @@ def conv_transpose2d(
 
 
 def one_hot(labels: Any, classes: int, like: Shape) -> Shape:
-    """Return labels (N,) as rows (N, classes); those of a list are constants, not a step."""
+    """Return rows (N, classes); those of a list are constants, not an operation."""
     if not isinstance(labels, Shape):
         return Shape((len(labels), classes), like.tape)
     return _record("one_hot", labels, shape=(*labels.shape, classes))
@@ -234,7 +234,7 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[Shape, Shape, Shape]:
-    """Record batch norm as the one layer that it is."""
+    """Record batch norm as a single layer."""
     return _record("batch_norm", x, weight, bias, shape=x.shape), running_mean, running_var
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
+from ganbaru.errors import pick
 
 # A rule turns standard normal numbers of the parameter's shape, and its fan-in, into values.
 Rule = Callable[[NDArray[np.float64], int], NDArray[np.float64]]
@@ -70,7 +71,8 @@ class Initialisation:
         """Draw a parameter's first values, which depend on the seed and the name alone."""
         key = zlib.crc32(name.encode())
         draw = randomness.normal(seed, "weights", key, int(np.prod(shape))).reshape(shape)
-        rule: Rule = getattr(self, kind)
+        rules: dict[str, Rule] = {name: rule for name, rule in vars(self).items() if callable(rule)}
+        rule = pick("kind of parameter", kind, rules)
         return rule(draw.astype(np.float64), fan_in).astype(np.float32)
 
 

@@ -55,8 +55,8 @@ def _gathered(x: Array, kernel: Sequence[int], stride: int, out: Sequence[int]) 
 def _by_tiles(kernels: Array, stride: int) -> AddUp:
     """Return what adds scores (N, OH, OW, O) times kernels (O, KH, KW, C) up in an image.
 
-    A tile is `stride` neighbouring columns of a kernel's row: what a score adds to it lies in one
-    run of memory. Each product is added while it is in the cache: a fifth to a third faster than
+    A tile is `stride` neighbouring columns of a kernel's row: what a score adds to it is one run of
+    memory. Each product is added while it is in the cache: a fifth to a third faster than
     all of them at once for up to 64 channels, a twentieth for 128.
     """
     xp, (count, kh, kw, channels) = array_module(kernels), kernels.shape

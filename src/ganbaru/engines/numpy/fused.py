@@ -1,4 +1,4 @@
-"""Composed operations worth a version of their own on arrays: batch norm, Adam, averages.
+"""Fused forms of composed operations on arrays: batch norm, Adam, moving averages.
 
 Composed batch norm makes about fifteen passes over the activations and a gradient as many again;
 these make two and two, in cache-sized blocks on the engine's threads.
@@ -169,7 +169,7 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[Any, Array, Array]:
-    """Normalise each channel by its own batch; see `ganbaru.nn.batch_norm` for the rule."""
+    """Normalise each channel by its own batch; see `ganbaru.nn.normalization.batch_norm`."""
     average, variance = moments(x)
     count = x.size // x.shape[1]
     deviation = (variance + epsilon) ** 0.5

@@ -1,4 +1,4 @@
-"""Operations that move, repeat, join, pick and add up numbers, and their gradient rules."""
+"""Operations on shapes, slices, sums and maxima, and their gradient rules."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def product(x: Array, y: Array) -> Array:
         return _batched_product(x, y)
     n, m = len(x), y.shape[1]
     out = np.empty((n, m), np.result_type(x, y))
-    rows = n >= m  # the factor that stays whole is prepared anew for each block: the smaller one
+    rows = n >= m  # each block packs the whole factor again, so that is the smaller one
 
     def task(part: builtins.slice) -> None:
         if rows:

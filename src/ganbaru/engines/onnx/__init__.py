@@ -1,8 +1,8 @@
-"""The ONNX engine: a network run on it computes nothing, but leaves the graph that does.
+"""The ONNX engine: a network run on it builds the ONNX graph that computes it.
 
-What is made of constants alone (weights divided by their spectral norm, batch norm's scales) is
-computed at once, by the NumPy engine in float64. Sizes are numbers, but for the number of images:
-it is a `Dim`, which a model learns when it runs. `ganbaru.export` writes the graph.
+Constants (weights divided by their spectral norm, batch norm's scales) are computed at once, by the
+NumPy engine in float64. Sizes are numbers, except the number of images: it is a `Dim`, known when
+the model runs. `ganbaru.export` writes the graph.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def maximum(x: Tensor, y: Any) -> Tensor:
 
 @vocabulary
 def stop_gradient(x: Tensor) -> Tensor:
-    """Return `x`: there are no gradients."""
+    """Return `x`: a graph has no gradients."""
     return x
 
 
@@ -81,7 +81,7 @@ def conv_transpose2d(
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Double the sides of images: one operation for five of rank 6, which few runtimes take."""
+    """Double the sides of images: one operation, not five of rank 6 that few runtimes support."""
     scales = Tensor("Constant", shape=(4,), kind="single", value=np.array([1.0, 1.0, 2.0, 2.0]))
     how = {
         "mode": "nearest",

@@ -1,4 +1,4 @@
-"""Operations that reshape, move, repeat, join, pick and add up."""
+"""Operations on shapes, slices, sums and maxima."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .tensor import Dim, Tensor, constant, equal, lifted, vocabulary
 
 
 def _filled(shape: Sequence[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
-    """Put what is left of `shape` in place of the -1 of a wanted shape, if there is one."""
-    known, asked = ([n for n in sizes if not isinstance(n, Dim)] for sizes in (shape, wanted))
+    """Replace the -1 of a wanted shape, if there is one, by the size that remains of `shape`."""
+    known, named = ([n for n in sizes if not isinstance(n, Dim)] for sizes in (shape, wanted))
     left: list[Any] = [n for n in shape if isinstance(n, Dim) and not _among(n, wanted)]
-    whole, given = math.prod(known), math.prod(asked)
+    whole, given = math.prod(known), math.prod(named)
     if abs(given) != whole or not left:
         left.append(whole // abs(given))
-    if -1 in asked and len(left) > 1:
+    if -1 in named and len(left) > 1:
         raise ValueError("a reshape may not multiply it with another side")
     return tuple(left[0] if equal(n, -1) else n for n in wanted)
 
@@ -28,9 +28,9 @@ def _among(size: Dim, sizes: Sequence[Any]) -> bool:
     return any(size is other for other in sizes)
 
 
-def _sizes(shape: Sequence[Any], unsaid: int = 0) -> Tensor:
-    """Return a shape as a tensor of whole numbers; up to `unsaid` open ones may be a -1 there."""
-    if len([n for n in shape if isinstance(n, Dim)]) <= unsaid:
+def _sizes(shape: Sequence[Any], unknown: int = 0) -> Tensor:
+    """Return a shape as a tensor of integers; up to `unknown` open sizes may be -1 there."""
+    if len([n for n in shape if isinstance(n, Dim)]) <= unknown:
         return constant([-1 if isinstance(n, Dim) else n for n in shape])
     parts = tuple(n.value if isinstance(n, Dim) else constant([n]) for n in shape)
     return Tensor("Concat", parts, {"axis": 0}, (len(shape),), "int")
@@ -39,7 +39,7 @@ def _sizes(shape: Sequence[Any], unsaid: int = 0) -> Tensor:
 @vocabulary
 def reshape(x: Tensor, shape: Sequence[Any]) -> Tensor:
     full = _filled(x.shape, shape)
-    return Tensor("Reshape", (x, _sizes(full, unsaid=1)), {}, full, x.kind)
+    return Tensor("Reshape", (x, _sizes(full, unknown=1)), {}, full, x.kind)
 
 
 @vocabulary
@@ -50,10 +50,10 @@ def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
 
 @vocabulary
 def broadcast_to(x: Tensor, shape: Sequence[Any]) -> Tensor:
-    """Repeat `x` along its axes of length 1; ONNX keeps an axis that is asked to be 1."""
+    """Repeat `x` along its axes of length 1; ONNX leaves an axis alone whose new size is 1."""
     before = (1,) * (len(shape) - len(x.shape)) + x.shape
-    asked = [1 if equal(n, there) else n for n, there in zip(shape, before, strict=True)]
-    return Tensor("Expand", (x, _sizes(asked)), {}, tuple(shape), x.kind)
+    sizes = [1 if equal(n, there) else n for n, there in zip(shape, before, strict=True)]
+    return Tensor("Expand", (x, _sizes(sizes)), {}, tuple(shape), x.kind)
 
 
 @vocabulary
@@ -72,12 +72,12 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def _reduced(x: Tensor, axis: Any, keepdims: bool) -> tuple[list[int], tuple[Any, ...]]:
-    """Return the axes as ONNX takes them, and the shape that is left."""
+    """Return the axes as ONNX takes them, and the shape of the result."""
     rank = len(x.shape)
     axes = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
     gone = sorted(a % rank for a in axes)
-    kept = (1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone)
-    return gone, tuple(kept)
+    left = (1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone)
+    return gone, tuple(left)
 
 
 @vocabulary

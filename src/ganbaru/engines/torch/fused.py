@@ -1,4 +1,4 @@
-"""Fused forms: batch norm, Adam, the running average, each in one kernel or a few."""
+"""Fused forms: batch norm, Adam, moving averages, each in one kernel or a few."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def batch_norm(
 
 
 def _laid_out_like(x: Tensor, y: Tensor) -> Tensor:
-    """Return `y` laid out in memory as `x` is: fused Adam walks memory whatever the strides say."""
+    """Return `y` in the memory layout of `x`: fused Adam ignores strides."""
     return y if x.stride() == y.stride() else torch.empty_like(x).copy_(y)
 
 

@@ -1,4 +1,4 @@
-"""From names to the game: what goes together, what is refused and with which way out."""
+"""Building GANs: combinations that work, and those refused, with the fix that is named."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TWO = {"network": "dcgan-5x5", "objective": "two-class"}
 
 
 def refusal(**options) -> str:
-    """Return what is said when a game of these options is set up."""
+    """Return the message that refuses a GAN of these options."""
     with pytest.raises(InputError) as refused:
         table(NUMPY64, **options)
     return str(refused.value)
 
 
-def played(steps: int = 2, **options):
-    """Play a small game and return it; every number of it is finite."""
+def trained_case(steps: int = 2, **options):
+    """Train a small GAN and return it; all its metrics are finite."""
     gan = table(NUMPY32, **options)
     for number in range(steps):
         assert np.isfinite(list(gan.step(number).values())).all()
@@ -63,7 +63,7 @@ def test_a_labels_product_needs_one_score(conditioning):
 
 
 def test_two_logits_with_labels_as_planes():
-    gan = played(conditioning="planes", **TWO)
+    gan = trained_case(conditioning="planes", **TWO)
     assert gan.state["discriminator"]["down1.conv.weight"].shape[1] == 1 + 5
     assert gan.sampler().sample(6).shape == (6, 16, 16, 1)
 
@@ -79,9 +79,7 @@ def test_the_5x5_generator_takes_labels_by_its_norms():
     tables = {n: p.shape for n, p in parameters.items() if "class" in n}
     assert tables["stem.norm.class_weight"] == (5, 16) and len(tables) == 4
     latent = np.repeat(normal(1, 6), 5, axis=0).astype(np.float32)
-    images, _ = nn.apply(
-        wrapped, parameters, buffers, latent, np.arange(5), training=False
-    )  # fmt: skip
+    images, _ = nn.apply(wrapped, parameters, buffers, latent, np.arange(5), training=False)
     assert len({image.tobytes() for image in images}) == 5
 
 
@@ -124,8 +122,10 @@ def three_logits(tmp_path, monkeypatch):
     OBJECTIVES.pop("three", None)
 
 
-def test_three_logits_play_with_a_realness(three_logits):
-    played(network="three_logits", objective="three_logits.three", penalty="r1:gamma=1+wgan-gp")
+def test_three_logits_train_with_a_realness(three_logits):
+    trained_case(
+        network="three_logits", objective="three_logits.three", penalty="r1:gamma=1+wgan-gp"
+    )
 
 
 def test_three_logits_without_a_realness_are_refused(three_logits):
@@ -178,9 +178,12 @@ def test_r1_of_the_5x5_network_is_that_of_its_margin():
 
     def margins(images):
         scores, _ = nn.apply(
-            gan.gan.discriminator, first["discriminator"], first["discriminator_buffers"],
-            images, training=True,
-        )  # fmt: skip
+            gan.gan.discriminator,
+            first["discriminator"],
+            first["discriminator_buffers"],
+            images,
+            training=True,
+        )
         return ops.sum(scores * np.array([-1.0, 1.0]))
 
     slopes = ops.grad(margins, batch.real.astype(np.float64))
@@ -190,22 +193,22 @@ def test_r1_of_the_5x5_network_is_that_of_its_margin():
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_every_objective_plays_with_wgan_gp(name):
+def test_every_objective_trains_with_wgan_gp(name):
     network = "dcgan-5x5" if OBJECTIVES[name].logits == 2 else "dcgan"
     for penalty in ("wgan-gp", "wgan-gp:gamma=1+r1"):
-        played(objective=name, penalty=penalty, network=network)
+        trained_case(objective=name, penalty=penalty, network=network)
 
 
 # --- order and sharing ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("share", ["latents", "fakes"])
-def test_several_updates_of_d_share_no_batch(share):
+def test_several_updates_of_d_cannot_share_a_batch(share):
     assert refusal(share=share, d_steps=2) == (
         f"--share {share} gives both players the same batch, but with --d-steps 2 each of D's "
         f"updates has one of its own. Take --d-steps 1, or --share nothing."
     )
-    assert len(played(share="nothing", d_steps=2).draw.step(0).d) == 2
+    assert len(trained_case(share="nothing", d_steps=2).draw.step(0).d) == 2
 
 
 def test_names_of_order_and_share():
@@ -246,8 +249,10 @@ def test_rates_decays_and_epsilon_reach_both_players(name):
 
 
 def test_rmsprop_is_not_adam():
-    after = [played(optimiser=name).arrays()["generator"]["image.conv.weight"] for name in
-             ("adam", "rmsprop")]  # fmt: skip
+    after = [
+        trained_case(optimiser=name).arrays()["generator"]["image.conv.weight"]
+        for name in ("adam", "rmsprop")
+    ]
     assert (after[0] != after[1]).any()
 
 
@@ -256,7 +261,7 @@ def largest(weights) -> float:
 
 
 @pytest.mark.parametrize("options", [{}, {"order": "g-first"}, {"optimiser": "rmsprop"}])
-def test_clipping_holds_d_at_the_start_and_after_every_update(options, any_engine32):
+def test_d_is_clipped_at_the_start_and_after_every_update(options, any_engine32):
     limit = np.float32(0.01)
     gan = table(any_engine32, objective="wgan", clip=0.01, lr=0.1, d_steps=3, **options)
     assert largest(gan.state["discriminator"]) == limit  # scales start near 1
@@ -269,8 +274,8 @@ def test_clipping_holds_d_at_the_start_and_after_every_update(options, any_engin
     assert largest(gan.state["generator"]) > 0.5
 
 
-def test_without_clipping_nothing_is_held():
-    assert largest(played(objective="wgan", lr=0.1).state["discriminator"]) > 0.5
+def test_without_clip_weights_are_not_limited():
+    assert largest(trained_case(objective="wgan", lr=0.1).state["discriminator"]) > 0.5
 
 
 # --- objectives -------------------------------------------------------------------------------

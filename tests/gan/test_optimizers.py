@@ -98,7 +98,7 @@ def test_rmsprop_is_pytorchs(any_engine, momentum):
     assert_allclose(found, weight.detach().numpy(), rtol=0, atol=1e-12)
 
 
-def test_clipping_holds_every_number_within_the_limit(any_engine):
+def test_clipping_limits_every_number(any_engine):
     found = optimizers.clip(_tensors(any_engine, 0), 0.3)
     for name, shape in SHAPES.items():
         assert_array_equal(ops.to_numpy(found[name]), np.clip(normal(*shape), -0.3, 0.3))
@@ -128,12 +128,12 @@ def test_averages_move_towards_their_target(any_engine, keep):
         assert_allclose(ops.to_numpy(composed[name]), expected, rtol=0, atol=1e-14)
 
 
-def test_nothing_moves_towards_nothing():
+def test_an_average_of_no_tensors_is_empty():
     """A network without batch norm has no running statistics to average."""
     assert optimizers.move_towards({}, {}, 0.5) == {}
 
 
-def test_the_averages_decay_grows_to_the_one_asked_for():
+def test_the_decay_of_the_average_rises_to_its_final_value():
     decays = [optimizers.averaging_decay(0.999, step) for step in range(20_000)]
     assert decays[1] == 2 / 11
     assert decays == sorted(decays)
