@@ -102,7 +102,7 @@ def _forget(roots: Sequence[str]) -> None:
 
 
 def composed(name: str) -> Callable[[Rule], Rule]:
-    """Register a function of tensors as composed: calls use an engine's `FUSED` form if it has one.
+    """Register a composed operation, for which an engine's `FUSED` form is called if it has one.
 
     The engine is that of the first argument, a tensor or a dictionary of tensors.
     """
@@ -187,10 +187,7 @@ def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
 
 @_operation
 def translate(images: Tensor, offsets: Tensor) -> Tensor:
-    """Move images (N, C, H, W) down and right by whole pixels `offsets` (N, 2); zeros enter.
-
-    Its adjoint moves by ``-offsets``.
-    """
+    """Move images (N, C, H, W) down and right by whole pixels `offsets` (N, 2); zeros enter."""
     return engine(images).translate(images, offsets)
 
 

@@ -292,7 +292,7 @@ def test_a_run_in_bf16_goes_on_bit_for_bit_and_is_sampled_by_numpy(tmp_path):
     images = [load_generator(part, engine=name).sample(4) for name in ("numpy", "torch")]
     assert np.abs(images[0].astype(int) - images[1]).max() <= 1
     said = command("train", "--run", str(part), "--resume", "--steps", "20", "--engine", "numpy")
-    assert said.code == 2 and "Take --precision float32 or float64, or --engine torch" in said.err
+    assert said.code == 2 and "--precision float32 or float64, or --engine torch" in said.err
 
 
 def test_a_processor_without_bf16_is_told_of_once(tmp_path, has_bf16):

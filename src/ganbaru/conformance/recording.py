@@ -45,6 +45,7 @@ class Record:
         tensors = [first, *(x for x in others if x.ndim > 1)]  # not those with one for a channel
         shapes = " by ".join("x".join(map(str, x.shape)) for x in tensors)
         options = (f"{name} {value}" for name, value in self.options.items() if value)
+        options = (option for option in options if option != "groups 1")
         return " ".join(filter(None, (self.operation, shapes, *options)))
 
 

@@ -128,10 +128,7 @@ def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0, groups: int = 
     if groups == 1:
         return _logical(_correlated(images, kernels, out, stride, padding))
     if w.shape[1] == 1:
-        each = len(w) // groups
-        return _logical(
-            depthwise.correlate(_repeated(images, each), _taps(kernels), out, stride, padding)
-        )
+        return _logical(depthwise.correlate(images, kernels, out, stride, padding))
     parts = zip(_channels(images, groups), _split(kernels, groups), strict=True)
     found = [_correlated(part, of_it, out, stride, padding) for part, of_it in parts]
     return _logical(array_module(x).concatenate(found, axis=3))
@@ -166,11 +163,7 @@ def conv2d_input_gradient(
     if groups == 1:
         return _logical(_spread(scores, kernels, size, stride, padding))
     if w.shape[1] == 1:
-        found = depthwise.spread(scores, _taps(kernels), size, stride, padding)
-        each = len(w) // groups
-        return _logical(
-            found.reshape(*found.shape[:3], groups, each).sum(axis=4) if each > 1 else found
-        )
+        return _logical(depthwise.spread(scores, kernels, groups, size, stride, padding))
     parts = zip(_channels(scores, groups), _split(kernels, groups), strict=True)
     found = [_spread(part, of_it, size, stride, padding) for part, of_it in parts]
     return _logical(array_module(g).concatenate(found, axis=3))
@@ -206,10 +199,7 @@ def conv2d_weight_gradient(
     """Correlate images (N, C, H, W) with scores (N, O, OH, OW): the adjoint of `conv2d` in `w`."""
     images, scores = channels_last(x), channels_last(g)
     if groups > 1 and images.shape[3] == groups:
-        repeated = _repeated(images, scores.shape[3] // groups)
-        return depthwise.weights(repeated, scores, kernel, stride, padding).transpose(2, 0, 1)[
-            :, None
-        ]
+        return _logical(depthwise.weights(images, scores, kernel, stride, padding))
     images = depthwise.padded(images, padding)
     if groups == 1:
         return _logical(_weights(images, scores, kernel, stride))
@@ -268,16 +258,6 @@ def _channels(x: Array, groups: int) -> list[Array]:
 def _split(kernels: Array, groups: int) -> list[Array]:
     """Return each group's kernels (O / groups, KH, KW, C / groups)."""
     return list(array_module(kernels).split(kernels, groups))
-
-
-def _repeated(images: Array, times: int) -> Array:
-    """Repeat each channel of (N, H, W, C) for the kernels that read it."""
-    return images if times == 1 else array_module(images).repeat(images, times, axis=3)
-
-
-def _taps(kernels: Array) -> Array:
-    """Return depthwise kernels (O, KH, KW, 1) as (KH, KW, O)."""
-    return kernels[:, :, :, 0].transpose(1, 2, 0)
 
 
 def conv_transpose2d(

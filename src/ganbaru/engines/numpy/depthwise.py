@@ -2,7 +2,7 @@
 
 A matrix product would have a single column for each channel. Here every tap of the kernels is one
 multiply-add over whole images, in blocks that stay in the cache. Arrays are (N, H, W, C) in this
-file and kernels (KH, KW, C).
+file and kernels (O, KH, KW, 1), where O is C or a multiple of it.
 """
 
 from __future__ import annotations
@@ -37,10 +37,17 @@ def _taps(kernel: Sequence[int], stride: int, out: Sequence[int]) -> Iterator[tu
             yield (i, j), (slice(None), slice(i, i + height, stride), slice(j, j + width, stride))
 
 
-def _rows(w: Array, width: int) -> Array:
-    """Repeat kernels for each column of a result: whole rows are then one run of memory."""
-    xp, (kh, kw, channels) = array_module(w), w.shape
-    return xp.ascontiguousarray(xp.broadcast_to(w[:, :, None], (kh, kw, width, channels)))
+def _rows(kernels: Array, width: int) -> Array:
+    """Repeat kernels for each column (KH, KW, width, O): whole rows are then one run of memory."""
+    xp, (count, kh, kw, _) = array_module(kernels), kernels.shape
+    taps = kernels.transpose(1, 2, 3, 0)
+    return xp.ascontiguousarray(xp.broadcast_to(taps, (kh, kw, width, count)))
+
+
+def _repeated(x: Array, count: int) -> Array:
+    """Repeat each channel for the kernels that read it, `count` in all."""
+    times = count // x.shape[3]
+    return x if times == 1 else array_module(x).repeat(x, times, axis=3)
 
 
 def _blocks(x: Array) -> list[slice]:
@@ -49,14 +56,14 @@ def _blocks(x: Array) -> list[slice]:
 
 
 def correlate(x: Array, w: Array, out: Sequence[int], stride: int, padding: int) -> Array:
-    """Return the convolution (N, *out, C) of images (N, H, W, C)."""
-    xp, rows = array_module(x), _rows(w, out[1])
+    """Return the convolution (N, *out, O) of images (N, H, W, C)."""
+    xp, rows, x = array_module(x), _rows(w, out[1]), _repeated(x, len(w))
     y = xp.empty((len(x), *out, x.shape[3]), x.dtype)
 
     def task(part: slice) -> None:
         images, total = padded(x[part], padding), y[part]
         product = xp.empty_like(total)
-        for tap, window in _taps(w.shape, stride, out):
+        for tap, window in _taps(rows.shape, stride, out):
             first = tap == (0, 0)
             xp.multiply(images[window], rows[tap], out=total if first else product)
             if not first:
@@ -66,28 +73,30 @@ def correlate(x: Array, w: Array, out: Sequence[int], stride: int, padding: int)
     return y
 
 
-def spread(g: Array, w: Array, size: Sequence[int], stride: int, padding: int) -> Array:
-    """Return the adjoint (N, *size, C) in the images of `g` (N, OH, OW, C)."""
-    xp, rows, (n, oh, ow, channels) = array_module(g), _rows(w, g.shape[2]), g.shape
+def spread(
+    g: Array, w: Array, channels: int, size: Sequence[int], stride: int, padding: int
+) -> Array:
+    """Return the adjoint (N, *size, C) in the images of `g` (N, OH, OW, O)."""
+    xp, rows, (n, oh, ow, count) = array_module(g), _rows(w, g.shape[2]), g.shape
     height, width = size
-    x = xp.empty((n, height, width, channels), g.dtype)
+    x = xp.empty((n, height, width, count), g.dtype)
 
     def task(part: slice) -> None:
         scores = g[part]
         sides = (height + 2 * padding, width + 2 * padding)
-        total, product = xp.zeros((len(scores), *sides, channels), g.dtype), xp.empty_like(scores)
-        for tap, window in _taps(w.shape, stride, (oh, ow)):
+        total, product = xp.zeros((len(scores), *sides, count), g.dtype), xp.empty_like(scores)
+        for tap, window in _taps(rows.shape, stride, (oh, ow)):
             xp.multiply(scores, rows[tap], out=product)
             total[window] += product
         x[part] = total[:, padding : padding + height, padding : padding + width]
 
     run(task, _blocks(g), g)
-    return x
+    return x if count == channels else x.reshape(n, height, width, channels, -1).sum(axis=4)
 
 
 def weights(x: Array, g: Array, kernel: Sequence[int], stride: int, padding: int) -> Array:
-    """Return the adjoint (KH, KW, C) in the kernels, from images and scores (N, OH, OW, C)."""
-    xp, (_, oh, ow, channels) = array_module(x), g.shape
+    """Return the adjoint (O, KH, KW, 1) in the kernels, from images and scores (N, OH, OW, O)."""
+    xp, (_, oh, ow, channels), x = array_module(x), g.shape, _repeated(x, g.shape[3])
 
     def task(part: slice) -> Array:
         images, scores = padded(x[part], padding), g[part]
@@ -101,4 +110,4 @@ def weights(x: Array, g: Array, kernel: Sequence[int], stride: int, padding: int
     total, *others = run(task, _blocks(g), g)
     for other in others:
         total += other
-    return total
+    return total[..., None].transpose(2, 0, 1, 3)

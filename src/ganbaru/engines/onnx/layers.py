@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .shape_ops import rows_of
-from .tensor import Tensor, broadcast, constant, lifted, vocabulary
+from .tensor import Tensor, broadcast, constant, folding_constants, lifted
 
 
 def _elementwise(name: str, operation: str) -> Callable[[Tensor], Tensor]:
@@ -16,7 +16,7 @@ def _elementwise(name: str, operation: str) -> Callable[[Tensor], Tensor]:
         return Tensor(operation, (x,), {}, x.shape)
 
     function.__name__ = name
-    return vocabulary(function)
+    return folding_constants(function)
 
 
 exp, log = _elementwise("exp", "Exp"), _elementwise("log", "Log")
@@ -24,26 +24,26 @@ sqrt, tanh = _elementwise("sqrt", "Sqrt"), _elementwise("tanh", "Tanh")
 sigmoid, softplus = _elementwise("sigmoid", "Sigmoid"), _elementwise("softplus", "Softplus")
 
 
-@vocabulary
+@folding_constants
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
     return Tensor(
         "LeakyRelu" if slope else "Relu", (x,), {"alpha": slope} if slope else {}, x.shape
     )
 
 
-@vocabulary
+@folding_constants
 def maximum(x: Tensor, y: Any) -> Tensor:
     x, y = lifted(x), lifted(y)
     return Tensor("Max", (x, y), {}, broadcast(x.shape, y.shape))
 
 
-@vocabulary
+@folding_constants
 def stop_gradient(x: Tensor) -> Tensor:
     """Return `x`: a graph has no gradients."""
     return x
 
 
-@vocabulary
+@folding_constants
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Multiply matrices; the rows of a constant, such as one-hot ones, are multiplied now."""
     if len(x.shape) > 2 or len(y.shape) > 2:
@@ -62,7 +62,7 @@ def _convolved(
     return Tensor(operation, (x, w), attributes, (x.shape[0], count, *out))
 
 
-@vocabulary
+@folding_constants
 def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
     how = {"group": groups} if groups > 1 else {}
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
@@ -70,7 +70,7 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int 
     return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding, **how)
 
 
-@vocabulary
+@folding_constants
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import Dim, Tensor, constant, equal, lifted, vocabulary
+from .tensor import Dim, Tensor, constant, equal, folding_constants, lifted
 
 
 def _filled(shape: Sequence[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
@@ -36,19 +36,19 @@ def _sizes(shape: Sequence[Any], unknown: int = 0) -> Tensor:
     return Tensor("Concat", parts, {"axis": 0}, (len(shape),), "int")
 
 
-@vocabulary
+@folding_constants
 def reshape(x: Tensor, shape: Sequence[Any]) -> Tensor:
     full = _filled(x.shape, shape)
     return Tensor("Reshape", (x, _sizes(full, unknown=1)), {}, full, x.kind)
 
 
-@vocabulary
+@folding_constants
 def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
     shape = tuple(x.shape[i] for i in axes)
     return Tensor("Transpose", (x,), {"perm": list(axes)}, shape, x.kind)
 
 
-@vocabulary
+@folding_constants
 def broadcast_to(x: Tensor, shape: Sequence[Any]) -> Tensor:
     """Repeat `x` along its axes of length 1; ONNX leaves an axis alone whose new size is 1."""
     before = (1,) * (len(shape) - len(x.shape)) + x.shape
@@ -56,7 +56,7 @@ def broadcast_to(x: Tensor, shape: Sequence[Any]) -> Tensor:
     return Tensor("Expand", (x, _sizes(sizes)), {}, tuple(shape), x.kind)
 
 
-@vocabulary
+@folding_constants
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     parts = tuple(map(lifted, tensors))
     shape = list(parts[0].shape)
@@ -64,7 +64,7 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     return Tensor("Concat", parts, {"axis": axis}, tuple(shape), parts[0].kind)
 
 
-@vocabulary
+@folding_constants
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     before, after = zip(*widths, strict=True)
     shape = tuple(n + a + b if a + b else n for n, (a, b) in zip(x.shape, widths, strict=True))
@@ -80,25 +80,25 @@ def _reduced(x: Tensor, axis: Any, keepdims: bool) -> tuple[list[int], tuple[Any
     return gone, tuple(left)
 
 
-@vocabulary
+@folding_constants
 def sum(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceSum", (x, constant(axes)), {"keepdims": int(keepdims)}, shape)
 
 
-@vocabulary
+@folding_constants
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceMean", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
 
 
-@vocabulary
+@folding_constants
 def max(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceMax", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
 
 
-@vocabulary
+@folding_constants
 def slice(x: Tensor, starts: Sequence[int], stops: Sequence[Any]) -> Tensor:
     """Return entries from `starts` up to `stops`; only axes that are cut are named."""
     parts = list(enumerate(zip(x.shape, starts, stops, strict=True)))

@@ -132,7 +132,7 @@ def _names(x: Any) -> str:
     return x.name if isinstance(x, Tensor) else ""
 
 
-def vocabulary(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def folding_constants(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Compute constants by the NumPy engine's operation of the same name."""
     compute = getattr(Engine, function.__name__)
 
