@@ -24,7 +24,11 @@ def whole(matrix: np.ndarray) -> Arrays:
 
 def scaled(matrix: np.ndarray) -> Arrays:
     """Return a matrix (M, K) as 16-bit integers, and the scales (M,) of its rows."""
-    scales = (np.abs(matrix).max(axis=1) / _MAX).astype("<f4")
+    largest = np.abs(matrix).max(axis=1).astype(np.float64)
+    scales = (largest / _MAX).astype("<f4")
+    # A subnormal scale may be rounded down so far that the largest number overflows.
+    overflows = largest > (_MAX + 0.5) * scales.astype(np.float64)
+    scales = np.where(overflows & (scales > 0), np.nextafter(scales, np.float32(1)), scales)
     divisors = np.where(scales > 0, scales, 1)[:, None]  # rows of zeros stay zero
     return np.rint(matrix / divisors).astype("<i2"), scales
 
