@@ -70,7 +70,7 @@ def content(of: Player, precision: str = "float32") -> bytes:
 
 
 def apart(of: Player, model: bytes, count: int) -> float:
-    """Return ONNX Runtime's difference from the NumPy engine, relative to the largest output or 1."""
+    """Return ONNX Runtime's relative difference from the NumPy engine."""
     given = verification.examples(of, count)
     found, expected = run(model, **given), verification.computed(of, given)
     assert (found.shape, found.dtype) == (expected.shape, np.float32)

@@ -86,7 +86,7 @@ class Visit:
             assert time.monotonic() < end, expression
 
     def pixels(self, selector: str, shape: tuple[int, int, int]) -> np.ndarray:
-        """Return the images on canvases (N, H, W, C), uint8, which must be opaque, and grey if C is 1."""
+        """Return opaque images on canvases (N, H, W, C), uint8; C = 1 must be grey."""
         height, width, channels = shape
         shown = np.array(self.page.evaluate(PIXELS, selector), np.uint8)
         found = shown.reshape(-1, height, width, 4)

@@ -81,8 +81,8 @@ def test_both_matrix_products_agree_with_numpy(blank, sizes):
       multiply(left, right, product, rows, depth, columns);
       return [name, [...product]];
     })"""
-    told = {"code": code, "sizes": sizes, "slabs": [x.ravel().tolist() for x in slabs]}
-    found = dict(evaluate(blank, script, told))
+    given = {"code": code, "sizes": sizes, "slabs": [x.ravel().tolist() for x in slabs]}
+    found = dict(evaluate(blank, script, given))
     assert set(found) == {"WebAssembly", "JavaScript"}
     for product in found.values():
         np.testing.assert_allclose(
@@ -102,11 +102,11 @@ BIG = "given.map((x) => typeof x === 'string' && /^\\d+$/.test(x) ? BigInt(x) : 
 ])  # fmt: skip
 def test_random_numbers_agree_with_python(blank, call):
     seed, purpose, index, count = call
-    told = [str(seed), purpose, str(index), count]
-    words = evaluate(blank, f"words(...{BIG}).map(String)", told)
+    given = [str(seed), purpose, str(index), count]
+    words = evaluate(blank, f"words(...{BIG}).map(String)", given)
     assert [int(word) for word in words] == randomness.words(*call).tolist()
-    assert evaluate(blank, f"uniform(...{BIG})", told) == randomness.uniform(*call).tolist()
-    normal = evaluate(blank, f"[...normal(...{BIG})]", told)
+    assert evaluate(blank, f"uniform(...{BIG})", given) == randomness.uniform(*call).tolist()
+    normal = evaluate(blank, f"[...normal(...{BIG})]", given)
     np.testing.assert_allclose(normal, randomness.normal(*call), rtol=1e-6, atol=1e-6)
 
 
@@ -131,9 +131,9 @@ def test_latent_spaces_agree_with_python(blank, distribution):
 def decoded(blank, frames: np.ndarray, delays: list[int]) -> tuple[np.ndarray, list[int]]:
     """Write frames (N, H, W, 3) as a GIF in the browser; return what Pillow reads in it."""
     opaque = np.concatenate([frames, np.full((*frames.shape[:3], 1), 255)], axis=3)
-    told = {"frames": opaque.reshape(len(frames), -1).tolist(), "delays": delays,
+    given = {"frames": opaque.reshape(len(frames), -1).tolist(), "delays": delays,
             "height": frames.shape[1], "width": frames.shape[2]}  # fmt: skip
-    found = evaluate(blank, "[...gif(given.frames, given)]", told)
+    found = evaluate(blank, "[...gif(given.frames, given)]", given)
     with Image.open(io.BytesIO(bytes(found))) as film:
         read = [
             (np.array(x.convert("RGB")), x.info["duration"]) for x in ImageSequence.Iterator(film)
@@ -350,11 +350,11 @@ def test_policy_blocks_every_request(blank, saved, tmp_path, ruled):
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     rule = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
     (tmp_path / "page.html").write_text(text if ruled else rule.sub("", text), encoding="utf-8")
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # noqa: N802
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_response(204)
             self.end_headers()
 
@@ -370,4 +370,4 @@ def test_policy_blocks_every_request(blank, saved, tmp_path, ruled):
         visited.evaluate(ASKING, f"http://127.0.0.1:{server.server_port}/")
         visited.close()
         server.shutdown()
-    assert set(asked) == (set() if ruled else {"/image", "/script", "/beacon", "/fetch"})
+    assert set(requests) == (set() if ruled else {"/image", "/script", "/beacon", "/fetch"})

@@ -60,8 +60,8 @@ def shared(run, tmp_path) -> Path:
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 0), ("float16", 1)])
 def test_exported_weights_give_the_images_of_the_run(run, tmp_path, precision, apart):
     path = tmp_path / "new" / "gan.safetensors"
-    told = command("export", str(run.folder.path), "-o", str(path), "--precision", precision)
-    assert (told.code, told.err) == (0, "") and f"numbers, {precision}" in told.out
+    said = command("export", str(run.folder.path), "-o", str(path), "--precision", precision)
+    assert (said.code, said.err) == (0, "") and f"numbers, {precision}" in said.out
     groups, header = checkpoint.load(path)
     assert groups.keys() == {"ema", "ema_buffers"} and header.images == run.images
     for name, array in run.state["ema"].items():
@@ -79,8 +79,8 @@ def test_weights_of_every_player_load_as_native_modules(run, tmp_path, player, p
     export.write(run.folder.path, tmp_path / "x.safetensors", player=player, precision=precision)
     found, whole = (load_player(x, player=player)
                     for x in (tmp_path / "x.safetensors", run.folder.path))  # fmt: skip
-    told = command("export", str(run.folder.path), "--player", player, "-o", "x.safetensors").out
-    assert ("generate, morph" in told) == (player == "generator")
+    out = command("export", str(run.folder.path), "--player", player, "-o", "x.safetensors").out
+    assert ("generate, morph" in out) == (player == "generator")
     for one, other in ((found.parameters, whole.parameters), (found.buffers, whole.buffers)):
         assert one.keys() == other.keys()
         for name, array in one.items():
@@ -174,9 +174,9 @@ def test_card_has_front_matter_and_usage(shared):
     fields = yaml.safe_load(top)
     assert (fields["library_name"], fields["license"]) == ("ganbaru", "other")
     assert "gan" in fields["tags"]
-    for told in ("# my-gan", "(samples.png)", 'from_pretrained("my-gan")', "not for", "| licence |",
+    for part in ("# my-gan", "(samples.png)", 'from_pretrained("my-gan")', "not for", "| licence |",
                  "3 classes: 0, 1, 2", "was not measured", "0 images shown, seed 0"):  # fmt: skip
-        assert told in rest, told
+        assert part in rest, part
     assert "## Scores" not in rest
 
 
