@@ -54,7 +54,7 @@ def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges)
     made = {
         "preset": preset,
         "curve": lines,
-        "curve of reals": milestones.floors(Folder(run)),
+        "curve of reals": milestones.baselines(Folder(run)),
         "end": {
             "images": log[-1]["images"],
             **found,

@@ -1,4 +1,4 @@
-"""A film of one's own: any walk through latents and labels, frame by frame.
+"""A video of your own: any path through latents and labels, frame by frame.
 
 python -m examples.film [STEPS]
 """
@@ -12,11 +12,11 @@ from ganbaru.sampling import image_io, video
 
 
 def walk(generator, frames):
-    """Yield a grid for each moment: ten labels side by side, all along the same way."""
+    """Yield a grid for each frame: all labels side by side, with the same latent."""
     start, end = generator.latents([0, 1])
     classes = range(len(generator.classes))
     for share in np.linspace(0, 1, frames):
-        # Cosine and sine keep the length of normal latents, which a straight line would halve.
+        # Cosine and sine preserve the norm of normal latents; a straight line would shrink it.
         latent = np.cos(share * np.pi / 2) * start + np.sin(share * np.pi / 2) * end
         latents = np.repeat(latent[None], len(classes), axis=0).astype(np.float32)
         images = image_io.to_bytes(generator.floats(latents, np.array(classes)))
@@ -24,7 +24,7 @@ def walk(generator, frames):
 
 
 def main(steps: int = 1500) -> None:
-    """Train on handwritten digits and film the walk."""
+    """Train on handwritten digits and write the video."""
     run = ganbaru.train(ganbaru.from_preset("digits", steps=steps))
     path = run / "walk.gif"
     write = video.writer(path, fps=20)

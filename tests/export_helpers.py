@@ -1,4 +1,4 @@
-"""Networks of drawn weights to export, and what ONNX Runtime makes of them."""
+"""Networks of random weights to export, and ONNX Runtime's results with them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def player(kind: str, shape: tuple[int, int, int] = (16, 16, 1), **options: Any)
 
 
 def _settled(of: Player) -> Player:
-    """Let a few passes find running statistics and singular vectors, as training does."""
+    """Run a few passes for realistic running statistics and singular vectors."""
     given, buffers = verification.examples(of, 16), of.buffers
     for _ in range(5):
         _, buffers = nn.apply(of.network, of.parameters, buffers, *given.values(), training=True)
@@ -53,7 +53,7 @@ def _settled(of: Player) -> Player:
 
 
 def _drawn(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Draw weights of their usual size; those that start at zero, in residual blocks, smaller."""
+    """Draw weights of usual size; those initialised with zero (in residual blocks) smaller."""
     rng, found = np.random.default_rng(0), {}
     for name, first in arrays.items():
         noise = np.clip(rng.standard_normal(first.shape), -2, 2)
@@ -64,17 +64,17 @@ def _drawn(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def content(of: Player, precision: str = "float32") -> bytes:
-    """Return the bytes of a player's model."""
+    """Return a player's ONNX model."""
     traced = onnx_file.trace(of, precision)
     return graph.encoded(*traced, precision, onnx_file.metadata(of, precision))
 
 
 def apart(of: Player, model: bytes, count: int) -> float:
-    """Return how far ONNX Runtime is from the NumPy engine, in parts of the largest number or 1."""
+    """Return ONNX Runtime's relative difference from the NumPy engine."""
     given = verification.examples(of, count)
     found, expected = run(model, **given), verification.computed(of, given)
     assert (found.shape, found.dtype) == (expected.shape, np.float32)
-    assert np.abs(expected).max() > 1e-2  # or agreement would say little
+    assert np.abs(expected).max() > 1e-2  # else agreement would mean little
     return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
 
 
@@ -83,7 +83,7 @@ def run(model: bytes, **inputs: np.ndarray) -> np.ndarray:
 
 
 def exported(function: Callable[..., Tensor], *shape: int, precision: str = "float32") -> bytes:
-    """Return the model of a function of any number of things of this shape."""
+    """Return the ONNX model of a function of a batch of this shape."""
     x = batch("x", shape)
     return graph.encoded([x], function(x), "y", precision, ABOUT)
 

@@ -1,4 +1,4 @@
-"""Runs of drawn weights, and what the NumPy engine computes with them."""
+"""Runs of random weights, and the NumPy engine's results with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganbaru.training import loop, setup
 PLAYERS = ("generator", "discriminator")
 Numbers = tuple[np.ndarray, dict[str, np.ndarray]]  # the result, and the buffers afterwards
 
-# Fields of tiny runs: each architecture, way of conditioning and habit is in one of them.
+# Options of tiny runs: each architecture, conditioning and layer hook is in one of them.
 RUNS: dict[str, dict[str, Any]] = {
     "projection": {},
     "unconditional": {"conditioning": "none"},
@@ -29,7 +29,7 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 def save(folder: Path, **options: Any) -> loop.Run:
-    """Save a run of drawn weights, the averaged generator's unlike the generator's own."""
+    """Save a run of random weights, different for the EMA generator and the generator."""
     run = setup.build(tiny(folder, **options))
     rng = np.random.default_rng(0)
 

@@ -1,4 +1,4 @@
-"""Pages in a real browser: Chromium, driven by Playwright, with everything it complains of kept."""
+"""Pages in a real browser: Chromium, driven by Playwright, recording errors and requests."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 
 
-def exported(folder: Path, kept: str | None = None, **options: Any) -> Path:
-    """Save a run of drawn weights, and return its page, `kept` being the precision of it."""
-    export.write(save(folder, **options).folder.path, folder / "page.html", precision=kept)
+def exported(folder: Path, precision: str | None = None, **options: Any) -> Path:
+    """Save a run of random weights and return its page."""
+    export.write(save(folder, **options).folder.path, folder / "page.html", precision=precision)
     return folder / "page.html"
 
 
@@ -39,7 +39,7 @@ PIXELS = """selector => [...document.querySelectorAll(selector)].map(({width, he
 
 @contextlib.contextmanager
 def browsing() -> Iterator[Any]:
-    """Start Chromium; without its sandbox, which containers refuse."""
+    """Start Chromium without its sandbox, which does not work in containers."""
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=PATH, args=["--no-sandbox"])
         yield browser
@@ -47,23 +47,23 @@ def browsing() -> Iterator[Any]:
 
 
 class Visit:
-    """A page that is open, and what came of it: complaints, and addresses that were asked for."""
+    """An open page, with its console messages, errors and requests."""
 
     def __init__(self, browser: Any, path: Path, **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
         self.page = self.context.new_page()
-        self.complaints: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.address = path.resolve().as_uri()
         self.page.goto(self.address)
         self.rest()
 
     def rest(self) -> None:
-        """Wait until all that was asked for is drawn."""
-        # A change begins with the next frame of the screen, and is busy from the first moment on.
+        """Wait until all images are up to date."""
+        # A change starts with the next animation frame, but marks the stage as busy at once.
         self.page.wait_for_selector("#stage[aria-busy=false]", timeout=60_000)
 
     def click(self, selector: str) -> None:
@@ -80,13 +80,13 @@ class Visit:
         self.rest()
 
     def until(self, expression: str) -> None:
-        """Wait until an expression of the page's is true."""
+        """Wait until a JavaScript expression is true."""
         end = time.monotonic() + 20
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, expression
 
     def pixels(self, selector: str, shape: tuple[int, int, int]) -> np.ndarray:
-        """Return what canvases show, bytes (N, H, W, C); grey must be grey, and all opaque."""
+        """Return opaque images on canvases (N, H, W, C), uint8; C = 1 must be grey."""
         height, width, channels = shape
         shown = np.array(self.page.evaluate(PIXELS, selector), np.uint8)
         found = shown.reshape(-1, height, width, 4)
@@ -99,7 +99,7 @@ class Visit:
         return self.pixels("#tiles canvas", shape)
 
     def saved(self, selector: str, folder: Path) -> Path:
-        """Click on what saves a file; returns where it is."""
+        """Click on a button that saves a file; returns its path."""
         with self.page.expect_download() as waiting:
             self.page.click(selector)
         path = folder / waiting.value.suggested_filename
@@ -108,9 +108,9 @@ class Visit:
         return path
 
     def close(self) -> None:
-        """Leave, and see that nothing was wrong and nothing was asked for elsewhere."""
+        """Close the page; asserts no messages, and no requests but the page and its worker."""
         self.context.close()
-        assert not self.complaints, self.complaints
+        assert not self.messages, self.messages
         assert self.requests[0] == self.address
         assert all(url.startswith("blob:null/") for url in self.requests[1:])
 

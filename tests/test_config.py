@@ -169,6 +169,7 @@ def printed(*arguments) -> dict:
 
 def test_plain_train_is_the_digits_preset():
     assert printed() == yaml.safe_load(to_yaml(from_preset("digits")))
+    assert command("train", "--print-config") == command("train", "--print_config")
 
 
 def test_every_field_is_a_flag():

@@ -29,10 +29,19 @@ _HOMES = {
     "train": "api",
 }
 
+# Former names of modules that examples and the README imported.
+_RENAMED = {
+    "film": "sampling.video",
+    "importing": "export.pytorch_import",
+    "media": "sampling.image_io",
+}
+
 __all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        return importlib.import_module(f"ganbaru.{_RENAMED[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module 'ganbaru' has no attribute {name!r}")
     return getattr(importlib.import_module(f"ganbaru.{_HOMES[name]}"), name)

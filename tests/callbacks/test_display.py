@@ -1,4 +1,4 @@
-"""What a run shows while it lasts."""
+"""The progress display."""
 
 from __future__ import annotations
 
@@ -85,4 +85,4 @@ def test_training_outlives_the_reader_of_its_lines(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "clock"), [(0, "0:00"), (59.6, "1:00"), (3661, "1:01:01")])
 def test_clock(seconds, clock):
-    assert progress._clock(seconds) == clock
+    assert progress.clock(seconds) == clock

@@ -116,6 +116,7 @@ def heavy_modules(*arguments) -> set[str]:
 def test_help_loads_few_modules():
     assert heavy_modules("--help") == set()
     assert heavy_modules("trian") == set()
+    assert heavy_modules("generate", "--help") == {"argparse"}
     assert heavy_modules("train", "--help") <= {"numpy", "argparse", "yaml"}
 
 

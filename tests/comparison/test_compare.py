@@ -363,7 +363,7 @@ REFUSED = [
     (["digits", "--vary", "short_batch=1,true", *G], ["neither true nor false"]),
     (["digits", "mnist", "--images", 96], ["--data digits and mnist"]),
     (["mnist", "cgan-mnist", "--images", 96], ["--image-size None and 64", "--image-size"]),
-    (["small", *V, "--images", 96], ["small", "--data"]),
+    (["small", *V, "--images", 96], ["--data"]),
     (["-o", "nowhere"], ["tournament", "nowhere"]),
 ]  # fmt: skip
 

@@ -57,6 +57,12 @@ def test_npy_fingerprint_is_cached_and_follows_the_file(tmp_path, monkeypatch):
     assert data.load(file).fingerprint != first
 
 
+def test_maps_given_as_arrays_have_fingerprints_of_their_own(tmp_path):
+    maps = [np.load(save(tmp_path / f"{i}.npy", IMAGES + i), mmap_mode="r") for i in range(2)]
+    one, other = (data.in_memory("a", images) for images in maps)
+    assert one.fingerprint != other.fingerprint and (other.images == IMAGES + 1).all()
+
+
 def test_npy_is_resized_into_the_cache(tmp_path):
     source = data.load(save(tmp_path / "a.npy", IMAGES), image_size=(4, 6), channels=1)
     assert source.images.shape == (6, 4, 6, 1)

@@ -18,7 +18,7 @@ NAMES = "airplane automobile bird cat deer dog frog horse ship truck"
 
 
 def rows(images):
-    return images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+    return images.transpose(0, 3, 1, 2).reshape(len(images), 3072)
 
 
 def python_batch(images, labels, protocol=2) -> bytes:
@@ -72,10 +72,10 @@ def test_missing_batches_are_noted(tmp_path):
     write_folder(tmp_path / "cifar10", binary_files((1, 4)))
     source = data.load("cifar10", data_dir=tmp_path)
     assert (source.images == IMAGES[[0, 1, 6, 7]]).all()
-    assert source.notes == ("Only training batches 1, 4 of 5 are present, so there are 4 images.",)
+    assert source.notes == ("Training batches present: 1, 4 of 5, with 4 images.",)
     write_folder(tmp_path / "one" / "cifar10", python_files((2,)))
     assert data.load("cifar10", data_dir=tmp_path / "one").notes == (
-        "Only training batch 2 of 5 is present, so there are 2 images.",
+        "Training batches present: 2 of 5, with 2 images.",
     )
 
 
@@ -140,6 +140,7 @@ def test_pickle_that_runs_code_is_refused(tmp_path, call, named):
         (pickle.dumps([1], 2), "data_batch_1 is .*not a batch of CIFAR-10"),
         (pickle.dumps({"labels": [1]}, 2), "not a batch of CIFAR-10: KeyError: 'data'"),
         (pickle.dumps({"data": "", "labels": [1]}, 2), "not a batch .*'data' and 'labels'"),
+        (python_batch(IMAGES[:0], LABELS[:0], 4), r"data of shape \(0,.*0 labels; expected"),
         (python_batch(IMAGES, np.array(["a"])), "not a batch of CIFAR-10: ValueError"),
         (python_batch(IMAGES, LABELS[:3]), r"data of shape \(12, 3072\) and 3 labels; expected"),
         (python_batch(IMAGES, LABELS + 5), "labels from 5 to 14; CIFAR-10's run from 0 to 9"),

@@ -1,4 +1,4 @@
-"""ONNX models of every network, in ONNX Runtime, against the NumPy engine that trained them."""
+"""ONNX models of every network: ONNX Runtime against the NumPy engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NETWORKS = registry.names("networks")
 
 
 def fits(network: str, conditioning: str) -> bool:
-    """Say whether a label's product meets a single logit, and class norms a norm."""
+    """Return whether a network supports a conditioning: a single logit, or norms to replace."""
     single = models.logits(network) == 1 or conditioning in ("none", "planes")
     return single and not (network == "r3gan" and conditioning == "class-norm")
 
@@ -48,7 +48,7 @@ CASES = [
 
 @pytest.mark.parametrize(("network", "kind", "conditioning"), CASES)
 @pytest.mark.parametrize("spectral_norm", ["none", "both"])
-def test_a_network_gives_the_same_in_onnx_runtime(network, kind, conditioning, spectral_norm):
+def test_onnx_runtime_agrees_with_the_numpy_engine(network, kind, conditioning, spectral_norm):
     of = player(
         kind, (16, 24, 3), network=network, conditioning=conditioning, spectral_norm=spectral_norm
     )
@@ -58,7 +58,7 @@ def test_a_network_gives_the_same_in_onnx_runtime(network, kind, conditioning, s
         assert apart(of, half, count) < precision.bound("float16")
 
 
-def test_every_precision_has_its_number_in_onnx():
+def test_every_precision_has_an_onnx_type():
     assert onnx_file.KINDS.keys() == precision.PRECISIONS.keys()
 
 
@@ -67,7 +67,7 @@ def test_every_choice_of_spectral_norm_is_one_of_the_two_players():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_minibatch_deviation_goes_by_the_number_of_images_at_hand(network):
+def test_minibatch_deviation_with_every_batch_size(network):
     conditioning = "projection" if fits(network, "projection") else "planes"
     of = player(
         "discriminator", network=network, conditioning=conditioning, minibatch_deviation=True
@@ -86,7 +86,7 @@ def test_minibatch_deviation_goes_by_the_number_of_images_at_hand(network):
     network=st.sampled_from(NETWORKS),
     kind=st.sampled_from(PLAYERS),
 )
-def test_sizes_of_every_kind(sides, channels, width, latent, count, network, kind):
+def test_image_and_network_sizes(sides, channels, width, latent, count, network, kind):
     options = {"conditioning": "planes", "width": max(2, width), "latent": latent}
     of = player(kind, (*sides, channels), network=network, **options)
     assert apart(of, content(of), count) < 1e-5
@@ -107,14 +107,14 @@ LEFT = {
 
 
 @pytest.mark.parametrize(("network", "kind"), LEFT)
-def test_batch_norm_and_factors_are_drawn_into_the_layers(network, kind):
+def test_batch_norm_and_factors_are_folded_into_the_layers(network, kind):
     found = operations(content(player(kind, network=network, conditioning="none")))
     assert dict(found) == LEFT[network, kind]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("kind", PLAYERS)
-def test_no_weight_is_there_twice(network, kind):
+def test_no_weight_is_stored_twice(network, kind):
     of = player(kind, network=network, conditioning="none", width=8)
     held = onnx.load_from_string(content(of)).graph.initializer
     weights = sum(int(np.prod(x.dims)) for x in held if x.data_type == onnx.TensorProto.FLOAT)
@@ -123,12 +123,12 @@ def test_no_weight_is_there_twice(network, kind):
     assert weights <= sum(array.size for array in arrays) + biases
 
 
-def test_halves_take_half_the_room():
+def test_float16_halves_the_size():
     of = player("generator", width=16)
     assert 0.4 < len(content(of, "float16")) / len(content(of)) < 0.6
 
 
-def test_inputs_and_outputs_have_names_types_and_an_open_number():
+def test_inputs_and_outputs_have_names_types_and_an_open_batch_size():
     model = onnx.load_from_string(content(player("generator", (16, 20, 3)), "float16"))
     sides = {
         x.name: [side.dim_param or side.dim_value for side in x.type.tensor_type.shape.dim]
@@ -144,7 +144,7 @@ def test_inputs_and_outputs_have_names_types_and_an_open_number():
     assert halves == {onnx.TensorProto.FLOAT16}
 
 
-def test_a_model_says_what_it_is():
+def test_metadata_of_a_model():
     of = player("generator", conditioning="class-norm", distribution="uniform", seed=7)
     props = onnx.load_from_string(content(of, "float16")).metadata_props
     found = {prop.key: prop.value for prop in props}
@@ -155,14 +155,14 @@ def test_a_model_says_what_it_is():
     assert "CC BY 4.0" in found["licence"] and found["weights_sha256"] == metadata.digest(of)
 
 
-def test_the_hash_is_of_names_and_numbers():
+def test_hash_depends_on_names_and_numbers():
     of, other = player("generator"), player("generator")
     assert metadata.digest(of) == metadata.digest(other) and len(metadata.digest(of)) == 64
     other.parameters["stem.conv.weight"][0, 0, 0, 0] += 1e-6
     assert metadata.digest(of) != metadata.digest(other)
 
 
-def test_a_label_that_is_none_is_refused_by_the_runtime():
+def test_label_out_of_range_is_refused_by_the_runtime():
     of = player("generator", conditioning="class-norm")
     inputs = verification.examples(of, 2)
     inputs["labels"][0] = 3
@@ -180,7 +180,7 @@ def saved(tmp_path, monkeypatch):
     return save(tmp_path, run=tmp_path / "runs" / "a", conditioning="class-norm")
 
 
-def test_seeds_are_the_same_pictures_in_the_model(saved, tmp_path):
+def test_seeds_give_the_same_images_in_the_model(saved, tmp_path):
     said = command("export", "a", "-o", "new/gan.onnx")
     assert (said.code, said.err) == (0, "")
     first, second, third = said.out.splitlines()
@@ -196,7 +196,7 @@ def test_seeds_are_the_same_pictures_in_the_model(saved, tmp_path):
 
 
 @pytest.mark.parametrize("name", native.PLAYERS)
-def test_each_player_is_its_own(saved, name):
+def test_every_player_can_be_exported(saved, name):
     assert command("export", "a", "--player", name, "-o", "x.onnx").code == 0
     with open("x.onnx", "rb") as file:
         model = file.read()
@@ -206,7 +206,7 @@ def test_each_player_is_its_own(saved, name):
     assert props["player"] == name
 
 
-def test_any_checkpoint_may_be_taken(saved, tmp_path):
+def test_any_checkpoint_can_be_exported(saved, tmp_path):
     folder = tmp_path / "runs" / "a" / "checkpoints"
     (newest,) = folder.iterdir()
     saved.images += 8
@@ -222,17 +222,17 @@ def test_any_checkpoint_may_be_taken(saved, tmp_path):
     assert hashes["newest"] == hashes["best"] != hashes[str(int(newest.stem))]
 
 
-def test_float64_runs_too(tmp_path):
+def test_runs_in_float64_can_be_exported(tmp_path):
     run_ = save(tmp_path, precision="float64")
     lines = export.write(run_.folder.path, tmp_path / "x.onnx")
     assert float(lines[2].split(" by ")[1].split()[0]) < 1e-5
 
 
-# --- what may go wrong ------------------------------------------------------------------------
+# --- failures ---------------------------------------------------------------------------------
 
 
 def untouched(folder) -> bool:
-    """Say whether the file that was there before is as it was, and nothing else came."""
+    """Return whether the old file is unchanged and no other was written."""
     return [path.name for path in folder.glob("*x.onnx*")] == ["x.onnx"] and (
         (folder / "x.onnx").read_bytes() == b"before"
     )
@@ -251,7 +251,7 @@ def test_a_model_that_disagrees_is_not_written(before, monkeypatch):
     assert untouched(before)
 
 
-def test_a_disk_that_refuses_leaves_what_was_there(before, monkeypatch):
+def test_failed_write_leaves_the_old_file(before, monkeypatch):
     def refuse(one, other):
         raise OSError(28, "No space left on device")
 
@@ -261,7 +261,7 @@ def test_a_disk_that_refuses_leaves_what_was_there(before, monkeypatch):
     assert untouched(before)
 
 
-def test_without_onnx_runtime_the_model_is_written_and_the_user_told(before, monkeypatch):
+def test_without_onnx_runtime_the_model_is_written_unverified(before, monkeypatch):
     monkeypatch.setattr(verification, "_runtime", lambda: None)
     assert "pip install 'ganbaru[onnx]'" in export.write("a", "x.onnx")[2]
     onnx.checker.check_model("x.onnx", full_check=True)
@@ -273,20 +273,20 @@ def test_without_onnx_the_extra_is_named(before, monkeypatch):
     assert said.code == 2 and "pip install 'ganbaru[onnx]'" in said.err and untouched(before)
 
 
-def test_numbers_too_large_for_halves_are_named(before, saved):
+def test_weights_too_large_for_float16_are_refused(before, saved):
     saved.state["ema"]["image.conv.weight"][0, 0, 0, 0] = 1e6
     saved.images += 8
     saved.save()
     for name in ("x.onnx", "y.safetensors", "share"):
         said = command("export", "a", "--precision", "float16", "-o", name)
-        assert said.code == 2 and "image.conv.weight has a number of 1e+06" in said.err
-        assert "--precision float32" in said.err
+        assert said.code == 2 and "image.conv.weight" in said.err
+        assert "1e+06" in said.err and "--precision float32" in said.err
     assert untouched(before) and not (before / "y.safetensors").exists()
 
 
 def test_models_too_large_for_a_file_are_refused(before, monkeypatch):
-    monkeypatch.setattr(graph, "MOST_BYTES", 1000)
-    with pytest.raises(InputError, match=r"into one ONNX file: take --precision float16"):
+    monkeypatch.setattr(graph, "MAX_BYTES", 1000)
+    with pytest.raises(InputError, match=r"one ONNX file.* --precision float16"):
         export.write("a", "x.onnx")
     assert untouched(before)
 
@@ -307,16 +307,16 @@ def generator(scope, latent, *, image_size, channels, base_channels):
     ("flat", "ops.reshape(latent, (-1,))"), ("doubled", "ops.concat([latent, latent])"),
     ("compared", "1 if latent.shape[0] > 3 else 2"), ("single", "latent.shape[0] == 1"),
 ])  # fmt: skip
-def test_networks_that_need_to_know_the_number_are_refused(tmp_path, monkeypatch, name, expression):
+def test_networks_that_need_a_fixed_batch_size_are_refused(tmp_path, monkeypatch, name, expression):
     (tmp_path / f"own_{name}.py").write_text(OWN.format(expression=expression))
     monkeypatch.syspath_prepend(str(tmp_path))
     made = save(tmp_path, network=f"own_{name}", conditioning="none")
-    with pytest.raises(InputError, match=rf"number of images left open: .*own_{name}"):
+    with pytest.raises(InputError, match=rf"open batch size: .*own_{name}"):
         export.write(made.folder.path, tmp_path / "x.onnx")
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_networks_of_ones_own_are_exported(tmp_path, monkeypatch):
+def test_own_networks_can_be_exported(tmp_path, monkeypatch):
     (tmp_path / "own_plain.py").write_text(OWN.format(expression="latent.shape[0] // 2"))
     monkeypatch.syspath_prepend(str(tmp_path))
     made = save(tmp_path, network="own_plain", conditioning="none")

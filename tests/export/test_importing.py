@@ -1,4 +1,4 @@
-"""Weights of plain PyTorch DCGANs: the same outputs in our networks, and what does not fit."""
+"""Weights of plain PyTorch DCGANs: equal outputs after the import, and weights that do not fit."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def drawn(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_a_pair_gives_the_same_images_and_scores(name, here):
+def test_imported_networks_give_the_same_images_and_scores(name, here):
     pair = PAIRS[name]
     generator, discriminator = pair.make()
     saved(generator, "g.pth"), saved(discriminator, "disc.pt")
@@ -96,8 +96,8 @@ def test_a_pair_gives_the_same_images_and_scores(name, here):
     assert_allclose(ours.reshape(scores.shape), scores, atol=1e-5)
 
 
-def test_a_sigmoid_of_0_to_1_becomes_a_tanh(here):
-    """Networks of 28x28 that end in a sigmoid are ours but for the range."""
+def test_sigmoid_output_becomes_tanh(here):
+    """28x28 networks that end in a sigmoid differ only in the range of their images."""
     pictures(here / "p.npz", side=28, count=20)
     generator = saved(plain.MlpGenerator(10, 4))
     fields = {"width": 4, "latent": 10, "conditioning": "none"}
@@ -109,8 +109,8 @@ def test_a_sigmoid_of_0_to_1_becomes_a_tanh(here):
 
 
 @pytest.mark.parametrize("players", [("g.pth",), ("g.pth", "d.pth")], ids=["G", "G and D"])
-def test_an_imported_run_samples_films_and_goes_on(players, here):
-    """Two steps more change both players; without a file of its own D starts as it always does."""
+def test_imported_run_generates_and_resumes(players, here):
+    """Two more steps change both players; without a file D has initial weights."""
     saved(plain.OfficialGenerator(), "g.pth"), saved(plain.OfficialDiscriminator(), "d.pth")
     flags = ["--width", 4, "--latent", 12, "--data", "p.npz", "--batch", 8, "--run", "run"]
     said = command("import", *players, "--preset", "dcgan", *flags, "--steps", 5)
@@ -132,8 +132,8 @@ def test_an_imported_run_samples_films_and_goes_on(players, here):
         assert all((later[group][name] != array).any() for name, array in groups[group].items())
 
 
-def test_an_imported_run_goes_on_as_a_hand_written_loop_does(here):
-    """One D update on the imported weights is PyTorch's own, batch statistics and all."""
+def test_imported_run_trains_like_a_plain_pytorch_loop(here):
+    """One D update on the imported weights equals PyTorch's, batch statistics included."""
     saved(plain.OfficialGenerator(), "g.pth")
     theirs = saved(plain.OfficialDiscriminator(), "d.pth").train()
     fields = {"width": 4, "latent": 12, "precision": "float64"}
@@ -158,7 +158,7 @@ def test_an_imported_run_goes_on_as_a_hand_written_loop_does(here):
     assert_allclose(moved, expected["main.9.running_var"], atol=1e-9)
 
 
-# --- files of every form ----------------------------------------------------------------------
+# --- forms of files ---------------------------------------------------------------------------
 
 FORMS = {
     "alone": lambda state: state,
@@ -180,7 +180,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_state_dict_is_found_in_every_form(form, here):
+def test_state_dict_is_found_in_every_form_of_file(form, here):
     state = saved(plain.OfficialGenerator()).state_dict()
     torch.save(FORMS[form](state), "other.pth")
     pytorch_import.weights(configuration("dcgan", width=4, latent=12), "other.pth")
@@ -191,8 +191,8 @@ def test_a_state_dict_is_found_in_every_form(form, here):
     assert found.dtype == np.float32
 
 
-def test_safetensors_need_no_pytorch_and_numbers_in_names_count_up(here, monkeypatch):
-    """Two layers of one shape, `main.9` and `main.12`, are told apart by their names alone."""
+def test_safetensors_need_no_pytorch_and_are_in_natural_order(here, monkeypatch):
+    """Two layers of one shape, `main.9` and `main.12`, differ only in their names."""
     generator = plain.drawn(plain.OfficialGenerator(maps=(8, 8, 4, 2, 1)), 0)
     save_file(generator.state_dict(), "g.safetensors")
     monkeypatch.setattr(pytorch_import, "_pytorch", None)
@@ -208,7 +208,7 @@ def test_safetensors_need_no_pytorch_and_numbers_in_names_count_up(here, monkeyp
     assert order.index("main.9.weight") < order.index("main.12.weight")
 
 
-def test_our_own_names_come_back_whatever_their_order(here):
+def test_exported_weights_can_be_imported_in_any_order(here):
     from ganbaru.native import torch as shells
 
     saved(plain.OfficialGenerator())
@@ -219,13 +219,13 @@ def test_our_own_names_come_back_whatever_their_order(here):
     save_file(state, "ours.safetensors")
     for path in ("ours.pth", "ours.safetensors"):
         made = pytorch_import.weights(configuration("dcgan", run=path, **fields), path)
-        assert all(match.there == match.here for match in made.matches["generator"])
+        assert all(match.source == match.target for match in made.matches["generator"])
         for group in ("generator", "generator_buffers"):
             for name, array in newest(Path("runs") / path)[0][group].items():
                 assert_array_equal(array, state[name].numpy())
 
 
-def test_every_engine_takes_the_weights(any_engine32, here):
+def test_weights_can_be_imported_on_every_engine(any_engine32, here):
     saved(plain.OfficialGenerator())
     config = configuration("dcgan", width=4, latent=12, engine=any_engine32.name)
     run = pytorch_import.weights(config, "g.pth").run
@@ -233,11 +233,11 @@ def test_every_engine_takes_the_weights(any_engine32, here):
     assert_array_equal(fetched, newest(Path("runs/run"))[0]["generator"]["image.conv.weight"])
 
 
-# --- what does not fit ------------------------------------------------------------------------
+# --- weights that do not fit ------------------------------------------------------------------
 
 
 class Whole(torch.nn.Linear):
-    """A module that may be pickled whole."""
+    """A module that can be pickled."""
 
 
 def write_bad(folder: Path) -> None:
@@ -262,28 +262,28 @@ def write_bad(folder: Path) -> None:
 FITS = ["--width", 4, "--latent", 12]
 BAD = [
     (["no.pth"], "There is no file no.pth."),
-    (["whole.pth"], "a whole pickled module.*refused.*torch.save.model.state_dict"),
-    (["tensor.pth"], "holds no state dict"),
-    (["numbers.pth"], "holds no state dict"),
-    (["two.pth"], "weights under a, b, and none of these names says generator"),
-    (["cut.pth"], "Cannot read cut.pth as a file of PyTorch's: .*"),
+    (["whole.pth"], "pickled module.*refused.*torch.save.model.state_dict"),
+    (["tensor.pth"], "no state dict"),
+    (["numbers.pth"], "no state dict"),
+    (["two.pth"], "two.pth holds weights named a, b, .*generator"),
+    (["cut.pth"], "Cannot read cut.pth as a PyTorch file: .*"),
     (["cut.safetensors"], "Cannot read cut.safetensors as safetensors: .*"),
-    (["p.npz"], "Cannot read p.npz as a file of PyTorch's"),
-    (["nan.pth", *FITS], "main.0.weight in nan.pth holds NaN"),
-    (["g.pth"], r"main.0 \(weight 12x32x4x4\) in the file stands where the network's stem.conv "
-     r"\(weight 100x512x4x4\) is expected. It would fit with --width 4 --latent 12, or with"),
+    (["p.npz"], "Cannot read p.npz as a PyTorch file"),
+    (["nan.pth", *FITS], "main.0.weight in nan.pth .*NaN"),
+    (["g.pth"], r"main.0 \(weight 12x32x4x4\) .* stem.conv \(weight 100x512x4x4\). "
+     r"It would fit with --width 4 --latent 12, or with"),
     (["g.pth", "--width", 4], "would fit with --latent 12, or"),
     (["g.pth", "--latent", 12], "would fit with --width 4\\.$"),
     (["g.pth", *FITS, "--image-size", 32], "would fit with --image-size 64"),
     (["32.pth", *FITS], "would fit with --image-size 32"),
-    (["grey.pth", *FITS], r"main.12 \(weight 4x1x4x4\) .* image.conv \(weight 4x3x4x4\) is "
-     "expected. It would fit with --channels 1"),
+    (["grey.pth", *FITS], r"main.12 \(weight 4x1x4x4\) .* image.conv \(weight 4x3x4x4\). "
+     "It would fit with --channels 1"),
     (["linear.pth", *FITS], "would fit with --network dcgan-linear"),
-    (["d.pth", *FITS], "It has a discriminator's layers: name the generator's file first."),
-    (["g.pth", "g.pth", *FITS], "does not fit the discriminator: main.0 .*generator's layers"),
-    (["extra.pth", *FITS], r"extra \(weight 3\) in the file has no place in the network"),
+    (["d.pth", *FITS], "It has a discriminator's layers"),
+    (["g.pth", "g.pth", *FITS], "does not fit the discriminator: .*main.0 .*generator's layers"),
+    (["extra.pth", *FITS], r"extra \(weight 3\) in the file"),
     (["short.pth", *FITS], r"nothing in the file fits the network's image.conv \(weight 4x3x4x4\)"),
-    (["bias.pth", *FITS], r"main.12 \(weight 4x3x4x4, bias 3\).*No network of ganbaru's"),
+    (["bias.pth", *FITS], r"main.12 \(weight 4x3x4x4, bias 3\).*No network of ganbaru"),
     (["g.pth", *FITS, "--resume"], "There is no option --resume"),
     ([], "GENERATOR"),
     (["g.pth", *FITS, "--data", "nowhere"], "nowhere"),
@@ -302,7 +302,7 @@ def bad(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("words,message", BAD, ids=lambda each: str(each)[:40])
-def test_what_does_not_fit_is_told_and_nothing_written(words, message, bad, monkeypatch):
+def test_errors_name_the_cause_and_nothing_is_written(words, message, bad, monkeypatch):
     monkeypatch.chdir(bad)
     before = sorted(bad.rglob("*"))
     data = [] if "--data" in words else ["--data", "p.npz"]
@@ -312,8 +312,8 @@ def test_what_does_not_fit_is_told_and_nothing_written(words, message, bad, monk
     assert sorted(bad.rglob("*")) == before
 
 
-def test_what_the_message_proposes_fits(bad, monkeypatch):
-    """Every file that another configuration would fit, with the first one proposed."""
+def test_proposed_options_fit(bad, monkeypatch):
+    """Import each file with the first options that the error message proposes."""
     monkeypatch.chdir(bad)
     start = ["--preset", "small", "--data", "p.npz", "--batch", 8]
     for name in ("g.pth", "linear.pth", "grey.pth"):
@@ -323,7 +323,7 @@ def test_what_the_message_proposes_fits(bad, monkeypatch):
         assert again.code == 0, (name, proposed, again.err)
 
 
-def test_a_checkpoint_of_ours_is_none_to_import(here):
+def test_checkpoint_of_ganbaru_is_refused(here):
     saved(plain.OfficialGenerator())
     pytorch_import.weights(configuration("dcgan", width=4, latent=12), "g.pth")
     path = next(Path("runs/run/checkpoints").iterdir())
@@ -331,7 +331,7 @@ def test_a_checkpoint_of_ours_is_none_to_import(here):
         pytorch_import.read(path, "generator")
 
 
-def test_a_run_that_is_there_is_kept(here):
+def test_existing_run_is_not_overwritten(here):
     saved(plain.OfficialGenerator())
     config = configuration("dcgan", width=4, latent=12)
     pytorch_import.weights(config, "g.pth")

@@ -1,4 +1,4 @@
-"""The offline page in a real Chromium: its pictures against `generate`, and every control."""
+"""The page in a real Chromium: its images against `generate`, and every control."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def visit(chromium, conditional):
 
 
 def apart(found: np.ndarray, expected: np.ndarray) -> int:
-    """Return by how much two sets of pictures differ at most, in 255ths."""
+    """Return the largest difference between two sets of images, in 255ths."""
     assert found.shape == expected.shape
-    assert expected.std() > 5  # or agreement would say little
+    assert expected.std() > 5  # else agreement would mean little
     return int(np.abs(found.astype(int) - expected.astype(int)).max())
 
 
-# --- the pictures -----------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------
 
 NETWORKS = [name for name in registry.names("networks") if name != "sagan"]  # no attention in pages
-# Ways that differ in the generator alone; class norms work alike in all that have norms.
+# Conditionings that change the generator; class norm works alike in all networks with norms.
 CASES = [
     *((network, "none") for network in NETWORKS),
     *((network, "planes") for network in NETWORKS),
@@ -63,7 +63,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("network", "conditioning"), CASES)
-def test_seeds_are_the_pictures_of_generate(chromium, tmp_path, network, conditioning):
+def test_seeds_give_the_images_of_generate(chromium, tmp_path, network, conditioning):
     objective = "two-class" if network == "dcgan-5x5" else "non-saturating"
     options = {"network": network, "conditioning": conditioning, "objective": objective}
     path = exported(tmp_path, **options)
@@ -75,7 +75,7 @@ def test_seeds_are_the_pictures_of_generate(chromium, tmp_path, network, conditi
 
 @pytest.mark.parametrize("distribution", latent_spaces.SPACES)
 @pytest.mark.parametrize("sides", [(16, 24), (28, 32)])
-def test_colours_sides_and_latents_of_every_kind(chromium, tmp_path, distribution, sides):
+def test_colours_sizes_and_latent_distributions(chromium, tmp_path, distribution, sides):
     size = f"{sides[0]}x{sides[1]}"
     data = pictures(tmp_path / "colours.npz", side=16, channels=3)
     path = exported(
@@ -87,7 +87,7 @@ def test_colours_sides_and_latents_of_every_kind(chromium, tmp_path, distributio
 
 
 @pytest.mark.parametrize("distribution", latent_spaces.SPACES)
-def test_truncation_and_morphs_are_those_of_the_commands(chromium, tmp_path, distribution):
+def test_truncation_and_morphs_agree_with_the_commands(chromium, tmp_path, distribution):
     path = exported(tmp_path, distribution=distribution)
     of = load(tmp_path / "run")
     with visiting(chromium, path) as visit:
@@ -103,13 +103,13 @@ def test_truncation_and_morphs_are_those_of_the_commands(chromium, tmp_path, dis
             assert apart(visit.pixels("#film", SHAPE), film[i : i + 1]) <= 1
 
 
-def test_all_bits_of_the_weights_give_the_same_pictures(chromium, tmp_path):
+def test_float32_weights_give_the_same_images(chromium, tmp_path):
     with visiting(chromium, exported(tmp_path, "float32")) as visit:
         assert apart(visit.tiles(SHAPE), load(tmp_path / "run").sample(36)) <= 1
         assert "32 bits" in visit.page.text_content("#facts")
 
 
-def test_what_is_measured_is_told(chromium, conditional, monkeypatch):
+def test_benchmark_reports_its_measurements(chromium, conditional, monkeypatch):
     monkeypatch.setattr(page, "TURNS", 2)
     found = page.measured(chromium, conditional)
     assert set(found) > {"a picture, ms", "grid of 36, ms"}
@@ -117,38 +117,38 @@ def test_what_is_measured_is_told(chromium, conditional, monkeypatch):
     assert found["pictures/s"] == pytest.approx(36_000 / found["grid of 36, ms"])
 
 
-def test_without_webassembly_the_pictures_are_the_same(chromium, conditional, generator):
+def test_images_are_the_same_without_webassembly(chromium, conditional, generator):
     with visiting(chromium, page.plain(conditional)) as visit:
         assert apart(visit.tiles(SHAPE), generator.sample(36)) <= 1
         assert "JavaScript" in visit.page.text_content("#facts")
 
 
-def test_a_page_that_cannot_draw_says_so(chromium, conditional, tmp_path):
+def test_page_shows_a_failure(chromium, conditional, tmp_path):
     text = conditional.read_text(encoding="utf-8")
     (tmp_path / "cut.html").write_text(re.sub(r'(id="content">).*', r"\1AAAA</script>", text))
     context = chromium.new_context(locale="en-GB")
     opened = context.new_page()
     opened.goto((tmp_path / "cut.html").as_uri())
     opened.wait_for_selector("#failure:visible")
-    assert "cannot draw the pictures" in opened.inner_text("#failure")
+    assert "cannot generate the images" in opened.inner_text("#failure")
     context.close()
 
 
-def test_with_webassembly_it_is_what_computes(visit):
+def test_webassembly_is_used(visit):
     assert "WebAssembly" in visit.page.text_content("#facts")
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**53 + 1, 2**63 - 36])
-def test_any_seed_may_be_written(visit, generator, seed):
+def test_any_seed_can_be_entered(visit, generator, seed):
     visit.fill("#seed", str(seed))
     assert apart(visit.tiles(SHAPE)[:35], generator.sample(35, seed)) <= 1
 
 
-def test_what_is_no_seed_changes_nothing(visit, generator):
+def test_invalid_seed_is_marked_and_ignored(visit, generator):
     for text in ("", "-1", "1.5", "seven", str(2**63), "1e3"):
         visit.page.fill("#seed", text)
         assert visit.page.get_attribute("#seed", "aria-invalid") == "true"
-        assert "whole number" in visit.page.inner_text("#status")
+        assert "integer" in visit.page.inner_text("#status")
     assert apart(visit.tiles(SHAPE), generator.sample(36)) <= 1
     visit.fill("#seed", "3")
     assert visit.page.get_attribute("#seed", "aria-invalid") is None
@@ -157,7 +157,7 @@ def test_what_is_no_seed_changes_nothing(visit, generator):
 # --- every control ----------------------------------------------------------------------------
 
 
-def test_buttons_of_the_seed(visit, generator):
+def test_seed_buttons(visit, generator):
     visit.click("#greater")
     visit.click("#greater")
     visit.click("#less")
@@ -167,7 +167,7 @@ def test_buttons_of_the_seed(visit, generator):
     assert apart(visit.tiles(SHAPE), generator.sample(36, seed)) <= 1
 
 
-def test_classes_are_picked_and_blended(visit, generator):
+def test_classes_are_selected_and_blended(visit, generator):
     visit.click("#classes label:nth-child(3)")
     assert apart(visit.tiles(SHAPE), generator.sample(36, labels=1)) <= 1
     visit.page.select_option("#blend", "2")
@@ -203,7 +203,7 @@ DRAG = """async (slider) => {
 }"""
 
 
-def test_a_slider_that_is_dragged_ends_at_its_last_pictures(visit, generator):
+def test_dragged_slider_ends_with_the_images_of_its_last_value(visit, generator):
     visit.page.eval_on_selector("#direction-2", DRAG)
     visit.rest()
     value = float(visit.page.input_value("#direction-2"))
@@ -213,7 +213,7 @@ def test_a_slider_that_is_dragged_ends_at_its_last_pictures(visit, generator):
     assert apart(visit.tiles(SHAPE), image_io.to_bytes(images)) <= 1
 
 
-def test_a_film_that_is_left_while_it_is_made_is_no_failure(visit):
+def test_cancelled_gif_is_not_a_failure(visit):
     visit.click("#tab-morph")
     visit.page.evaluate("() => { document.getElementById('save-gif').click(); }")
     visit.click("#tab-grid")
@@ -222,7 +222,7 @@ def test_a_film_that_is_left_while_it_is_made_is_no_failure(visit):
     assert visit.page.is_enabled("#save-gif")
 
 
-def test_a_tile_opens_large_and_leads_to_a_morph(visit, generator):
+def test_grid_image_opens_large_and_starts_a_morph(visit, generator):
     visit.click("#more")
     assert apart(visit.tiles(SHAPE), generator.sample(72)) <= 1
     visit.click("#tiles button:nth-child(8)")
@@ -244,7 +244,7 @@ def test_a_tile_opens_large_and_leads_to_a_morph(visit, generator):
     assert said == "ganbaru morph RUN --seeds 7,8 --labels 1,0 --bounce"
 
 
-def test_a_morph_plays_to_its_ends_and_back(visit):
+def test_morph_plays_forth_and_back(visit):
     visit.click("#tab-morph")
     visit.page.click("#play")
     assert visit.page.inner_text("#play") == "Pause"
@@ -261,7 +261,7 @@ def test_a_morph_plays_to_its_ends_and_back(visit):
 # --- files ------------------------------------------------------------------------------------
 
 
-def test_a_saved_grid_is_that_of_generate(visit, generator, tmp_path):
+def test_saved_grid_is_that_of_generate(visit, generator, tmp_path):
     path = visit.saved("#save-png", tmp_path)
     assert path.name == "digits-grid-0.png"
     assert visit.page.inner_text("#status") == "Saved as digits-grid-0.png"
@@ -275,7 +275,7 @@ def test_a_saved_grid_is_that_of_generate(visit, generator, tmp_path):
 
 
 @pytest.mark.parametrize(("tab", "times"), [("picture", 32), ("morph", 32)])
-def test_a_saved_picture_has_its_pixels_repeated(visit, generator, tmp_path, tab, times):
+def test_saved_image_is_enlarged(visit, generator, tmp_path, tab, times):
     visit.fill("#seed", "4")
     visit.click(f"#tab-{tab}")
     found = np.array(Image.open(visit.saved("#save-png", tmp_path)).convert("L"))
@@ -285,7 +285,7 @@ def test_a_saved_picture_has_its_pixels_repeated(visit, generator, tmp_path, tab
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_saved_gif_is_the_morph_there_and_back(chromium, tmp_path, channels):
+def test_saved_gif_is_the_morph_forth_and_back(chromium, tmp_path, channels):
     data = pictures(tmp_path / "set.npz", channels=channels)
     path = exported(tmp_path, data=data)
     with visiting(chromium, path) as visit:
@@ -303,14 +303,14 @@ def test_a_saved_gif_is_the_morph_there_and_back(chromium, tmp_path, channels):
     expected = np.stack([image_io.enlarge(frame, 256) for frame in film])
     found = np.stack([frame for _, frame in frames])
     assert found.shape[1:] == (256, 256, 3)
-    # 16x16 pixels have no more than 256 colours, so none is changed.
+    # 16x16 pixels have at most 256 colours, so the GIF is lossless.
     assert apart(found, np.broadcast_to(expected, found.shape)) <= 1
 
 
 # --- languages, colours, sizes, keys ----------------------------------------------------------
 
 
-def test_words_are_those_of_the_browsers_language(chromium, conditional):
+def test_language_of_the_browser(chromium, conditional):
     with visiting(chromium, conditional, locale="ja-JP") as visit:
         assert visit.page.get_attribute("html", "lang") == "ja"
         assert visit.page.inner_text("#tab-grid") == "一覧"
@@ -327,7 +327,7 @@ def luminance(visit) -> float:
     return sum(map(int, re.findall(r"\d+", colour))) / 3
 
 
-def test_light_and_dark_by_preference_and_by_choice(chromium, conditional):
+def test_light_and_dark_colours(chromium, conditional):
     for scheme, dark in (("light", False), ("dark", True)):
         with visiting(chromium, conditional, color_scheme=scheme) as visit:
             assert (luminance(visit) < 60) is dark
@@ -340,7 +340,7 @@ def test_light_and_dark_by_preference_and_by_choice(chromium, conditional):
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
-def test_nothing_is_wider_than_the_screen(chromium, conditional, locale):
+def test_page_fits_the_width_of_the_screen(chromium, conditional, locale):
     with visiting(chromium, conditional, viewport=PHONE, locale=locale) as visit:
         for width, view in product([360, 390, 768, 1280], ["grid", "picture", "morph"]):
             visit.page.set_viewport_size({**PHONE, "width": width})
@@ -348,10 +348,10 @@ def test_nothing_is_wider_than_the_screen(chromium, conditional, locale):
             assert visit.page.evaluate("document.documentElement.scrollWidth") == width
             tall = "[...document.querySelectorAll('button')].filter(b => b.offsetHeight)"
             heights = visit.page.evaluate(f"{tall}.map(b => b.offsetHeight)")
-            assert min(heights) >= 36  # so that a finger finds them
+            assert min(heights) >= 36  # large enough for touch
 
 
-def test_all_may_be_done_by_keys(visit, generator):
+def test_keyboard_operation(visit, generator):
     keys = visit.page.keyboard
     visit.page.focus("#tab-grid")
     keys.press("Tab")
@@ -380,7 +380,7 @@ def test_all_may_be_done_by_keys(visit, generator):
     assert apart(visit.tiles(SHAPE), generator.sample(36, columns + 2, labels=0)) <= 1
 
 
-def test_every_control_has_a_name(visit):
+def test_every_control_has_an_accessible_name(visit):
     nameless = """[...document.querySelectorAll("button, input, select, canvas[role=img]")]
       .filter((x) => ![x, ...(x.labels ?? [])].some((y) => y.ariaLabel || y.textContent.trim()))
       .map((x) => x.outerHTML)"""
@@ -391,7 +391,7 @@ def test_every_control_has_a_name(visit):
     assert visit.page.evaluate(nameless) == []
 
 
-def test_less_motion_is_given_to_those_who_ask(chromium, conditional):
+def test_reduced_motion(chromium, conditional):
     how = "getComputedStyle(document.querySelector('.tile canvas')).transitionDuration"
     for motion, seconds in (("reduce", "0s"), ("no-preference", "0.2s")):
         with visiting(chromium, conditional, reduced_motion=motion) as visit:

@@ -1,4 +1,4 @@
-"""Weights alone and folders to share: what is in them, the way back, and the hub."""
+"""Weights files and folders to share: contents, loading them again, and the hub."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def shared(run, tmp_path) -> Path:
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("float32", 0), ("float16", 1)])
-def test_the_averaged_generator_alone_makes_the_runs_pictures(run, tmp_path, precision, apart):
+def test_exported_weights_give_the_images_of_the_run(run, tmp_path, precision, apart):
     path = tmp_path / "new" / "gan.safetensors"
-    told = command("export", str(run.folder.path), "-o", str(path), "--precision", precision)
-    assert (told.code, told.err) == (0, "") and f"numbers, {precision}" in told.out
+    said = command("export", str(run.folder.path), "-o", str(path), "--precision", precision)
+    assert (said.code, said.err) == (0, "") and f"numbers, {precision}" in said.out
     groups, header = checkpoint.load(path)
     assert groups.keys() == {"ema", "ema_buffers"} and header.images == run.images
     for name, array in run.state["ema"].items():
@@ -75,12 +75,12 @@ def test_the_averaged_generator_alone_makes_the_runs_pictures(run, tmp_path, pre
 
 @pytest.mark.parametrize("player", native.PLAYERS)
 @pytest.mark.parametrize("precision", precisions.PRECISIONS)
-def test_every_player_alone_is_one_that_native_shells_take(run, tmp_path, player, precision):
+def test_weights_of_every_player_load_as_native_modules(run, tmp_path, player, precision):
     export.write(run.folder.path, tmp_path / "x.safetensors", player=player, precision=precision)
     found, whole = (load_player(x, player=player)
                     for x in (tmp_path / "x.safetensors", run.folder.path))  # fmt: skip
-    told = command("export", str(run.folder.path), "--player", player, "-o", "x.safetensors").out
-    assert ("generate, morph" in told) == (player == "generator")
+    out = command("export", str(run.folder.path), "--player", player, "-o", "x.safetensors").out
+    assert ("generate, morph" in out) == (player == "generator")
     for one, other in ((found.parameters, whole.parameters), (found.buffers, whole.buffers)):
         assert one.keys() == other.keys()
         for name, array in one.items():
@@ -89,7 +89,7 @@ def test_every_player_alone_is_one_that_native_shells_take(run, tmp_path, player
 
 
 @needs_torch
-def test_halves_are_whole_numbers_again_in_a_framework(run, tmp_path):
+def test_float16_weights_load_as_float32_in_a_framework(run, tmp_path):
     import torch
 
     from ganbaru.native import torch as shells
@@ -101,7 +101,7 @@ def test_halves_are_whole_numbers_again_in_a_framework(run, tmp_path):
 
 
 @pytest.mark.parametrize("out", ["x.safetensors", "share"])
-def test_nothing_of_this_machine_leaves(run, tmp_path, out):
+def test_exports_contain_no_private_paths(run, tmp_path, out):
     export.write(run.folder.path, tmp_path / out)
     texts = [path.read_bytes() for path in (tmp_path / out).glob("*")] or [
         (tmp_path / out).read_bytes()
@@ -113,7 +113,7 @@ def test_nothing_of_this_machine_leaves(run, tmp_path, out):
     assert (config["run"], config["data"], config["engine"]) == (None, "pictures", "auto")
 
 
-def test_an_export_of_an_export_is_the_same(run, tmp_path):
+def test_export_of_an_export_is_identical(run, tmp_path):
     export.write(run.folder.path, tmp_path / "a.safetensors")
     export.write(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
@@ -135,7 +135,7 @@ def test_rounding_is_to_the_nearest(numbers, precision):
 
 
 @pytest.mark.parametrize("precision", precisions.PRECISIONS)
-def test_a_folder_comes_back(run, tmp_path, precision):
+def test_folder_can_be_loaded(run, tmp_path, precision):
     said = command(
         "export", str(run.folder.path), "-o", str(tmp_path / "gan"), "--precision", precision
     )
@@ -150,7 +150,7 @@ def test_a_folder_comes_back(run, tmp_path, precision):
         assert_array_equal(np.asarray(picture), image_io.grid(found.sample(24), 6)[..., 0])
 
 
-def test_config_says_what_the_model_is(shared, run):
+def test_config_describes_the_model(shared, run):
     said = json.loads((shared / "config.json").read_text(encoding="utf-8"))
     assert (said["format"], said["network"], said["latent"]) == (1, "dcgan", 8)
     assert (said["classes"], said["image_shape"]) == (["0", "1", "2"], [1, 16, 16])
@@ -158,7 +158,7 @@ def test_config_says_what_the_model_is(shared, run):
         assert all(name.startswith("ema") for name in file.keys())  # noqa: SIM118
 
 
-def test_what_else_is_in_the_folder_stays(shared, run):
+def test_other_files_in_the_folder_stay(shared, run):
     (shared / ".git").mkdir()
     (shared / "notes.txt").write_text("mine")
     (shared / "README.md").write_text("old")
@@ -168,19 +168,19 @@ def test_what_else_is_in_the_folder_stays(shared, run):
     assert not list(shared.glob(".*.tmp"))
 
 
-def test_the_card_is_for_hubs_and_for_readers(shared):
+def test_card_has_front_matter_and_usage(shared):
     text = (shared / "README.md").read_text(encoding="utf-8")
     _, top, rest = text.split("---\n", 2)
     fields = yaml.safe_load(top)
     assert (fields["library_name"], fields["license"]) == ("ganbaru", "other")
     assert "gan" in fields["tags"]
-    for told in ("# my-gan", "(samples.png)", 'from_pretrained("my-gan")', "not for", "| licence |",
+    for part in ("# my-gan", "(samples.png)", 'from_pretrained("my-gan")', "not for", "| licence |",
                  "3 classes: 0, 1, 2", "was not measured", "0 images shown, seed 0"):  # fmt: skip
-        assert told in rest, told
+        assert part in rest, part
     assert "## Scores" not in rest
 
 
-def test_the_card_has_the_scores_of_its_own_checkpoint(tmp_path):
+def test_card_has_the_scores_of_its_own_checkpoint(tmp_path):
     made = save(tmp_path, run=tmp_path / "runs" / "a")
     passport = Passport("classifier 1", "0123456789abcdef", 0.9, "digits", "f", "halves", 700, 800,
                         "test", "none", 0, "subsamples", "none")  # fmt: skip
@@ -197,27 +197,27 @@ WRONG = {
     "absent": (lambda x: shutil.rmtree(x), "no shared model at"),
     "no weights": (lambda x: (x / "model.safetensors").unlink(), "There is no model.safetensors"),
     "no config": (lambda x: (x / "config.json").unlink(), "it has no config.json"),
-    "no JSON": (lambda x: (x / "config.json").write_text("{"), "no description of a model"),
-    "a list": (lambda x: (x / "config.json").write_text("[]"), "no description of a model"),
+    "no JSON": (lambda x: (x / "config.json").write_text("{"), "does not describe a model"),
+    "a list": (lambda x: (x / "config.json").write_text("[]"), "does not describe a model"),
     "another": (lambda x: (x / "config.json").write_text('{"model_type": "bert"}'),
-                "no description of a model of ganbaru's"),
-    "bytes": (lambda x: (x / "config.json").write_bytes(b"\xff\xfe"), "no description"),
+                "does not describe a model of ganbaru"),
+    "bytes": (lambda x: (x / "config.json").write_bytes(b"\xff\xfe"), "does not describe"),
     "newer": (lambda x: (x / "config.json").write_text('{"format": 2, "file_sha256": ""}'),
               "pip install -U ganbaru"),
-    "cut": (lambda x: (x / "model.safetensors").write_bytes(b"short"), "is not the file that"),
+    "cut": (lambda x: (x / "model.safetensors").write_bytes(b"short"), "does not have the hash"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_damaged_folder_is_told_of(shared, name):
-    spoil, told = WRONG[name]
-    spoil(shared)
-    with pytest.raises(InputError, match=told):
+def test_damaged_folder_is_refused(shared, name):
+    damage, message = WRONG[name]
+    damage(shared)
+    with pytest.raises(InputError, match=message):
         ganbaru.from_pretrained(shared)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "unaveraged-generator"])
-def test_a_folder_holds_the_generator(run, tmp_path, player):
+def test_folder_of_another_player_is_refused(run, tmp_path, player):
     with pytest.raises(InputError, match=f"not the {player}: give a name ending in"):
         export.write(run.folder.path, tmp_path / "x", player=player)
     assert not (tmp_path / "x").exists()
@@ -228,7 +228,7 @@ def test_a_folder_holds_the_generator(run, tmp_path, player):
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -242,11 +242,11 @@ def served(tmp_path, monkeypatch):
 
     def hf_hub_download(repo_id: str, filename: str, *, revision: str | None = None) -> str:
         address = f"http://127.0.0.1:{server.server_port}/{repo_id}/{revision or 'main'}/{filename}"
-        kept = tmp_path / "kept" / filename
-        kept.parent.mkdir(exist_ok=True)
+        cached = tmp_path / "cached" / filename
+        cached.parent.mkdir(exist_ok=True)
         with urllib.request.urlopen(address) as answer:
-            kept.write_bytes(answer.read())
-        return str(kept)
+            cached.write_bytes(answer.read())
+        return str(cached)
 
     library = types.ModuleType("huggingface_hub")
     library.hf_hub_download = hf_hub_download
@@ -257,50 +257,50 @@ def served(tmp_path, monkeypatch):
     thread.join()
 
 
-def test_a_name_on_the_hub_is_fetched(run, served):
+def test_model_on_the_hub_is_downloaded(run, served):
     ganbaru.save_pretrained(run.folder.path, served / "user" / "my-gan" / "main")
     ganbaru.save_pretrained(run.folder.path, served / "user" / "my-gan" / "v1", precision="float16")
     whole = load(run.folder.path).sample(4)
     assert_array_equal(ganbaru.from_pretrained("user/my-gan").sample(4), whole)
     half = ganbaru.from_pretrained("user/my-gan", revision="v1")
-    kept = checkpoint.load(served.parent / "kept" / "model.safetensors")[0]["ema"]
-    assert {array.dtype for array in kept.values()} == {np.dtype(np.float16)}
+    weights = checkpoint.load(served.parent / "cached" / "model.safetensors")[0]["ema"]
+    assert {array.dtype for array in weights.values()} == {np.dtype(np.float16)}
     assert half.sample(4).shape == whole.shape
 
 
-def test_a_folder_comes_before_a_name(run, served, monkeypatch):
+def test_local_folder_takes_precedence_over_the_hub(run, served, monkeypatch):
     ganbaru.save_pretrained(run.folder.path, served / "user" / "here")
     monkeypatch.chdir(served)
     assert ganbaru.from_pretrained("user/here").classes == ("0", "1", "2")
 
 
-def test_what_the_hub_has_not_is_told_of(served):
+def test_model_missing_on_the_hub_is_refused(served):
     with pytest.raises(InputError, match=r"config.json of 'user/absent' .*HTTPError.*404"):
         ganbaru.from_pretrained("user/absent")
 
 
-def test_a_half_made_upload_is_refused(run, served):
+def test_incomplete_upload_is_refused(run, served):
     place = served / "user" / "x" / "main"
     ganbaru.save_pretrained(run.folder.path, place)
     weights = place / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4])
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="does not have the hash"):
         ganbaru.from_pretrained("user/x")
 
 
-def test_a_module_that_the_hub_names_is_not_imported(served, tmp_path, monkeypatch):
+def test_module_named_by_a_model_on_the_hub_is_not_imported(served, tmp_path, monkeypatch):
     (tmp_path / "own_net.py").write_text("from ganbaru.networks.dcgan import *\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     made = save(tmp_path, network="own_net")
     ganbaru.save_pretrained(made.folder.path, served / "user" / "own" / "main")
     assert ganbaru.from_pretrained(served / "user" / "own" / "main").latent == 8
     del sys.modules["own_net"]
-    with pytest.raises(InputError, match="'own_net', a module of its author's own"):
+    with pytest.raises(InputError, match="'own_net', its author's own module"):
         ganbaru.from_pretrained("user/own")
     assert "own_net" not in sys.modules
 
 
-def test_without_the_hubs_library_only_its_names_are_out_of_reach(shared, monkeypatch):
+def test_local_folders_load_without_the_hub_library(shared, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     assert ganbaru.from_pretrained(shared).latent == 8
     with pytest.raises(InputError, match=r"There is no folder user/x, .*'ganbaru\[hub\]'"):
@@ -315,12 +315,12 @@ def test_names_on_the_hub(text, expected):
     assert hub.is_name(text) == expected
 
 
-def test_the_hubs_own_library_takes_what_it_is_given():
+def test_hub_library_accepts_the_arguments():
     library = pytest.importorskip("huggingface_hub")
     inspect.signature(library.hf_hub_download).bind("user/name", "config.json", revision=None)
 
 
-def test_formats_are_told_by_the_ending(run, tmp_path):
+def test_format_is_chosen_by_the_ending(run, tmp_path):
     assert list(export.FORMATS) == [".onnx", ".html", ".safetensors", ""]
     with pytest.raises(InputError, match=r"x\.pb: give a name ending in \.onnx"):
         export.write(run.folder.path, tmp_path / "x.pb")

@@ -96,7 +96,7 @@ def test_an_image_is_not_its_own_neighbour():
     index = nearest.Index(source.images, np.arange(len(source.images)))
     own = np.arange(0, 300)
     found = index.nearest(source.images[own], data.silent, "", own)
-    assert not (found.places == own[:, None]).any()
+    assert not (found.indices == own[:, None]).any()
     assert found.distances.min() > 0
 
 
@@ -241,8 +241,8 @@ def test_the_command_writes_result_and_sheet(runs, monkeypatch):
     assert "No sign of copying" in said.out and "held out: 300 test images" in said.out
     place = runs / "runs" / "a" / "authenticity"
     assert f"picture: {place.as_posix()}/neighbours.png" in said.out
-    kept = memorization.stored(runs / "runs" / "a")
-    assert kept.images == 120 and kept.origin["checkpoint"] == "0000000016"
+    stored = memorization.stored(runs / "runs" / "a")
+    assert stored.images == 120 and stored.origin["checkpoint"] == "0000000016"
     with Image.open(place / "neighbours.png") as sheet:
         assert sheet.size == (2 * (6 * 88 + 16), 3 * 18 + 8 * (80 + 18 + 8))
         # The first image as they come is that of the first seed that is no suspect.

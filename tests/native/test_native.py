@@ -1,4 +1,4 @@
-"""Native shells: the numbers of our own engine in every framework, and what is refused."""
+"""Native modules: agreement with the NumPy engine in every framework, and invalid input."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRAMEWORKS = [
     pytest.param(name, marks=pytest.mark.skipif(not has, reason=f"needs {name}"))
     for name, has in HAS.items()
 ]
-# All runs in those that compile take minutes, so by default they have one run, with labels.
+# All runs in compiled frameworks take minutes, so by default they get one run, with labels.
 EVERY_RUN = [
     pytest.param(name, marks=[*param.marks, *[pytest.mark.compiled] * (name in COMPILED)])
     for name, param in zip(HAS, FRAMEWORKS, strict=True)
@@ -80,21 +80,21 @@ BY = {"torch": by_torch, "tensorflow": by_tensorflow, "jax": by_jax}
 @pytest.mark.parametrize("training", [False, True], ids=["running", "batch"])
 @pytest.mark.parametrize("player", PLAYERS)
 @pytest.mark.parametrize("framework", EVERY_RUN)
-def test_outputs_and_statistics_are_the_numpy_engines(framework, player, training, run):
+def test_outputs_and_statistics_agree_with_the_numpy_engine(framework, player, training, run):
     compare(framework, player, training, run)
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["running", "batch"])
 @pytest.mark.parametrize("player", PLAYERS)
 @pytest.mark.parametrize("framework", COMPILED)
-def test_so_are_those_of_one_run_with_a_framework_that_compiles(framework, player, training, one):
+def test_one_run_in_compiled_frameworks_agrees_too(framework, player, training, one):
     if not HAS[framework]:
         pytest.skip(f"needs {framework}, which is not installed")
     compare(framework, player, training, one)
 
 
 def compare(framework: str, player: str, training: bool, run: Any) -> None:
-    """Compare a shell's result and buffers with the NumPy engine's."""
+    """Compare a module's result and buffers with the NumPy engine's."""
     given = inputs(run, player)
     wanted, statistics = expected(run, player, *given, training=training)
     found, moved = BY[framework](run.folder.path, player, *given, training=training)
@@ -109,7 +109,7 @@ def compare(framework: str, player: str, training: bool, run: Any) -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_pictures_are_those_of_load_unless_the_average_is_left_out(framework, one):
+def test_images_agree_with_load_for_the_ema_generator_only(framework, one):
     generator = load(one.folder.path)
     latents, labels = generator.latents(range(6)), generator.labels(range(6))
     wanted = generator.floats(latents, labels)
@@ -122,7 +122,7 @@ def test_the_pictures_are_those_of_load_unless_the_average_is_left_out(framework
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_labels_may_be_weights_of_the_classes(framework, one):
+def test_labels_may_be_class_weights(framework, one):
     latents, labels = inputs(one, "generator")
     rows = np.eye(3, dtype=np.float32)[labels]
     whole, _ = BY[framework](one.folder.path, "generator", latents, labels, training=False)
@@ -148,14 +148,14 @@ MISTAKES = [
 
 @pytest.mark.parametrize("player,given,message", MISTAKES)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_wrong_input_is_refused_in_a_sentence(framework, player, given, message, one):
+def test_invalid_input_is_refused(framework, player, given, message, one):
     x = np.zeros(given[0], np.float32)
     with pytest.raises(InputError, match=message):
         BY[framework](one.folder.path, player, x, *map(np.array, given[1:]), training=False)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_labels_for_an_unconditional_one_and_a_run_that_is_not_there(framework, tmp_path):
+def test_labels_for_an_unconditional_network_and_missing_run(framework, tmp_path):
     run = save(tmp_path, conditioning="none")
     with pytest.raises(InputError, match="is unconditional: it takes no labels"):
         BY[framework](
@@ -167,7 +167,7 @@ def test_labels_for_an_unconditional_one_and_a_run_that_is_not_there(framework, 
 
 
 @pytest.mark.parametrize("framework", HAS)
-def test_a_missing_framework_names_the_pip_line(framework):
+def test_missing_framework_names_its_extra(framework):
     code = (
         f"import sys; sys.modules[{framework!r}] = None\n"
         f"try: import ganbaru.native.{framework}\n"
@@ -178,7 +178,7 @@ def test_a_missing_framework_names_the_pip_line(framework):
     assert f"pip install 'ganbaru[{framework}]'" in done.stdout
 
 
-def test_which_checkpoint(tmp_path):
+def test_choice_of_checkpoint(tmp_path):
     run = save(tmp_path)
     first = {name: x * 1.0 for name, x in run.state["ema"].items()}
     run.images, run.state["ema"] = 40, {name: x * 2 for name, x in first.items()}

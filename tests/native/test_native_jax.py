@@ -1,4 +1,4 @@
-"""Trained networks as JAX functions: what JAX's users do with them."""
+"""Trained networks as JAX functions: typical uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganbaru.training import loop
 if "jax" not in engines.available():
     pytest.skip("needs jax, which is not installed", allow_module_level=True)
 
-import ganbaru.engines.jax  # noqa: E402, F401, I001  which keeps JAX quiet, so it is first
+import ganbaru.engines.jax  # noqa: E402, F401, I001  silences JAX's log, so it is first
 import jax  # noqa: E402
 
 
@@ -61,7 +61,7 @@ def test_jit_and_grad(player, one):
 
 
 def test_vmap_and_numpy_trees(one):
-    """One latent at a time as all at once; several sets of variables; variables kept as NumPy."""
+    """One latent at a time or all at once; several sets of variables; NumPy variables."""
     apply, variables = jax_function(one)
     latents, labels = inputs(one, "generator")
     wanted = apply(variables, latents, labels)
@@ -71,8 +71,8 @@ def test_vmap_and_numpy_trees(one):
     pair = jax.vmap(apply, in_axes=(0, None, None))(two, latents, labels)
     assert_allclose(pair[0], wanted, atol=1e-5)
     assert np.abs(np.asarray(pair[1] - wanted)).max() > 1e-2
-    kept = jax.tree.map(np.asarray, variables)
-    assert_allclose(apply(kept, latents, labels.tolist()), wanted, atol=1e-6)
+    arrays = jax.tree.map(np.asarray, variables)
+    assert_allclose(apply(arrays, latents, labels.tolist()), wanted, atol=1e-6)
 
 
 def test_is_pure(one):

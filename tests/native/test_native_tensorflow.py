@@ -1,4 +1,4 @@
-"""Trained networks as TensorFlow modules: what TensorFlow's users do with them."""
+"""Trained networks as TensorFlow modules: typical uses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def one(tmp_path_factory) -> loop.Run:
 
 @pytest.fixture(scope="module")
 def tf():
-    """Return TensorFlow, kept quiet by our engine."""
+    """Return TensorFlow, whose log the engine silences."""
     import ganbaru.engines.tensorflow  # noqa: F401, I001
     import tensorflow
 
@@ -48,7 +48,7 @@ def test_variables_are_the_checkpoints(player, one, tf):
 
 @pytest.mark.parametrize("player", PLAYERS)
 def test_functions_and_gradients(player, one, tf):
-    """In a tf.function as outside of it; the statistics move as the NumPy engine moves them."""
+    """Inside and outside tf.function; running statistics agree with the NumPy engine."""
     given = [tf.constant(x) for x in inputs(one, player)]
     for mode in (False, True):
         slopes = []
@@ -69,7 +69,7 @@ def test_functions_and_gradients(player, one, tf):
             assert np.abs(eager).max() > 0
 
 
-def test_trains_by_a_plain_loop(one, tf):
+def test_trains_in_a_plain_loop(one, tf):
     found = tf_module(one, "discriminator")
     given = [tf.constant(x) for x in inputs(one, "discriminator")]
 
@@ -88,7 +88,7 @@ def test_trains_by_a_plain_loop(one, tf):
 
 
 @pytest.mark.filterwarnings("ignore")  # TensorFlow's own, of its writers
-def test_saved_model_and_checkpoint_come_back(one, tf, tmp_path):
+def test_saved_model_and_checkpoint_can_be_loaded(one, tf, tmp_path):
     found, (latents, labels) = tf_module(one), map(tf.constant, inputs(one, "generator"))
     wanted = found(latents, labels).numpy()
     specs = tf.TensorSpec((5, 8), name="latents"), tf.TensorSpec((5,), tf.int64, name="labels")
@@ -105,7 +105,7 @@ def test_saved_model_and_checkpoint_come_back(one, tf, tmp_path):
     assert_array_equal(other(latents, labels).numpy(), wanted)
 
 
-def test_says_that_it_needs_a_number_of_images(one, tf):
+def test_open_batch_size_is_refused(one, tf):
     specs = tf.TensorSpec((None, 8)), tf.TensorSpec((None,), tf.int64)
     with pytest.raises(InputError, match=r"use tf.TensorSpec with a number, such as \(64, ...\)"):
         tf.function(tf_module(one), autograph=False).get_concrete_function(*specs)

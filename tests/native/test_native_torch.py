@@ -1,4 +1,4 @@
-"""Trained networks as PyTorch modules: what PyTorch's users do with them."""
+"""Trained networks as PyTorch modules: typical uses."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_state_dict_has_the_checkpoints_names(player, run, tmp_path):
         assert torch.equal(other(*tensors(run, player)), found(*tensors(run, player)))
 
 
-def test_moves_copies_and_freezes(one):
+def test_can_be_moved_copied_and_frozen(one):
     found, (latents, labels) = module(one), tensors(one)
     assert not found.training
     wide = copy.deepcopy(found).to(torch.float64)
@@ -73,8 +73,8 @@ def test_moves_copies_and_freezes(one):
 
 
 @pytest.mark.parametrize("player", PLAYERS)
-def test_gradients_are_the_numpy_engines(player, run):
-    """Of both modes, with respect to every parameter and to the input."""
+def test_gradients_agree_with_the_numpy_engine(player, run):
+    """In both modes, with respect to every parameter and the input."""
     group, kind = native.PLAYERS[player]
     for training_mode in (False, True):
         found, given = module(run, player).train(training_mode).double(), inputs(run, player)
@@ -95,8 +95,8 @@ def test_gradients_are_the_numpy_engines(player, run):
             assert_allclose(slope.grad.numpy(), slopes[name], atol=1e-8 * max(1, scale))
 
 
-def test_trains_by_a_plain_loop(one):
-    """Adam and two passes before one backward, as for any module; it learns, and can go back."""
+def test_trains_in_a_plain_loop(one):
+    """Adam, with two forward passes before one backward pass, reduces the loss."""
     found, given = module(one, "discriminator").train(), tensors(one, "discriminator")
     adam = torch.optim.Adam(found.parameters(), lr=1e-3)
     losses = []
@@ -111,7 +111,7 @@ def test_trains_by_a_plain_loop(one):
 
 
 def test_hooks_see_every_layer(run):
-    """In order, with what goes in and comes out; what a hook returns takes its place."""
+    """In order, with input and output; a hook's return value replaces the output."""
     for player in PLAYERS:
         found, seen = module(run, player), {}
         handles = [
@@ -141,7 +141,7 @@ def test_hooks_see_what_a_layer_computes(one):
     assert_allclose(y.detach().numpy(), other.detach().numpy(), atol=1e-6)
 
 
-def test_prints_its_layers(one):
+def test_repr_lists_the_layers(one):
     assert "(conv): Layer(weight (11, 8, 4, 4))" in repr(module(one))
 
 
@@ -173,7 +173,7 @@ def forget_tensors(monkeypatch) -> None:
 
 @pytest.mark.parametrize("run", COMPILED, indirect=True)
 @pytest.mark.parametrize("player", PLAYERS)
-def test_compiles_without_a_break(player, run, monkeypatch):
+def test_compiles_without_a_graph_break(player, run, monkeypatch):
     forget_tensors(monkeypatch)
     compiles(run, player, "aot_eager")
 

@@ -268,3 +268,11 @@ def test_folder_that_is_not_empty_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not empty"):
         video.writer(tmp_path, 10)(smooth(2))
     assert os.listdir(tmp_path) == ["00007.png"]
+
+
+def test_former_names_of_modules_still_work():
+    from ganbaru import film, importing, media
+    from ganbaru.export import pytorch_import
+    from ganbaru.sampling import image_io
+
+    assert (film, importing, media) == (video, pytorch_import, image_io)

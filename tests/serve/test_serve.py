@@ -45,11 +45,11 @@ def generator(home):
     return generators.load(home / "run")
 
 
-def post(client, what="images", model="run", **asked):
-    return client.post(f"/api/models/{model}/{what}", json=asked)
+def post(client, what="images", model="run", **body):
+    return client.post(f"/api/models/{model}/{what}", json=body)
 
 
-def far(found, expected) -> int:
+def difference(found, expected) -> int:
     assert found.shape == expected.shape
     return int(np.abs(found - expected.astype(int)).max())
 
@@ -62,20 +62,20 @@ def test_a_seed_gives_the_image_of_generate(client, generator, seed):
     answer = post(client, seed=seed)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert answer.headers["ganbaru-images-trained"] == "96"
-    assert far(pixels(answer.content), generator.sample(1, seed)[0]) <= 1
+    assert difference(pixels(answer.content), generator.sample(1, seed)[0]) <= 1
 
 
 def test_several_images_are_a_grid(client, generator):
     answer = post(client, count=5, seed=3, columns=2, truncation=0.5)
     images = generator.sample(5, 3, truncation=0.5)
-    assert far(pixels(answer.content), image_io.grid(images, 2)) <= 1
+    assert difference(pixels(answer.content), image_io.grid(images, 2)) <= 1
     alone = post(client, seed=3, format="grid")
-    assert far(pixels(alone.content), image_io.grid(generator.sample(1, 3))) <= 1
+    assert difference(pixels(alone.content), image_io.grid(generator.sample(1, 3))) <= 1
 
 
 def test_more_images_than_a_batch_are_the_same(client, generator):
     answer = post(client, count=70, format="grid", columns=10)
-    assert far(pixels(answer.content), image_io.grid(generator.sample(70), 10)) <= 1
+    assert difference(pixels(answer.content), image_io.grid(generator.sample(70), 10)) <= 1
 
 
 @pytest.mark.parametrize("labels,expected", [(2, [2, 2]), ("1", [1, 1]), ([0, "2"], [0, 2])])
@@ -86,7 +86,7 @@ def test_json_has_seeds_labels_and_base64(client, generator, labels, expected):
     for image, seed, label in zip(found["images"], [9, 4], expected, strict=True):
         assert (image["seed"], image["label"], image["class"]) == (seed, label, str(label))
         wanted = generator.sample(1, seed, labels=label)[0]
-        assert far(pixels(base64.b64decode(image["png"])), wanted) <= 1
+        assert difference(pixels(base64.b64decode(image["png"])), wanted) <= 1
 
 
 def test_a_zip_has_a_png_for_each_image(client, generator):
@@ -98,7 +98,7 @@ def test_a_zip_has_a_png_for_each_image(client, generator):
             "0002-seed6-label0.png",
         ]
         found = pixels(archive.read("0002-seed6-label0.png"))
-    assert far(found, generator.sample(1, 6)[0]) <= 1
+    assert difference(found, generator.sample(1, 6)[0]) <= 1
 
 
 def test_given_latents(client, generator):
@@ -107,7 +107,7 @@ def test_given_latents(client, generator):
     images = image_io.to_bytes(generator.floats(latents, np.array([1, 0])))
     for found, image in zip(answer.json()["images"], images, strict=True):
         assert found["seed"] is None
-        assert far(pixels(base64.b64decode(found["png"])), image) <= 1
+        assert difference(pixels(base64.b64decode(found["png"])), image) <= 1
 
 
 def test_an_unconditional_model(client, home):
@@ -118,7 +118,7 @@ def test_an_unconditional_model(client, home):
         (2, None, None),
     ]
     image = generators.load(home / "plain").sample(3)[2]
-    assert far(pixels(base64.b64decode(answer.json()["images"][2]["png"])), image) <= 1
+    assert difference(pixels(base64.b64decode(answer.json()["images"][2]["png"])), image) <= 1
 
 
 @pytest.mark.parametrize("path", ["slerp", "classes"])
@@ -129,7 +129,7 @@ def test_a_film_is_like_that_of_morph(client, generator, path):
     found = frames(answer.content)
     assert len(found) == 7
     for one, other in zip(found, wanted, strict=True):
-        assert far(one.astype(int), np.broadcast_to(other, (32, 32, 3))) <= 1
+        assert difference(one.astype(int), np.broadcast_to(other, (32, 32, 3))) <= 1
 
 
 @pytest.mark.parametrize("kind,begin", [("apng", b"\x89PNG"), ("webp", b"RIFF")])
@@ -207,9 +207,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("asked,said", WRONG, ids=[json.dumps(asked)[:40] for asked, _ in WRONG])
-def test_wrong_image_requests(client, asked, said):
-    assert said in problem(post(client, **asked), 422)
+@pytest.mark.parametrize("body,message", WRONG, ids=[json.dumps(body)[:40] for body, _ in WRONG])
+def test_wrong_image_requests(client, body, message):
+    assert message in problem(post(client, **body), 422)
 
 
 FILMS = [
@@ -222,9 +222,9 @@ FILMS = [
 ]
 
 
-@pytest.mark.parametrize("asked,said", FILMS, ids=[json.dumps(asked)[:40] for asked, _ in FILMS])
-def test_wrong_film_requests(client, asked, said):
-    assert said in problem(post(client, "morphs", **asked), 422)
+@pytest.mark.parametrize("body,message", FILMS, ids=[json.dumps(body)[:40] for body, _ in FILMS])
+def test_wrong_film_requests(client, body, message):
+    assert message in problem(post(client, "morphs", **body), 422)
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b'{"seed": 1e400}', b"[" * 5000])
@@ -291,7 +291,7 @@ def test_browsers_get_error_pages(client):
 
 
 @pytest.mark.parametrize(
-    "arguments,said",
+    "arguments,message",
     [
         ([], "RUN"),
         (["nothing"], "There is no run at runs/nothing"),
@@ -302,11 +302,11 @@ def test_browsers_get_error_pages(client):
         (["run", "--key-file", "short.txt"], "16 letters"),
     ],
 )
-def test_wrong_commands(home, monkeypatch, arguments, said):
+def test_wrong_commands(home, monkeypatch, arguments, message):
     monkeypatch.chdir(home)
     (home / "short.txt").write_text("secret\n")
     found = command("serve", *arguments, *(["--port", 0] if "--port" not in arguments else []))
-    assert (found.code, found.out) == (2, "") and said in found.err
+    assert (found.code, found.out) == (2, "") and message in found.err
     assert found.err.count("\n") == 1
 
 
@@ -359,7 +359,7 @@ def test_without_onnx_the_numpy_engine_is_used(home, monkeypatch):
             by_numpy.weights(labels, 6) if labels is not None else np.full((6, 3), 1 / 3, "f4")
         )
         found_images = by_onnx.images(latents, weights).astype(int)
-        assert far(found_images, by_numpy.images(latents, weights)) <= 1
+        assert difference(found_images, by_numpy.images(latents, weights)) <= 1
 
 
 def test_a_network_that_onnx_cannot_express_uses_the_numpy_engine(tmp_path, monkeypatch):

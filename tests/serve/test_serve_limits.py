@@ -28,7 +28,7 @@ def home(tmp_path_factory):
     return folder
 
 
-def raw(port: int, *sent: bytes, pause: float = 0.0) -> socket.socket:
+def connect(port: int, *sent: bytes, pause: float = 0.0) -> socket.socket:
     """Open a connection and send pieces."""
     found = socket.create_connection(("127.0.0.1", port), timeout=30)
     for piece in sent:
@@ -37,7 +37,7 @@ def raw(port: int, *sent: bytes, pause: float = 0.0) -> socket.socket:
     return found
 
 
-def heard(connection: socket.socket) -> bytes:
+def received(connection: socket.socket) -> bytes:
     """Read until the other side closes."""
     parts = []
     while part := connection.recv(2**16):
@@ -49,26 +49,26 @@ def heard(connection: socket.socket) -> bytes:
 
 
 def test_requests_over_the_queue_limit_get_429_and_accepted_ones_finish(home):
-    asked = {"count": 32, "format": "json"}
+    body = {"count": 32, "format": "json"}
 
     async def flood(url: str) -> list[httpx.Response]:
         pool = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(
             base_url=url, timeout=60, trust_env=False, limits=pool
         ) as client:
-            return await asyncio.gather(*(client.post(IMAGES, json=asked) for _ in range(40)))
+            return await asyncio.gather(*(client.post(IMAGES, json=body) for _ in range(40)))
 
     with serving(home / "run", cwd=home, options=("--queue", 128)) as service:
         answers = asyncio.run(flood(service.url))
-        made = [answer for answer in answers if answer.status_code == 200]
-        away = [answer for answer in answers if answer.status_code == 429]
-        assert len(made) >= 4 and len(away) >= 10 and len(made) + len(away) == 40
-        assert all(len(answer.json()["images"]) == 32 for answer in made)
-        for answer in away:
+        accepted = [answer for answer in answers if answer.status_code == 200]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(accepted) >= 4 and len(refused) >= 10 and len(accepted) + len(refused) == 40
+        assert all(len(answer.json()["images"]) == 32 for answer in accepted)
+        for answer in refused:
             assert "128" in problem(answer, 429)
             assert 1 <= int(answer.headers["retry-after"]) <= 60
         with service.client() as client:  # and the queue is free again
-            assert client.post(IMAGES, json=asked).status_code == 200
+            assert client.post(IMAGES, json=body).status_code == 200
 
 
 def test_places_in_the_queue_are_released_after_errors():
@@ -102,7 +102,7 @@ def test_requests_are_batched_by_model_and_late_ones_refused(home):
     given = models[0].generator.latents(range(3))
     batches = []
 
-    async def ask(batcher: batching.Batcher) -> list:
+    async def request(batcher: batching.Batcher) -> list:
         compute = batcher._compute
 
         def watched(jobs, loop):
@@ -111,7 +111,7 @@ def test_requests_are_batched_by_model_and_late_ones_refused(home):
 
         batcher._compute = watched
         soon, late = time.monotonic() + 30, 0.0
-        asks = [(0, 3, soon), (1, 2, soon), (0, 1, late), (0, 30, soon), (0, 29, soon)]
+        requests = [(0, 3, soon), (1, 2, soon), (0, 1, late), (0, 30, soon), (0, 29, soon)]
         jobs = (
             batcher.make(
                 models[which],
@@ -119,12 +119,12 @@ def test_requests_are_batched_by_model_and_late_ones_refused(home):
                 models[which].weights(models[which].generator.labels(range(count)), count),
                 until,
             )
-            for which, count, until in asks
+            for which, count, until in requests
         )
         return await asyncio.gather(*jobs, return_exceptions=True)
 
     batcher = batching.Batcher()
-    found = asyncio.run(ask(batcher))
+    found = asyncio.run(request(batcher))
     batcher.close()
     assert batches == [[(0, 3), (0, 29)], [(1, 2)], [(0, 30)]]
     assert [len(images) for i, images in enumerate(found) if i != 2] == [3, 2, 30, 29]
@@ -135,24 +135,24 @@ def test_an_error_in_the_thread_reaches_its_request_and_the_next_succeeds(home):
     (model,) = (entry.ready() for entry in catalog.load([str(home / "run")]).values())
     latents, weights = model.generator.latents([0]), model.weights(None, 1)[:, :0]
 
-    async def ask() -> list:
+    async def request() -> list:
         batcher = batching.Batcher()
         until = time.monotonic() + 30
         wrong = await asyncio.gather(
             batcher.make(model, latents[:, :2], weights, until), return_exceptions=True
         )
         right = model.weights(model.generator.labels([0]), 1)
-        made = await batcher.make(model, latents, right, until)
+        accepted = await batcher.make(model, latents, right, until)
         batcher.close()
-        return [*wrong, made]
+        return [*wrong, accepted]
 
-    wrong, made = asyncio.run(ask())
+    wrong, accepted = asyncio.run(request())
     assert isinstance(wrong, Exception)
-    assert abs(made.astype(int) - generators.load(home / "run").sample(1)).max() <= 1
+    assert abs(accepted.astype(int) - generators.load(home / "run").sample(1)).max() <= 1
 
 
-def test_an_internal_error_is_a_problem_document(hasty, monkeypatch):
-    port, service = hasty
+def test_an_internal_error_is_a_problem_document(short_deadlines, monkeypatch):
+    port, service = short_deadlines
 
     async def fail(*_):
         raise ZeroDivisionError
@@ -167,7 +167,7 @@ def test_an_internal_error_is_a_problem_document(hasty, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def hasty(home):
+def short_deadlines(home):
     """Serve in a thread, with short deadlines."""
     import threading
 
@@ -191,10 +191,10 @@ HEAD = (
 @pytest.mark.parametrize(
     "sent", [b"", b"POST", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{}"], ids=len
 )
-def test_a_slow_sender_gets_408(hasty, sent):
+def test_a_slow_sender_gets_408(short_deadlines, sent):
     began = time.monotonic()
-    with raw(hasty[0], sent) as connection:
-        answer = heard(connection)
+    with connect(short_deadlines[0], sent) as connection:
+        answer = received(connection)
     assert 0.4 < time.monotonic() - began < 5
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ") and b"connection: close" in head
@@ -202,20 +202,20 @@ def test_a_slow_sender_gets_408(hasty, sent):
     assert "0.5 seconds" in json.loads(body)["detail"]
 
 
-def test_a_trickle_does_not_extend_the_deadline(hasty):
+def test_a_trickle_does_not_extend_the_deadline(short_deadlines):
     began = time.monotonic()
-    with raw(hasty[0], *(HEAD[i : i + 1] for i in range(4)), pause=0.1) as connection:
-        assert heard(connection).startswith(b"HTTP/1.1 408 ")
+    with connect(short_deadlines[0], *(HEAD[i : i + 1] for i in range(4)), pause=0.1) as connection:
+        assert received(connection).startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - began < 0.85  # from the first byte, not from the last
 
 
-def test_long_headers_are_refused(hasty):
-    with raw(hasty[0], HEAD + b"X-Long: " + b"x" * 5000) as connection:
-        assert heard(connection).startswith(b"HTTP/1.1 431 ")
+def test_long_headers_are_refused(short_deadlines):
+    with connect(short_deadlines[0], HEAD + b"X-Long: " + b"x" * 5000) as connection:
+        assert received(connection).startswith(b"HTTP/1.1 431 ")
 
 
-def test_a_client_that_reads_nothing_is_disconnected(hasty):
-    port, service = hasty
+def test_a_client_that_reads_nothing_is_disconnected(short_deadlines):
+    port, service = short_deadlines
     body = json.dumps({"count": 256, "format": "json"}).encode()
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -232,9 +232,9 @@ def test_a_client_that_reads_nothing_is_disconnected(hasty):
     assert service.admission.waiting == 0
 
 
-def test_malformed_http_is_refused(hasty):
-    with raw(hasty[0], b"\x16\x03\x01 nonsense\r\n\r\n") as connection:
-        answer = heard(connection)
+def test_malformed_http_is_refused(short_deadlines):
+    with connect(short_deadlines[0], b"\x16\x03\x01 nonsense\r\n\r\n") as connection:
+        answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 400 ") and b"nosniff" in answer.lower()
 
 
@@ -254,18 +254,20 @@ def test_malformed_http_is_refused(hasty):
         (b"/health/live", [b"[::1"], 421),
     ],
 )
-def test_a_request_has_one_host_which_is_this_computer(hasty, line, hosts, status):
+def test_a_request_has_one_host_which_is_this_computer(short_deadlines, line, hosts, status):
     head = b"".join(b"Host: %s\r\n" % host for host in hosts)
-    with raw(hasty[0], b"GET %s HTTP/1.1\r\n%sConnection: close\r\n\r\n" % (line, head)) as found:
-        answer = heard(found)
+    with connect(
+        short_deadlines[0], b"GET %s HTTP/1.1\r\n%sConnection: close\r\n\r\n" % (line, head)
+    ) as found:
+        answer = received(found)
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
     assert status == 200 or json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == status
 
 
-def test_event_streams_are_limited(hasty):
-    port, service = hasty
-    ask = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    open_ones = [raw(port, ask) for _ in range(2)]
+def test_event_streams_are_limited(short_deadlines):
+    port, service = short_deadlines
+    request = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    open_ones = [connect(port, request) for _ in range(2)]
     try:
         for one in open_ones:
             assert b"HTTP/1.1 200" in one.recv(2**16)
@@ -307,13 +309,13 @@ def test_the_key_is_required_in_either_scheme(home):
     assert KEY not in service.output + err
 
 
-@pytest.mark.parametrize("key,said", [("", "GANBARU_KEY"), (KEY, "TLS")])
-def test_listening_on_all_addresses_is_warned_about(home, key, said):
+@pytest.mark.parametrize("key,message", [("", "GANBARU_KEY"), (KEY, "TLS")])
+def test_listening_on_all_addresses_is_warned_about(home, key, message):
     entries = catalog.load([str(home / "run")])
     service = Service(entries, limits.Limits())
     with server.listen("0.0.0.0", 0) as open_to_all, server.listen("127.0.0.1", 0) as own:
-        assert said in server.opening(service, open_to_all, "0.0.0.0", key)
-        assert said not in server.opening(service, own, "127.0.0.1", key)
+        assert message in server.opening(service, open_to_all, "0.0.0.0", key)
+        assert message not in server.opening(service, own, "127.0.0.1", key)
         assert not server.is_loopback(open_to_all) and server.is_loopback(own)
     service.close()
 
@@ -324,23 +326,23 @@ def test_listening_on_all_addresses_is_warned_about(home, key, said):
 @needs_posix
 @pytest.mark.parametrize("number,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_lets_accepted_requests_finish(home, number, code):
-    asked = json.dumps({"frames": 240, "size": 256}).encode()
+    body = json.dumps({"frames": 240, "size": 256}).encode()
     head = HEAD.replace(b"/images", b"/morphs")
-    request = head + b"Content-Length: %d\r\n\r\n" % len(asked) + asked
+    request = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
     with serving(home / "run", cwd=home) as service:
-        with raw(service.port, request) as film, raw(service.port) as page:
+        with connect(service.port, request) as film, connect(service.port) as page:
             page.sendall(b"GET /runs/run/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             seen = b""
             while b"retry" not in seen:
                 seen += page.recv(2**16)
             time.sleep(0.2)
             service.process.send_signal(number)
-            answer = heard(film)
-            heard(page)
+            answer = received(film)
+            received(page)
         out, err = service.process.communicate(timeout=60)
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b";")  # a GIF's trailer
     assert len(answer) > 100_000
     assert (service.process.returncode, err) == (code, "")
     assert out.startswith("Stopped.") and out.count("\n") == 1
     with pytest.raises(ConnectionRefusedError):
-        raw(service.port)
+        connect(service.port)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganbaru import files
 from ganbaru.metrics import milestones
-from ganbaru.report.curves import ALL_SHARES, Chart, Line, Log, curves
+from ganbaru.report.curves import ALL_SHARES, WORDS, Chart, Line, Log, curves
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import read_log
 
@@ -41,7 +41,8 @@ def losses(log: Log, path: Path) -> None:
 
 def scores(log: Log, baselines: Mapping[str, float], path: Path) -> None:
     """Plot the scores of a log over images, with the best one and real-image baselines."""
-    charts = curves(log, baselines, shares=ALL_SHARES)
+    words = {**WORDS, "frechet": "Fréchet distance", "shares": "share"}
+    charts = curves(log, baselines, words, ALL_SHARES)
     if "frechet" in charts:
         lines = charts["frechet"].lines
         best = min(lines[0].points, key=lambda point: point[1])
@@ -82,16 +83,10 @@ def _line(axes: Any, line: Line) -> None:
         return
     xs, ys = zip(*line.points, strict=True)
     color = COLORS.get(line.color, line.color)
-    marker = "*" if len(xs) == 1 else "o" if len(xs) <= MAX_DOTS else ""
-    axes.plot(
-        xs,
-        ys,
-        color=color,
-        label=line.name,
-        linestyle=line.style,
-        linewidth=1.2,
-        marker=marker,
-        markersize=12 if marker == "*" else 4,
-    )
+    if len(xs) == 1:
+        axes.plot(xs, ys, "*", color=color, label=line.name, markersize=12)
+        return
+    dots = {"marker": "o", "markersize": 4} if len(xs) <= MAX_DOTS else {}
+    axes.plot(xs, ys, color=color, label=line.name, linestyle=line.style, linewidth=1.2, **dots)
     if line.band:
         axes.fill_between(xs, *zip(*line.band, strict=True), color=color, alpha=0.15)

@@ -7,6 +7,7 @@ import math
 import sys
 from typing import Any, TextIO
 
+from ganbaru.formatting import clock
 from ganbaru.gan.step import Report
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line
@@ -34,14 +35,12 @@ class Display(Callback):
             self.bar.start()
 
     def step(self, run: Run, report: Report) -> None:
-        """Move the bar."""
         self.now = (run.share, run.seconds)
         if self.bar:
-            texts = {"images": f"{run.images:,} images", "left": f"{_clock(self._left())} left"}
+            texts = {"images": f"{run.images:,} images", "left": f"{clock(self._left())} left"}
             self.bar.update(self.task, completed=run.share, **texts)
 
     def end(self, run: Run) -> None:
-        """Remove the bar."""
         self.close()
         if not run.finished:
             self._say("Stopping and saving; press Ctrl-C again to end at once.")
@@ -53,7 +52,6 @@ class Display(Callback):
             self.bar = None
 
     def line(self, run: Run, line: Line) -> None:
-        """Show a line of the log."""
         numbers = (
             f"{line['images_per_second']:.0f}/s  D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
             f"real {line['real_score']:+.2f}  fake {line['fake_score']:+.2f}"
@@ -64,7 +62,7 @@ class Display(Callback):
             self.bar.update(self.task, numbers=numbers)
         elif part > self.shown[0] or seconds - self.shown[1] >= self.MOST_SECONDS:
             self.shown = (part, seconds)
-            done = f"{line['images']:,} images  {_clock(seconds)}  {_clock(self._left())} left"
+            done = f"{line['images']:,} images  {clock(seconds)}  {clock(self._left())} left"
             self._say(f"{done}  {numbers}")
 
     def _say(self, text: str) -> None:
@@ -92,9 +90,3 @@ def _bar(stream: TextIO) -> Any:
         console=Console(file=stream),
         transient=True,
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

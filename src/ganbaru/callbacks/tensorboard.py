@@ -12,6 +12,7 @@ from ganbaru import files
 from ganbaru.callbacks import grid_layout
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
+from ganbaru.metrics.definitions import METRICS
 from ganbaru.sampling import image_io
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line, read_log
@@ -25,11 +26,7 @@ TAGS = {
     "held_out_d_loss": "held_out/d",
     "held_out_g_loss": "held_out/g",
     "images_per_second": "images_per_second",
-    "frechet": "milestones/frechet",
-    "precision": "milestones/precision",
-    "recall": "milestones/recall",
-    "density": "milestones/density",
-    "coverage": "milestones/coverage",
+    **{name: f"milestones/{name}" for name in METRICS},
 }
 
 
@@ -73,7 +70,6 @@ class TensorBoard(Callback):
             self.grid(run, run.folder.sample(run.images))
 
     def line(self, run: Run, line: Line) -> None:
-        """Write the numbers of a line of the log."""
         if self.writer:
             values = {tag: line[name] for name, tag in TAGS.items() if name in line}
             self._add(int(line["images"]), "simple_value", values)
@@ -86,10 +82,8 @@ class TensorBoard(Callback):
             self._add(int(path.stem), "image", images)
 
     def end(self, run: Run) -> None:
-        """Close the file."""
         if self.writer:
             self.writer.close()
-            self.writer = None
 
     def _add(self, images: int, kind: str, values: dict[str, Any]) -> None:
         from tensorboardX.proto.event_pb2 import Event

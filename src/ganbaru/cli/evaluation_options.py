@@ -9,7 +9,7 @@ from typing import Any
 from ganbaru.cli.parser import RUN_HELP, Parser, add_device, whole
 from ganbaru.config import parse_size
 
-_WHAT = f"{RUN_HELP}, or a folder, zip or .npz of images"
+_WHAT = f"images to judge: {RUN_HELP}; or a folder, zip or .npz of images"
 DATA_DIR = "the folder where named sets are searched first"
 CHECKPOINT = "newest, best, or the number of images it was written at"
 

@@ -21,7 +21,7 @@ def import_weights(arguments: Sequence[str]) -> None:
         print(f"{player:13}  {files.get(player, 'not given: initialised')}")
         for match in made.matches.get(player, []):
             shapes = (f"{name} {'x'.join(map(str, x))}" for name, x in match.tensors.items())
-            print(f"  {match.there:12} -> {match.here:12} {', '.join(shapes)}")
+            print(f"  {match.source:12} -> {match.target:12} {', '.join(shapes)}")
     print(run_summary.opening(made.run))
     path = shlex.quote(str(made.run.folder.path))
     print(f"Images:  ganbaru generate {path} -n 64 -o images.png")

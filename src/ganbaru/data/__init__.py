@@ -15,6 +15,7 @@ from ganbaru.data import cache, finding
 from ganbaru.data.arrays import of_arrays
 from ganbaru.data.dataset import Dataset, declared
 from ganbaru.data.inspection import Inspection, inspect
+from ganbaru.data.locations import data_folders
 from ganbaru.data.progress import progress_bar
 from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
 
@@ -26,6 +27,7 @@ __all__ = [
     "Source",
     "SplitError",
     "Target",
+    "data_folders",
     "declared",
     "in_memory",
     "inspect",

@@ -38,14 +38,14 @@ ABANDONED = 24 * 3600  # seconds after which an unfinished entry is removed
 
 def load(original: Original, target: Target, progress: Progress) -> Source:
     """Return the images converted to `target`: from the cache, else decoded into it."""
-    entry = _entry(original, target) if original.stamp else None
-    if entry and (found := _read(entry)):
+    if not original.stamp:
+        return _in_memory(original, _samples(original), target, progress)
+    entry = _entry(original, target)
+    if found := _read(entry):
         return found
     samples = _samples(original)
     if isinstance(samples.images, np.memmap) and target.fits(samples.images.shape):
         return _mapped(original, samples, samples.images)
-    if entry is None:
-        return _in_memory(original, samples, target, progress)
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(_temporary_folder(entry.parent))

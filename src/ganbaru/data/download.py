@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ganbaru.data.locations import downloads
 from ganbaru.data.source import Progress
 from ganbaru.errors import RunError
-
-if TYPE_CHECKING:
-    from requests import RequestException
 
 PIECE = 2**18  # pooch's own 1 KiB pieces would report progress 170,000 times for CIFAR-10
 TIMEOUT = 30  # seconds without an answer
@@ -24,7 +20,6 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
     $GANBARU_MIRROR/NAME/FILE. Raises RunError, with the reason, if there is no way to get it.
     """
     import pooch
-    from requests import RequestException
 
     file = url.rpartition("/")[2]
     if mirror := os.environ.get("GANBARU_MIRROR"):
@@ -36,14 +31,12 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
     try:
         # Pooch downloads under another name and renames the file once its checksum is right.
         return Path(pooch.retrieve(url, checksum, file, folder, downloader=downloader))
-    except RequestException as error:
-        raise _failure(name, url, folder, _network_reason(error)) from error
-    except ValueError as error:
-        why = "the file received has a wrong checksum and was deleted"
-        raise _failure(name, url, folder, why) from error
-    except OSError as error:
-        why = f"{folder} cannot be written ({error.strerror}); set $GANBARU_CACHE to another"
-        raise _failure(name, url, folder, why) from error
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"Cannot download {file} of {name} from {url}: {_reason(error, folder)}. Run the "
+            f"command again when that is fixed, put the file in {folder} by hand, or give the "
+            f"folder that has it with --data-dir."
+        ) from error
 
 
 class _Meter:
@@ -68,7 +61,7 @@ class _Meter:
         """Do nothing: the caller closes its own display."""
 
 
-def _network_reason(error: RequestException) -> str:
+def _reason(error: OSError | ValueError, folder: Path) -> str:
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
@@ -79,12 +72,8 @@ def _network_reason(error: RequestException) -> str:
         return f"the server did not answer within {TIMEOUT} seconds"
     if isinstance(error, exceptions.ConnectionError):
         return "there is no connection to the server"
-    return str(error)
-
-
-def _failure(name: str, url: str, folder: Path, why: str) -> RunError:
-    file = url.rpartition("/")[2]
-    return RunError(
-        f"Cannot download {file} of {name} from {url}: {why}. Run the command again when that is "
-        f"fixed, put the file in {folder} by hand, or give the folder that has it with --data-dir."
-    )
+    if isinstance(error, exceptions.RequestException):
+        return str(error)
+    if isinstance(error, ValueError):
+        return "the file received has a wrong checksum and was deleted"
+    return f"{folder} cannot be written ({error.strerror}); set $GANBARU_CACHE to another"

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub, through its own library, which nothing else needs."""
+"""Download files from the Hugging Face hub by its library, an optional dependency."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from ganbaru.errors import InputError
 
 
 def is_name(text: str) -> bool:
-    """Say whether a text looks like ``user/name``."""
+    """Return whether a text looks like ``user/name``."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", text) is not None
 
 
 def fetch(name: str, file: str, revision: str | None) -> Path:
-    """Return where a file of the hub's ``user/name`` lies, downloaded if it is not yet.
+    """Return the local path of a file of ``user/name``, downloaded unless it is cached.
 
-    Raises InputError where the library is missing, or the file cannot be had.
+    Raises InputError if the library is missing or the file cannot be downloaded.
     """
     try:
         library = importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise InputError(
-            f"There is no folder {name}, and to look for it on the hub takes huggingface_hub. "
+            f"There is no folder {name}, and downloading it from the hub needs huggingface_hub. "
             f"Install it with: pip install 'ganbaru[hub]'."
         ) from error
     try:
         return Path(library.hf_hub_download(name, file, revision=revision))
-    except Exception as error:  # of the library, of the network, of the disk
+    except Exception as error:  # from the library, the network or the disk
         words = (str(error).strip().splitlines() or [""])[0][:200].rstrip(".")
         raise InputError(
-            f"Cannot get {file} of {name!r} from the hub ({type(error).__name__}: {words}). Check "
-            f"the name and the connection; there is no folder of this name either."
+            f"Cannot download {file} of {name!r} from the hub ({type(error).__name__}: {words}). "
+            f"Check the name and the connection; there is no folder of this name either."
         ) from error

@@ -1,4 +1,4 @@
-"""What an exported file says of itself."""
+"""Metadata of exported files: their origin, and a checkpoint header without private fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganbaru.training.checkpoint import Header
 
 
 def facts(player: Player) -> dict[str, Any]:
-    """Return what a user of the file needs to know, and where it comes from."""
+    """Return what a user of an exported file needs to know, and its origin."""
     config, header = player.config, player.header
     height, width, channels = header.data["shape"]
     return {
@@ -38,9 +38,9 @@ def facts(player: Player) -> dict[str, Any]:
 
 
 def digest(player: Player) -> str:
-    """Return the SHA-256 of a player's weights as trained: of names and numbers, names in order.
+    """Return the SHA-256 of a player's weights as trained: names and numbers, sorted by name.
 
-    It does not depend on the format or the precision that they are exported in.
+    It does not depend on the format or precision of the export.
     """
     found = hashlib.sha256()
     for name, array in sorted({**player.parameters, **player.buffers}.items()):
@@ -52,13 +52,13 @@ _PRIVATE = ("data_dir", "run", "engine", "device", "resume", "overwrite")
 
 
 def shared(player: Player) -> Header:
-    """Return the header of a checkpoint without what is nobody else's business, such as paths."""
-    config, header, usual = player.config, player.header, dataclasses.asdict(Config())
-    known = config.data in registry.names("data")
-    said = {
+    """Return a checkpoint's header without private fields such as paths."""
+    config, header, defaults = player.config, player.header, dataclasses.asdict(Config())
+    public = config.data in registry.names("data")
+    fields = {
         **dataclasses.asdict(config),
-        **{name: usual[name] for name in _PRIVATE},
-        "data": config.data if known else header.data["name"],
+        **{name: defaults[name] for name in _PRIVATE},
+        "data": config.data if public else header.data["name"],
         "precision": "float32",
     }
-    return dataclasses.replace(header, config=said, callbacks={})
+    return dataclasses.replace(header, config=fields, callbacks={})

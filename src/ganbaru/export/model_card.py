@@ -1,4 +1,4 @@
-"""The card of a shared generator: README.md, with the fields at its top that hubs go by."""
+"""The model card of a shared generator: a README.md with the front matter that hubs read."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ tags:
 
 
 def text(player: Player, name: str, picture: str) -> str:
-    """Return the card, Markdown: a picture, how to use it, what it is, and its scores if known."""
+    """Return the card as Markdown: images, usage, the report's card, and scores if known."""
     found = _facts(player)
     size = "x".join(map(str, found.data["shape"]))
-    rows = "\n".join(f"| {name} | {_cell(told)} |" for name, told in card.rows(found, size))
+    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in card.rows(found, size))
     scores = "\n\n".join(map(_scores, found.scores[-1:]))
     return f"""{_TOP}
 
@@ -38,7 +38,7 @@ def text(player: Player, name: str, picture: str) -> str:
 import ganbaru
 
 generator = ganbaru.from_pretrained("{name}")  # a folder, or user/name on the hub
-images = generator.sample(16, seed=0)  # bytes (16, H, W, C)
+images = generator.sample(16, seed=0)  # uint8 (16, H, W, C)
 ```
 
 The same on the command line: `ganbaru generate model.safetensors -n 64 -o images.png`.
@@ -52,23 +52,23 @@ The same on the command line: `ganbaru generate model.safetensors -n 64 -o image
 
 
 def _facts(player: Player) -> Facts:
-    """Return what is known of a player's run, and was measured at the very checkpoint."""
+    """Return the facts of a player's run, with scores of this checkpoint only."""
     owner = Folder(player.path.resolve().parent.parent)
     if not owner.config.exists():
         return Facts(owner, player.config, player.header.data, {}, [], {}, [], [], None)
     found = facts.read(owner)
     copies = found.authenticity
-    here = player.path.stem
+    this = player.path.stem
     return dataclasses.replace(
         found,
         baselines={},
-        scores=[one for one in found.scores if one.origin.get("checkpoint") == here],
-        authenticity=copies if copies and copies.origin.get("checkpoint") == here else None,
+        scores=[each for each in found.scores if each.origin.get("checkpoint") == this],
+        authenticity=copies if copies and copies.origin.get("checkpoint") == this else None,
     )
 
 
 def _scores(found: Evaluation) -> str:
-    """Return a table of scores, with what they depend on."""
+    """Return a table of scores with their passport: images, data and scorer."""
     rows = "\n".join(
         f"| {METRICS[name].title}, {METRICS[name].better} is better | {score.value:.4g} | "
         f"{score.low:.4g} to {score.high:.4g} | {score.floor:.4g} |"
@@ -86,6 +86,6 @@ def _scores(found: Evaluation) -> str:
 {found.passport.scorer_hash[:12]}. Comparable only with scores of the same scorer and counts."""
 
 
-def _cell(told: str) -> str:
-    """Keep a text in its table's cell."""
-    return " ".join(told.split()).replace("|", "\\|")
+def _cell(text: str) -> str:
+    """Escape a text for a table cell."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""A network as an ONNX model, made by running it on the tracing engine: no framework is needed."""
+"""Write a network as an ONNX model by running it on the tracing engine, without a framework."""
 
 from __future__ import annotations
 
@@ -17,38 +17,37 @@ KINDS = {"float32": FLOAT, "float16": HALF}
 
 
 class Traced(NamedTuple):
-    """A network as tensors: what it is given, and its result, which the model calls `made`."""
+    """A traced network: its inputs, its result, and the result's name."""
 
     inputs: list[Tensor]
     result: Tensor
-    made: str
+    output: str
 
 
 def write(path: Path, player: Player, precision: str) -> list[str]:
-    """Write a player as an ONNX model once it was checked; returns lines that tell of it.
+    """Verify a player's ONNX model and write it; returns a summary.
 
-    Raises InputError where onnx is missing or the weights do not fit, and RunError where ONNX
-    Runtime, if it is there, computes something else than the NumPy engine.
+    Raises InputError if onnx is missing or the weights do not fit, and RunError if ONNX Runtime
+    is installed and disagrees with the NumPy engine.
     """
     graph.library()
     traced = trace(player, precision)
     content = graph.encoded(*traced, precision, metadata(player, precision))
-    said = verification.agreement(content, player, precision)
+    verdict = verification.agreement(content, player, precision)
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)
-    return [
-        f"{path}: {size(path)}, ONNX opset {graph.OPSET}, {precision}", signature(traced), said,
-    ]  # fmt: skip
+    file = f"{path}: {size(path)}, ONNX opset {graph.OPSET}, {precision}"
+    return [file, signature(traced), verdict]
 
 
 def trace(player: Player, precision: str) -> Traced:
-    """Run a player on the tracing engine, any number of latents or images at once."""
-    draws = len(player.shape) == 1
-    first = batch("latents" if draws else "images", player.shape)
+    """Run a player on the tracing engine with an open batch size."""
+    generates = len(player.shape) == 1
+    first = batch("latents" if generates else "images", player.shape)
     labels = Tensor("Input", (), {}, first.shape[:1], "int", name="labels")
     given, number = [labels] if player.classes else [], KINDS[precision]
     result = _cast(tracing.traced(player, _cast(first, number), *given), FLOAT, number)
-    return Traced([first, *given], result, "images" if draws else "scores")
+    return Traced([first, *given], result, "images" if generates else "scores")
 
 
 def _cast(x: Tensor, to: int, own: int = FLOAT) -> Tensor:
@@ -56,7 +55,7 @@ def _cast(x: Tensor, to: int, own: int = FLOAT) -> Tensor:
 
 
 def metadata(player: Player, precision: str) -> dict[str, str]:
-    """Return what the model says of itself, lists as JSON."""
+    """Return the model's metadata, lists as JSON."""
     facts = {**about.facts(player), "precision": precision}
     return {name: x if isinstance(x, str) else json.dumps(x) for name, x in facts.items()}
 
@@ -67,7 +66,7 @@ def signature(traced: Traced) -> str:
         f"{x.name} {_sides(x)} {'int64' if x.kind == 'int' else 'float32'}" for x in traced.inputs
     ]
     ends = " in [-1, 1]" if len(traced.result.shape) == 4 else ""
-    return f"{', '.join(given)} -> {traced.made} {_sides(traced.result)} float32{ends}"
+    return f"{', '.join(given)} -> {traced.output} {_sides(traced.result)} float32{ends}"
 
 
 def _sides(x: Tensor) -> str:

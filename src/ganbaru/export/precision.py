@@ -1,4 +1,4 @@
-"""In what precision weights leave: rounded once, and never to infinity."""
+"""Precisions of exported weights, and rounding that refuses overflow."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ganbaru.errors import InputError, pick
 
-# How far a model may be from the NumPy engine, of the largest number in what it gives, or of 1: the
-# largest seen, in residual networks of 64x64, is 9e-6 and 6e-3.
+# The NumPy type, and the allowed difference from the NumPy engine relative to the largest output
+# (at least 1): the largest seen, in residual networks of 64x64, is 9e-6 and 6e-3.
 PRECISIONS: dict[str, tuple[type[np.floating], float]] = {
     "float32": (np.float32, 1e-4),
     "float16": (np.float16, 2e-2),
@@ -18,18 +18,18 @@ PRECISIONS: dict[str, tuple[type[np.floating], float]] = {
 
 
 def bound(precision: str) -> float:
-    """Return how far a model of this precision may be from the NumPy engine."""
+    """Return the allowed relative difference between a model and the NumPy engine."""
     return pick("precision", precision, PRECISIONS)[1]
 
 
 def rounded(array: NDArray[Any], name: str, precision: str) -> NDArray[np.floating]:
-    """Round floating numbers; raises InputError for an unknown precision or one too small."""
+    """Round floating-point numbers; raises InputError for an unknown precision or an overflow."""
     kind, _ = pick("precision", precision, PRECISIONS)
     with np.errstate(over="ignore"):
         found = np.asarray(array).astype(kind)
     if not np.isfinite(found).all():
         raise InputError(
-            f"{name or 'A constant'} has a number of {np.abs(array).max():.3g}, and {precision} "
-            f"ends at {np.finfo(kind).max:.3g}: take --precision float32."
+            f"{name or 'A constant'} has a value of {np.abs(array).max():.3g}, and the maximum of "
+            f"{precision} is {np.finfo(kind).max:.3g}: choose --precision float32."
         )
     return found

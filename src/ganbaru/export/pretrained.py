@@ -1,7 +1,7 @@
-"""A folder to share: a generator's weights, what they are, a card to read, and the way back.
+"""Write and load a folder to share, as model hubs store it: weights, config, card and images.
 
-It is what model hubs keep. `config.json` has the hash of the weights, so a folder whose files are
-of two exports, or were cut short on their way, is told apart from a whole one.
+`config.json` has the hash of the weights, which reveals files of different exports or incomplete
+downloads.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from ganbaru.training import checkpoint
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD, PICTURE = "model.safetensors", "config.json", "README.md", "samples.png"
-ROWS = 4  # of the picture
+ROWS = 4  # of the sample image
 
 
 def save_pretrained(
     run: str | Path, folder: str | Path, *, which: str = "newest", precision: str = "float32"
 ) -> Path:
-    """Write a run's averaged generator as a folder to share; returns the folder.
+    """Write a run's EMA generator as a folder to share; returns the folder.
 
-    What else is in the folder stays. `run` and `which` are as in `ganbaru.load`. Raises InputError
-    for what is unknown, missing or damaged.
+    Other files in the folder stay. `run` and `which` are as in `ganbaru.load`. Raises InputError
+    for a missing or damaged checkpoint or an unknown precision.
     """
     write(Path(folder), load_player(run, which), precision)
     return Path(folder)
 
 
 def write(path: Path, player: Player, precision: str) -> list[str]:
-    """Write a player's folder, `config.json` last; returns lines that tell of it."""
+    """Write a player's folder, `config.json` last; returns a summary."""
     if player.name != "generator":
         raise InputError(
             f"A folder to share holds the generator, not the {player.name}: give a name ending in "
-            f".safetensors or .onnx for that."
+            f".safetensors or .onnx instead."
         )
     with files.writing(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     return [
         f"{path}: {WEIGHTS} ({weights.size(path / WEIGHTS)}, {precision}), {CONFIG}, {CARD}, "
         f"{PICTURE}",
-        f'back in Python: ganbaru.from_pretrained("{path.as_posix()}")',
+        f'load it in Python: ganbaru.from_pretrained("{path.as_posix()}")',
     ]
 
 
@@ -74,20 +74,20 @@ def from_pretrained(
     engine: str = "numpy",
     device: str = "auto",
 ) -> Generator:
-    """Load a shared generator from a folder, or by its name ``user/name`` on the Hugging Face hub.
+    """Load a shared generator from a folder, or as ``user/name`` from the Hugging Face hub.
 
     `revision` is a branch, tag or commit there; the hub needs the extra `hub`. Raises InputError
-    for what is missing, damaged or cannot be fetched, and for a network from the hub that is a
-    module of its author's, since naming one would be to import it.
+    for a missing or damaged file, a failed download, and a model from the hub whose network is its
+    author's own module, since loading it would import that module.
     """
     folder = Path(name).expanduser()
-    fetched = not folder.is_dir() and hub.is_name(str(name))
-    if fetched:
+    remote = not folder.is_dir() and hub.is_name(str(name))
+    if remote:
         config, path = (hub.fetch(str(name), file, revision) for file in (CONFIG, WEIGHTS))
     else:
         config, path = folder / CONFIG, folder / WEIGHTS
     _check(_read(config), path)
-    if fetched:
+    if remote:
         _check_known(str(name), checkpoint.load(path, ())[1].config["network"])
     return generators.load(path, engine=engine, device=device)
 
@@ -98,34 +98,34 @@ def _read(path: Path) -> dict[str, Any]:
         return {"format": int(found["format"]), "file_sha256": str(found["file_sha256"])}
     except FileNotFoundError as error:
         raise InputError(
-            f"There is no shared model at {path.parent}: it has no {path.name}. Give a folder that "
-            f"save_pretrained made, or a name on the hub such as user/name."
+            f"There is no shared model at {path.parent}: it has no {path.name}. Give a folder of "
+            f"save_pretrained, or a name on the hub such as user/name."
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no description of a model of ganbaru's ({type(error).__name__}). Get the "
-            f"folder anew, or make it with save_pretrained."
+            f"{path} does not describe a model of ganbaru ({type(error).__name__}). Download the "
+            f"folder again, or write it with save_pretrained."
         ) from error
 
 
-def _check(said: dict[str, Any], path: Path) -> None:
-    """Raise InputError unless the weights are there and those that config.json tells of."""
-    if said["format"] > FORMAT:
+def _check(facts: dict[str, Any], path: Path) -> None:
+    """Raise InputError unless the weights exist and have the hash of config.json."""
+    if facts["format"] > FORMAT:
         raise InputError(
-            f"{path.parent} was made by a newer ganbaru. Update this one: pip install -U ganbaru."
+            f"{path.parent} was written by a newer ganbaru. Update: pip install -U ganbaru."
         )
     if not path.is_file():
-        raise InputError(f"There is no {path.name} in {path.parent}: get the folder anew.")
-    if _hash(path) != said["file_sha256"]:
+        raise InputError(f"There is no {path.name} in {path.parent}: download the folder again.")
+    if _hash(path) != facts["file_sha256"]:
         raise InputError(
-            f"{path} is not the file that {CONFIG} beside it tells of: it was cut short, changed, "
-            f"or is of another export. Get the folder anew, or make it with save_pretrained."
+            f"{path} does not have the hash in {CONFIG}: it is incomplete, changed or from another "
+            f"export. Download the folder again, or write it with save_pretrained."
         )
 
 
 def _check_known(name: str, network: str) -> None:
     if network not in registry.names("networks"):
         raise InputError(
-            f"The network of {name} is {network!r}, a module of its author's own. If you trust it, "
-            f"get that module and the folder yourself, and give the folder's path."
+            f"The network of {name} is {network!r}, its author's own module. If you trust it, "
+            f"download that module and the folder yourself, and give the folder's path."
         )

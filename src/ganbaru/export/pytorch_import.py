@@ -1,8 +1,8 @@
-"""Weights from elsewhere: the files of a plain PyTorch DCGAN, brought into a run that goes on.
+"""Import the weights of a plain PyTorch DCGAN into a new run, which can be resumed.
 
-Layers are found by order and shape, whatever they are called: the tensors of a file are gathered
-into layers by their names up to the last dot, and each of our layers takes the first of them that
-is left and has all of its tensors in the right shapes.
+Layers are matched by order and shape, not by name: a file's tensors are grouped into layers by
+their names up to the last dot, and each layer of the network takes the first unused one whose
+tensors have its names and shapes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ganbaru.training.run import Run
 
 PLAYERS = ("generator", "discriminator")
 
-# What wrappers put before every name: DataParallel and torch.compile.
+# Prefixes of every name, from DataParallel and torch.compile.
 _PREFIXES = ("module.", "_orig_mod.")
-# Batch norm counts its batches for a momentum that is not given; ours is a tenth.
+# Batch norm's counter of batches, used only without a momentum; the momentum here is 0.1.
 _UNUSED = ("num_batches_tracked",)
-# Under which names training scripts keep a player's weights among others.
+# Names under which training scripts store a player's weights in a dictionary.
 _NAMES = {
     "generator": ("generator", "netg", "g", "gen", "g_state_dict", "netg_state_dict"),
     "discriminator": ("discriminator", "netd", "d", "disc", "d_state_dict", "netd_state_dict"),
@@ -40,10 +40,10 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Imported:
-    """A run at 0 images with the weights of files, and where each of their layers went."""
+    """A run at 0 images with imported weights, and the matches of their layers."""
 
     run: Run
-    matches: dict[str, list[Match]]  # by player; one that was not given is not there
+    matches: dict[str, list[Match]]  # by player, of those with a file
 
 
 def weights(
@@ -52,11 +52,11 @@ def weights(
     discriminator: str | Path | None = None,
     progress: data.Progress | None = None,
 ) -> Imported:
-    """Begin the run of a configuration with the weights of files, and save it at 0 images.
+    """Create a run with the weights of files, and save it at 0 images.
 
     Files are state dicts of PyTorch (`torch.save(model.state_dict(), ...)`) or safetensors. A
-    player without a file and the optimisers' moments start anew. Raises InputError for what does
-    not fit the configuration's networks, and then has written nothing.
+    player without a file has initial weights; the optimisers' moments are zero. Raises InputError,
+    before anything is written, if the weights do not fit the configuration's networks.
     """
     files = {"generator": generator, "discriminator": discriminator}
     given = {player: read(Path(path), player) for player, path in files.items() if path}
@@ -65,8 +65,8 @@ def weights(
     first = models.initial_parameters(config, shape, classes)
     matches = {}
     for player, arrays in given.items():
-        wanted = {**first[player], **first[f"{player}_buffers"]}
-        found = weight_matching.match(arrays, wanted)
+        network = {**first[player], **first[f"{player}_buffers"]}
+        found = weight_matching.match(arrays, network)
         if found.misfit:
             hint = weight_matching.hint(arrays, player, config, shape, len(source.classes))
             raise InputError(f"{files[player]} does not fit the {player}: {found.misfit} {hint}")
@@ -83,14 +83,14 @@ def weights(
 
 
 def read(path: Path, player: str) -> Arrays:
-    """Read the weights of a player from a file, by their names without wrappers' prefixes."""
+    """Read a player's weights from a file, by name without wrappers' prefixes."""
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     found = _safetensors(path) if path.suffix == ".safetensors" else _pytorch(path)
     arrays = _unprefixed(_state_dict(path, found, player))
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise InputError(f"{name} in {path} holds NaN or infinity: the training had diverged.")
+            raise InputError(f"{name} in {path} contains NaN or infinity: its training diverged.")
     return arrays
 
 
@@ -101,28 +101,28 @@ def _pytorch(path: Path) -> Any:
 
 
 def _safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Read safetensors, which keep no order: names count up, `main.10` after `main.9`."""
+    """Read safetensors in natural order of names (`main.10` after `main.9`), as they have none."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             if "ganbaru" in (file.metadata() or {}):
                 raise InputError(
-                    f"{path} is a checkpoint of ganbaru's: there is nothing to import. Use it as "
-                    f"it is, for example: ganbaru generate {path}"
+                    f"{path} is a checkpoint of ganbaru, so there is nothing to import. Use it "
+                    f"directly, for example: ganbaru generate {path}"
                 )
-            return {name: file.get_tensor(name) for name in sorted(file.keys(), key=_counting)}
-    except (OSError, SafetensorError, TypeError) as error:  # of a type that NumPy does not have
+            return {name: file.get_tensor(name) for name in sorted(file.keys(), key=_natural)}
+    except (OSError, SafetensorError, TypeError) as error:  # TypeError: a type NumPy lacks
         raise InputError(f"Cannot read {path} as safetensors: {error}.") from error
 
 
-def _counting(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts numbers in names as numbers."""
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a sort key that compares numbers in names as numbers."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _state_dict(path: Path, found: Any, player: str) -> Arrays:
-    """Find a player's tensors in what a file holds: alone, or in a dictionary among others."""
+    """Find a player's tensors in a file's content: at the top or in nested dictionaries."""
     if isinstance(found, Mapping):
         tensors = {str(n): x for n, x in found.items() if isinstance(x, np.ndarray)}
         if tensors and len(tensors) == len(found):
@@ -133,17 +133,17 @@ def _state_dict(path: Path, found: Any, player: str) -> Arrays:
             return _state_dict(path, inner[(named or list(inner))[0]], player)
         if inner:
             raise InputError(
-                f"{path} holds weights under {', '.join(inner)}, and none of these names says "
-                f"{player}: save that one alone, torch.save(model.state_dict(), 'weights.pth')."
+                f"{path} holds weights named {', '.join(inner)}, none a known name for the "
+                f"{player}: save its weights alone, torch.save(model.state_dict(), 'weights.pth')."
             )
     raise InputError(
-        f"{path} holds no state dict (tensors by name): save one with "
+        f"{path} contains no state dict (tensors by name): save one with "
         f"torch.save(model.state_dict(), 'weights.pth')."
     )
 
 
 def _holds(found: Mapping) -> bool:
-    """Say whether a dictionary is a state dict, or holds one; an optimiser's state is none."""
+    """Return whether a dictionary is or contains a state dict, other than an optimiser's."""
     if "param_groups" in found or not found:
         return False
     return any(

@@ -1,4 +1,4 @@
-"""A trained network run on the tracing engine: what every exported form is made of."""
+"""Run a trained network on the tracing engine, the basis of ONNX models and pages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ganbaru.sampling.players import Player
 
 
 def traced(player: Player, *inputs: Tensor) -> Tensor:
-    """Return what a player makes of inputs, in inference mode, its weights being constants.
+    """Return a player's traced result in inference mode, with its weights as constants.
 
-    Raises InputError for a network that cannot leave open how many images there are.
+    Raises InputError for a network that needs a fixed batch size.
     """
     parameters, buffers = (
         {name: constant(array, name) for name, array in arrays.items()}
@@ -23,7 +23,7 @@ def traced(player: Player, *inputs: Tensor) -> Tensor:
         raise
     except ValueError as error:
         raise InputError(
-            f"The {player.name} cannot be exported with the number of images left open: {error}. "
-            f"Change that in {player.config.network}."
+            f"The {player.name} cannot be exported with an open batch size: {error}. Change its "
+            f"network, {player.config.network}, so that it does not use the number of images."
         ) from error
     return result

@@ -1,4 +1,4 @@
-"""An exported model held against the NumPy engine, by ONNX Runtime where it is installed."""
+"""Compare an exported model, run by ONNX Runtime if installed, with the NumPy engine."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ganbaru.export.precision import bound
 from ganbaru.gan import models
 from ganbaru.sampling.players import Player
 
-COUNT = 3  # pictures or scores that are compared
+COUNT = 3  # images or scores to compare
 
 
 def agreement(content: bytes, player: Player, precision: str) -> str:
-    """Return a sentence on how well a model agrees; raises RunError if it does not.
+    """Return a sentence on the largest difference; raises RunError if it is out of bounds.
 
-    The difference is told in parts of the largest number that the NumPy engine gives, or of 1.
+    Differences are relative to the NumPy engine's largest output, at least 1.
     """
     runtime = _runtime()
     if runtime is None:
-        return "not tried, for lack of ONNX Runtime: pip install 'ganbaru[onnx]'"
+        return "not verified, since ONNX Runtime is not installed: pip install 'ganbaru[onnx]'"
     inputs = examples(player, COUNT)
     found, expected = run(runtime, content, inputs), computed(player, inputs)
-    apart = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
-    if not apart <= bound(precision):
+    error = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+    if not error <= bound(precision):
         raise RunError(
-            f"ONNX Runtime {runtime.__version__} and the NumPy engine differ by {apart:.2g} on "
-            f"this model, more than the {bound(precision):g} that {precision} explains, so nothing "
+            f"ONNX Runtime {runtime.__version__} and the NumPy engine differ by {error:.2g} on "
+            f"this model, more than the {bound(precision):g} allowed for {precision}, so nothing "
             f"was written. Try --precision float32, or another version of onnxruntime."
         )
-    return f"ONNX Runtime {runtime.__version__} and the NumPy engine differ by {apart:.1e} at most"
+    return f"ONNX Runtime {runtime.__version__} and the NumPy engine differ by {error:.1e} at most"
 
 
 def _runtime() -> ModuleType | None:
@@ -44,11 +44,11 @@ def _runtime() -> ModuleType | None:
 
 
 def examples(player: Player, count: int) -> dict[str, np.ndarray]:
-    """Return inputs of a player: latents of the first seeds or random images, labels in turn."""
+    """Return inputs of a player: latents of the first seeds or random images, labels cycling."""
     made: dict[str, np.ndarray] = {}
     if len(player.shape) == 1:
-        draw = randomness.distribution(player.config.distribution)
-        made["latents"] = np.stack([draw(i, "sample", 0, *player.shape) for i in range(count)])
+        sample = randomness.distribution(player.config.distribution)
+        made["latents"] = np.stack([sample(i, "sample", 0, *player.shape) for i in range(count)])
     else:
         drawn = randomness.symmetric(0, "export", 0, count * int(np.prod(player.shape)))
         made["images"] = drawn.reshape(count, *player.shape)
@@ -58,15 +58,15 @@ def examples(player: Player, count: int) -> dict[str, np.ndarray]:
 
 
 def computed(player: Player, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """Compute with the NumPy engine, in the precision that the player was trained in."""
+    """Compute with the NumPy engine in the precision of the player's training."""
     engine = engines.load("numpy", "cpu", engines.storage_precision(player.config.precision))
     tensors = map(engine.from_numpy, inputs.values())
-    run = models.inference(engine, player.network)
-    return engine.to_numpy(run(*player.on(engine), *tensors))
+    infer = models.inference(engine, player.network)
+    return engine.to_numpy(infer(*player.on(engine), *tensors))
 
 
 def run(runtime: Any, content: bytes, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """Compute with ONNX Runtime, on one thread and without its warnings."""
+    """Compute with ONNX Runtime on one thread, without its warnings."""
     options = runtime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 3, 1
     session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

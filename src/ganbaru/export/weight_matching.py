@@ -1,4 +1,4 @@
-"""Whether weights fit a network: layer by layer, and if they do not, which options would help."""
+"""Match weights to a network by layers, and search for the options with which they would fit."""
 
 from __future__ import annotations
 
@@ -23,55 +23,58 @@ Layers = dict[str, dict[str, tuple[int, ...]]]
 
 @dataclass(frozen=True)
 class Match:
-    """A layer of a file and the layer of the network that it became."""
+    """A layer of a file and the network's layer that takes its weights."""
 
-    there: str
-    here: str
+    source: str
+    target: str
     tensors: Tensors
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The arrays by the network's names and what went where; or else what does not fit."""
+    """The arrays by the network's names and the matches, or a sentence on what does not fit."""
 
     arrays: Arrays
     matches: list[Match]
     misfit: str = ""
 
 
-def match(given: Arrays, wanted: Mapping[str, np.ndarray]) -> Fit:
-    """Give each layer wanted the first layer given that has its tensors, by name or by order."""
+def match(given: Arrays, network: Mapping[str, np.ndarray]) -> Fit:
+    """Match each layer of a network to the given layer of that name, or the first that fits.
+
+    Layers fit if their tensors have the same names and shapes.
+    """
     shapes = {name: array.shape for name, array in given.items()}
-    there, here = _layers(shapes), _layers({name: x.shape for name, x in wanted.items()})
-    if shapes == {name: array.shape for name, array in wanted.items()}:
-        return Fit(given, [Match(name, name, tensors) for name, tensors in here.items()])
-    matches, lacking = _matched(there, here)
-    taken = {found.there for found in matches}
-    left = [name for name in there if name not in taken]
+    sources, targets = _layers(shapes), _layers({name: x.shape for name, x in network.items()})
+    if shapes == {name: array.shape for name, array in network.items()}:
+        return Fit(given, [Match(name, name, tensors) for name, tensors in targets.items()])
+    matches, lacking = _matched(sources, targets)
+    used = {found.source for found in matches}
+    left = [name for name in sources if name not in used]
     if lacking or left:
-        return Fit({}, [], _misfit(there, here, left, lacking))
+        return Fit({}, [], _misfit(sources, targets, left, lacking))
     arrays = {
-        _joined(found.here, name): given[_joined(found.there, name)]
+        _joined(found.target, name): given[_joined(found.source, name)]
         for found in matches
         for name in found.tensors
     }
     return Fit(arrays, matches)
 
 
-def _matched(there: Layers, here: Layers) -> tuple[list[Match], list[str]]:
-    """Return the layers that are alike, each pair in the order of both, and those without one."""
-    left, matches, lacking = dict(there), [], []
-    for name, tensors in here.items():
-        like = next((other for other in left if left[other] == tensors), None)
-        if like is None:
+def _matched(sources: Layers, targets: Layers) -> tuple[list[Match], list[str]]:
+    """Match layers of equal tensors in order; return the matches and the targets without one."""
+    left, matches, lacking = dict(sources), [], []
+    for name, tensors in targets.items():
+        equal = next((other for other in left if left[other] == tensors), None)
+        if equal is None:
             lacking.append(name)
         else:
-            matches.append(Match(like, name, left.pop(like)))
+            matches.append(Match(equal, name, left.pop(equal)))
     return matches, lacking
 
 
 def _layers(shapes: Tensors) -> Layers:
-    """Gather tensors into layers, in their order."""
+    """Group tensors into layers by their names up to the last dot, in order."""
     layers: Layers = {}
     for path, shape in shapes.items():
         layer, _, name = path.rpartition(".")
@@ -83,55 +86,55 @@ def _joined(layer: str, name: str) -> str:
     return f"{layer}.{name}" if layer else name
 
 
-def _misfit(there: Layers, here: Layers, left: list[str], lacking: list[str]) -> str:
-    """Say in a sentence which layer is the first that does not fit, and why."""
+def _misfit(sources: Layers, targets: Layers, left: list[str], lacking: list[str]) -> str:
+    """Return a sentence on the first layer that does not fit."""
     if not lacking:
-        return f"{_told(left[0], there)} in the file has no place in the network."
-    expected = f"the network's {_told(lacking[0], here)}"
+        return f"{_described(left[0], sources)} in the file has no counterpart in the network."
+    expected = f"the network's {_described(lacking[0], targets)}"
     if not left:
         return f"nothing in the file fits {expected}."
-    return f"{_told(left[0], there)} in the file stands where {expected} is expected."
+    return f"the file has {_described(left[0], sources)} in place of {expected}."
 
 
-def _told(layer: str, layers: Layers) -> str:
+def _described(layer: str, layers: Layers) -> str:
     tensors = (f"{name} {'x'.join(map(str, shape))}" for name, shape in layers[layer].items())
     return f"{layer or 'the unnamed layer'} ({', '.join(tensors)})"
 
 
-# --- what would help --------------------------------------------------------------------------
+# --- options with which weights would fit -----------------------------------------------------
 
 SIZES = ("16", "28", "32", "48", "64", "96", "128", "256")
-MOST_WIDTH = 512
+MAX_WIDTH = 512
 
 
 def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int) -> str:
-    """Say with which options the weights would fit, the fewest first, or that they are another's.
+    """Return a sentence with the fewest options for which the weights would fit, if any.
 
-    `classes` are those of the data, whether the configuration makes use of them or not.
+    `classes` is the number of classes of the data, whether or not the configuration uses them.
     """
     shapes = {name: array.shape for name, array in given.items()}
     height, width, channels = shape
     size = str(height) if height == width else f"{height}x{width}"
     now = dataclasses.replace(config, image_size=size, channels=channels)
-    ways = (_differences(now, other) for other in _fitting(now, player, shapes, classes))
-    found = list(itertools.islice(ways, 1))
-    # A second way, since a latent joined to labels looks as a longer latent does; not one that
-    # is the first and something that makes no difference.
-    others = (way for way in ways if not found[0].items() <= way.items())
+    changes = (_differences(now, other) for other in _fitting(now, player, shapes, classes))
+    found = list(itertools.islice(changes, 1))
+    # Also a second one, since a latent joined to labels has the shape of a longer latent; not one
+    # that only adds options without effect to the first.
+    others = (each for each in changes if not found[0].items() <= each.items())
     if found := [*found, *itertools.islice(others, 1)]:
-        told = (" ".join(f"{flag(n)} {value}" for n, value in way.items()) for way in found)
-        return f"It would fit with {', or with '.join(told)}."
+        options = (" ".join(f"{flag(n)} {value}" for n, value in each.items()) for each in found)
+        return f"It would fit with {', or with '.join(options)}."
     (other_player,) = {"generator", "discriminator"} - {player}
     if next(_fitting(now, other_player, shapes, classes), None):
-        return f"It has a {other_player}'s layers: name the generator's file first."
-    return "No network of ganbaru's at any width or image size has just these layers."
+        return f"It has a {other_player}'s layers: give the generator's file first."
+    return "No network of ganbaru at any width or image size has exactly these layers."
 
 
 def _fitting(now: Config, player: str, shapes: Tensors, classes: int) -> Iterator[Config]:
-    """Yield the configurations whose networks have just these tensors, the most alike first.
+    """Yield the configurations whose networks have exactly these tensors, fewest changes first.
 
-    Tries architectures, image sizes and conditionings whose layers have the file's kinds of
-    tensors, and in these the widths, latents and channels that are among its numbers.
+    First the architectures, image sizes and conditionings with the file's numbers of layers and
+    axes, then for these the widths, latents and channels that occur among its shapes.
     """
     candidates = [
         changed
@@ -144,25 +147,25 @@ def _fitting(now: Config, player: str, shapes: Tensors, classes: int) -> Iterato
 
 
 def _outer(config: Config, classes: int) -> dict[str, list]:
-    """Return what decides which layers there are, the configuration's own values first."""
+    """Return the fields that determine which layers exist, the configuration's values first."""
     labelled = ["none", *CONDITIONINGS] if classes else ["none"]
     networks = dict.fromkeys([config.network, *registry.names("networks")])
     return {"network": list(networks), "image_size": list(SIZES), "conditioning": labelled}
 
 
 def _inner(shapes: Tensors, classes: int) -> dict[str, list]:
-    """Return what decides how large layers are: numbers that the file holds."""
+    """Return the fields that determine the sizes of layers: numbers of the file's shapes."""
     numbers = sorted({n for shape in shapes.values() for n in shape[:2]})
     latents = {number - less for number in numbers for less in (0, classes)}
     return {
-        "width": [number for number in numbers if number <= MOST_WIDTH],
+        "width": [number for number in numbers if number <= MAX_WIDTH],
         "latent": [number for number in sorted(latents) if number > 0],
         "channels": [1, 3],
     }
 
 
 def _changes(config: Config, choices: Mapping[str, list]) -> Iterator[Config]:
-    """Yield a configuration with every combination of its own values and others."""
+    """Yield the configuration with every combination of its own and other values."""
     each = [dict.fromkeys([getattr(config, name), *others]) for name, others in choices.items()]
     for values in itertools.product(*each):
         yield dataclasses.replace(config, **dict(zip(choices, values, strict=True)))
@@ -174,11 +177,11 @@ def _differences(before: Config, after: Config) -> dict[str, object]:
 
 
 def _fits(
-    config: Config, player: str, shapes: Tensors, classes: int, look: Callable[[Tensors], list]
+    config: Config, player: str, shapes: Tensors, classes: int, key: Callable[[Tensors], list]
 ) -> bool:
-    """Say whether a player's layers look like those of these tensors."""
-    here = _traced(config, player, classes)
-    return sorted(map(look, here.values())) == sorted(map(look, _layers(shapes).values()))
+    """Return whether a player's layers equal those of these tensors, as compared by `key`."""
+    layers = _traced(config, player, classes)
+    return sorted(map(key, layers.values())) == sorted(map(key, _layers(shapes).values()))
 
 
 def _sizes(tensors: Tensors) -> list[tuple[str, tuple[int, ...]]]:
@@ -190,18 +193,19 @@ def _ranks(tensors: Tensors) -> list[tuple[str, int]]:
 
 
 def _traced(config: Config, player: str, classes: int) -> Layers:
-    """Return the layers of a configuration's network, none if it cannot be built."""
-    of = 0 if config.conditioning == "none" else classes
+    """Return the layers of a configuration's network, or none if it cannot be built."""
+    count = 0 if config.conditioning == "none" else classes
     shape = (*(config.size or (0, 0)), config.channels or 0)
     index = ("generator", "discriminator").index(player)
     shapes: dict[str, tuple[int, ...]] = {}
     try:
-        network = models.networks(config, shape, of)[index]
+        network = models.networks(config, shape, count)[index]
         nn.trace(
-            network, *models.input_shapes(config, shape, of)[index],
+            network,
+            *models.input_shapes(config, shape, count)[index],
             parameter=lambda name, shape, kind, fan_in: shapes.update({name: shape}),
             buffer=lambda name, shape, start: shapes.update({name: shape}),
-        )  # fmt: skip
+        )
     except InputError:
         return {}
     return _layers(shapes)

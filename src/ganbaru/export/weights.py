@@ -1,4 +1,4 @@
-"""One network's weights alone, as a checkpoint that any engine and `ganbaru generate` take."""
+"""Write one network's weights as a checkpoint, which loads on any engine."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from ganbaru.export.precision import rounded
 from ganbaru.sampling.players import PLAYERS, Player
 from ganbaru.training import checkpoint
 
-_TAKERS = {"generator": "generate, morph and ganbaru.native take"}
-
 
 def write(path: Path, player: Player, precision: str) -> list[str]:
-    """Write the weights; returns lines that tell of them."""
+    """Write the weights; returns a summary."""
     group, _ = PLAYERS[player.name]
     groups = {
-        kept: {name: rounded(array, name, precision) for name, array in arrays.items()}
-        for kept, arrays in ((group, player.parameters), (f"{group}_buffers", player.buffers))
+        each: {name: rounded(array, name, precision) for name, array in arrays.items()}
+        for each, arrays in ((group, player.parameters), (f"{group}_buffers", player.buffers))
     }
     checkpoint.save(path, groups, metadata.shared(player))
     count = sum(array.size for arrays in groups.values() for array in arrays.values())
-    takers = _TAKERS.get(player.name, "ganbaru.native takes")
     return [
         f"{path}: {size(path)}, {count:,} numbers, {precision}",
-        f"the {player.name} alone, which {takers} in a run's place",
+        f"the {player.name} only; give this file in place of a run to {_readers(player.name)}",
     ]
 
 
 def size(path: Path) -> str:
-    """Say how large a file is."""
+    """Return a file's size as text."""
     return f"{path.stat().st_size / 1e6:,.2f} MB"
+
+
+def _readers(player: str) -> str:
+    return "generate, morph or ganbaru.native" if player == "generator" else "ganbaru.native"

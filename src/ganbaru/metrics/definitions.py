@@ -117,14 +117,14 @@ METRICS = {
     "frechet": Metric(
         "Fréchet distance",
         LOWER,
-        "of the features' means and covariances",
+        "distance of feature means and covariances",
         lambda x: frechet(*x.features),
         POSITIVE,
     ),
     "kernel": Metric(
         "kernel distance (KID)",
         LOWER,
-        "of the features' distributions; about 0 at best",
+        "distance of feature distributions; about 0 at best",
         lambda x: kernel.kernel_distance(*x.features, x.subsets)[0],
         ANY,
         slow=True,
@@ -158,7 +158,7 @@ METRICS = {
         lambda x: len(np.unique(x.fake.identities)) / len(x.fake),
     ),
     "sliced": _of_images(
-        "sliced Wasserstein", LOWER, "of the pixels, no network; 1 is black to white", _sliced
+        "sliced Wasserstein", LOWER, "distance of pixels, no network; 1 is black to white", _sliced
     ),
     "class_kl": _of_images(
         "class KL", LOWER, "divergence of class shares, in nats", _class_kl, POSITIVE

@@ -126,10 +126,8 @@ def reals(
 ) -> tuple[Source, Source | None]:
     """Load training and test images in the candidate's size, by the rule that training uses."""
     place = data_dir or (Path(candidate.data_dir) if candidate.data_dir else None)
-    how: dict[str, Any] = {
-        "image_size": candidate.shape[:2], "channels": candidate.channels, "data_dir": place,
-        "progress": progress,
-    }  # fmt: skip
+    how: dict[str, Any] = {"image_size": candidate.shape[:2], "channels": candidate.channels}
+    how |= {"data_dir": place, "progress": progress}
     source = data.load(what, **how)
     channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:

@@ -143,10 +143,9 @@ class Evaluator:
         `quick` gives those of `quick_scores`.
         """
         info = self.scorer.info
-        key = [
-            VERSION, [*METRICS], info.hash, self.split.source.fingerprint, info.shape, self.seed,
-            len(self.reference), count, labelled, quick, dataclasses.astuple(CAS_RECIPE),
-        ]  # fmt: skip
+        key: list[Any] = [VERSION, [*METRICS], dataclasses.astuple(CAS_RECIPE), quick, labelled]
+        key += [info.hash, info.shape, self.split.source.fingerprint, len(self.reference)]
+        key += [count, self.seed]
         name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
         compute = self._quick_baselines if quick else self._full_baselines
         content = files.cached(name, lambda: json.dumps(compute(count, labelled)).encode())

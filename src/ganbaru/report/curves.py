@@ -12,7 +12,7 @@ Log = Sequence[Mapping[str, float]]
 
 # Labels in English; other languages have the same keys.
 WORDS = {
-    "axis": "real images shown",
+    "axis": "real images seen",
     "losses": "Losses",
     "discriminator": "discriminator",
     "generator": "generator",

@@ -46,6 +46,8 @@ class Facts:
 def note(run: Run) -> None:
     """Record the run's data, parameter counts, versions and machine in its folder."""
     players = ("generator", "discriminator")
+    known = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
     found = {
         "data": {**describe_data(run.source), "count": len(run.source.images)},
         "made": {
@@ -54,11 +56,10 @@ def note(run: Run) -> None:
             "python": platform.python_version(),
             "numpy": np.__version__,
             "system": f"{platform.system()} {platform.machine()}",
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1,
+            "cores": cores,
             "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
         },
-    }  # fmt: skip
+    }
     files.write_text(run.folder.about, json.dumps(found, indent=1) + "\n")
 
 

@@ -85,18 +85,20 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         received = 0
-        problem = ProblemError(413, f"A request's body may have {self.most:,} bytes at most.")
 
         async def limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
             if received > self.most:
-                raise problem  # which the application's handler of problems answers
+                raise self._problem()  # answered by the application's error handlers
             return message
 
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if int(length) > self.most:
-            await problem.response()(scope, receive, send)
+            await self._problem().response()(scope, receive, send)
         else:
             await self.app(scope, limited, send)
+
+    def _problem(self) -> ProblemError:
+        return ProblemError(413, f"A request's body may have {self.most:,} bytes at most.")

@@ -87,6 +87,8 @@ TRANSLATIONS: dict[str, Translation] = {
         "shares": "適合率と再現率",
         "precision": "適合率",
         "recall": "再現率",
+        "density": "密度",
+        "coverage": "カバレッジ",
         "axis": "学習した本物の画像数",
         "grids": "固定した潜在変数からの生成画像",
         "after": "{0} 枚学習後",

@@ -20,11 +20,8 @@ from ganbaru.errors import InputError
 RECORD = 1 + 3 * 32 * 32  # a label, then red, green and blue, each row by row
 GZIP = b"\x1f\x8b"
 DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error)
-# fmt: off
-CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)
-# fmt: on
+_NAMES = "airplane automobile bird cat deer dog frog horse ship truck"
+CLASSES = tuple(_NAMES.split())
 
 Batch = tuple[Images, Labels]  # rows (n, 3072), labels (n,)
 
@@ -41,7 +38,7 @@ def _parse_binary(name: str, data: bytes) -> Batch:
 
 def _parse_pickle(name: str, data: bytes) -> Batch:
     rows, labels = cifar_pickle.read(name, data)
-    if rows.ndim != 2 or rows.shape[1] != RECORD - 1 or labels.shape != rows.shape[:1]:
+    if rows.shape != (len(labels), RECORD - 1) or not len(labels):
         raise InputError(
             f"{name} holds data of shape {rows.shape} and {len(labels):,} labels; expected "
             f"(n, {RECORD - 1}) and n labels. Delete it and copy or download it again."
@@ -175,6 +172,4 @@ def _missing_note(wanted: tuple[str, ...], present: list[str], count: int) -> tu
     if len(present) == len(wanted):
         return ()
     numbers = ", ".join(str(wanted.index(name) + 1) for name in present)
-    plural = "batches {} of {} are" if len(present) > 1 else "batch {} of {} is"
-    which = plural.format(numbers, len(wanted))
-    return (f"Only training {which} present, so there are {count:,} images.",)
+    return (f"Training batches present: {numbers} of {len(wanted)}, with {count:,} images.",)

@@ -10,12 +10,11 @@ import numpy as np
 
 from ganbaru.data.source import Files, Samples
 
-# fmt: off
-SUFFIXES = frozenset((
-    ".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
-))
-# fmt: on
+_SUFFIXES = (
+    ".apng .avif .bmp .dib .gif .ico .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif "
+    ".tiff .webp"
+)
+SUFFIXES = frozenset(_SUFFIXES.split())
 
 
 def is_picture(name: str) -> bool:

@@ -1,9 +1,9 @@
-// Controls: what they change in the state, and what they show of it.
+// Controls: event handlers that change the state, and the display of the state.
 
 const slider = (id) => byId(id).parentElement.querySelector("output");
 const percent = (share) => `${Math.round(100 * share)} %`;
 
-// Fills a row of radio buttons with the classes, and lists to choose one from.
+// Creates the radio buttons and lists of classes.
 function makeClasses() {
   const hidden = model.classes.length === 0;
   for (const part of document.querySelectorAll(".by-class")) part.hidden = hidden;
@@ -41,7 +41,7 @@ function makeSliders() {
   });
 }
 
-// Shows the state in the controls, in the language that is chosen.
+// Shows the state in the controls, in the current language.
 function showControls() {
   const names = [say("inTurn"), ...model.classes];
   byId("classes").querySelectorAll("span").forEach((span, i) => (span.textContent = names[i]));
@@ -62,24 +62,24 @@ function showControls() {
   byId("command").textContent = command();
 }
 
-// Writes a seed into its box, unless somebody is writing there.
+// Writes a seed into its box, unless the text there already means it.
 function showSeed(id, seed) {
   const box = byId(id);
   if (seedIn(box.value) !== seed) box.value = seed;
   box.removeAttribute("aria-invalid");
 }
 
-// What makes the same with Ganbaru; "" for what no command of its makes.
+// Returns the command with the same result; "" if there is none.
 function command() {
   const { seed, second, chosen, secondClass, truncation } = state;
-  const cut = truncation < 1 ? ` --truncation ${truncation}` : "";
-  if (state.blend !== null || state.shifts.some(Boolean) || (cut && state.view === "morph")) return "";
+  const option = truncation < 1 ? ` --truncation ${truncation}` : "";
+  if (state.blend !== null || state.shifts.some(Boolean) || (option && state.view === "morph")) return "";
   const label = chosen === null ? "" : ` --label ${chosen}`;
   const labels = secondClass === null ? label.replace("--label", "--labels")
     : ` --labels ${classOf(seed)},${secondClass}`;
   const commands = {
-    grid: () => `generate RUN -n ${state.rows * COLUMNS} --seed ${seed}${label}${cut}`,
-    picture: () => `generate RUN -n 1 --seed ${seed}${label}${cut}`,
+    grid: () => `generate RUN -n ${state.rows * COLUMNS} --seed ${seed}${label}${option}`,
+    picture: () => `generate RUN -n 1 --seed ${seed}${label}${option}`,
     morph: () => `morph RUN --seeds ${seed},${second}${labels} --bounce`,
   };
   return `ganbaru ${commands[state.view]()}`;
@@ -92,7 +92,7 @@ function listenToSeeds() {
       const seed = seedIn(box.value);
       if (seed === undefined) {
         box.setAttribute("aria-invalid", "true");
-        tell(say("seedWrong"));
+        showStatus(say("seedWrong"));
       } else change({ [name]: seed });
     });
     box.addEventListener("keydown", ({ key }) => {
@@ -104,13 +104,13 @@ function listenToSeeds() {
 
 function step(name, by) {
   const seed = state[name] + by;
-  if (seed >= 0n && seed <= MOST_SEED) change({ [name]: seed });
+  if (seed >= 0n && seed <= MAX_SEED) change({ [name]: seed });
 }
 
 // --- facts ------------------------------------------------------------------------------------
 
 function showFacts(computer) {
-  const told = {
+  const values = {
     ...model.facts,
     images_trained: counted(model.facts.images_trained),
     classes: model.classes.join(", "),
@@ -119,14 +119,14 @@ function showFacts(computer) {
     bits: say("bits", model.bits),
     computer: say("computer", computer, workers.count),
   };
-  const names = Object.entries(say("fact")).filter(([key]) => told[key] !== "");
-  define("facts", names.map(([key, name]) => [name, told[key]]));
+  const names = Object.entries(say("fact")).filter(([key]) => values[key] !== "");
+  define("facts", names.map(([key, name]) => [name, values[key]]));
   define("keyboard", say("shortcuts"));
   byId("summary").textContent =
     say("summary", WIDTH, HEIGHT, CHANNELS === 1, model.classes.length, counted(model.facts.images_trained));
 }
 
-// Fills a list of terms with pairs.
+// Fills a definition list with pairs.
 function define(id, pairs) {
   byId(id).replaceChildren(...pairs.map(([name, text]) => {
     const [row, term, meaning] = ["div", "dt", "dd"].map((kind) => document.createElement(kind));

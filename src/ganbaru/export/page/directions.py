@@ -1,11 +1,11 @@
-"""A generator's main directions: those in which latents change its first layer's features most.
+"""A generator's main directions: those along which latents change its first layer most.
 
-They are the right singular vectors of the first layer's weights, which need no pictures (SeFa, Shen
-and Zhou 2021, eq. 5), and, for normal latents, what the principal components of that layer's
-features lead back to (GANSpace, Härkönen et al. 2020, section 2). The weights have batch norm's
-scales in them, so a channel counts for what the next layers see of it. On MNIST eight of them
-change unseen pictures 8.3 times as much as eight directions by chance; the eigenvectors of the
-pixels' own derivative, which cost a thousand pictures, 8.4 times (`docs/results.md`).
+They are the right singular vectors of the first layer's weights, found without images (SeFa, Shen
+and Zhou 2021, eq. 5); for normal latents they agree with the principal components of that layer's
+features (GANSpace, Härkönen et al. 2020, section 2). Batch norm's scales are folded into the
+weights, so channels are weighted as the next layers see them. On MNIST eight of them change unseen
+images 8.3 times as much as eight random directions; the eigenvectors of the pixels' derivative,
+which cost a thousand images, 8.4 times (`docs/results.md`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ganbaru.engines.onnx import Tensor
 from ganbaru.export.folding import order
 from ganbaru.export.page.plan import MATRICES
 
-MOST = 8  # directions
+COUNT = 8  # directions at most
 
 
 class Directions(NamedTuple):
-    """Unit directions (D, Z) of latents, the most important first.
+    """Unit directions (D, Z) of latents, the strongest first.
 
-    `shares` (D,) are their parts of the change that all Z directions make together.
+    `shares` (D,) are their shares of the total change over all Z directions.
     """
 
     vectors: np.ndarray
@@ -33,22 +33,22 @@ class Directions(NamedTuple):
 
 
 def main(result: Tensor, latent: int) -> Directions:
-    """Find the main directions of `latent` numbers in a folded graph.
+    """Find the main directions of latents (N, latent) in a folded graph.
 
-    There are none where no first layer takes all numbers of a latent at once.
+    There are none if no layer takes all numbers of a latent at once.
     """
     weights = next(
         (w for x in order(result) if (w := _first(x)) is not None), np.zeros((0, latent))
     )
     _, values, vectors = np.linalg.svd(weights[:, :latent].astype(np.float64), full_matrices=False)
-    chosen, energy = vectors[:MOST], values**2
-    # A singular vector's sign is any: its largest number is positive, so that exports agree.
+    chosen, energy = vectors[:COUNT], values**2
+    # A singular vector's sign is arbitrary: its largest number is made positive.
     signs = np.sign(np.take_along_axis(chosen, np.abs(chosen).argmax(axis=1)[:, None], axis=1))
-    return Directions(chosen * signs, energy[:MOST] / max(energy.sum(), 1e-30))
+    return Directions(chosen * signs, energy[:COUNT] / max(energy.sum(), 1e-30))
 
 
 def _first(tensor: Tensor) -> np.ndarray | None:
-    """Return a tensor's weights (M, K) if it is a layer of latents, with labels joined or not."""
+    """Return the weights (M, K) of a layer whose input is latents, perhaps joined with labels."""
     if tensor.operation not in MATRICES or not _of_latents(tensor.inputs[0]):
         return None
     weight = tensor.inputs[1].value
@@ -58,7 +58,7 @@ def _first(tensor: Tensor) -> np.ndarray | None:
 
 
 def _of_latents(x: Tensor) -> bool:
-    """Say whether a tensor holds latents as they are, first of all."""
+    """Return whether a tensor is latents, reshaped or with something joined after them."""
     while x.operation in ("Reshape", "Concat"):
         x = x.inputs[0]
     return x.name == "latents"

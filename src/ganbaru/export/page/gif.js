@@ -1,13 +1,13 @@
-// GIF (GIF89a specification, 1990): a film that loops for ever, each frame with colours of its own.
+// GIF encoder (GIF89a specification, 1990): loops for ever, a colour table for each frame.
 
-// Bytes of a film of frames (RGBA), each shown for `delays[i]` hundredths of a second.
+// Encodes frames (RGBA), each shown for `delays[i]` hundredths of a second.
 function gif(frames, { width, height, delays }) {
   const bytes = [..."GIF89a"].map((letter) => letter.charCodeAt(0));
   const short = (number) => bytes.push(number & 255, number >> 8);
   const open = (...numbers) => bytes.push(...numbers);
   short(width);
   short(height);
-  open(0x70, 0, 0); // no colours that all frames share
+  open(0x70, 0, 0); // no global colour table
   open(0x21, 0xff, 11, ...[..."NETSCAPE2.0"].map((letter) => letter.charCodeAt(0)), 3, 1, 0, 0, 0);
   frames.forEach((frame, i) => {
     const { palette, indices } = indexed(frame);
@@ -28,7 +28,7 @@ function gif(frames, { width, height, delays }) {
   return Uint8Array.from(bytes);
 }
 
-// A frame's 256 colours (RGB), and for each pixel which it has: its own, if there are no more.
+// Returns a frame's colour table (RGB) and indices; lossless up to 256 colours.
 function indexed(frame) {
   const counts = new Map();
   for (let at = 0; at < frame.length; at += 4) {
@@ -50,8 +50,8 @@ function indexed(frame) {
 
 const parts = (colour) => [colour >> 16, (colour >> 8) & 255, colour & 255];
 
-// Cuts counted colours into up to 256 boxes, the one with the most spread pixels first, along its
-// longest side, at its middle pixel (median cut, Heckbert 1982).
+// Splits counted colours into up to 256 boxes, always the one with most pixels times longest side,
+// along that side at its median pixel (median cut, Heckbert 1982).
 function boxes(colours) {
   const found = [measured(colours)];
   while (found.length < 256) {
@@ -62,7 +62,7 @@ function boxes(colours) {
   return found.map(({ colours }) => colours);
 }
 
-// A box with its longest side, and what is won by cutting it: 0 for a single colour.
+// A box with its longest side and its priority, 0 for a single colour.
 function measured(colours) {
   const low = [255, 255, 255];
   const high = [0, 0, 0];
@@ -96,15 +96,15 @@ function average(colours) {
   return sums.map((sum) => Math.round(sum / pixels));
 }
 
-// Bytes of indices, coded by LZW with 8 bits at first (appendix F): codes grow from 9 to 12 bits,
-// and the table of strings begins anew when it is full.
+// LZW compression of 8-bit indices (appendix F): codes grow from 9 to 12 bits, and the string table
+// is cleared when it is full.
 function lzw(indices) {
   const [clear, end] = [256, 257];
   const bytes = [];
-  let [held, bits, width, next, table] = [0, 0, 9, 258, new Map()];
+  let [buffer, bits, width, next, table] = [0, 0, 9, 258, new Map()];
   const put = (code) => {
-    held |= code << bits;
-    for (bits += width; bits >= 8; bits -= 8, held >>>= 8) bytes.push(held & 255);
+    buffer |= code << bits;
+    for (bits += width; bits >= 8; bits -= 8, buffer >>>= 8) bytes.push(buffer & 255);
   };
   put(clear);
   let string = indices[0];
@@ -128,6 +128,6 @@ function lzw(indices) {
   put(string);
   if (next === 1 << width && width < 12) width++;
   put(end);
-  if (bits) bytes.push(held & 255);
+  if (bits) bytes.push(buffer & 255);
   return bytes;
 }

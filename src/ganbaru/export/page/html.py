@@ -19,7 +19,7 @@ WORKER = (
     *("network.js", "gif.js", "worker.js"),
 )
 SCRIPT = (
-    *("words.js", "pool.js", "state.js", "pictures.js", "morphing.js", "saving.js"),
+    *("translations.js", "pool.js", "state.js", "images.js", "morphing.js", "saving.js"),
     *("controls.js", "main.js"),
 )
 

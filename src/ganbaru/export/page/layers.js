@@ -1,13 +1,13 @@
-// Layers with weights: each multiplies a matrix (M, K), its weights, by one (K, N), its inputs.
-// What is laid out here, `slabs` of 4 rows and of 8 columns, is what multiply.wat reads.
+// Layers with weights: each multiplies its weights (M, K) by its inputs (K, N), both laid out as
+// the `slabs` of 4 rows and of 8 columns that multiply.wat reads.
 
 const upTo = (number, multiple) => Math.ceil(number / multiple) * multiple;
 const sizeOf = (shape) => shape.reduce((product, side) => product * side, 1);
 
-// The height and width that a layer's inputs are multiplied at; 1 of a vector.
+// Height and width of a layer's input or result; 1 and 1 for a vector.
 const sidesOf = (shape) => [shape[2] ?? 1, shape[3] ?? 1];
 
-// How many columns a layer's inputs make: its places, those of the result for a convolution.
+// `columns` is the number of positions: of the result for a convolution, else of the input.
 const LAYERS = {
   Gemm: { columns: () => 1, fill: fillPlain, finish: finishPlain },
   Conv: { columns: (node) => sizeOf(sidesOf(node.shape)), fill: fillPatches, finish: finishPlain },
@@ -16,7 +16,7 @@ const LAYERS = {
   },
 };
 
-// How many numbers a layer's matrices need: weights, inputs and product.
+// Sizes of a layer's matrices: weights, inputs and product.
 function needs(node) {
   const [rows, depth] = node.matrix.shape;
   const columns = upTo(LAYERS[node.op].columns(node), 8);
@@ -40,7 +40,7 @@ function fillPlain(node, slabs) {
   }
 }
 
-// A convolution's inputs: for each place of the result (columns) what its kernel covers.
+// im2col: for each position of the result (column), the inputs under the kernel.
 function fillPatches(node, slabs) {
   const [, channels, height, width] = node.inputs[0].shape;
   const [kernel, depth, x] = [node.kernel, node.matrix.shape[1], node.inputs[0].data];
@@ -72,7 +72,7 @@ function finishPlain(node, product) {
   }
 }
 
-// A transposed convolution's result: each place of its inputs is spread by the taps of the kernel.
+// col2im: adds each input position's products to the result, tap by tap of the kernel.
 function finishSpread(node, product) {
   const [[, , height, width], [, channels, rows, columns]] = [node.inputs[0].shape, node.shape];
   const [kernel, bias, out, stride] = [node.kernel, node.inputs[1]?.data, node.data, node.stride];

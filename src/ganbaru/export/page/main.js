@@ -1,29 +1,29 @@
-// The page: from a change to the pictures it asks for.
+// The page's main script: views, language, colours, and the way from a change to new images.
 
 const VIEWS = { grid: showGrid, picture: showPicture, morph: showMorph };
 const THEMES = ["auto", "light", "dark"];
 let computer = "";
 let theme = "auto";
 
-function tell(text) {
+function showStatus(text) {
   byId("status").textContent = text;
 }
 
-// While workers draw, the stage says that it is busy; then how long pictures took.
+// Marks the stage as busy while workers run, then shows how long the images took.
 function showBusy(busy) {
   if (!busy && changing) return;
   byId("stage").setAttribute("aria-busy", busy);
   if (busy) return;
   if (milliseconds.length) {
     const each = milliseconds.reduce((sum, one) => sum + one, 0) / milliseconds.length;
-    tell(say("drawn", counted(milliseconds.length), counted(each.toFixed(1))));
+    showStatus(say("drawn", counted(milliseconds.length), counted(each.toFixed(1))));
   }
   milliseconds = [];
 }
 
-let changing = false; // the next frame of the screen asks for pictures
+let changing = false; // an update is scheduled for the next animation frame
 
-// Takes on what was chosen; pictures follow with the next frame of the screen.
+// Changes the state; images follow with the next animation frame.
 function change(changes) {
   Object.assign(state, changes);
   showControls();
@@ -59,19 +59,19 @@ function moveInTabs(event) {
   byId(`tab-${view}`).focus();
 }
 
-function dress(chosen) {
+function setTheme(chosen) {
   theme = chosen;
   document.documentElement.dataset.theme = theme;
   byId("theme").setAttribute("aria-label", say("theme")[theme]);
   byId("theme").title = say("theme")[theme];
 }
 
-function speak(chosen) {
+function setLanguage(chosen) {
   language = chosen;
   translate();
   if (film.timer) byId("play").textContent = say("pause");
   showControls();
-  dress(theme);
+  setTheme(theme);
   showFacts(computer);
   const button = byId("language");
   button.textContent = say("other");
@@ -81,8 +81,8 @@ function speak(chosen) {
 
 function listen() {
   const clicks = {
-    language: () => { speak(language === "ja" ? "en" : "ja"); change({}); },
-    theme: () => dress(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]),
+    language: () => { setLanguage(language === "ja" ? "en" : "ja"); change({}); },
+    theme: () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]),
     more: () => change({ rows: 2 * state.rows }),
     previous: () => step("seed", -1n),
     next: () => step("seed", 1n),
@@ -111,22 +111,22 @@ function listen() {
   listenToSeeds();
 }
 
-const FINE = 48; // pixels of a side, from which on pictures are shown with soft edges
+const FINE = 48; // from this many pixels a side, images are smoothed when enlarged
 
 async function start() {
   document.body.classList.toggle("fine", Math.min(WIDTH, HEIGHT) >= FINE);
   makeClasses();
   makeSliders();
   listen();
-  speak(language);
-  tell(say("drawing"));
+  setLanguage(language);
+  showStatus(say("drawing"));
   choose("grid");
   const [first] = await workers.ready;
   computer = first.computer;
   showFacts(computer);
 }
 
-// A worker that cannot begin or draw rejects what it was asked for, which ends here.
+// Requests that a worker fails are rejected, which ends here.
 addEventListener("unhandledrejection", ({ reason }) => {
   byId("failure").hidden = false;
   byId("failure").textContent = say("failed", reason.message);

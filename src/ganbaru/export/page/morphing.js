@@ -1,22 +1,22 @@
-// The morph: two pictures, the way between them, and the film of it.
+// The morph: two images, the path between them, and its video.
 
-const FRAMES = 31; // from one picture to the other, both among them
+const FRAMES = 31; // from one image to the other, both included
 const FPS = 20;
-const SLOW_FPS = 5; // where less motion is asked for
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const SLOW_FPS = 5; // with reduced motion
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const film = { key: "", frames: [], timer: 0, forth: true };
 
 const ends = () => [point(state.seed), point(state.second, state.secondClass ?? state.chosen)];
 
-// The promise of a frame's pixels, drawn once for each choice of ends.
+// Returns the promise of a frame's pixels, generated once for each pair of ends.
 function frame(i) {
   const points = ends();
   const key = JSON.stringify(points);
   if (key !== film.key) Object.assign(film, { key, frames: [] });
-  film.frames[i] ??= workers.ask(`frame ${i}`, "draw", { points, share: i / (FRAMES - 1) }).then((found) => {
+  film.frames[i] ??= workers.request(`frame ${i}`, "draw", { points, share: i / (FRAMES - 1) }).then((found) => {
     if (!found) {
-      // It was given up before it was drawn.
+      // It was cancelled.
       if (key === film.key) delete film.frames[i];
       return undefined;
     }
@@ -55,7 +55,7 @@ function play() {
     if (next <= 0 || next >= FRAMES - 1) film.forth = next <= 0;
     showFrame();
   };
-  film.timer = setInterval(step, 1000 / (calm.matches ? SLOW_FPS : FPS));
+  film.timer = setInterval(step, 1000 / (reducedMotion.matches ? SLOW_FPS : FPS));
   film.forth = Number(byId("moment").value) < FRAMES - 1;
   byId("play").textContent = say("pause");
   return undefined;

@@ -1,10 +1,10 @@
-// What multiplies matrices: multiply.wat where the browser has WebAssembly with SIMD, and plain
-// JavaScript, about a tenth as fast, where it has not or may not use it.
+// The matrix product: multiply.wat if the browser allows WebAssembly with SIMD, else plain
+// JavaScript, about a tenth as fast.
 
 const PAGE = 65536;
 
 // Returns memory of at least `count` numbers, and `multiply(left, right, product, rows, depth,
-// columns)` on arrays in it, laid out as multiply.wat says.
+// columns)` on arrays in it, laid out as in multiply.wat.
 function arithmetic(code, count) {
   try {
     const memory = new WebAssembly.Memory({ initial: Math.ceil((4 * count) / PAGE) + 1 });
@@ -13,7 +13,7 @@ function arithmetic(code, count) {
       exports.multiply(left.byteOffset, right.byteOffset, product.byteOffset, ...sizes);
     return { name: "WebAssembly", buffer: memory.buffer, multiply };
   } catch (refused) {
-    // No WebAssembly, no SIMD in it, or none allowed: hardened browsers.
+    // WebAssembly or its SIMD is missing or forbidden (hardened browsers).
     return { name: "JavaScript", buffer: new ArrayBuffer(4 * count), multiply: multiplyPlain };
   }
 }

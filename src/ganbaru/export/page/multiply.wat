@@ -1,9 +1,9 @@
 ;; The product of two matrices of 32-bit floats, 4 x 8 numbers of it at a time.
 ;;
-;; The left one (rows, depth) lies in slabs of 4 rows, the right one (depth, columns) in slabs of 8
-;; columns, both with depth as their outer axis, so that each step of the inner loop reads 4 and 8
-;; numbers that are neighbours. The product (rows, columns) lies row by row. Rows are a multiple of
-;; 4, columns of 8. A slab of the right one stays in the nearest cache while all rows meet it.
+;; The left matrix (rows, depth) is stored in slabs of 4 rows, the right one (depth, columns) in slabs
+;; of 8 columns, both with depth as their outer axis, so that each step of the inner loop reads 4 and
+;; 8 adjacent numbers. The product (rows, columns) is row-major. Rows are a multiple of 4, columns of
+;; 8. A slab of the right matrix stays in the first-level cache while it is multiplied by all rows.
 
 (module
   (import "page" "memory" (memory 1))

@@ -1,6 +1,6 @@
-// The generator: the operations of its plan (export/page/plan.py), with numbers.
+// The generator: executes the operations of its plan (export/page/plan.py).
 
-// Returns `draw(latent, weights of the classes)`, which gives a picture (C, H, W) in [-1, 1].
+// Returns `draw(latent, class weights)`, which returns an image (C, H, W) in [-1, 1].
 function network(model, content, code) {
   const nodes = model.nodes.map((node) => ({ ...node }));
   for (const node of nodes) node.inputs = node.of.map((place) => nodes[place]);
@@ -10,7 +10,7 @@ function network(model, content, code) {
   const computer = arithmetic(code, weights + most("right") + most("product"));
   let used = 0;
   const take = (count) => new Float32Array(computer.buffer, 4 * ((used += count) - count), count);
-  // Layers come one after the other, so they share what is not weights.
+  // Layers run in sequence, so they share the buffers of inputs and products.
   const [right, product] = [take(most("right")), take(most("product"))];
   const steps = nodes.map((node) => prepared(node, content, computer, take, right, product));
   const [latents, labels] = ["latents", "labels"].map((name) => nodes.find((node) => node.name === name));
@@ -25,7 +25,7 @@ function network(model, content, code) {
   };
 }
 
-// Reads a node's numbers, makes room for its result, and returns what computes it.
+// Decodes a node's numbers, allocates its result, and returns the function that computes it.
 function prepared(node, content, computer, take, right, product) {
   node.data = new Float32Array(sizeOf(node.shape));
   if (node.op === "Input") return () => {};
@@ -52,7 +52,7 @@ function layer(node, content, computer, take, right, product) {
   };
 }
 
-// A picture (C, H, W) in [-1, 1] as bytes of a canvas, RGBA. A clamped array rounds as Python does.
+// Converts an image (C, H, W) in [-1, 1] to RGBA; a clamped array rounds as NumPy does.
 function toPixels(picture, [channels, height, width]) {
   const size = height * width;
   const found = new Uint8ClampedArray(4 * size).fill(255);

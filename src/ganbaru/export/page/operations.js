@@ -1,6 +1,6 @@
 // Operations without weights, on float32 numbers in row-major order.
 
-// Calls `visit(place)` for each entry of `shape` in order, with its place in an array whose axes
+// Calls `visit(offset)` for each entry of `shape` in order, with its offset in an array whose axes
 // have these strides.
 function walk(shape, strides, visit) {
   const at = shape.map(() => 0);
@@ -27,7 +27,7 @@ function stridesOf(shape, rank = shape.length) {
   return [...Array(rank - shape.length).fill(0), ...strides];
 }
 
-// The places in an input of each entry of a result that it is repeated to; null: its own.
+// The offset in a broadcast input of each entry of the result; null if shapes are equal.
 function repeated(input, shape) {
   if (sizeOf(input.shape) === sizeOf(shape)) return null;
   const places = [];
@@ -35,7 +35,7 @@ function repeated(input, shape) {
   return Int32Array.from(places);
 }
 
-// An operation entry by entry, of inputs that are repeated to the shape of the result.
+// An element-wise operation of broadcast inputs.
 function each(compute) {
   return (node) => {
     const places = node.inputs.map((input) => repeated(input, node.shape));
@@ -57,7 +57,7 @@ const two = (compute) => each((at, n) => compute(at(0, n), at(1, n)));
 
 const copy = (node) => () => node.data.set(node.inputs[0].data);
 
-// Reads the first input at strides of its own, in the order of the result.
+// Reads the first input with the given strides, in the order of the result.
 function read(stridesFor) {
   return (node) => () => {
     let n = 0;
@@ -71,7 +71,7 @@ function transposed(node) {
   return node.perm.map((axis) => strides[axis]);
 }
 
-// Writes each input into the result, from a place of its own on.
+// Writes each input into the result from a given offset.
 function write(placesFor) {
   return (node) => () => {
     node.data.fill(0);
@@ -94,20 +94,20 @@ function padded(node) {
   return [strides.reduce((start, stride, axis) => start + stride * node.widths[axis], 0)];
 }
 
-// Adds up over axes, which have stride 0 in the result, and divides by how many there are.
+// Sums over axes, which have stride 0 in the result; `mean` divides by their size.
 function reduced(mean) {
   return (node) => () => {
     const { shape, data } = node.inputs[0];
-    const kept = shape.map((side, axis) => (node.axes.includes(axis) ? 1 : side));
+    const reducedShape = shape.map((side, axis) => (node.axes.includes(axis) ? 1 : side));
     let n = 0;
     const sums = new Float64Array(node.data.length);
-    walk(shape, stridesOf(kept), (place) => (sums[place] += data[n++]));
+    walk(shape, stridesOf(reducedShape), (place) => (sums[place] += data[n++]));
     const count = mean ? data.length / node.data.length : 1;
     node.data.set(sums.map((sum) => sum / count));
   };
 }
 
-// Doubles the sides of images, each pixel becoming four.
+// Doubles the sides of images: nearest neighbour.
 function doubled(node) {
   const [, channels, height, width] = node.shape;
   const x = node.inputs[0].data;
@@ -120,7 +120,7 @@ function doubled(node) {
   };
 }
 
-// Halves the sides of images, four pixels becoming their mean.
+// Halves the sides of images: mean of 2x2 pixels.
 function halved(node) {
   const [, channels, height, width] = node.shape;
   const x = node.inputs[0].data;
@@ -135,7 +135,7 @@ function halved(node) {
   };
 }
 
-// Each takes an operation, with its `inputs` and the `data` of its result, and returns what does it.
+// Each takes a node with `inputs` and `data`, and returns the function that computes it.
 const OPERATIONS = {
   Reshape: copy,
   Expand: each((at, n) => at(0, n)),

@@ -1,8 +1,8 @@
-"""A generator as a list of operations for one picture, in the order that a page computes them in.
+"""Plan a page's computation: a generator as a list of operations for one image, in order.
 
-It is the graph of the ONNX engine, folded as for an ONNX model, but for one latent and for labels
-that are weights of the classes: so all sizes are plain numbers, and classes can be blended. Each
-layer's weights become the matrix (M, K) that its inputs are multiplied by.
+It is the ONNX engine's graph, folded as for an ONNX model, but for one latent and with class
+weights as labels: all sizes are plain numbers, and classes can be blended. Each layer's weights
+become the matrix (M, K) that its inputs are multiplied by.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from ganbaru.export.page.packing import Packer
 from ganbaru.sampling.players import Player
 
 Node = dict[str, Any]
-_NUMBERS = ("float", "bool")  # kinds of tensors that are computed with; shapes and axes are not
+_NUMBERS = ("float", "bool")  # kinds of tensors with data; shapes and axes have none
 
 
 def traced(player: Player) -> Tensor:
-    """Run a generator on the tracing engine for one latent, and fold what can be."""
+    """Run a generator on the tracing engine for one latent, and fold its constants."""
     latents = Tensor("Input", (), {}, (1, *player.shape), name="latents")
     labels = Tensor("Input", (), {}, (1, len(player.classes)), name="labels")
     return simplified(tracing.traced(player, latents, *([labels] if player.classes else [])))
 
 
 def plan(result: Tensor, packer: Packer) -> list[Node]:
-    """Return the operations of a traced generator, the last of which is the picture (1, C, H, W).
+    """Return the operations of a traced generator; the last one gives the image (1, C, H, W).
 
-    An operation has its `op`, the `shape` of its result, in `of` the places in this list of what it
-    is made of, and what it needs besides. Numbers are left with the packer. Raises InputError for
-    an operation that pages have not.
+    An operation has `op`, the `shape` of its result, the indices `of` its inputs in this list, and
+    its attributes. Numbers go to the packer. Raises InputError for an operation that pages lack.
     """
     made = _Plan(packer)
     for tensor in order(result):
@@ -45,7 +44,7 @@ def plan(result: Tensor, packer: Packer) -> list[Node]:
 
 
 class _Plan:
-    """Collects operations, and the constants that they take."""
+    """Collects operations and their constants."""
 
     def __init__(self, packer: Packer) -> None:
         self.nodes: list[Node] = []
@@ -53,18 +52,18 @@ class _Plan:
         self._places: dict[Tensor, int] = {}
 
     def add(self, tensor: Tensor) -> None:
-        """Add an operation whose inputs are there already."""
+        """Add an operation; its inputs have been added before."""
         if tensor.operation not in NEEDS:
             raise InputError(
-                f"A page cannot compute {tensor.operation}, which this generator has: take a name "
-                f"ending in .onnx."
+                f"A page cannot compute {tensor.operation}, which this generator uses: export to "
+                f".onnx instead."
             )
         needs = NEEDS[tensor.operation](tensor)
-        fed = [x for x in tensor.inputs if x.kind in _NUMBERS and x.operation != "Nothing"]
+        inputs = [x for x in tensor.inputs if x.kind in _NUMBERS and x.operation != "Nothing"]
         if tensor.operation in MATRICES:
-            fed.remove(tensor.inputs[1])
+            inputs.remove(tensor.inputs[1])
             needs["matrix"] = self._matrix(tensor)
-        self._append(tensor, of=[self._place(x) for x in fed], **needs)
+        self._append(tensor, of=[self._place(x) for x in inputs], **needs)
 
     def _append(self, tensor: Tensor, **needs: Any) -> None:
         self._places[tensor] = len(self.nodes)
@@ -80,14 +79,14 @@ class _Plan:
         weight = tensor.inputs[1]
         if weight.value is None:
             raise InputError(
-                f"A page cannot compute {tensor.operation} with weights that are made of latents: "
-                f"take a name ending in .onnx."
+                f"A page cannot compute {tensor.operation} with weights that depend on latents: "
+                f"export to .onnx instead."
             )
         return self._packer.matrix(MATRICES[tensor.operation](weight.value), weight.name)
 
 
-# A layer's weights as the matrix (M, K) that its inputs, K numbers for each place, are multiplied
-# by: for a transposed convolution, M are the output channels and the taps of their kernels.
+# A layer's weights as the matrix (M, K) that its inputs, K numbers at each position, are multiplied
+# by: for a transposed convolution, M counts output channels times taps of the kernel.
 MATRICES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Gemm": lambda w: w.T,
     "Conv": lambda w: w.reshape(len(w), -1),
@@ -117,7 +116,10 @@ def _attributes(tensor: Tensor) -> Node:
     return tensor.attributes
 
 
-# What each operation needs besides its inputs; a page has these operations and no more.
+_PLAIN = """Gemm Reshape Expand Resize AveragePool Relu Tanh Sigmoid Exp Log Sqrt Softplus Add Sub
+Mul Div Pow Max Where Greater Less GreaterOrEqual LessOrEqual"""
+
+# The attributes of each operation that a page can compute.
 NEEDS: dict[str, Callable[[Tensor], Node]] = {
     "Input": lambda tensor: {"name": tensor.name},
     "Conv": _kernel,
@@ -128,10 +130,5 @@ NEEDS: dict[str, Callable[[Tensor], Node]] = {
     "Transpose": _attributes,
     "Concat": lambda tensor: {"axis": tensor.attributes["axis"] % len(tensor.shape)},
     "LeakyRelu": _attributes,
-    **dict.fromkeys(
-        ["Gemm", "Reshape", "Expand", "Resize", "AveragePool", "Relu", "Tanh", "Sigmoid", "Exp",
-         "Log", "Sqrt", "Softplus", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Where", "Greater",
-         "Less", "GreaterOrEqual", "LessOrEqual"],
-        _nothing,
-    ),
-}  # fmt: skip
+    **dict.fromkeys(_PLAIN.split(), _nothing),
+}

@@ -1,26 +1,26 @@
-// Workers that draw: as many as there are cores, each with the whole generator.
+// A pool of workers, one for each core, each with the whole generator.
 
-const AT_MOST = 4; // workers
-const ROOM = 96e6; // bytes of text that workers may hold together: each has the weights too
+const MAX_WORKERS = 4;
+const MAX_BYTES = 96e6; // of base64 text over all workers; each also decodes it
 
 const byId = (id) => document.getElementById(id);
 const model = JSON.parse(byId("model").textContent);
 
-// Returns `ask(lane, task, about)`, a promise of a worker's answer. A lane waits for one answer at a
-// time: a later question takes the place of one that no worker has begun, whose promise then gives
-// undefined. `busy(is)` is called as the first question comes and when the last is answered.
+// Returns `request(lane, task, data)`, the promise of a worker's result. A lane has one waiting
+// request: a later one replaces it unless it has started, and its promise gives undefined.
+// `busy(value)` is called with the first request and after the last result.
 function pool(busy) {
   const [content, code, source] = ["content", "code", "worker"].map((id) => byId(id).textContent.trim());
   const cores = navigator.hardwareConcurrency || 2;
-  const count = Math.max(1, Math.min(cores, AT_MOST, Math.floor(ROOM / content.length)));
+  const count = Math.max(1, Math.min(cores, MAX_WORKERS, Math.floor(MAX_BYTES / content.length)));
   const waiting = new Map();
-  const asked = new Map();
+  const running = new Map();
   const idle = [];
   let number = 0;
 
   function answer(worker, { data }) {
-    const { settle, refuse } = asked.get(data.id);
-    asked.delete(data.id);
+    const { settle, refuse } = running.get(data.id);
+    running.delete(data.id);
     if (data.error) refuse(new Error(data.error));
     else settle(data.result);
     idle.push(worker);
@@ -28,10 +28,10 @@ function pool(busy) {
     rest();
   }
 
-  // Tells that there is nothing to do, once those who waited for the last answer have it.
+  // Reports idleness, after the last result has been received.
   function rest() {
     setTimeout(() => {
-      if (!asked.size && !waiting.size) busy(false);
+      if (!running.size && !waiting.size) busy(false);
     });
   }
 
@@ -44,15 +44,15 @@ function pool(busy) {
   }
 
   function send(worker, { settle, refuse, ...message }) {
-    asked.set(++number, { settle, refuse });
+    running.set(++number, { settle, refuse });
     worker.postMessage({ id: number, ...message });
   }
 
-  function ask(lane, task, about) {
+  function request(lane, task, data) {
     return new Promise((settle, refuse) => {
-      if (!asked.size && !waiting.size) busy(true);
+      if (!running.size && !waiting.size) busy(true);
       waiting.get(lane)?.settle(undefined);
-      waiting.set(lane, { settle, refuse, task, ...about });
+      waiting.set(lane, { settle, refuse, task, ...data });
       next();
     });
   }
@@ -69,12 +69,12 @@ function pool(busy) {
     });
   }
 
-  // Gives up the questions that no worker has begun.
+  // Cancels the requests that have not started.
   function forget() {
     for (const { settle } of waiting.values()) settle(undefined);
     waiting.clear();
     rest();
   }
 
-  return { ask, count, ready: Promise.all(started()), forget, rest };
+  return { request, count, ready: Promise.all(started()), forget, rest };
 }

@@ -1,4 +1,4 @@
-// Random numbers by counter, the same as everywhere in Ganbaru: docs/randomness.md is the recipe.
+// Counter-based random numbers, the same as in Python (docs/randomness.md).
 
 const WORD = (1n << 64n) - 1n;
 const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n];
@@ -26,7 +26,7 @@ function crc32(text) {
   return (rest ^ 0xffffffff) >>> 0;
 }
 
-// `count` words of (seed, purpose, index); seed and index are BigInts.
+// Returns `count` words of (seed, purpose, index); seed and index are BigInts.
 function words(seed, purpose, index, count) {
   const key = [seed, BigInt(crc32(purpose))];
   const found = [];

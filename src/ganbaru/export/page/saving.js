@@ -1,16 +1,16 @@
-// Files that are saved: PNGs and GIFs, pixels repeated for a screen to show them.
+// Saves PNGs and GIFs, enlarged by repeating pixels.
 
-const LEAST_SIDE = 512; // points of a PNG's longer side
-const LEAST_FILM = 256; // and of a GIF's
+const MIN_PNG = 512; // pixels of a PNG's longer side
+const MIN_GIF = 256;
 
-function keep(blob, name) {
+function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-  milliseconds = []; // or, at rest, the page would tell of these instead
-  tell(say("saved", name));
+  milliseconds = []; // else their duration would replace the status
+  showStatus(say("saved", name));
 }
 
 const timesFor = (width, height, least) => Math.max(1, Math.ceil(least / Math.max(width, height)));
@@ -19,7 +19,7 @@ const timesFor = (width, height, least) => Math.max(1, Math.ceil(least / Math.ma
 function sheet(canvases, columns, gap) {
   const rows = Math.ceil(canvases.length / columns);
   const [width, height] = [columns * (WIDTH + gap) + gap, rows * (HEIGHT + gap) + gap];
-  const times = timesFor(width, height, LEAST_SIDE);
+  const times = timesFor(width, height, MIN_PNG);
   const made = document.createElement("canvas");
   [made.width, made.height] = [times * width, times * height];
   const context = made.getContext("2d");
@@ -41,22 +41,22 @@ function savePng() {
     picture: () => sheet([byId("single")], 1, 0),
     morph: () => sheet([byId("film")], 1, 0),
   };
-  sheets[state.view]().toBlob((blob) => keep(blob, `${fileName()}.png`), "image/png");
+  sheets[state.view]().toBlob((blob) => save(blob, `${fileName()}.png`), "image/png");
 }
 
-// The film there and back, without an end twice, as `ganbaru morph --bounce` makes it.
+// The video forth and back without repeating the ends, as `ganbaru morph --bounce`.
 async function saveGif() {
   byId("save-gif").disabled = true;
-  tell(say("saving"));
+  showStatus(say("saving"));
   const forth = await Promise.all(Array.from({ length: FRAMES }, (_, i) => frame(i)));
   byId("save-gif").disabled = false;
   if (forth.includes(undefined)) return;
-  const times = timesFor(WIDTH, HEIGHT, LEAST_FILM);
+  const times = timesFor(WIDTH, HEIGHT, MIN_GIF);
   const frames = [...forth, ...forth.slice(1, -1).reverse()].map((pixels) => enlarged(pixels, times));
   const delays = frames.map(() => 100 / FPS);
   const how = { frames, width: times * WIDTH, height: times * HEIGHT, delays };
-  const made = await workers.ask("film", "film", how);
-  if (made) keep(new Blob([made.film], { type: "image/gif" }), `${fileName()}.gif`);
+  const made = await workers.request("film", "film", how);
+  if (made) save(new Blob([made.film], { type: "image/gif" }), `${fileName()}.gif`);
 }
 
 function enlarged(pixels, times) {

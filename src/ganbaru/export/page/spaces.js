@@ -1,6 +1,6 @@
-// Latents of every distribution, and the way to normal numbers of the same rank and back.
+// Latent spaces: samples of each distribution, and its quantile-preserving map to normal numbers.
 
-// The normal distribution function, by erfc's fraction in far tails and its series elsewhere
+// The normal distribution function, by a continued fraction in the tails and a series elsewhere
 // (Abramowitz and Stegun 1964, 26.2.11 and 26.2.14).
 function ndtr(x) {
   const density = Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
@@ -16,7 +16,7 @@ function ndtr(x) {
   return x < 0 ? tail : 1 - tail;
 }
 
-// Its inverse: Newton's steps from Abramowitz and Stegun 1964, 26.2.23, on the lower half.
+// Its inverse: Newton's method from Abramowitz and Stegun 1964, 26.2.23, on the lower half.
 function ndtri(rank) {
   if (rank > 0.5) return -ndtri(1 - rank);
   const t = Math.sqrt(-2 * Math.log(rank));
@@ -50,7 +50,7 @@ const SPACES = {
   unit: uniformSpace(0, 1),
 };
 
-// The point of a seed, normal numbers: its latent, drawn towards the mean, moved along directions.
+// A seed's point among normal numbers: its latent, truncated and moved along directions.
 function pointOf(model, { seed, truncation, shifts }) {
   const space = SPACES[model.distribution];
   const drawn = space.draw(BigInt(seed), model.latent);
@@ -63,7 +63,7 @@ function pointOf(model, { seed, truncation, shifts }) {
   return point;
 }
 
-// The latent of a point.
+// The latent at a point.
 function latentOf(model, point) {
   return Float32Array.from(point, SPACES[model.distribution].fromNormal);
 }

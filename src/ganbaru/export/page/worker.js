@@ -1,4 +1,4 @@
-// What runs beside the page: it draws pictures and writes GIFs, so that the page never waits.
+// The worker: generates images and encodes GIFs without blocking the page.
 
 let model, generator;
 
@@ -8,7 +8,7 @@ function begin(message) {
   return { computer: generator.computer };
 }
 
-// Bytes of a text in base64.
+// Decodes base64.
 function decoded(text) {
   const letters = atob(text);
   const bytes = new Uint8Array(letters.length);
@@ -16,7 +16,7 @@ function decoded(text) {
   return bytes.buffer;
 }
 
-// Draws a picture of one point, or a `share` of the way between two.
+// Generates the image at one point, or at a `share` of the path between two.
 function draw({ points, share }) {
   const began = performance.now();
   const [one, other] = points.map((point) => pointOf(model, point));

@@ -1,17 +1,17 @@
-// The grid and the single picture.
+// The grid and the single image.
 
 const workers = pool(showBusy);
-let milliseconds = []; // that pictures took since the page was last at rest
-let questions = 0;
-const newest = new WeakMap(); // of each canvas: the number of the question whose answer it shows
+let milliseconds = []; // of each image since the workers were last idle
+let requests = 0;
+const newest = new WeakMap(); // the number of the request that each canvas shows
 
-// Draws a picture on a canvas, which has a lane of its own; `share`: on the way between two points.
+// Generates an image on a canvas, its own lane; `share` is the position between two points.
 async function show(canvas, points, share = 0) {
-  const question = ++questions;
-  const found = await workers.ask(canvas, "draw", { points, share });
-  // Of two workers, the one that was asked first may answer last.
-  if (!found || question < newest.get(canvas)) return;
-  newest.set(canvas, question);
+  const request = ++requests;
+  const found = await workers.request(canvas, "draw", { points, share });
+  // Of two workers, the one with the earlier request may finish last.
+  if (!found || request < newest.get(canvas)) return;
+  newest.set(canvas, request);
   milliseconds.push(found.milliseconds);
   paint(canvas, found.pixels);
 }
@@ -23,19 +23,19 @@ function paint(canvas, pixels) {
 
 // --- the grid ---------------------------------------------------------------------------------
 
-const LEAST_TILE = 56; // points of the screen that a picture of the grid has at least, and at most
-const MOST_TILE = 144;
+const MIN_TILE = 56; // CSS pixels of a grid image
+const MAX_TILE = 144;
 const GAP = 6;
 
-// Fits tiles into the width there is: as many in a row as in `ganbaru generate`, or the largest
-// share of them at which a tile is not too small.
+// Fits tiles into the available width: as many columns as in `ganbaru generate`, or the largest
+// divisor of that number at which tiles are not too small.
 function fitTiles() {
   const across = byId("tiles").clientWidth;
   if (!across) return;
   const shares = [1, 2, 3, 4, 5, 8].map((share) => COLUMNS / share).filter(Number.isInteger);
-  const fits = (columns) => (across - GAP * (columns - 1)) / columns >= LEAST_TILE;
+  const fits = (columns) => (across - GAP * (columns - 1)) / columns >= MIN_TILE;
   const columns = shares.find(fits) ?? 2;
-  const side = Math.floor(Math.min(MOST_TILE, (across - GAP * (columns - 1)) / columns));
+  const side = Math.floor(Math.min(MAX_TILE, (across - GAP * (columns - 1)) / columns));
   byId("tiles").style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
   byId("tiles").dataset.columns = columns;
 }
@@ -67,7 +67,7 @@ function showGrid() {
   fitTiles();
 }
 
-// Arrow keys go from tile to tile, one of which is in the order of the tab key.
+// Arrow keys move between tiles; only the current one is in the tab order.
 function moveInGrid(event) {
   const tiles = [...byId("tiles").children];
   const at = tiles.indexOf(document.activeElement);
@@ -82,9 +82,9 @@ function moveInGrid(event) {
   tiles[to].focus();
 }
 
-// --- the single picture -----------------------------------------------------------------------
+// --- the single image --------------------------------------------------------------------------
 
-// Shows a picture of the grid large.
+// Enlarges an image of the grid.
 function open(seed) {
   state.seed = seed;
   choose("picture");
