@@ -1,7 +1,7 @@
 # make train   a virtual environment, the base install, and a first GAN, on a CPU without framework
-# make test    lint, types and the test suite, with all engines
+# make test    lint, types, size report and the test suite, with all engines
 # make bench   times beside plain code, hours; HOW=--quick: within a minute; HOW=--help: what there is
-# On Windows, or without make: the same commands as plain pip lines are in README.md.
+# On Windows, or without make: README.md and CONTRIBUTING.md have the same as plain pip lines.
 
 PYTHON ?= python3
 DATA := $(wildcard $(CURDIR)/../shared/data)
@@ -15,7 +15,8 @@ train: .venv/installed
 	.venv/bin/ganbaru train digits
 
 test: .venv-test/installed lint
-	.venv-test/bin/python -m pytest --numprocesses auto --dist loadfile
+	.venv-test/bin/python -m bench.size
+	.venv-test/bin/python -m pytest --numprocesses auto --dist loadfile --durations=25
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .

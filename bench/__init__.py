@@ -1,5 +1,5 @@
-"""Measurements; ``python -m bench`` takes the time of everything that has a plain twin.
+"""Measurements; ``python -m bench`` times everything that has a plain framework counterpart.
 
-Scripts of their own are those that measure something else: `bench.gpu` whether a machine with a GPU
-computes right, `bench.quality`, `bench.scores` and `bench.relativistic` what training is worth.
+Separate scripts: `bench.gpu` checks and times a machine with a GPU; `bench.quality`, `bench.scores`
+and `bench.relativistic` measure the quality of trained models.
 """

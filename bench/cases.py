@@ -6,12 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from . import ceilings, loading, sampling, startup, step
-from .racing import Bench, Table
+from . import loading, roofline, sampling, startup, step
+from .interleaved import Bench, Table
 
 
 class Case(NamedTuple):
-    """What is measured, in a sentence, and what measures it."""
+    """A case: a sentence, and the function that measures it."""
 
     summary: str
     measure: Callable[[Bench], list[Table]]
@@ -23,10 +23,10 @@ CASES = {
     "width": Case("a step over widths", partial(step.over, "width", "widths")),
     "size": Case("a step over image sizes", partial(step.over, "size", "sizes")),
     "cores": Case("a step over cores", step.over_cores),
-    "sampling": Case("images made in memory and into files, with peak memory", sampling.sampling),
+    "sampling": Case("images generated in memory and to files, and peak memory", sampling.sampling),
     "loading": Case("data loaded the first time and from the cache", loading.loading),
-    "waiting": Case("the share of training that waits for data", loading.waiting),
-    "startup": Case("commands to their end, training to its first step", startup.startup),
+    "waiting": Case("the fraction of training time spent waiting for data", loading.waiting),
+    "startup": Case("start-up of commands, and of training until its first step", startup.startup),
 }
-# In any call first: what the others' shares are of.
-CEILINGS = Case("products of matrices and copies, as fast as the machine can", ceilings.measure)
+# Always measured first: the other cases are compared with it.
+CEILINGS = Case("matrix products and copies at the machine's peak speed", roofline.measure)

@@ -1,4 +1,4 @@
-"""A game of ours on random images, ready to play: what all measurements of steps begin with."""
+"""A GAN on random images with its initial state, shared by all measurements of steps."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from ganbaru import data
 from ganbaru.config import Config
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import BatchSampler
+from ganbaru.gan.batches import BatchSampler, batch_sampler
 
 Shape = tuple[int, int, int]
 
 
 def random_images(count: int, shape: Shape) -> data.Source:
-    """Return a source of noise (H, W, C) in memory."""
+    """Return a source of random images (H, W, C) in memory."""
     images = np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
     return data.Source("random", images, None, (), "")
 
 
 def gan(engine: Engine, config: Config, source: data.Source) -> tuple[step.GAN, BatchSampler, Any]:
-    """Return the game, who draws its batches, and its first state on an engine."""
+    """Return the GAN, its batch sampler and its initial state on an engine."""
     shape = source.images.shape[1:]
     made = build.gan(config, shape, 0)
     first = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, shape, 0).items()
     }
-    draw = BatchSampler(source, engine, seed=0, batch=config.batch, latent=config.latent, classes=0,
-                relativistic=False)  # fmt: skip
+    draw = batch_sampler(config, source, engine, made, classes=0)
     return made, draw, step.start(made, first)

@@ -1,14 +1,14 @@
-"""One call on a machine with a GPU: is everything right on it, how fast, and how good how soon?
+"""All checks and measurements on a machine with a GPU: correctness, speed and quality over time.
 
-python -m bench.gpu                          all of it, in under nine minutes on an H200
-python -m bench.gpu --device cpu --quick     the same on a CPU in a minute, to see that it runs
+python -m bench.gpu                          everything, in under nine minutes on an H200
+python -m bench.gpu --device cpu --quick     the same on a CPU in a minute, as a smoke test
 
-Checks: each engine plays a small game of every network beside the NumPy engine on the CPU (outputs
-and gradients in float32, three steps in float32 and float64), and PyTorch's fast steps play
-seven games beside NumPy's, in float64, float32 and bf16. Speed: a 64x64 step of width 64, grey, by
-plain PyTorch and by ours in every way, at batch 64 and larger, beside the GPU's ceilings. Quality:
-a timed run of a preset whose data is here, with scores over seconds. What fails is told, and the
-rest goes on. Writes gpu.json and gpu.md after each part; exits 1 if something disagrees or
+Checks: each engine is compared with the NumPy engine on the CPU on a small GAN of every network
+(outputs and gradients in float32, three steps in float32 and float64), and PyTorch's fast steps on
+seven GANs, in float64, float32 and bf16. Speed: a 64x64 step of width 64, grey, by plain PyTorch
+and by ours in every way, at batch 64 and larger, with the GPU's ceilings. Quality: a timed run of a
+preset whose data is available, with scores over seconds. A failure is reported and the rest
+continues. Writes gpu.json and gpu.md after each part; exits with 1 if something disagrees or
 failed, 2 if there is no such device.
 """
 
@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# Or the first of JAX and PyTorch would take most of the GPU's memory from the other.
+# Otherwise the first of JAX and PyTorch reserves most of the GPU's memory.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 from ganbaru import engines, registry  # noqa: E402
@@ -33,15 +33,15 @@ from ganbaru.errors import InputError  # noqa: E402
 
 from . import gpu_checks, gpu_speed  # noqa: E402
 from .gpu_speed import BEST, WAYS  # noqa: E402
+from .reporting import markdown  # noqa: E402
 from .scale import Size  # noqa: E402
-from .telling import markdown  # noqa: E402
 
 Row = dict[str, Any]
 
 
 @dataclass
 class Findings:
-    """What has been found so far; `write` puts it into files, so that a stopped call has told."""
+    """The results so far; `write` saves them, so that a stopped call leaves some."""
 
     out: Path
     deadline: float
@@ -50,13 +50,13 @@ class Findings:
     failed: list[Row] = field(default_factory=list)
 
     def add(self, table: str, work: Callable[[], Any]) -> Any:
-        """Do a piece of work and keep its row, or why it failed; skip it if time is up."""
+        """Call `work` and store its row or its error; skip it after the deadline."""
         if time.monotonic() > self.deadline:
-            self.failed.append({"": table, "why": "time was up before it began"})
+            self.failed.append({"": table, "why": "not started before the deadline"})
             return None
         try:
             row = work()
-        except Exception as error:  # whatever a driver says: the rest has to be told too
+        except Exception as error:  # drivers raise anything, and the rest must run
             why = f"{type(error).__name__}: {str(error).strip()[:300]}".replace("\n", " ")
             self.failed.append({"": table, "why": why})
             print(f"failed: {table}: {why}", flush=True)
@@ -69,16 +69,16 @@ class Findings:
     def write(self) -> None:
         """Write gpu.json and gpu.md."""
         self.out.mkdir(parents=True, exist_ok=True)
-        told = {"engines": self.about, "failed": self.failed, **self.tables}
-        (self.out / "gpu.json").write_text(json.dumps(told, indent=2), encoding="utf-8")
+        results = {"engines": self.about, "failed": self.failed, **self.tables}
+        (self.out / "gpu.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
         parts = [f"## {name}\n\n{markdown(rows)}" for name, rows in self.tables.items()]
         parts += [f"## failed\n\n{markdown(self.failed)}"] if self.failed else []
         text = "\n\n".join(["; ".join(self.about), *parts])
         (self.out / "gpu.md").write_text(f"{text}\n", encoding="utf-8")
 
     @property
-    def right(self) -> bool:
-        """Whether all agreed and nothing failed."""
+    def succeeded(self) -> bool:
+        """Whether all agree and nothing failed."""
         rows = [row for each in self.tables.values() for row in each]
         return not self.failed and all(row.get("agrees", True) for row in rows)
 
@@ -87,7 +87,7 @@ class Findings:
 
 
 def checks(findings: Findings, names: Sequence[str], wanted: argparse.Namespace) -> None:
-    """Compare engines with NumPy; those that compile for long in one network alone."""
+    """Compare engines with NumPy; those with long compile times on one network only."""
     if "torch" in names:
         games = list(gpu_checks.GAMES)[:2] if wanted.quick else list(gpu_checks.GAMES)
         for precision in gpu_checks.APART:
@@ -100,7 +100,7 @@ def checks(findings: Findings, names: Sequence[str], wanted: argparse.Namespace)
 
 
 def speeds(findings: Findings, names: Sequence[str], wanted: argparse.Namespace) -> None:
-    """Time plain code and ours at batch 64, then our best way at growing batches."""
+    """Time plain code and ours at batch 64, then our fastest way at larger batches."""
     side, megabytes, width, seconds = (128, 8, 4, 0.05) if wanted.quick else (8192, 2048, 64, 3.0)
     size = Size(64, 1, width, wanted.batches[0])
     ceiling = partial(gpu_speed.ceilings, wanted.device, side, megabytes)
@@ -120,13 +120,13 @@ def speeds(findings: Findings, names: Sequence[str], wanted: argparse.Namespace)
 
 
 def quality(findings: Findings, wanted: argparse.Namespace) -> None:
-    """Train a preset for the seconds that are left, at most those wanted."""
+    """Train a preset for the remaining seconds, at most `wanted.seconds`."""
     from . import gpu_quality
 
     preset = "digits" if wanted.quick else gpu_quality.found(wanted.presets)
     options = {"width": 4, "batch": 16} if wanted.quick else {}
     images, epochs = (64, 1) if wanted.quick else (10_000, 3)
-    left = findings.deadline - time.monotonic() - 60  # to load, to train the judge and to score
+    left = findings.deadline - time.monotonic() - 60  # to load, train the classifier and score
     seconds = 1.5 if wanted.quick else min(wanted.seconds, left)
     rows: list[Row] = []
     how = (rows, preset, wanted.device, seconds, images, epochs)
@@ -135,11 +135,11 @@ def quality(findings: Findings, wanted: argparse.Namespace) -> None:
         findings.tables["quality"] = rows
 
 
-# --- told -------------------------------------------------------------------------------------
+# --- command ----------------------------------------------------------------------------------
 
 
 def usable(device: str, wanted: Sequence[str]) -> list[str]:
-    """Return which engines compute on a device; says why the others do not."""
+    """Return the engines that support a device; prints why the others do not."""
     found = []
     for name in wanted:
         try:
@@ -151,7 +151,7 @@ def usable(device: str, wanted: Sequence[str]) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(
         "python -m bench.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -168,24 +168,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do all parts, and tell."""
+    """Run all parts and write the results."""
     wanted = parser().parse_args(arguments)
     names = usable(wanted.device, wanted.engines)
     if not names:
-        print(f"No engine computes on {wanted.device!r} here: nothing to check or to time.")
+        print(f"No engine computes on {wanted.device!r} here: nothing to check or time.")
         return 2
     if wanted.quick:
         wanted.batches = [4, 8]
     about = [engines.load(name, wanted.device).describe() for name in names]
     findings = Findings(wanted.out, time.monotonic() + wanted.limit, about)
-    speeds(findings, names, wanted)  # first, as what a GPU is there for
-    findings.deadline -= 0 if wanted.quick else wanted.seconds + 60  # kept for the timed run
+    speeds(findings, names, wanted)  # first, as the most important part
+    findings.deadline -= 0 if wanted.quick else wanted.seconds + 60  # reserved for the timed run
     checks(findings, names, wanted)
     findings.deadline += 0 if wanted.quick else wanted.seconds + 60
     if "torch" in names:
         quality(findings, wanted)
     findings.write()
-    return 0 if findings.right else 1
+    return 0 if findings.succeeded else 1
 
 
 if __name__ == "__main__":

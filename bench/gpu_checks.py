@@ -1,4 +1,4 @@
-"""Is an engine right on a device: beside the NumPy engine on the CPU, in every way it computes."""
+"""Comparison of an engine on a device with the NumPy engine on the CPU, in every precision."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import BatchSampler, Prefetcher
-from ganbaru.randomness import normal
+from ganbaru.gan.batches import batch_sampler, prefetched
 
 from .games import gan, random_images
 
 # The parity rule (docs/design.md) for outputs and gradients in float32, and for weights in float64.
-# Three steps in float32 are shown, not judged: Adam makes steps of rounding.
+# Three steps in float32 are reported only: Adam amplifies rounding errors.
 ALLOWED = {"outputs float32": 1e-4, "gradients float32": 1e-4,
            "gradients float64": 1e-9, "3 steps float64": 1e-7}  # fmt: skip
 Row = dict[str, Any]
@@ -29,8 +28,8 @@ Row = dict[str, Any]
 def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], share: float) -> float:
     """Return the largest difference, relative to each array's scale.
 
-    No scale counts as smaller than a `share` of the largest one: a bias before batch norm has no
-    gradient but rounding's, of which Adam makes steps.
+    Scales below `share` times the largest one are raised to it: the gradient of a bias before batch
+    norm is pure rounding error, which Adam amplifies.
     """
     scales = {name: float(np.abs(array).max(initial=0)) for name, array in expected.items()}
     least = max(scales.values()) * share
@@ -62,7 +61,7 @@ def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterato
 
 
 def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndarray]:
-    """Return both players' weights after three steps."""
+    """Return the weights of both players after three steps."""
     made, draw, state = gan(engine, config, random_images(2 * config.batch, shape))
     train_step = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(3):
@@ -75,7 +74,7 @@ def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndar
 
 
 def check(name: str, device: str, network: str) -> Row:
-    """Compare an engine with NumPy in one network; returns the worst errors."""
+    """Compare an engine with NumPy on one network; returns the largest errors."""
     logits = models.logits(network)
     shape = (64, 64, 1) if network == "patchgan" else (32, 32, 3)
     config = Config(network=network, width=4, latent=8, batch=16, image_size=str(shape[0]),
@@ -94,7 +93,7 @@ def check(name: str, device: str, network: str) -> Row:
 
 # --- fast ways --------------------------------------------------------------------------------
 
-# Games that together do everything that a recorded step may stumble over.
+# GANs that together cover what a CUDA graph of a step must support.
 GAMES: dict[str, dict[str, Any]] = {
     "plain": {},
     "r1 and r2, by class": {"penalty": "r1+r2", "conditioning": "projection"},
@@ -105,21 +104,21 @@ GAMES: dict[str, dict[str, Any]] = {
     "two logits, RMSprop": {"network": "dcgan-5x5", "objective": "two-class",
                             "optimiser": "rmsprop", "clip": 0.1},
 }  # fmt: skip
-STEPS = 8  # of which the first three are played as they come
-# How far reports may be from NumPy's in any step, relative where they exceed 1: in float64 by the
-# parity rule, else what rounding to 10 and to 7 bits may make of a game of a few steps.
+STEPS = 8  # of which the first three run without a graph
+# Tolerance of losses against NumPy's in any step, relative where they exceed 1: in float64 the
+# parity rule, else what rounding to 10 and to 7 bits amounts to in a few steps.
 APART = {"float64": 1e-7, "float32": 0.05, "bf16": 0.3}
 
 
 def labelled(source: Source) -> Source:
-    """Return the source with labels in turn."""
+    """Return the source with cyclic labels."""
     return dataclasses.replace(
         source, labels=np.arange(len(source.images)) % 5, classes=tuple("abcde")
     )
 
 
 def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any, list, dict]:
-    """Play some steps as training does; returns what played them, reports and the last state."""
+    """Train some steps; returns the compiled step, the losses and the last state."""
     source = labelled(random_images(40, (32, 32, 3)))
     classes = len(models.class_names(config, source.classes))
     made = build.gan(config, (32, 32, 3), classes)
@@ -127,29 +126,24 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, (32, 32, 3), classes).items()
     }
-    draw: Any = BatchSampler(
-        source, engine, seed=0, batch=config.batch, latent=config.latent, classes=classes,
-        relativistic=made.relativistic, d_steps=config.d_steps, short=config.short_batch,
-        latents=normal, held=engine.hold(source.images),
-    )  # fmt: skip
-    draw = Prefetcher(draw) if engine.apart else draw
+    draw = prefetched(batch_sampler(config, source, engine, made, classes))
     state, reports = step.start(made, first), []
     played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):
         batches = draw.step(number)
         state, report = played(state, batches, step.step_schedule(made, number, len(batches.d)))
         reports.append(report)
-    told = [{name: float(x) for name, x in report.items()} for report in reports]
-    return played, told, state
+    losses = [{name: float(x) for name, x in report.items()} for report in reports]
+    return played, losses, state
 
 
 def check_fast(device: str, what: str, precision: str) -> Row:
-    """Compare PyTorch's fast steps with the NumPy engine's plain ones in one game."""
+    """Compare PyTorch's fast steps with the NumPy engine's on one GAN."""
     config = Config(**{"width": 8, "latent": 8, "batch": 16, "image_size": "32", **GAMES[what]})
-    kept = engines.kept(precision)
+    kept = engines.storage_precision(precision)
     _, expected, wanted = train_step(engines.load("numpy", "cpu", kept), config)
-    recorder, told, state = train_step(engines.load("torch", device, precision, True), config)
-    pairs = [(found[name], other[name]) for found, other in zip(told, expected, strict=True)
+    recorder, losses, state = train_step(engines.load("torch", device, precision, True), config)
+    pairs = [(found[name], other[name]) for found, other in zip(losses, expected, strict=True)
              for name in other]  # fmt: skip
     reports = max(abs(found - other) / max(1.0, abs(other)) for found, other in pairs)
     states = error(_flat(state), _flat(wanted), share=1.0)

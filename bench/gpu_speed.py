@@ -1,8 +1,7 @@
-"""How fast a device is: its ceilings, plain code and ours in every way it computes."""
+"""Speed of a device: its ceilings, plain code, and our steps in every precision."""
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +11,9 @@ from typing import Any, NamedTuple
 from ganbaru import engines
 from ganbaru.engines import Engine
 from ganbaru.gan import step
-from ganbaru.gan.batches import Prefetcher
+from ganbaru.gan.batches import prefetched
 
-from . import counting
+from . import flops
 from .games import gan, random_images
 from .scale import Size
 from .serve import peak as process_peak
@@ -53,7 +52,7 @@ PEAKS: dict[str, Callable[[str], float]] = {
 
 
 def peak(name: str, device: str) -> float:
-    """Return the peak memory so far in MiB: batches grow, so the latest one's."""
+    """Return the peak memory so far in MiB, that of the latest batch size, as they grow."""
     if device == "cpu":
         return process_peak()
     return PEAKS[name](device) / 2**20
@@ -63,16 +62,16 @@ def peak(name: str, device: str) -> float:
 
 
 def _rate(work: Callable[[], Any], amount: float, seconds: float = 0.5) -> float:
-    """Return how much of something is done in a second by repeating work, after a warm-up."""
-    from ganbaru.engines.torch import synchronise
+    """Return `amount` per second of repeated work, after a warm-up."""
+    from torch.cuda import synchronize
 
     work()
-    synchronise()
+    synchronize()
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         for _ in range(5):
             work()
-        synchronise()
+        synchronize()
         count += 5
     return count * amount / (time.perf_counter() - began)
 
@@ -84,12 +83,12 @@ def ceilings(device: str, side: int, megabytes: int) -> Row:
     x = torch.randn(side, side, device=device)
     half = x.bfloat16()
     source = torch.ones(megabytes * 2**18, device=device)
-    target, flops = torch.empty_like(source), 2.0 * side**3
-    found = {"float32": _rate(lambda: x @ x, flops)}
+    target, count = torch.empty_like(source), 2.0 * side**3
+    found = {"float32": _rate(lambda: x @ x, count)}
     torch.set_float32_matmul_precision("high")
-    found["TF32"] = _rate(lambda: x @ x, flops)
+    found["TF32"] = _rate(lambda: x @ x, count)
     torch.set_float32_matmul_precision("highest")
-    found["bf16"] = _rate(lambda: half @ half, flops)
+    found["bf16"] = _rate(lambda: half @ half, count)
     # A copy reads a byte and writes a byte.
     found["copy"] = _rate(lambda: target.copy_(source), 2.0 * source.nbytes)
     return found
@@ -99,7 +98,7 @@ def ceilings(device: str, side: int, megabytes: int) -> Row:
 
 
 class Way(NamedTuple):
-    """A way to train: an engine, its precision and whether it is fast; `ceiling` limits it."""
+    """A way to train: engine, precision, --fast or not, and the `ceiling` that limits it."""
 
     engine: str
     precision: str
@@ -122,14 +121,12 @@ BEST = "torch, fast, bf16"
 def ours(engine: Engine, size: Size) -> Iterator[float]:
     """Yield, after each of our steps, the seconds that it waited for its batch.
 
-    Nothing is read from the GPU but what the loop reads: nothing.
+    As in the training loop, nothing is read back from the GPU.
     """
-    config = counting.config(size)
+    config = flops.config(size)
     images = random_images(max(1024, 2 * size.batch), (size.size, size.size, size.channels))
     made, draw, state = gan(engine, config, images)
-    drawing: Any = draw
-    if engine.apart:
-        drawing = Prefetcher(dataclasses.replace(draw, held=engine.hold(images.images)))
+    drawing = prefetched(draw)
     played = engine.compile(partial(step.train_step, made), consumes=True)
     number = 0
     while True:
@@ -142,9 +139,9 @@ def ours(engine: Engine, size: Size) -> Iterator[float]:
 
 
 def plain(module: str, device: str, size: Size) -> Iterator[float]:
-    """Yield after each step of code as PyTorch's users write it, put on the device as a whole.
+    """Yield after each step of plain PyTorch on the device.
 
-    With PyTorch's own settings, and `cudnn.benchmark` as the official example has it.
+    It uses PyTorch's default settings, and `cudnn.benchmark` as the official example has it.
     """
     import torch
 
@@ -161,7 +158,7 @@ def plain(module: str, device: str, size: Size) -> Iterator[float]:
 
 
 def timed(steps: Iterator[float], wait: Callable[[], None], warm: int, seconds: float) -> Row:
-    """Time steps that follow each other; `wait` waits for the device, at both ends alone."""
+    """Time consecutive steps; `wait` synchronises with the device, only at both ends."""
     for _ in range(warm):
         next(steps)
     wait()
@@ -175,24 +172,24 @@ def timed(steps: Iterator[float], wait: Callable[[], None], warm: int, seconds: 
 
 
 def speed(name: str, device: str, size: Size, limits: Row, seconds: float) -> Row:
-    """Time our step in one way, with its share of the ceilings."""
+    """Time our step in one way, as a fraction of the ceilings."""
     way = WAYS[name]
     engine = engines.load(way.engine, device, way.precision, way.fast)
-    row = timed(ours(engine, size), engine.module.synchronise, 6, seconds)
+    row = timed(ours(engine, size), engine.synchronise, 6, seconds)
     row["peak MiB"] = peak(way.engine, device)
-    return _told(name, size, row, limits, way.ceiling)
+    return _row(name, size, row, limits, way.ceiling)
 
 
 def plain_speed(name: str, device: str, size: Size, limits: Row, seconds: float) -> Row:
     """Time plain code: ``pytorch_example``, ``pytorch`` or ``pytorch_tuned``."""
-    from ganbaru.engines.torch import synchronise
+    from torch.cuda import synchronize
 
-    row = timed(plain(name, device, size), synchronise, 6, seconds)
-    return _told(f"bench/plain/{name}.py", size, row, limits, "TF32")
+    row = timed(plain(name, device, size), synchronize, 6, seconds)
+    return _row(f"bench/plain/{name}.py", size, row, limits, "TF32")
 
 
-def _told(name: str, size: Size, row: Row, limits: Row, ceiling: str) -> Row:
-    cost = counting.step(size, shared=name.endswith("example.py"))
+def _row(name: str, size: Size, row: Row, limits: Row, ceiling: str) -> Row:
+    cost = flops.step(size, shared=name.endswith("example.py"))
     first = {"": name, "batch": size.batch, "images/s": size.batch / row["seconds"]}
     return {
         **first, **row,

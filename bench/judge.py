@@ -1,4 +1,4 @@
-"""A judge held out from everything: a small PyTorch classifier trained on the real images."""
+"""An independent judge of label accuracy: a small PyTorch classifier of the real images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganbaru import config, data
 from ganbaru.sampling import generators
 from ganbaru.training.run_folder import Folder
 
-FIRST_SEED = 1_000_000  # of the judged images: none that was looked at on the way
+FIRST_SEED = 1_000_000  # of the judged images: none was seen during training
 COUNT = 10_000
 
 
@@ -35,7 +35,7 @@ def floats(images: np.ndarray) -> torch.Tensor:
 
 
 def train_judge(train: data.Source, epochs: int = 2) -> nn.Module:
-    """Train a classifier with Adam and a falling rate."""
+    """Train a classifier with Adam and a one-cycle learning rate."""
     torch.manual_seed(0)
     images, labels = floats(train.images), torch.tensor(train.labels)
     net = untrained(train.images.shape[1:], len(train.classes))
@@ -54,19 +54,19 @@ def train_judge(train: data.Source, epochs: int = 2) -> nn.Module:
 
 @torch.no_grad()
 def accuracy(net: nn.Module, images: np.ndarray, labels: np.ndarray) -> float:
-    """Return the share of images (N, H, W, C) that the net gives their label."""
+    """Return the share of images (N, H, W, C) that the network classifies as labelled."""
     parts = zip(floats(images).split(500), torch.tensor(labels).split(500), strict=True)
     return sum(int((net(x).argmax(1) == y).sum()) for x, y in parts) / len(images)
 
 
 @dataclass
 class Judges:
-    """The held-out judges of data sets, each trained when it is first asked for."""
+    """The judges of data sets, each trained at its first use."""
 
     trained: dict[str, tuple[nn.Module, float]] = field(default_factory=dict)
 
     def of(self, run: Path) -> dict[str, float]:
-        """Judge a run's images, and real ones; {} for a run without labels."""
+        """Return label accuracy of a run's images and of real ones; {} for a run without labels."""
         generator, about = generators.load(run), config.load_yaml(Folder(run).config)
         if not generator.classes:
             return {}

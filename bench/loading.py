@@ -1,4 +1,4 @@
-"""Data until they are ready to draw from: the first time, from the cache, and while training."""
+"""Loading data: with an empty cache, from the cache, and while training."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 from ganbaru import data
 
 from . import step
-from .racing import Bench, Contestant, Entry, Race, Row, Table
+from .interleaved import Bench, Contestant, Entry, Race, Row, Table
 from .worker import Turn
 
 
 def ours(images: str, again: bool) -> Turn:
-    """Return what loads with an empty cache, or (`again`) with one that has it."""
-    kept = tempfile.TemporaryDirectory()
+    """Return a turn that loads with an empty cache, or (`again`) from the cache."""
+    full = tempfile.TemporaryDirectory()
 
     def load(cache: str) -> dict[str, float]:
         os.environ["GANBARU_CACHE"] = cache
@@ -27,16 +27,16 @@ def ours(images: str, again: bool) -> Turn:
 
     def turn() -> dict[str, float]:
         if again:
-            return load(kept.name)
+            return load(full.name)
         with tempfile.TemporaryDirectory() as empty:
             return load(empty)
 
-    load(kept.name)
+    load(full.name)
     return turn
 
 
 def plain_files(images: str) -> Turn:
-    """Return what Pillow and NumPy do with a folder of pictures in three lines."""
+    """Return a turn that decodes a folder of pictures with Pillow and NumPy."""
     from PIL import Image
 
     def turn() -> dict[str, float]:
@@ -47,7 +47,7 @@ def plain_files(images: str) -> Turn:
 
 
 def plain_idx(images: str) -> Turn:
-    """Return what reads an IDX file with NumPy."""
+    """Return a turn that reads an IDX file with NumPy."""
 
     def turn() -> dict[str, float]:
         with open(images, "rb") as file:
@@ -60,7 +60,7 @@ def plain_idx(images: str) -> Turn:
 
 
 def write_idx(folder: Path, count: int) -> Path:
-    """Write noise, 28x28 and grey, as the MNIST files have it."""
+    """Write an IDX file of noise, 28x28 grey, as MNIST's are."""
     path = folder / "train-images-idx3-ubyte"
     pixels = np.random.default_rng(0).integers(0, 256, (count, 28, 28), np.uint8)
     path.write_bytes(np.array([2051, count, 28, 28], ">i4").tobytes() + pixels.tobytes())
@@ -68,7 +68,7 @@ def write_idx(folder: Path, count: int) -> Path:
 
 
 def write_jpegs(folder: Path, count: int) -> Path:
-    """Write pictures of 64x64 pixels as smooth as photographs, each other than the last."""
+    """Write different JPEG files of 64x64 pixels, as smooth as photographs."""
     from PIL import Image
 
     path = folder / "pictures"
@@ -81,7 +81,7 @@ def write_jpegs(folder: Path, count: int) -> Path:
 
 
 class Kind(NamedTuple):
-    """A kind of data: its name, what writes it, how many of the scale, and plain code for it."""
+    """A kind of data: its name, its writer, the scale's field for its count, and plain code."""
 
     title: str
     write: Callable[[Path, int], Path]
@@ -97,7 +97,7 @@ PLAIN = "plain NumPy and Pillow"
 
 
 def loading(bench: Bench) -> list[Table]:
-    """Race ours, with an empty cache and with a full one, against plain code."""
+    """Time ours, with an empty cache and from the cache, in turn with plain code."""
     return [_loading(bench, kind) for kind in KINDS]
 
 
@@ -114,28 +114,29 @@ def _loading(bench: Bench, kind: Kind) -> Table:
         contestants = {PLAIN: Contestant("numpy", kind.plain), **ours}
         entries = {name: Entry(one, images, images=count) for name, one in contestants.items()}
         race = bench.race(entries, fresh=True)
-    note = "Plain code has all images in memory then; ours looks into a file that holds them."
+    note = "Plain code then holds all images in memory; ours maps a file of them."
     return Table(f"Loading {count:,} images, {kind.title}", race.rows(), (note,))
 
 
 def training(engine: str, images: str, **size: int) -> Turn:
-    """Return our step on images that a cache beside them holds."""
+    """Return our training step on images from a cache beside them."""
     os.environ["GANBARU_CACHE"] = f"{images}-cache"
     return step.ours(engine, **size, source=data.load(images))
 
 
 def waiting(bench: Bench) -> list[Table]:
-    """Train on JPEG files from the cache, and tell for which share of the time it waited."""
+    """Train on JPEG files from the cache; measure the share of time spent waiting for them."""
     size = bench.scale.middle._replace(size=64, channels=3)
-    contestants = {f"{library} engine": Contestant(library, "bench.loading:training",
-                                                   {"engine": library})
-                   for library in bench.ours}  # fmt: skip
+    contestants = {
+        f"{engine} engine": Contestant(engine, "bench.loading:training", {"engine": engine})
+        for engine in bench.ours
+    }
     with tempfile.TemporaryDirectory() as folder:
         images = str(write_jpegs(Path(folder), bench.scale.faces))
-        entries = {name: Entry(one, {**size._asdict(), "images": images})
-                   for name, one in contestants.items()}  # fmt: skip
+        options = {**size._asdict(), "images": images}
+        entries = {name: Entry(one, options) for name, one in contestants.items()}
         race = bench.race(entries)
-    note = "Waited until a batch was drawn, latents too, and brought to the engine."
+    note = "Waiting: until a batch with its latents was sampled and moved to the engine."
     rows = [_waited(race, name) for name in contestants]
     return [Table(f"Waiting for data, {size}", rows, (note,))]
 

@@ -1,9 +1,9 @@
-"""Time of a picture in the exported page, in Chromium: python -m bench.page
+"""Time of an image in the exported page, in Chromium: python -m bench.page
 
-Each page is opened from its file, once as it is and once with a kernel that no browser takes, so
-that plain JavaScript computes. Told are medians of single pictures, as a worker times them, and of
-grids, from the click to the last picture; and the longest time that the page drew no frame in
-while a grid was made. Needs Chromium and playwright.
+Each page is opened from its file, once as it is and once with an invalid WebAssembly kernel, so
+that plain JavaScript computes. Reported are medians of single images, as the worker times them, and
+of grids, from the click to the last image; and the longest time without a drawn frame while a grid
+was generated. Needs Chromium and playwright.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ganbaru.config import from_preset
 from ganbaru.export.page import html
 from ganbaru.training import setup
 
-from . import telling
-from .racing import Row, Spread, Table
+from . import reporting
+from .interleaved import Row, Spread, Table
 
-# Aimed at: 30 ms for 28x28, 400 ms for 64x64, 400 kB of code.
+# Targets: 30 ms for 28x28, 400 ms for 64x64, 400 kB of code.
 PAGES: dict[str, dict[str, Any]] = {
     "mnist 28x28, width 24": {"preset": "mnist", "image_size": "28"},
     "dcgan 64x64, width 64": {"preset": "dcgan", "image_size": "64"},
@@ -30,7 +30,7 @@ PAGES: dict[str, dict[str, Any]] = {
 TURNS = 15
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# Clicks, and gives the milliseconds to the end of the work and the longest without a frame.
+# Clicks; returns the milliseconds until the work is done and the longest time without a frame.
 TIMED = """button => new Promise((done) => {
   const [stage, began] = [document.getElementById("stage"), performance.now()];
   let [last, longest, drawing] = [began, 0, true];
@@ -51,7 +51,7 @@ TIMED = """button => new Promise((done) => {
 
 
 def written(folder: Path, preset: str, **options: Any) -> Path:
-    """Export the page of a preset's first weights: how fast it is does not depend on them."""
+    """Export the page of a preset's initial weights; the speed does not depend on them."""
     data = {"data": "digits", "run": folder / "run", "engine": "numpy"}
     config: Config = from_preset(preset, **data, **options)
     run = setup.build(config)
@@ -69,7 +69,7 @@ def plain(path: Path) -> Path:
 
 
 def measured(browser: Any, path: Path) -> Row:
-    """Open a page and time its pictures."""
+    """Open a page and time its images."""
     page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en")
     page.goto(path.as_uri())
     page.wait_for_selector("#stage[aria-busy=false]", timeout=120_000)
@@ -108,22 +108,22 @@ def pages(browser: Any) -> list[Table]:
 
 
 def chromium() -> str | None:
-    """Return where a browser is that playwright can drive."""
+    """Return the path of a browser that playwright can control."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure and print."""
     from playwright.sync_api import sync_playwright
 
     path = chromium()
     if path is None:
-        raise SystemExit(f"There is none of {', '.join(BROWSERS)} here.")
+        raise SystemExit(f"No browser found: install one of {', '.join(BROWSERS)}.")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        facts = telling.about([], "python -m bench.page")
+        facts = reporting.about([], "python -m bench.page")
         facts["versions"]["Chromium"] = browser.version
-        print(telling.heading(facts), *map(telling.section, pages(browser)), sep="\n")
+        print(reporting.heading(facts), *map(reporting.section, pages(browser)), sep="\n")
         browser.close()
 
 

@@ -1,4 +1,4 @@
-"""Plots of the cases that go over something, drawn with matplotlib."""
+"""Plots of the cases that vary a size, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from pathlib import Path
 
 from ganbaru import files
 
-from .racing import Row, Table
+from .interleaved import Row, Table
 
 
 def save(table: Table, path: Path) -> None:
-    """Plot a step's seconds over what its table goes over, as PNG; bars are quartiles.
+    """Plot the seconds of a step over the table's varied size, as PNG; bars are quartiles.
 
-    Dotted is how long the products of its matrices take as fast as the machine makes them.
+    The dotted line is the time of its matrix products at the machine's peak speed.
     """
-    from matplotlib.figure import Figure  # the figure alone: no window system is touched
+    from matplotlib.figure import Figure  # only the figure: pyplot would open a window system
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for name in dict.fromkeys(row[""] for row in table.rows):
         _line(axes, name, [row for row in table.rows if row[""] == name], table.over)
-    # All contestants of these cases need the same: their shares give the same least seconds.
+    # All contestants of these cases do the same work: their shares give the same minimum.
     least = {row[table.over]: row["seconds"] * row["of GEMM"] for row in table.rows}
     axes.plot(list(least), list(least.values()), "k:", label="GEMM ceiling")
     ticks = sorted({row[table.over] for row in table.rows})
-    # Work grows by factors: on these scales a step whose time is its work is a straight line.
+    # On log scales the time of a step that is proportional to its work is a straight line.
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(ticks, labels=map(str, ticks))

@@ -1,12 +1,12 @@
-"""Scores over seconds of training: our presets beside the reference systems' own settings.
+"""Scores over seconds of training: our presets compared with the reference systems' settings.
 
 python -m bench.quality -o runs/quality                              3 presets, 3 seeds, 60 s each
 python -m bench.quality mnist --seconds 300 --seeds 1 -o runs/long   one of them, for longer
-python -m bench.quality -o runs/quality                              again: what is there is kept
+python -m bench.quality -o runs/quality                              again: finished runs are reused
 
-A run is scored on its way (`--evaluate-every`; that time is not training's) and at its end, by
-`ganbaru evaluate` and, if it has labels, by the held-out judge of `bench.judge`. On a machine that
-others use as well a run sees fewer images in its seconds: the table says how many.
+A run is scored during training (`--evaluate-every`; outside of its training time) and at its end,
+by `ganbaru evaluate` and, if it has labels, by the held-out classifier of `bench.judge`. On a
+shared machine a run sees fewer images in its time: the table shows how many.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 
 import ganbaru
 from ganbaru import files
-from ganbaru.callbacks import periodic_evaluation
 from ganbaru.errors import InputError
+from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
 
 from .judge import COUNT, Judges
@@ -35,7 +35,7 @@ Result = dict[str, Any]
 
 
 def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges) -> Result:
-    """Train, score and judge a run; what was finished before is read back."""
+    """Train and score a run, or read the result of a finished one."""
     run = folder / f"{preset}-{seed}"
     path = run / "quality.json"
     if path.exists():
@@ -50,11 +50,11 @@ def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges)
     found = {name: ended[name].value for name in SCORES if name in ended}
     reals = {name: ended[name].floor for name in found}
     judged = judges.of(run)
-    # Scores on the way are of fewer images than those of the end: neither goes with the other.
+    # Scores during training use fewer images than those at the end: they are not comparable.
     made = {
         "preset": preset,
         "curve": lines,
-        "curve of reals": periodic_evaluation.floors(Folder(run)),
+        "curve of reals": milestones.baselines(Folder(run)),
         "end": {
             "images": log[-1]["images"],
             **found,
@@ -67,7 +67,7 @@ def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges)
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return Markdown: medians over seeds, least and most in brackets, and what reals get."""
+    """Return Markdown: medians over seeds, minimum and maximum, and the real baseline."""
     titles = ["preset", "seeds", "images", *SCORES.values(), "held-out judge"]
     rows = [titles, ["---"] * len(titles)]
     for preset in dict.fromkeys(one["preset"] for one in results):
@@ -90,7 +90,7 @@ def _cell(values: Sequence[float]) -> str:
 
 
 def plot(results: Sequence[Result], path: Path) -> None:
-    """Draw each run's scores over seconds of training, a colour for each preset."""
+    """Plot each run's scores over seconds of training, one colour per preset."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4.5), layout="constrained")

@@ -2,23 +2,23 @@
 
 python -m bench.relativistic -o runs/relativistic                   40,000 images each, 5 seeds
 python -m bench.relativistic -o runs/relativistic --seconds 60      60 seconds each instead
-python -m bench.relativistic -o runs/relativistic                   again: goes on after a stop
+python -m bench.relativistic -o runs/relativistic                   again: continues after a stop
 
 Nine objectives, 45 runs: about 45 minutes on 2 quiet cores (1,200 images a second without a
 penalty, two thirds of that with R1 and R2), three times as long beside other work (--images 15000
-brings it back), and 4 more for the scorer of Fashion-MNIST if the cache has none. An image count is
-the better budget on a machine that others use too: its speed then says nothing about an objective.
-All play on one network, one learning rate and without labels; the paper gave its gradient penalties
-more D updates in one of its columns.
+compensates), and 4 more for the scorer of Fashion-MNIST unless cached. An image count is the better
+budget on a shared machine, whose speed is no property of an objective. All have one network, one
+learning rate and no labels; the paper gave its gradient penalties more D updates in one column.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 
 import ganbaru
 
-GAMES = {
+OBJECTIVES = {
     "non-saturating": {},
     "least squares": {"objective": "least-squares"},
     "hinge": {"objective": "hinge"},
@@ -44,21 +44,23 @@ def main() -> None:
     parser.add_argument("--image-size", default="28")
     parser.add_argument("--width", type=int, default=32)
     wanted = parser.parse_args()
+    same = {"data": wanted.data, "image_size": wanted.image_size, "width": wanted.width}
     entrants = {
-        name: ganbaru.from_preset(
-            "fashion-mnist", data=wanted.data, image_size=wanted.image_size, width=wanted.width,
-            conditioning="none", **options,
-        )
-        for name, options in GAMES.items()
-    }  # fmt: skip
+        name: ganbaru.from_preset("fashion-mnist", conditioning="none", **same, **options)
+        for name, options in OBJECTIVES.items()
+    }
     result = ganbaru.compare(
-        entrants, seeds=wanted.seeds, images=None if wanted.seconds else wanted.images,
-        seconds=wanted.seconds, folder=wanted.output, workers=wanted.workers,
+        entrants,
+        seeds=wanted.seeds,
+        images=None if wanted.seconds else wanted.images,
+        seconds=wanted.seconds,
+        folder=wanted.output,
+        workers=wanted.workers,
         evaluate_every=max(1, wanted.images // 8),
-        tell=lambda text: print(text, flush=True),
-    )  # fmt: skip
+        tell=functools.partial(print, flush=True),
+    )
     if result is None:
-        print("Stopped and saved. The same command goes on.")
+        print("Stopped and saved. The same command continues.")
         return
     print((result.folder / "results.md").read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""Images made by a trained generator (untrained, which takes as long), and written to a file."""
+"""Sampling: images generated in memory and written to files (untrained, which is as fast)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ganbaru.gan import models
 from ganbaru.sampling.generators import Generator
 from ganbaru.training import checkpoint
 
-from . import counting
-from .racing import Bench, Contestant, Entry, Row, Table
+from . import flops
+from .interleaved import Bench, Contestant, Entry, Row, Table
 from .scale import Size
 from .step import PLAIN
 from .worker import Turn, Worker
 
 
 def ours(engine: str, size: int, channels: int, width: int, batch: int, number: int) -> Turn:
-    """Return what makes images as bytes in memory, in our own batches."""
+    """Return a turn that generates images as bytes in memory, in our own batches."""
     machine = engines.load(engine, "cpu")
-    about, shape = counting.config(Size(size, channels, width, batch)), (size, size, channels)
+    about, shape = flops.config(Size(size, channels, width, batch)), (size, size, channels)
     first = models.initial_parameters(about, shape, 0)
     parameters, buffers = (
         {name: machine.from_numpy(array) for name, array in first[group].items()}
@@ -40,7 +40,7 @@ def ours(engine: str, size: int, channels: int, width: int, batch: int, number: 
 
 
 def plain(size: int, channels: int, width: int, batch: int, number: int) -> Turn:
-    """Return the same in PyTorch as its users write it."""
+    """Return the same turn in plain PyTorch."""
     import torch
 
     from .plain.pytorch import latent, networks
@@ -59,7 +59,7 @@ def plain(size: int, channels: int, width: int, batch: int, number: int) -> Turn
 
 
 def command(run: str, number: int, output: str) -> Turn:
-    """Return what `ganbaru generate` does; what it says goes nowhere."""
+    """Return a turn that calls `ganbaru generate` without its output."""
     from ganbaru.cli import main
 
     def turn() -> dict[str, float]:
@@ -82,10 +82,10 @@ CONTESTANTS = {
 
 
 def sampling(bench: Bench) -> list[Table]:
-    """Race in memory, then write few and many images and watch the memory."""
+    """Time sampling in memory, then write few and many images and measure peak memory."""
     size, number = bench.scale.sampled, bench.scale.few
-    # Whole batches: what the last, short one costs less is nothing beside the rest.
-    batches = counting.sampling(size)
+    # As if all batches were full: the last, short one changes little.
+    batches = flops.sampling(size)
     cost = batches._replace(flops=batches.flops * number // size.batch,
                             bytes=batches.bytes * number // size.batch)  # fmt: skip
     names = ("plain PyTorch", *(f"{engine} engine" for engine in bench.ours))
@@ -110,13 +110,13 @@ KINDS = {"an npz file": "images.npz", "a folder of PNGs": "images"}
 
 
 def untrained(size: Size, folder: Path) -> Path:
-    """Write the checkpoint of a run that has not taken a step."""
-    config, shape = counting.config(size), (size.size, size.size, size.channels)
+    """Write the checkpoint of an untrained run."""
+    config, shape = flops.config(size), (size.size, size.size, size.channels)
     first = models.initial_parameters(config, shape, 0)
     header = checkpoint.Header(
         version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
         seconds=0.0, data={"name": "none", "fingerprint": "", "classes": [], "shape": list(shape)},
-        reports=[],
+        callbacks={},
     )  # fmt: skip
     path = folder / "first.safetensors"
     groups = {"ema": first["generator"], "ema_buffers": first["generator_buffers"]}
@@ -125,13 +125,13 @@ def untrained(size: Size, folder: Path) -> Path:
 
 
 def _written(run: Path, number: int, kind: str, size: Size) -> Row:
-    """Run the command once in a process of its own."""
+    """Run the command once in its own process."""
     worker = Worker()
     output = run.parent / str(number) / KINDS[kind]
     settings = {"run": str(run), "number": number, "output": str(output)}
     worker.make("bench.sampling:command", settings)
     worker.receive()
     seconds = worker.turn()["seconds"]
-    flops = counting.sampling(size).flops / size.batch * number
+    count = flops.sampling(size).flops / size.batch * number
     return {"": f"{number:,} images in {kind}", "seconds": seconds, "images/s": number / seconds,
-            "GFLOP/s": flops / seconds / 1e9, "MiB": worker.close()}  # fmt: skip
+            "GFLOP/s": count / seconds / 1e9, "MiB": worker.close()}  # fmt: skip

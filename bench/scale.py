@@ -1,4 +1,4 @@
-"""How much is measured: the full sizes, and those of a look within a minute."""
+"""The sizes of all cases: full, and quick (within a minute)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Size(NamedTuple):
-    """What a step works on: square images, feature maps of the widest layer's eighth, a batch."""
+    """The size of a step: square images, base channels (`width`) and batch."""
 
     size: int
     channels: int
@@ -23,15 +23,15 @@ class Scale:
     """The sizes of all cases."""
 
     rounds: int
-    warm: int  # turns before, which do not count
-    starts: int  # fresh processes of each kind
+    warm: int  # warm-up turns
+    starts: int  # new processes of each kind
     steps: tuple[Size, ...]
-    middle: Size  # of which each of the following cases changes one number
+    middle: Size  # the following cases vary one field of it
     batches: tuple[int, ...]
     widths: tuple[int, ...]
     sizes: tuple[int, ...]
-    compiled: bool  # whether those take part that compile for a minute
-    ours: tuple[str, ...]  # our engines in all cases but that of a step, which has all wanted
+    compiled: bool  # whether to include those that compile for a minute
+    ours: tuple[str, ...]  # our engines in all cases but `step`, which has all chosen ones
     sampled: Size  # its batch is that of plain code
     few: int  # images of the short and the long sampling
     many: int

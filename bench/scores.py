@@ -1,8 +1,8 @@
 """Time, memory and figures of scoring: python -m bench.scores [NAME ...]
 
-Each case runs in a process of its own, the first two with an empty cache, so that they train the
-scorer. The others find what they need in the user's cache; the first run of a case also measures
-its floors, so what is told is its second. Needs MNIST and Fashion-MNIST (see --data).
+Each case runs in its own process, the first two with an empty cache, so that they train the scorer.
+The others use the user's cache; the first run of a case also computes its baselines, so the second
+is reported. Needs MNIST and Fashion-MNIST (see --data).
 """
 
 from __future__ import annotations
@@ -26,19 +26,18 @@ NAMES = ("frechet", "precision", "recall", "coverage", "label_accuracy", "cas", 
 
 def scorer(name: str) -> str:
     """Train a scorer in an empty cache."""
-    from ganbaru.metrics.scorer import trained
+    from ganbaru.metrics.scorer import classifier_scorer
 
     source = data.load(name)
     with tempfile.TemporaryDirectory() as empty:
         os.environ["XDG_CACHE_HOME"] = empty
-        found, _ = trained(source, data.silent)
-    return f"{found.about.accuracy:.2%} right"
+        found, _ = classifier_scorer(source, data.silent)
+    return f"accuracy {found.info.accuracy:.2%}"
 
 
-def shown(found: metrics.Evaluation) -> str:
-    scores = found.scores.items()
-    return ", ".join(f"{name} {one.value:.4g} ({one.floor:.4g})"
-                     for name, one in scores if name in NAMES)  # fmt: skip
+def described(found: metrics.Evaluation) -> str:
+    scores = {name: one for name, one in found.scores.items() if name in NAMES}
+    return ", ".join(f"{name} {one.value:.4g} ({one.floor:.4g})" for name, one in scores.items())
 
 
 def test_images(scorer: str = "auto") -> str:
@@ -47,7 +46,7 @@ def test_images(scorer: str = "auto") -> str:
     with tempfile.TemporaryDirectory() as place:
         path = f"{place}/test.npz"
         np.savez(path, images=test.images, labels=test.labels)
-        return shown(ganbaru.evaluate(path, "mnist", scorer=scorer))
+        return described(ganbaru.evaluate(path, "mnist", scorer=scorer))
 
 
 def random() -> str:
@@ -59,11 +58,13 @@ def fifty_thousand() -> str:
     images = data.load("mnist").images[:50_000]
     noise = np.random.default_rng(0).normal(0, 20, images.shape)
     noisy = np.clip(images + noise, 0, 255).astype(np.uint8)
-    return shown(ganbaru.evaluate(noisy, "mnist", number=50_000))
+    return described(ganbaru.evaluate(noisy, "mnist", number=50_000))
 
 
 def stacked() -> str:
-    return shown(ganbaru.evaluate(data.load("stacked-mnist", split="test").images, "stacked-mnist"))
+    return described(
+        ganbaru.evaluate(data.load("stacked-mnist", split="test").images, "stacked-mnist")
+    )
 
 
 def copies() -> str:
@@ -86,20 +87,20 @@ TWICE = [name for name in CASES if "scorer" not in name]
 
 
 def measure(name: str) -> None:
-    """Do one case in this process and tell what it took."""
+    """Run one case in this process and print its time and memory."""
     began, processor = time.perf_counter(), time.process_time()
-    told = CASES[name]()
+    result = CASES[name]()
     wall, used = time.perf_counter() - began, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{name:26}{wall:7.1f} s{used:8.1f} s CPU{peak:8.0f} MiB  {told}", flush=True)
+    print(f"{name:26}{wall:7.1f} s{used:8.1f} s CPU{peak:8.0f} MiB  {result}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(CASES)}; all if not given")
-    parser.add_argument("--one", action="store_true", help="in this very process")
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(CASES)}; all by default")
+    parser.add_argument("--one", action="store_true", help="in this process")
     wanted = parser.parse_args()
     for name in wanted.names or CASES:
         if wanted.one:

@@ -1,4 +1,4 @@
-"""What runs in a contestant's process: python -m bench.serve, which `bench.worker` talks to."""
+"""The process of one contestant: python -m bench.serve, controlled by `bench.worker`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .worker import Answer, Turn, UnableError
 def peak() -> float:
     """Return this process's peak memory in MiB.
 
-    Linux counts its parent's in getrusage's figure, so what it tells elsewhere comes first.
+    On Linux getrusage includes the parent's, so /proc is read first.
     """
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -29,10 +29,10 @@ def peak() -> float:
 
 
 def timed(turn: Turn) -> Answer:
-    """Take a turn and its time."""
+    """Run a turn and time it."""
     began = time.perf_counter()
-    told = turn()
-    return {"seconds": time.perf_counter() - began, **told}
+    answer = turn()
+    return {"seconds": time.perf_counter() - began, **answer}
 
 
 def made(function: str, settings: dict[str, Any]) -> Turn:
@@ -42,9 +42,9 @@ def made(function: str, settings: dict[str, Any]) -> Turn:
 
 
 def serve() -> None:
-    """Do what each line of input says, and answer with a line; at the end tell the peak memory."""
+    """Execute each line of input and answer with a line; at the end with the peak memory."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # frameworks print what is no answer
+    os.dup2(2, 1)  # since frameworks print other text
     turn: Turn = dict
     for line in sys.stdin:
         answer: Answer = {}

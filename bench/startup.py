@@ -1,4 +1,4 @@
-"""Start-up in fresh processes: commands to their end, training to its first step."""
+"""Start-up in new processes: commands until they exit, training until its first step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from .racing import Bench, Row, Spread, Table
+from .interleaved import Bench, Row, Spread, Table
 from .worker import ROOT
 
 COMMANDS = {
@@ -26,14 +26,14 @@ STEP = "from bench.plain.pytorch import step; print(step(32, 1, 64, 64)(), flush
 
 
 def to_end(arguments: list[str], folder: str) -> float:
-    """Time a command of Python's from start to end."""
+    """Time a Python command from start to exit."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
     return time.perf_counter() - began
 
 
 def to_line(arguments: list[str], pattern: str, folder: str) -> float:
-    """Time a command until it prints a line with `pattern`; then it is ended."""
+    """Time a command until it prints a line with `pattern`, then kill it."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT,
@@ -50,26 +50,15 @@ def to_line(arguments: list[str], pattern: str, folder: str) -> float:
 
 
 def to_first_step(engine: str, folder: str) -> float:
-    """Time `ganbaru train` until it tells the losses of its first step."""
+    """Time `ganbaru train` until it prints the losses of its first step."""
     run = tempfile.mkdtemp(dir=folder)
     words = ["--engine", engine, "--run", f"{run}/run", "--width", "64", "--image-size", "32"]
-    how = [
-        "-m",
-        "ganbaru",
-        "train",
-        "--data",
-        "digits",
-        *words,
-        "--batch",
-        "64",
-        "--log-every",
-        "1",
-    ]
-    return to_line(how, r"D \d+\.\d+  G \d", folder)
+    data = ["--data", "digits", "--batch", "64", "--log-every", "1"]
+    return to_line(["-m", "ganbaru", "train", *data, *words], r"D \d+\.\d+  G \d", folder)
 
 
 def timers(bench: Bench) -> dict[str, Callable[[str], float]]:
-    """Return what times each start, given a folder for runs."""
+    """Return the timer of each start, a function of a folder for runs."""
     found: dict[str, Callable[[str], float]] = {
         name: partial(to_end, arguments) for name, arguments in COMMANDS.items()
     }
@@ -81,7 +70,7 @@ def timers(bench: Bench) -> dict[str, Callable[[str], float]]:
 
 
 def startup(bench: Bench) -> list[Table]:
-    """Time each start several times, in turns; a first one, which fills caches, is no median."""
+    """Time each start several times, in turns; the first one, which fills caches, is an outlier."""
     chosen = timers(bench)
     seconds: dict[str, list[float]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as folder:
@@ -89,9 +78,7 @@ def startup(bench: Bench) -> list[Table]:
             for name, timer in chosen.items():
                 seconds[name].append(timer(folder))
 
-    return [
-        Table("Start-up, fresh processes", [_row(name, each) for name, each in seconds.items()])
-    ]
+    return [Table("Start-up, new processes", [_row(name, each) for name, each in seconds.items()])]
 
 
 def _row(name: str, seconds: list[float]) -> Row:

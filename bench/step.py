@@ -1,4 +1,4 @@
-"""A training step: each engine of ours, and code as its framework's users write it.
+"""A training step: our engines and plain code of their frameworks.
 
 One D and one G update, non-saturating, Adam, float32, on random images in memory, on all cores.
 """
@@ -13,10 +13,10 @@ from ganbaru import engines
 from ganbaru.data import Source
 from ganbaru.gan import step
 
-from . import counting
-from .ceilings import core_count
+from . import flops
 from .games import gan, random_images
-from .racing import Bench, Contestant, Entry, Race, Row, Table
+from .interleaved import Bench, Contestant, Entry, Race, Row, Table
+from .roofline import core_count
 from .scale import Size
 from .worker import Turn
 
@@ -24,12 +24,12 @@ from .worker import Turn
 def ours(
     engine: str, size: int, channels: int, width: int, batch: int, source: Source | None = None
 ) -> Turn:
-    """Return a function that makes one of our steps and tells how long it waited for its batches.
+    """Return a turn that makes one of our steps and measures how long it waited for its batches.
 
-    It trains on the source or, without one, on noise in memory.
+    It trains on the source or, without one, on random images in memory.
     """
     machine = engines.load(engine, "cpu")
-    config = counting.config(Size(size, channels, width, batch))
+    config = flops.config(Size(size, channels, width, batch))
     images = source or random_images(4 * batch, (size, size, channels))
     played, draw, state = gan(machine, config, images)
     train_step = machine.compile(partial(step.train_step, played), consumes=True)
@@ -50,7 +50,7 @@ def ours(
 
 TUNED = ("tuned PyTorch", "compiled PyTorch", "bf16 PyTorch", "compiled bf16 PyTorch")
 EXAMPLE = "example PyTorch"
-# Our NumPy engine has no twin, and is measured against what most people would take instead.
+# The NumPy engine has no framework, and is compared with what most people would use instead.
 CONTESTANTS: dict[str, Contestant] = {
     EXAMPLE: Contestant("torch", "bench.plain.pytorch_example:step", shared=True),
     "plain PyTorch": Contestant("torch", "bench.plain.pytorch:step"),
@@ -82,32 +82,32 @@ PLAIN = {"numpy": "plain PyTorch", "torch": "plain PyTorch", "tensorflow": "plai
 
 
 def fewer(bench: Bench) -> dict[str, Contestant]:
-    """Return our engines and their plain twins alone, for cases that many more would make long."""
+    """Return only our engines and their plain counterparts, for cases with many sizes."""
     names = [name for engine in bench.ours for name in (PLAIN[engine], f"{engine} engine")]
     return bench.entrants({name: CONTESTANTS[name] for name in names})
 
 
 def entries(contestants: Mapping[str, Contestant], size: Size) -> dict[str, Entry]:
-    """Enter contestants for steps of a size."""
+    """Return the entries of contestants for steps of a size."""
     return {
-        name: Entry(one, size._asdict(), counting.step(size, one.shared), size.batch)
+        name: Entry(one, size._asdict(), flops.step(size, one.shared), size.batch)
         for name, one in contestants.items()
     }
 
 
 def steps(bench: Bench) -> list[Table]:
-    """Race all contestants at each size."""
+    """Time all contestants at each size."""
     tables = []
     for size in bench.scale.steps:
         race = bench.race(entries(bench.entrants(CONTESTANTS), size), fresh=True)
-        cost = counting.step(size)
+        cost = flops.step(size)
         needs = f"A step needs {cost.flops / 1e9:.3g} GFLOP and {cost.bytes / 1e6:,.0f} MB."
         tables.append(Table(f"Step, {size}", race.rows(), (needs, *race.absent())))
     return tables
 
 
 def over(what: str, values: str, bench: Bench) -> list[Table]:
-    """Race at each of the scale's `values` for one number of the size."""
+    """Time steps at each of the scale's `values` for one field of the size."""
     rows: list[Row] = []
     for value in getattr(bench.scale, values):
         size = bench.scale.middle._replace(**{what: value})
@@ -120,7 +120,7 @@ def _at(value: int, what: str, race: Race) -> list[Row]:
 
 
 def over_cores(bench: Bench) -> list[Table]:
-    """Race on one core, on two, four and so on, up to all; the ceilings have as many."""
+    """Time steps on one core, two, four and so on, up to all; the ceilings use as many."""
     most, size = core_count(), bench.scale.middle
     rows: list[Row] = []
     for count in sorted({2**i for i in range(most.bit_length())} | {most}):

@@ -1,7 +1,7 @@
-"""A contestant in a process of its own, which takes its turn when it is told to.
+"""A contestant in its own process, which runs one turn per request.
 
-Its own, since our TensorFlow engine asks for deterministic operations, which plain code does not
-pay for, and since peak memory is a process's.
+Its own process, since our TensorFlow engine enables deterministic operations, which would slow
+plain code, and since peak memory is measured per process.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 Answer = dict[str, Any]
-Turn = Callable[[], dict[str, float]]  # does the work once; what else there is to tell, by name
+Turn = Callable[[], dict[str, float]]  # does the work once and returns further measurements
 
 
 class UnableError(RuntimeError):
-    """This contestant cannot take part here; its message says why."""
+    """A contestant cannot run here; the message says why."""
 
 
 class Worker:
     """A process that calls functions by their dotted path, ``package.module:function``.
 
-    `cores` is how many of the machine's it may run on; 0 is all of them.
+    `cores` is the number of cores it may use; 0 is all of them.
     """
 
     def __init__(self, cores: int = 0) -> None:
@@ -38,7 +38,7 @@ class Worker:
         self.function = ""
 
     def make(self, function: str, settings: Answer) -> None:
-        """Have a function called that returns a turn; `receive` waits until it has."""
+        """Call a function that returns a turn; `receive` waits for it."""
         self.function = function
         self._send(json.dumps({"function": function, "settings": settings}))
 
@@ -47,7 +47,7 @@ class Worker:
         print(line, file=self.process.stdin, flush=True)
 
     def receive(self) -> Answer:
-        """Wait for the answer; raises UnableError if the contestant cannot take part."""
+        """Wait for the answer; raises UnableError if the contestant cannot run."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
@@ -58,19 +58,19 @@ class Worker:
         return answer
 
     def turn(self) -> Answer:
-        """Have it take its turn; returns `seconds` and what else it tells."""
+        """Run a turn; returns `seconds` and its other measurements."""
         self._send("")
         return self.receive()
 
     def close(self) -> float:
-        """End it and return its peak memory in MiB."""
-        told, _ = self.process.communicate()
-        return float(json.loads(told)["peak"]) if told else float("nan")
+        """Stop the process and return its peak memory in MiB."""
+        answer, _ = self.process.communicate()
+        return float(json.loads(answer)["peak"]) if answer else float("nan")
 
 
 @contextlib.contextmanager
 def on_cores(count: int) -> Iterator[None]:
-    """Let processes started inside run on so many cores; 0, or a system without a choice: all."""
+    """Limit processes started inside to `count` cores; 0 means all (as on some systems)."""
     if not count or not hasattr(os, "sched_setaffinity"):
         yield
         return

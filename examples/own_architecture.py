@@ -1,7 +1,7 @@
-"""An architecture of one's own: a file with the functions `generator` and `discriminator`.
+"""A custom architecture: a file with the functions `generator` and `discriminator`.
 
 Two multi-layer perceptrons, as in the first GAN paper (Goodfellow et al. 2014). Run it with
-python -m examples.own_architecture [STEPS], or look at it from this file's parent folder:
+python -m examples.own_architecture [STEPS], or see its layers from this file's parent folder:
 ganbaru describe digits --network examples.own_architecture
 """
 
@@ -11,23 +11,23 @@ import ganbaru
 from ganbaru import nn, ops
 
 
-def generator(scope, latent, *, image_size, channels, width):
-    """Turn latents (N, Z) into images (N, C, H, W) in [-1, 1]."""
-    height, across = image_size
+def generator(scope, latent, *, image_size, channels, base_channels):
+    """Map latents (N, Z) to images (N, C, H, W) in [-1, 1]."""
+    height, width = image_size
     x = latent
-    for i, count in enumerate((8 * width, 16 * width)):
+    for i, count in enumerate((8 * base_channels, 16 * base_channels)):
         x = nn.dense(scope.child(f"layer{i}.dense"), x, count, bias=False)
         x = ops.leaky_relu(nn.norm(scope.child(f"layer{i}.norm"), x))
-    x = nn.dense(scope.child("image"), x, channels * height * across)
-    return ops.tanh(ops.reshape(x, (-1, channels, height, across)))
+    x = nn.dense(scope.child("image"), x, channels * height * width)
+    return ops.tanh(ops.reshape(x, (-1, channels, height, width)))
 
 
-def discriminator(scope, image, *, image_size, channels, width):
-    """Turn images into scores (N,): logits, never a sigmoid."""
+def discriminator(scope, image, *, image_size, channels, base_channels):
+    """Map images to scores (N,): logits, without a sigmoid."""
     x = ops.reshape(image, (image.shape[0], -1))
-    for i, count in enumerate((16 * width, 8 * width)):
+    for i, count in enumerate((16 * base_channels, 8 * base_channels)):
         x = ops.leaky_relu(nn.dense(scope.child(f"layer{i}"), x, count), 0.2)
-    return nn.scores(scope, x, nn.dense)  # labels, if there are any, count here
+    return nn.scores(scope, x, nn.dense)  # labels, if there are any, act here
 
 
 def main(steps: int = 3000) -> None:

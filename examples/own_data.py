@@ -1,8 +1,8 @@
-"""Data of one's own: a file with the function `original`, which returns arrays.
+"""A data set of one's own: a function `original` that returns arrays, declared as DATASET.
 
-Discs and squares of any size and place. Run it with python -m examples.own_data [STEPS], or look
-at it from this file's parent folder: ganbaru data examples.own_data
-Arrays that lie in a file need no code: np.savez("mine.npz", images=..., labels=...), then
+Discs and squares of any size and place. Run it with python -m examples.own_data [STEPS]; for a
+report on the images, from this file's parent folder: ganbaru data examples.own_data
+Arrays in a file need no code: np.savez("mine.npz", images=..., labels=...), then
 ganbaru train digits --data mine.npz
 """
 
@@ -14,10 +14,11 @@ import ganbaru
 from ganbaru import data
 
 SIDE = 32
+CLASSES = ("disc", "square")
 
 
 def original(split, data_dir, progress):
-    """Return 4,000 images to learn from, or 1,000 others to judge by."""
+    """Return 4,000 images for training, or 1,000 others for testing."""
     count = {"train": 4000, "test": 1000}[split]
     rng = np.random.default_rng(count)
     labels = np.arange(count) % 2
@@ -31,7 +32,10 @@ def original(split, data_dir, progress):
         # One pixel wide, the edge is grey, as a camera would see it.
         images[i, :, :, 0] = 255 * np.clip(radius - distance + 0.5, 0, 1)
         progress(i + 1, count, "drawing shapes")
-    return data.of_arrays("shapes", images, labels, classes=("disc", "square"))
+    return data.of_arrays("shapes", images, labels, CLASSES)
+
+
+DATASET = data.Dataset("shapes", original, shape=(SIDE, SIDE, 1), classes=CLASSES)
 
 
 def main(steps: int = 800) -> None:

@@ -1,11 +1,11 @@
-"""An objective and a penalty of one's own: plain functions of scores, on every engine.
+"""A custom objective and penalty: plain functions of scores, on every engine.
 
 python -m examples.own_objective [STEPS], or from this file's parent folder:
 ganbaru train digits --objective examples.own_objective.paired_squares \
     --penalty examples.own_objective.drift:weight=0.01
 """
 
-# ruff: noqa: N801, N805  the class name is the name the user types; its functions take scores
+# ruff: noqa: N801, N805  the class name is the name that users type; its functions take scores
 
 import sys
 
@@ -15,7 +15,7 @@ from ganbaru import ops
 
 @ganbaru.objective(relativistic=True)
 class paired_squares:
-    """Squared distance of each pair's difference from 1: a real's for D, a fake's for G."""
+    """Squared distance from 1 of real - fake for D, and of fake - real for G, pair by pair."""
 
     def d(real, fake):
         return ops.mean((real - fake - 1.0) ** 2)
@@ -25,9 +25,9 @@ class paired_squares:
 
 
 @ganbaru.penalty
-def drift(score_real, score_fake, real, fake, mix, *, weight=0.001):
+def drift(inputs, *, weight=0.001):
     """weight E[D(real)²] keeps scores near zero (Karras et al. 2018, appendix A.1)."""
-    return ops.mean(score_real(real) ** 2) * weight
+    return ops.mean(inputs.score_real(inputs.real) ** 2) * weight
 
 
 def main(steps: int = 1500) -> None:

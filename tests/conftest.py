@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from ganbaru.engines import Engine, requirements
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ganbaru")
+engines.own_process()  # as in a command
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +36,25 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory) -> Callable[..., Path]:
+    """Return a function that trains a tiny run once for each set of options; only read its folder.
+
+    The options are those of `train_helpers.tiny`.
+    """
+    from train_helpers import trained
+
+    runs: dict[str, Path] = {}
+
+    def run(**options: Any) -> Path:
+        key = repr(sorted(options.items()))
+        if key not in runs:
+            runs[key] = trained(tmp_path_factory.mktemp("trained"), **options)
+        return runs[key]
+
+    return run
 
 
 def engine(name: str, precision: str) -> Engine:

@@ -39,7 +39,7 @@ def player(kind: str, shape: tuple[int, int, int] = (16, 16, 1), **options: Any)
         classes=classes,
         path=Path("absent.safetensors"),
         config=config,
-        header=Header("0.1.0", dataclasses.asdict(config), 1, 8, 1.0, data, []),
+        header=Header("0.1.0", dataclasses.asdict(config), 1, 8, 1.0, data, {}),
     )
     return _settled(made)
 

@@ -30,7 +30,7 @@ GAMES += [
         "two logits": {"objective": "two-class", "network": "dcgan-5x5", "penalty": "r1"},
         "G first": {"order": "g-first", "d_steps": 2},
         "the same latents": {"share": "latents", "conditioning": "planes"},
-        "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
+        "the same fakes, G first": {"share": "fakes", "order": "g-first"},
         "the same pairs": {"share": "latents", "objective": "rsgan", "conditioning": "planes"},
         "clipped, RMSprop": {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop"},
         "uniform latents": {"distribution": "uniform"},

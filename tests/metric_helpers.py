@@ -1,4 +1,4 @@
-"""A judge of the offline digits, and ways to spoil images step by step."""
+"""An evaluator of the offline digits, and ways to degrade images step by step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from ganbaru import data, randomness
 from ganbaru.metrics import evaluator, kernel, scorer
-from ganbaru.metrics.definitions import Values, measured
+from ganbaru.metrics.definitions import Values, compute_scores
 from ganbaru.metrics.evaluator import Evaluator
 
 Images = np.ndarray
@@ -22,30 +22,30 @@ def digits(split: str = "train") -> data.Source:
 
 
 @functools.cache
-def judge(make: Callable = scorer.automatic) -> Evaluator:
-    """A judge of the digits: 300 references that scorers have not seen, 300 test images."""
-    return evaluator.judge(digits(), digits("test"), make)
+def digits_evaluator(make: Callable = scorer.automatic) -> Evaluator:
+    """An evaluator with 300 reference digits that scorers have not seen, and 300 test images."""
+    return evaluator.make_evaluator(digits(), digits("test"), make)
 
 
 @functools.cache
-def fresh() -> tuple[Images, np.ndarray]:
-    """Real digits and their labels that are neither the scorer's nor the reference: 749 of them."""
+def unseen() -> tuple[Images, np.ndarray]:
+    """Return the 749 real digits, with labels, that neither scorer nor reference has."""
     source, test = digits(), digits("test")
-    _, unseen = scorer.halves(source)
-    left = np.setdiff1d(unseen, judge(scorer.random).reals.reference)
+    _, rest = scorer.halves(source)
+    left = np.setdiff1d(rest, digits_evaluator(scorer.random_scorer).split.reference)
     images = np.concatenate([source.images[left], test.images])
     return images, np.concatenate([source.labels[left], test.labels])
 
 
 def values(images: Images, labels: np.ndarray | None = None, by: Evaluator | None = None) -> Values:
-    """Score images without intervals and floors."""
-    by = by or judge()
-    seen = evaluator.view(by.scorer, by.scorer.resize(images), labels, data.silent)
-    found, _ = measured(by.view, seen, by.truth, lambda n, m: list(kernel.drawn(n, m, 0))[:20])
-    return found
+    """Score images without intervals and baselines."""
+    by = by or digits_evaluator()
+    fake = by.features(by.scorer.resize(images), labels, data.silent)
+    subsets = [*kernel.subsets(len(by.reference), len(fake), 0)][:20]
+    return compute_scores(by.reference, fake, by.classes, subsets)[0]
 
 
-# --- ways to spoil images, by how much --------------------------------------------------------
+# --- ways to degrade images, by how much ------------------------------------------------------
 
 
 def blurred(images: Images, sigma: float) -> Images:
@@ -60,17 +60,17 @@ def noisy(images: Images, deviation: float) -> Images:
     return np.clip(np.rint(images + deviation * drawn), 0, 255).astype(np.uint8)
 
 
-def of_classes(images: Images, labels: np.ndarray, kept: int, count: int) -> np.ndarray:
-    """Return the places of `count` images of the first `kept` classes, as many of each."""
-    each = [np.flatnonzero(labels == k)[: count // kept] for k in range(kept)]
+def of_classes(images: Images, labels: np.ndarray, classes: int, count: int) -> np.ndarray:
+    """Return the indices of `count` images of the first classes, equally many of each."""
+    each = [np.flatnonzero(labels == k)[: count // classes] for k in range(classes)]
     return np.concatenate(each)
 
 
 def repeated(images: Images, times: int) -> Images:
-    """Take every `times`-th image that often."""
+    """Return every `times`-th image, repeated `times` times."""
     return images[::times].repeat(times, axis=0)[: len(images)]
 
 
-def steadily(found: list[float], sign: int, least: float = 0.0) -> bool:
-    """Say whether numbers go one way, each step by more than `least`."""
+def monotonic(found: list[float], sign: int, least: float = 0.0) -> bool:
+    """Return whether numbers rise (or fall, by sign), each step by more than `least`."""
     return bool((sign * np.diff(found) > least).all())

@@ -1,4 +1,4 @@
-"""A service in a process of its own, and clients that speak to it."""
+"""A service in a process of its own, and its clients."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import pytest
 from PIL import Image
 from train_helpers import background, until
 
-for needed in ("fastapi", "uvicorn", "httptools"):
+for needed in ("fastapi", "uvicorn", "httptools", "sse_starlette"):
     pytest.importorskip(needed)
 
 
 class Service(NamedTuple):
-    """A process that serves, where, and what it said at its start."""
+    """A serving process, its port and its output at the start."""
 
     process: subprocess.Popen
     port: int
-    said: str
+    output: str
 
     @property
     def url(self) -> str:
@@ -36,7 +36,7 @@ class Service(NamedTuple):
         return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
 
     def end(self, signal: int) -> tuple[int, str, str]:
-        """Send a signal; return the exit code and what was said since the start."""
+        """Send a signal; return the exit code and the output since the start."""
         self.process.send_signal(signal)
         out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
@@ -51,8 +51,8 @@ def serving(*runs: Path, options: tuple = (), cwd: Path, key: str = "") -> Itera
         first = process.stdout.readline()
         found = re.search(r":(\d+)/", first)
         assert found, (first, process.communicate())
-        said = first + "".join(process.stdout.readline() for _ in runs)
-        service = Service(process, int(found.group(1)), said)
+        output = first + "".join(process.stdout.readline() for _ in runs)
+        service = Service(process, int(found.group(1)), output)
         with service.client() as client:
             until(lambda: _ready(client), process)
         yield service
@@ -66,14 +66,14 @@ def _ready(client: httpx.Client) -> bool:
 
 
 def pixels(content: bytes) -> np.ndarray:
-    """Return a picture (H, W, C) in whole numbers that may be subtracted."""
+    """Return an image (H, W, C) as integers."""
     with Image.open(io.BytesIO(content)) as picture:
         array = np.asarray(picture).astype(int)
     return array if array.ndim == 3 else array[:, :, None]
 
 
 def problem(answer: httpx.Response, status: int) -> str:
-    """Check that an answer is a problem document of a status; return what it says."""
+    """Check that a response is a problem document of a status; return its detail."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     found = answer.json()

@@ -1,4 +1,4 @@
-"""One configuration from Python, YAML and flags alike: types, ranges and what wins."""
+"""Configuration from Python, YAML and flags: types, ranges and precedence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FIELDS = [field.name for field in dataclasses.fields(Config)]
         ("batch", "32", 32),
         ("steps", "1e5", 100_000),
         ("steps", 2.0, 2),
-        ("seed", str(2**63 - 1), 2**63 - 1),  # which no float holds
+        ("seed", str(2**63 - 1), 2**63 - 1),  # more digits than a float has
         ("lr", "1e-4", 1e-4),
         ("lr", 1, 1.0),
         ("betas", [0, "0.9"], (0.0, 0.9)),
@@ -36,7 +36,7 @@ FIELDS = [field.name for field in dataclasses.fields(Config)]
         ("replacement", True, True),
     ],
 )
-def test_values_take_their_fields_type(name, given_, value):
+def test_values_are_converted_to_the_field_type(name, given_, value):
     found = getattr(Config(**{name: given_}), name)
     assert found == value and type(found) is type(value)
 
@@ -77,7 +77,7 @@ def test_values_take_their_fields_type(name, given_, value):
                        "sample_every", "checkpoint_every", "keep")),
     ],
 )  # fmt: skip
-def test_wrong_values_are_named_with_what_is_allowed(name, wrong, said):
+def test_invalid_values_are_reported_with_the_allowed_values(name, wrong, said):
     with pytest.raises(InputError, match=said):
         from_preset("digits", **{name: wrong})
 
@@ -86,7 +86,7 @@ def test_wrong_values_are_named_with_what_is_allowed(name, wrong, said):
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
     st.lists(st.integers(), max_size=3),
 ))  # fmt: skip
-def test_any_value_is_taken_or_refused_by_name(name, value):
+def test_any_value_is_accepted_or_refused_by_name(name, value):
     try:
         made = Config(**{name: value})
     except InputError as error:
@@ -102,7 +102,7 @@ def test_any_value_is_taken_or_refused_by_name(name, value):
 
 
 def test_resume_and_overwrite_exclude_each_other():
-    with pytest.raises(InputError, match="contradict each other"):
+    with pytest.raises(InputError, match="--resume and --overwrite"):
         Config(resume=True, overwrite=True)
 
 
@@ -117,7 +117,7 @@ def test_learning_rates():
     assert Config(lr=3.0, lr_d=1.0).rates == (3.0, 1.0)
 
 
-# --- presets and what lies over them ----------------------------------------------------------
+# --- presets and overrides --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -158,7 +158,7 @@ def test_unknown_names():
         from_preset("digits", btach=3)
 
 
-# --- the command's way ------------------------------------------------------------------------
+# --- on the command line ----------------------------------------------------------------------
 
 
 def printed(*arguments) -> dict:
@@ -169,6 +169,7 @@ def printed(*arguments) -> dict:
 
 def test_plain_train_is_the_digits_preset():
     assert printed() == yaml.safe_load(to_yaml(from_preset("digits")))
+    assert command("train", "--print-config") == command("train", "--print_config")
 
 
 def test_every_field_is_a_flag():
@@ -183,7 +184,7 @@ def test_every_field_is_a_flag():
         assert found[name] == ([0.1, 0.2] if name == "betas" else value)
 
 
-def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
+def test_flags_override_the_file_and_the_file_the_preset(tmp_path):
     (tmp_path / "c.yaml").write_text("width: 8\nbatch: 9\nlr: 1e-4\nimage_size: 32\n")
     found = printed("mnist", "--config", tmp_path / "c.yaml", "--batch", "10")
     assert (found["preset"], found["data"]) == ("mnist", "mnist")
@@ -222,7 +223,7 @@ def test_flags_with_equals_sign_and_no_abbreviations():
 @pytest.mark.parametrize("name", [name for name in FIELDS if kind(name)[0] is bool])
 @pytest.mark.parametrize("preset", ["digits", "dcgan-cats", "dcgan-mnist28"])
 def test_every_switch_can_be_set_and_unset(name, preset):
-    """A preset may have set it: dcgan-cats takes short batches, dcgan-mnist28 draws anew."""
+    """Presets set some: dcgan-cats has --short-batch, dcgan-mnist28 --replacement."""
     for given_, expected in ((flag(name), True), (f"--no-{flag(name)[2:]}", False)):
         made = command("train", preset, given_, "--print_config")
         assert made.code == 0

@@ -19,7 +19,7 @@ from train_helpers import (
     needs_torch,
     newest,
     pictures,
-    played,
+    run_with,
     tiny,
 )
 
@@ -27,6 +27,7 @@ import ganbaru
 from ganbaru import data, engines, ops
 from ganbaru.gan import build
 from ganbaru.gan.objectives import OBJECTIVES
+from ganbaru.gan.penalties import PenaltyInputs
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
 
@@ -80,7 +81,7 @@ def test_own_objective_by_hand(example):
     assert float(paired_squares.d(*tensors)) == pytest.approx((1.5**2 + 0.5**2 + 5**2) / 3)
     assert float(paired_squares.g(*tensors)) == pytest.approx((3.5**2 + 1.5**2 + 3**2) / 3)
     images = numpy.from_numpy(np.arange(3.0))
-    value = drift(lambda x: x * 2, None, images, None, None, weight=0.1)
+    value = drift(PenaltyInputs(lambda x: x * 2, None, images, None, None), weight=0.1)
     assert float(value) == pytest.approx(0.1 * np.mean([0, 4, 16]))
 
 
@@ -179,7 +180,7 @@ def test_a_decorated_objective_is_known_by_name(tmp_path):
             return ops.mean((fake - 1.0) ** 2)
 
     try:
-        played(tiny(tmp_path, objective="for-a-test", steps=1))
+        run_with(tiny(tmp_path, objective="for-a-test", steps=1))
         assert build.objective("for-a-test")[0] is for_a_test
     finally:
         OBJECTIVES.pop("for-a-test")

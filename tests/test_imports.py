@@ -20,7 +20,6 @@ SLOW = (
     "matplotlib",
     "PIL",
     "rich",
-    "jsonargparse",
     "scipy",
     "yaml",
     "tensorboard",
@@ -88,7 +87,7 @@ def test_training_on_numpy_loads_no_framework(module):
     )
     command = [sys.executable, "-W", "error", "-c", script]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert not set(loaded) & {*FRAMEWORKS, "sklearn", "matplotlib", "rich", "jsonargparse"}
+    assert not set(loaded) & {*FRAMEWORKS, "sklearn", "matplotlib", "rich"}
 
 
 def test_all_public_names_are_there():

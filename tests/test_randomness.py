@@ -1,4 +1,4 @@
-"""Random numbers against docs/randomness.md: its recipe is run, its vectors are compared."""
+"""Random numbers against the recipe and the test vectors of docs/randomness.md."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _arguments(text: str) -> list:
     return [item[1:-1] if item[0] == '"' else int(item) for item in text.split(", ")]
 
 
-def test_the_page_holds_what_it_promises():
+def test_the_page_has_all_vectors():
     called = {(kind, _arguments(arguments)[0]) for kind, arguments, _ in VECTORS}
     assert {
         (kind, seed) for kind in ("words", "uniform", "normal") for seed in (0, 1, 123)
@@ -41,7 +41,7 @@ def test_the_page_holds_what_it_promises():
 
 
 @pytest.mark.parametrize("key,counter,expected", PUBLISHED)
-def test_the_recipe_is_philox_as_its_authors_publish_it(key, counter, expected):
+def test_recipe_matches_the_published_vectors_of_philox(key, counter, expected):
     assert RECIPE["philox"](_numbers(key), _numbers(counter)) == _numbers(expected)
 
 
@@ -78,32 +78,32 @@ def test_normal_numbers_are_box_and_mullers(seed, count):
 
 
 @given(SEEDS, st.integers(1, 30), st.integers(1, 30))
-def test_asking_for_more_keeps_what_was_there(seed, fewer, more):
+def test_larger_counts_extend_smaller_ones(seed, fewer, more):
     for draw in (randomness.words, randomness.uniform, randomness.normal):
         short, long = (draw(seed, "test", 1, count) for count in (fewer, fewer + more))
         assert_array_equal(long[:fewer], short)
 
 
 @given(SEEDS, st.integers(1, 2**53))
-def test_whole_numbers_stay_below_their_bound(seed, below):
+def test_integers_are_below_their_bound(seed, below):
     drawn = randomness.integers(seed, "test", 0, 20, below)
     assert drawn.dtype == np.int64
     assert 0 <= drawn.min() <= drawn.max() < below
 
 
 @pytest.mark.parametrize("below", [1, 3, 10, 2**53 - 1, 2**53])
-def test_the_largest_word_stays_below_too(below, monkeypatch):
+def test_largest_word_is_below_the_bound(below, monkeypatch):
     monkeypatch.setattr(randomness, "words", lambda *_: np.full(2, 2**64 - 1, np.uint64))
     assert randomness.integers(0, "test", 0, 2, below).tolist() == [below - 1] * 2
     assert np.isfinite(randomness.normal(0, "test", 0, 2)).all()
 
 
 @given(SEEDS, st.integers(1, 200))
-def test_a_permutation_holds_every_number_once(seed, length):
+def test_permutation_has_every_number_once(seed, length):
     assert_array_equal(np.sort(randomness.permutation(seed, "test", 0, length)), np.arange(length))
 
 
-def test_numbers_have_the_distribution_they_are_named_for():
+def test_numbers_have_the_named_distribution():
     """Means, deviations and tails of 200,000, at five standard errors."""
     count = 200_000
     u, n = randomness.uniform(0, "test", 0, count), randomness.normal(0, "test", 1, count)
@@ -117,20 +117,20 @@ def test_numbers_have_the_distribution_they_are_named_for():
     assert (np.abs(counts / count - 1 / 7) < error * np.sqrt(6 / 49)).all()
 
 
-def test_another_seed_purpose_or_index_gives_other_words():
+def test_words_depend_on_seed_purpose_and_index():
     where = [(0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1)]
     firsts = {int(randomness.words(*key, 1)[0]) for key in where}
     assert len(firsts) == 4
 
 
-def test_the_page_names_every_purpose(monkeypatch):
+def test_the_page_lists_every_purpose(monkeypatch):
     used, words = set(), randomness.words
 
-    def listen(seed, purpose, index, count):
+    def recording(seed, purpose, index, count):
         used.add(purpose)
         return words(seed, purpose, index, count)
 
-    monkeypatch.setattr(randomness, "words", listen)
+    monkeypatch.setattr(randomness, "words", recording)
     for objective in ("non-saturating", "rsgan"):
         gan = table(NUMPY32, objective=objective, conditioning="planes")
         gan.step(0)

@@ -1,4 +1,4 @@
-"""Tiny runs: data, configurations, the command itself, and what a run left behind."""
+"""Tiny runs: data, configurations, the command itself, and reading a run's files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from ganbaru import Config, callbacks
+from ganbaru import Config, callbacks, train
 from ganbaru.cli import main
 from ganbaru.config import from_preset
-from ganbaru.training import checkpoint, loop, setup
+from ganbaru.training import checkpoint, setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Callback, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -81,17 +83,16 @@ def tiny(folder: Path, **options: Any) -> Config:
 
 
 def trained(folder: Path, **options: Any) -> Path:
-    """Train a tiny run in this process, without plot and display; returns its folder."""
-    board = callbacks.TensorBoard()
-    samples = callbacks.Samples([callbacks.TimeLapse(), board])
-    habits = [callbacks.Log([board.line]), callbacks.Checkpoints(), samples]
-    return loop.train(tiny(folder, **options), habits)
+    """Train a tiny run in this process, without plots, report and display; returns its folder."""
+    skipped = (callbacks.History, callbacks.LossPlot, callbacks.HtmlReport)
+    chosen = [each for each in callbacks.standard() if not isinstance(each, skipped)]
+    return train(tiny(folder, **options), chosen)
 
 
-def played(config: Config) -> loop.Run:
-    """Train with no habits at all."""
-    run = setup.build(config)
-    loop.loop(run, [], lambda: False)
+def run_with(config: Config, *called: Callback) -> Run:
+    """Train with these callbacks alone; returns the run at its end."""
+    run = setup.build(config, called)
+    loop(run, lambda: False)
     return run
 
 
@@ -133,7 +134,7 @@ def assert_same_state(one: Path, other: Path) -> None:
             twin = second[group][name]
             assert (array.dtype, array.shape) == (twin.dtype, twin.shape)
             assert array.tobytes() == twin.tobytes(), f"{group}/{name}"
-    for field in ("step", "images", "data", "reports"):
+    for field in ("step", "images", "data", "callbacks"):
         assert getattr(about_first, field) == getattr(about_second, field)
 
 

@@ -34,7 +34,7 @@ class State(NamedTuple):
 
 
 def player(rng: np.random.Generator, shapes: list[tuple[int, int, int]]) -> Player:
-    """Make layers of (kernel side, inputs, outputs), with batch norm, which ends do not use."""
+    """Return layers of (kernel side, inputs, outputs); batch norm is unused in the end layers."""
     layers = [
         {"w": jnp.asarray(rng.normal(0, 0.02, (side, side, i, o)), jnp.float32),
          "scale": jnp.ones(o), "offset": jnp.zeros(o)}

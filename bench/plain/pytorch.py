@@ -71,7 +71,7 @@ def update(at: Players, real: torch.Tensor, latents: tuple[torch.Tensor, torch.T
 def turns(
     train_step: Callable[[torch.Tensor], Losses], images: torch.Tensor
 ) -> Callable[[], Losses]:
-    """Play with batches of images that take turns."""
+    """Return a function that trains on the next batch of images."""
     batches = images.chunk(POOL)
     turn = 0
 

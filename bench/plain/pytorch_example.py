@@ -1,8 +1,8 @@
-"""In PyTorch, in the shape of the official DCGAN example: what most people start from.
+"""In PyTorch, structured as the official DCGAN example, which most people start from.
 
 Eager, in the default layout: a sigmoid at D's end, BCE on its probabilities, a backward pass for
 reals and another for fakes, D's weight gradients computed in G's update too, and its mean outputs
-fetched as numbers. G learns from the fakes that D has just judged.
+fetched as numbers. G's update reuses the fakes of D's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ bce = nn.BCELoss()
 
 
 def start(net: nn.Module) -> None:
-    """Draw the paper's first weights."""
+    """Initialise weights as in the paper."""
     if isinstance(net, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(net.weight, 0.0, 0.02)
     elif isinstance(net, nn.BatchNorm2d):

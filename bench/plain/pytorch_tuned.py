@@ -1,7 +1,7 @@
-"""In PyTorch, by someone who knows how to make it fast: the work of our step, and no more of it.
+"""In PyTorch, tuned for speed: the work of our step, and no more.
 
-Channels last, fused Adam, D's weights without gradients in G's update, losses fetched once. If
-asked, compiled (which needs a C++ compiler), or with bfloat16 where the processor has it.
+Channels last, fused Adam, no gradients of D's weights in G's update, losses fetched once.
+Optionally compiled (which needs a C++ compiler), or in bfloat16 where the processor has it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def update(at: Players, real: torch.Tensor, latents: tuple[torch.Tensor, torch.T
 def has_bf16() -> bool:
     """Say whether the processor multiplies bfloat16 itself; else it is slower than float32."""
     flags = Path("/proc/cpuinfo")
-    told = set(flags.read_text().split()) if flags.exists() else set()
-    return bool(told & {"avx512_bf16", "amx_bf16", "bf16"})
+    listed = set(flags.read_text().split()) if flags.exists() else set()
+    return bool(listed & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def step(

@@ -26,7 +26,7 @@ _HOMES = {
     "objective": "gan.objectives",
     "penalty": "gan.penalties",
     "save_pretrained": "export.pretrained",
-    "train": "training.loop",
+    "train": "api",
 }
 
 # Former names of modules that examples and the README imported.

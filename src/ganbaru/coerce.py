@@ -1,4 +1,4 @@
-"""From text, YAML or Python to a value of a type, or a sentence on why it is none."""
+"""Conversion of text, YAML and Python values to the types of options."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ganbaru.errors import InputError
 
 def _whole(value: Any) -> int:
     text = str(value)
-    number = int(text) if text.lstrip("+-").isdigit() else float(text)  # so that 1e5 will do
+    number = int(text) if text.lstrip("+-").isdigit() else float(text)  # 1e5 is whole too
     if number != number // 1:  # nan as well
         raise ValueError(text)
     return int(number)
 
 
 def _number(value: Any) -> float:
-    number = float(str(value))  # True, a number to Python, is none as text
+    number = float(str(value))  # as text, so that True is not a number
     if not math.isfinite(number):
         raise ValueError(value)
     return number
@@ -42,7 +42,7 @@ def _pair(value: Any) -> tuple[float, float]:
     return _number(first), _number(second)
 
 
-# How a value becomes one of each type, and what that is called.
+# The conversion to each type, and the type's name in messages.
 TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
     int: (_whole, "a whole number"),
     float: (_number, "a number"),
@@ -53,14 +53,14 @@ TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
 
 
 def convert(of: Any, name: str, value: Any) -> Any:
-    """Return a value as type `of`, or raise an InputError that calls it `name`."""
-    into, called = TYPES[of]
+    """Return a value converted to type `of`, or raise an InputError that names it `name`."""
+    converted, type_name = TYPES[of]
     try:
-        return into(value)
+        return converted(value)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} {shown(value)} is not {called}.") from error
+        raise InputError(f"{name} {shown(value)} is not {type_name}.") from error
 
 
 def shown(value: Any) -> str:
-    """Return a value as a user would write it."""
+    """Return a value as it is written on the command line."""
     return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

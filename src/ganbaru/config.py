@@ -1,4 +1,4 @@
-"""Everything a run is told: one typed dataclass, a sentence for each field, and the presets."""
+"""The configuration of a run: one typed dataclass with a help sentence for each field."""
 
 from __future__ import annotations
 
@@ -16,107 +16,119 @@ from ganbaru.presets import PRESETS
 
 
 def _option(default: Any, sentence: str) -> Any:
-    """Make a field; {known} in its sentence stands for the names that it may have."""
+    """Return a field; {known} in its sentence stands for the names that it may have."""
     return dataclasses.field(default=default, metadata={"help": sentence})
 
 
 @dataclass(frozen=True)
 class Config:
-    """What a run trains, on what, for how long and where; every field is a flag of `train`."""
+    """What a run trains, on which data, for how long and where; each field is a flag of `train`."""
 
-    preset: str = _option("", "the preset that this configuration started from")
+    preset: str = _option("", "the preset that this configuration is based on")
     data: str = _option(
         "digits", "a path (folder, zip, npz or other file), or a known set: {known}"
     )
-    data_dir: str | None = _option(None, "where named sets are looked for first")
-    replacement: bool = _option(False, "draw images with replacement instead of by epochs")
-    short_batch: bool = _option(False, "use each pass's last short batch too, not only full ones")
-    image_size: str | None = _option(None, "side N or HxW of the images; as they are if not given")
-    channels: int | None = _option(None, "1 for grey, 3 for colour; as the images are if not given")
-    network: str = _option(
-        "dcgan", "the architecture: {known} or a dotted path to a module of your own"
+    data_dir: str | None = _option(None, "the folder where named sets are searched first")
+    replacement: bool = _option(False, "sample images with replacement instead of by epochs")
+    short_batch: bool = _option(False, "also use the last, short batch of each epoch")
+    image_size: str | None = _option(None, "side N or HxW of the images; if not given, unchanged")
+    channels: int | None = _option(None, "1 for grey, 3 for colour; if not given, unchanged")
+    network: str = _option("dcgan", "the architecture: {known} or a dotted path to your own module")
+    width: int = _option(
+        64,
+        "feature maps next to the image (base channels); deeper layers have up to 8 times as many",
     )
-    width: int = _option(64, "feature maps next to the image; deeper layers have up to 8 times it")
-    latent: int = _option(100, "numbers in a latent")
+    latent: int = _option(100, "size of a latent vector")
     distribution: str = _option(
-        "normal", "of latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
+        "normal", "of the latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
     )
     conditioning: str = _option(
-        "none", "how labels reach the networks: none, class-norm, planes, projection or softmax"
+        "none", "how labels enter the networks: none, class-norm, planes, projection or softmax"
     )
-    spectral_norm: str = _option("none", "whose weights have spectral norm 1: none, d, g or both")
-    minibatch_deviation: bool = _option(False, "let D see how much the images of a batch differ")
-    initialisation: str = _option("dcgan", "where weights start: dcgan, pytorch, truncated or he")
-    objective: str = _option("non-saturating", "what is played for: {known} or a dotted path")
+    spectral_norm: str = _option(
+        "none", "which networks have spectral normalization: none, d, g or both"
+    )
+    minibatch_deviation: bool = _option(
+        False, "give D the standard deviation over the batch as a feature"
+    )
+    initialisation: str = _option("dcgan", "initial weights: dcgan, pytorch, truncated or he")
+    objective: str = _option("non-saturating", "the loss of both players: {known} or a dotted path")
     penalty: str = _option(
-        "none", "on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 adds both"
+        "none",
+        "gradient penalty on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 "
+        "adds both",
     )
-    d_steps: int = _option(1, "D updates for each G update, each on a fresh batch")
-    order: str = _option("d-first", "who is updated first in a step: d-first or g-first")
+    d_steps: int = _option(1, "D updates for each G update, each on a new batch")
+    order: str = _option("d-first", "which player a step updates first: d-first or g-first")
     share: str = _option(
         "nothing",
-        "what both updates of a step have in common: nothing, latents, or fakes (the very same)",
+        "what the two updates of a step share: nothing, latents, or fakes (the same images)",
     )
-    clip: float | None = _option(None, "hold D's weights within plus and minus this (WGAN)")
-    batch: int = _option(64, "images in a batch")
+    clip: float | None = _option(None, "clip D's weights to plus and minus this (WGAN)")
+    batch: int = _option(64, "batch size, in images")
     lr: float = _option(2e-4, "learning rate of both players")
     lr_g: float | None = _option(None, "learning rate of G, if it differs")
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
     schedule: str = _option(
         "constant",
-        "how the rates fall: {known}; linear:start=10000,end=90000 in images, end being the run's "
-        "first total if not given",
+        "decay of the learning rates: {known}; linear:start=10000,end=90000 in images, end being "
+        "the run's first total if not given",
     )
     optimiser: str = _option("adam", "{known}; adam:epsilon=1e-7 gives an option")
     betas: tuple[float, float] = _option(
-        (0.5, 0.999), "Adam's two decays; RMSprop's momentum and decay"
+        (0.5, 0.999), "Adam's beta1 and beta2; RMSprop's momentum and decay"
     )
-    ema: float = _option(0.999, "decay, per step, of the running average of G that is sampled")
-    seed: int = _option(0, "seed of everything random in the run")
+    ema: float = _option(
+        0.999, "decay per step of the EMA generator, the running average of G that is sampled"
+    )
+    seed: int = _option(0, "seed of all random numbers in the run")
     engine: str = _option(
         "auto",
-        "what computes: auto (the fastest here, see: ganbaru engines), {known} or a dotted path",
+        "the engine: auto (the fastest here, see: ganbaru engines), {known} or a dotted path",
     )
     device: str = _option(
-        "auto", "cpu, cuda, cuda:1 or mps; auto takes the best that the engine finds"
+        "auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine finds"
     )
     precision: str = _option(
         "auto",
-        "float32, float64 or bf16 (convolutions and products in bfloat16, all else in float32); "
-        "auto takes bf16 on a GPU that has it, with --fast, else float32",
+        "float32, float64 or bf16 (convolutions and matrix products in bfloat16, all else in "
+        "float32); auto is bf16 with --fast on a GPU that supports it, else float32",
     )
     fast: bool = _option(
         True,
-        "on a GPU train its fast ways: whole steps recorded and replayed, batches drawn ahead, "
-        "images in its memory, TF32; --no-fast for float32 that is exact and repeatable",
+        "on a GPU: CUDA graphs of whole steps, batch prefetching, the data set in device memory, "
+        "TF32; --no-fast for float32 that is exact and repeatable",
     )
     steps: int | None = _option(None, "G updates (steps)")
     images: int | None = _option(None, "real images shown to D")
     epochs: float | None = _option(None, "passes over the data")
     minutes: float | None = _option(None, "minutes of training")
     run: str | None = _option(
-        None, "the run's folder, or its name below runs/; by preset and date if not given"
+        None, "the run's folder, or its name below runs/; if not given, named by preset and date"
     )
-    resume: bool = _option(False, "go on from the run's newest checkpoint")
-    overwrite: bool = _option(False, "delete the run that is in the folder and start anew")
-    log_every: int = _option(2_000, "images between two lines of the log")
+    resume: bool = _option(False, "resume from the run's newest checkpoint")
+    overwrite: bool = _option(False, "delete the run that is in the folder and start again")
+    log_every: int = _option(2_000, "images between two log lines")
     sample_every: int = _option(20_000, "images between two sample grids")
     checkpoint_every: int = _option(100_000, "images between two checkpoints")
-    keep: int = _option(3, "how many of the newest checkpoints are kept")
+    keep: int = _option(3, "how many of the newest checkpoints to keep")
     held_out: int = _option(
-        1_000, "test images on which both losses are logged after each sample grid; 0 for none"
+        1_000,
+        "validation: test images for the held-out losses logged with each sample grid; 0 for none",
     )
     evaluate_every: int = _option(
-        0, "images between two scorings of the averaged generator; 0 for none"
+        0, "images between two evaluations of the EMA generator; 0 for none"
     )
-    evaluate_images: int = _option(2_000, "images that it is scored by, at most")
+    evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
     patience: int = _option(
-        0, "end after so many scorings in a row without a better Fréchet distance; 0 for never"
+        0,
+        "early stopping: end after this many evaluations without a better Fréchet distance; 0 for "
+        "never",
     )
-    tensorboard: bool = _option(False, "also write records for TensorBoard (an extra to install)")
+    tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
 
     def __post_init__(self) -> None:
-        """Bring every field into its type and check its range: text, YAML and Python all pass."""
+        """Convert every field to its type and check its range: text, YAML and Python alike."""
         for field in dataclasses.fields(self):
             value = typed(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
@@ -126,11 +138,11 @@ class Config:
                     f"{flag(field.name)} {coerce.shown(value)} is out of range: give {allowed}."
                 )
         if self.resume and self.overwrite:
-            raise InputError("--resume and --overwrite contradict each other: give one of them.")
+            raise InputError("--resume and --overwrite exclude each other: give one of them.")
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """The images' height and width, or None to take them as they are."""
+        """The images' height and width, or None to leave them as they are."""
         return None if self.image_size is None else parse_size(self.image_size)
 
     @property
@@ -140,9 +152,9 @@ class Config:
         return self.lr if g is None else g, self.lr if d is None else d
 
     def done(self, step: float, images: float, seconds: float, count: int) -> float:
-        """Return how much of a run is done: the largest share of any of its totals.
+        """Return the progress of a run: the largest fraction of any of its totals.
 
-        `count` is how many images the data has, 0 if that is not known.
+        `count` is the number of images in the data, 0 if unknown.
         """
         totals = (
             (step, self.steps),
@@ -169,7 +181,7 @@ def kind(name: str) -> tuple[Any, bool]:
 
 
 def typed(name: str, value: Any) -> Any:
-    """Return a value in its field's type, or raise InputError."""
+    """Return a value converted to its field's type, or raise InputError."""
     if name == "image_size" and isinstance(value, (tuple, list)):
         value = "x".join(map(str, value))
     of, optional = kind(name)
@@ -185,8 +197,11 @@ def _is_size(text: str) -> bool:
 
 
 _ANY = ("anything", lambda value: True)
+_COUNT = ("a whole number from 0", lambda value: value >= 0)
 _WHOLE = ("a whole number from 1", lambda value: value >= 1)
 _POSITIVE = ("a number above 0", lambda value: value > 0)
+_COUNTS = ("held_out", "evaluate_every", "patience")
+_WHOLES = ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
@@ -194,18 +209,11 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "batch": ("a whole number from 2 (batch norm needs two images)", lambda value: value >= 2),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
-    **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
-    **dict.fromkeys(
-        ("held_out", "evaluate_every", "patience"),
-        ("a whole number from 0", lambda value: value >= 0),
-    ),
     "evaluate_images": ("a whole number from 50", lambda value: value >= 50),
-    **dict.fromkeys(
-        ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every",
-         "checkpoint_every", "keep"),
-        _WHOLE,
-    ),
-}  # fmt: skip
+    **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
+    **dict.fromkeys(_COUNTS, _COUNT),
+    **dict.fromkeys((*_WHOLES, "checkpoint_every", "keep"), _WHOLE),
+}
 
 
 def flag(field: str) -> str:
@@ -225,9 +233,9 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def from_preset(name: str, **options: Any) -> Config:
-    """Build the configuration of a preset, with fields of one's own on top.
+    """Build the configuration of a preset, with `options` in place of its fields.
 
-    A total (steps, images, epochs or minutes) of one's own replaces the preset's.
+    A total (steps, images, epochs or minutes) among them replaces the preset's.
     """
     return from_fields(merged(preset_fields(name), options))
 
@@ -236,13 +244,13 @@ def preset_fields(name: str) -> dict[str, Any]:
     """Return the fields that a preset sets."""
     if name not in PRESETS:  # too many to list in a message
         raise InputError(
-            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} What there is: ganbaru presets."
+            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} To list them: ganbaru presets."
         )
     return {**PRESETS[name].options, "preset": name}
 
 
 def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay fields over others; any total among the later ones replaces all earlier totals."""
+    """Merge fields, `after` over `before`; any total in `after` replaces all earlier totals."""
     if any(after.get(name) is not None for name in TOTALS):
         before = {**before, **dict.fromkeys(TOTALS)}
     return {**before, **after}
@@ -250,7 +258,9 @@ def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any
 
 def from_fields(fields: Mapping[str, Any]) -> Config:
     """Build a configuration from fields by name; the others keep their defaults."""
-    return Config(**{name: typed(name, value) for name, value in fields.items()})
+    for name in fields:
+        kind(name)  # or the error for an unknown field
+    return Config(**fields)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -263,14 +273,14 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"Cannot read the configuration {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         place = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "it is no text"
+        reason = getattr(error, "problem", None) or "not UTF-8 text"
         where = f"line {place.line + 1}: {reason}" if place else reason
         raise InputError(
             f"The configuration {path} is not valid YAML ({where}): write lines such as "
             f"`batch: 64`."
         ) from error
     if not isinstance(found, dict):
-        raise InputError(f"{path} holds no configuration: write lines such as `batch: 64`.")
+        raise InputError(f"{path} has no fields: write lines such as `batch: 64`.")
     try:
         return {name: typed(name, value) for name, value in found.items()}
     except InputError as error:

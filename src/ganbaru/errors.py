@@ -1,4 +1,4 @@
-"""The two ways a run can end badly, and the wording that helps the user on."""
+"""Exceptions for invalid input and failed runs, and suggestions of near matches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ T = TypeVar("T")
 
 
 class InputError(ValueError):
-    """The user's input was wrong. The message says what, what is allowed and how to mend it."""
+    """Invalid input. The message gives the value, the allowed values and a fix; exit code 2."""
 
 
 class RunError(RuntimeError):
-    """The run itself failed: it diverged, or a download broke off. What was saved is kept."""
+    """A failed run: it diverged, or a download broke off; saved files remain. Exit code 1."""
 
 
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
@@ -32,9 +32,9 @@ def unknown(kind: str, value: str, choices: Iterable[str], fix: str = "") -> Inp
 
 
 def pick(kind: str, name: str, choices: Mapping[str, T], *also: str) -> T:
-    """Return what a table holds under `name`, or raise the error for an unknown `kind`.
+    """Return `choices[name]`, or raise the error for an unknown `kind`.
 
-    `also` are names that the user may give too, and the caller has dealt with.
+    `also` are names that are allowed too and that the caller handles.
     """
     if name not in choices:
         raise unknown(kind, name, [*choices, *also])

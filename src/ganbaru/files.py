@@ -1,17 +1,18 @@
-"""Files that appear whole or not at all, and words for when the disk will not have them."""
+"""Atomic file writes, the cache folder, and one message for files that cannot be written."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ganbaru.errors import InputError
 
 
 def cache() -> Path:
-    """Return the folder for what can be had again: $GANBARU_CACHE or the platform's own."""
+    """Return the folder for files that can be made again: $GANBARU_CACHE or the platform's own."""
     if named := os.environ.get("GANBARU_CACHE"):
         return Path(named).expanduser()
     import pooch  # 80 ms, and only needed here
@@ -21,30 +22,61 @@ def cache() -> Path:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write `path` into an InputError that says what to do."""
+    """Turn an OSError while `path` is written into an InputError that names the remedy."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"Cannot write {path}: {error.strerror or error}. Make room there, or choose a place "
-            f"where you may write; what was saved before is untouched."
+            f"Cannot write {path}: {error.strerror or error}. Free some space, or choose a folder "
+            f"where you may write; earlier files are unchanged."
         ) from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; it takes the place of `path`, or goes after a failure."""
+    """Yield a temporary path that replaces `path` at the end, or is removed after a failure."""
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}.tmp")
     with writing(path):
         try:
             yield temporary
             os.replace(temporary, path)
         finally:
-            with contextlib.suppress(OSError):  # gone already when all went well
+            with contextlib.suppress(OSError):  # already moved after a success
                 temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file of text, in UTF-8."""
+    """Write a text file in UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _ignore(message: str) -> None:
+    """Drop a warning."""
+
+
+def cached(name: str, make: Callable[[], bytes], warn: Callable[[str], None] = _ignore) -> bytes:
+    """Return the content of the file `name` below `cache()`; made and stored if it is missing.
+
+    NAME.sha256 beside it holds its SHA-256. A file with another one is passed to `warn` in a
+    sentence and made again. Where the cache cannot be written, `make` is called each time.
+    """
+    file = cache() / name
+    digest = file.with_name(f"{file.name}.sha256")
+    with contextlib.suppress(OSError):
+        content = file.read_bytes()
+        with contextlib.suppress(OSError):
+            if digest.read_bytes() == _sha256(content):
+                return content
+        warn(f"{file} was cut short or edited since it was made; it was made again.")
+    content = make()
+    with contextlib.suppress(OSError, InputError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for path, data in ((file, content), (digest, _sha256(content))):
+            with replacing(path) as temporary:
+                temporary.write_bytes(data)
+    return content
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()

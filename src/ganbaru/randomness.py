@@ -1,8 +1,8 @@
-"""Random numbers by counter: the same on every machine and engine, with no state to carry along.
+"""Counter-based random numbers: the same on every machine and engine, without a state to save.
 
-Every number is made of words of Philox4x64-10 (Salmon et al. 2011) under a key of (seed, purpose)
-and a counter that starts at (0, 0, 0, index). Normal numbers are Box and Muller's in float64.
-`docs/randomness.md` publishes the recipe with test vectors.
+Every number is computed from words of Philox4x64-10 (Salmon et al. 2011) under a key of (seed,
+purpose) and a counter that starts at (0, 0, 0, index). Normal numbers are Box and Muller's in
+float64. `docs/randomness.md` publishes the recipe with test vectors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names to things: a file in the family's folder, or a dotted path to the user's own module."""
+"""Modules by name: a file in the family's folder, or a dotted path to the user's own module."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ _PACKAGES = {"networks": "networks", "engines": "engines", "data": "data.sets"}
 
 
 def names(family: str) -> list[str]:
-    """List a family's members ("networks", "engines", "data"): its public files, by name."""
+    """List a family's members ("networks", "engines", "data") by name, most of them its modules."""
     package = importlib.import_module(f"ganbaru.{_PACKAGES[family]}")
+    if family == "engines":  # whose package holds other files too
+        return sorted(package.LIBRARIES)
     found = (entry.name for entry in pkgutil.iter_modules(package.__path__))
     return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
 
 def module(family: str, name: str) -> ModuleType:
-    """Import the member `name` of a family; another name is that of a user's own module."""
+    """Import the member `name` of a family, or the user's own module of that name."""
     if name in names(family):
         return importlib.import_module(f"ganbaru.{_PACKAGES[family]}.{name.replace('-', '_')}")
     if "." not in name and not (name.isidentifier() and importlib.util.find_spec(name)):
@@ -35,9 +37,9 @@ def module(family: str, name: str) -> ModuleType:
     return found
 
 
-# What the modules of a family must have, where users write their own.
-_MEMBERS = {"networks": ("generator", "discriminator")}
-_OWN = "A module of your own is found if its folder is this one or on PYTHONPATH."
+# The attributes that a user's own module of a family must have.
+_MEMBERS = {"networks": ("generator", "discriminator"), "engines": ("Engine",)}
+_OWN = "Your own module is found if its folder is the current one or on PYTHONPATH."
 
 
 def _user_module(path: str) -> ModuleType:
@@ -45,12 +47,13 @@ def _user_module(path: str) -> ModuleType:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
         raise InputError(f"Cannot import {path!r}: {error}. Check its spelling. {_OWN}") from error
-    except Exception as error:  # the user's own code may raise anything
+    except Exception as error:  # the user's code may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f" ({place.filename}, line {place.lineno})"
-        told = isinstance(error, SyntaxError)  # which says where it is by itself
+        if isinstance(error, SyntaxError):
+            where = ""  # its message has the place
         raise InputError(
-            f"Cannot import {path!r}: {type(error).__name__}: {error}{'' if told else where}."
+            f"Cannot import {path!r}: {type(error).__name__}: {error}{where}."
         ) from error
 
 
@@ -71,7 +74,7 @@ def user_object(path: str) -> object:
 
 
 def parse_options(text: str) -> tuple[str, dict[str, float]]:
-    """Split ``name:key=value,key=value`` into the name and its options, numbers all."""
+    """Parse ``name:key=value,key=value`` into the name and its numeric options."""
     name, _, rest = text.strip().partition(":")
     options: dict[str, float] = {}
     for item in filter(None, rest.split(",")):
@@ -85,7 +88,7 @@ def parse_options(text: str) -> tuple[str, dict[str, float]]:
 
 
 def _number(text: str) -> float:
-    """Read a number; NaN if it is none."""
+    """Return a number, or NaN if the text is not one."""
     try:
         return float(text)
     except ValueError:
@@ -95,7 +98,9 @@ def _number(text: str) -> float:
 def check_options(kind: str, name: str, function: object, options: dict[str, float]) -> None:
     """Raise InputError unless `function` takes every option by keyword, with a default."""
     if not callable(function):
-        raise InputError(f"The {kind} {name} is no function (but {type(function).__name__}).")
+        raise InputError(
+            f"The {kind} {name} is not a function but of type {type(function).__name__}."
+        )
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.default is not inspect.Parameter.empty]
     for option in options:

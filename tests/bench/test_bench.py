@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench import __main__ as front
-from bench import cases, ceilings, counting, racing, telling
+from bench import cases, flops, interleaved, reporting, roofline
 from bench.scale import QUICK, Size
 from bench.step import CONTESTANTS, PLAIN, fewer
 from bench.worker import on_cores
@@ -72,7 +72,7 @@ def test_gpu_goes_on_after_a_failure(tmp_path):
     assert findings.add("speed", lambda: 1 / 0) is None
     assert findings.add("speed", lambda: {"": "after"}) == {"": "after"}
     late = gpu.Findings(tmp_path, -math.inf)
-    assert late.add("speed", dict) is None and not (findings.right or late.right)
+    assert late.add("speed", dict) is None and not (findings.succeeded or late.succeeded)
     told = json.loads((tmp_path / "gpu.json").read_text())
     assert "ZeroDivisionError" in told["failed"][0]["why"] and told["speed"] == [{"": "after"}]
 
@@ -87,19 +87,19 @@ def test_gpu_says_that_there_is_none(tmp_path):
 
 
 def bench(*libraries):
-    return racing.Bench(TINY, libraries)
+    return interleaved.Bench(TINY, libraries)
 
 
 def test_ceilings_are_positive_and_plausible(monkeypatch):
-    monkeypatch.setattr(ceilings, "LIBRARIES", {"numpy": ceilings.LIBRARIES["numpy"]})
+    monkeypatch.setattr(roofline, "LIBRARIES", {"numpy": roofline.LIBRARIES["numpy"]})
     measured = bench("numpy")
-    (table,) = ceilings.measure(measured)
+    (table,) = roofline.measure(measured)
     measured.close()
     rates = {row[""]: row["GFLOP/s"] for row in table.rows if "GFLOP/s" in row}
     # No core does as much as 1 TFLOP/s in float32, and no memory moves as much as 10 TB/s.
-    assert all(0 < rate < 1000 * ceilings.core_count() for rate in rates.values())
+    assert all(0 < rate < 1000 * roofline.core_count() for rate in rates.values())
     assert 0.01 < table.rows[-1]["GB/s"] < 10_000
-    shape = measured.limits[racing.GEMM].settings["shape"]
+    shape = measured.limits[interleaved.GEMM].settings["shape"]
     assert f"numpy's product, {'x'.join(map(str, shape))}" == max(rates, key=rates.get)
 
 
@@ -108,7 +108,7 @@ def test_the_ceiling_multiplies(library):
     pytest.importorskip(library)
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((5, 7), np.float32), rng.standard_normal((7, 3), np.float32)
-    found = np.asarray(ceilings.LIBRARIES[library](x, y)())
+    found = np.asarray(roofline.LIBRARIES[library](x, y)())
     np.testing.assert_allclose(found, x.astype(float) @ y.astype(float), rtol=1e-5)
 
 
@@ -123,7 +123,7 @@ def test_processes_run_on_so_many_cores():
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=20))
 def test_quartiles(values):
-    found = racing.Spread.of(values)
+    found = interleaved.Spread.of(values)
     np.testing.assert_allclose(found, np.quantile(values, (0.25, 0.5, 0.75)), rtol=1e-12)
 
 
@@ -159,7 +159,7 @@ def measured(monkeypatch, folder, *words):
 @pytest.mark.slow
 def test_steps(monkeypatch, tmp_path, capsys):
     pytest.importorskip("torch")
-    monkeypatch.setattr(ceilings, "LIBRARIES", {"numpy": ceilings.LIBRARIES["numpy"]})
+    monkeypatch.setattr(roofline, "LIBRARIES", {"numpy": roofline.LIBRARIES["numpy"]})
     tables, text = measured(monkeypatch, tmp_path, "step", "--engines", "numpy", "torch")
     assert capsys.readouterr().out.strip().endswith(text[text.index("## Step") :].strip())
     rows = {row[""]: row for row in tables[f"Step, {SMALL}"]["rows"]}
@@ -167,10 +167,10 @@ def test_steps(monkeypatch, tmp_path, capsys):
              if one.library in ("numpy", "torch") and not one.compiled]  # fmt: skip
     assert [name for name in names if name in rows] == list(rows) and len(rows) >= 5
     for name, row in rows.items():
-        flops = counting.step(SMALL, CONTESTANTS[name].shared).flops
+        count = flops.step(SMALL, CONTESTANTS[name].shared).flops
         assert row["quartiles"][0] <= row["seconds"] <= row["quartiles"][1]
         assert row["images/s"] == pytest.approx(8 / row["seconds"])
-        assert row["GFLOP/s"] == pytest.approx(flops / row["seconds"] / 1e9)
+        assert row["GFLOP/s"] == pytest.approx(count / row["seconds"] / 1e9)
         assert row["of GEMM"] > 0 and row["of copy"] > 0 and row["MiB"] > 10
         for rival, ratio in row["ratio"].items():
             assert ratio == pytest.approx(row["seconds"] / rows[rival]["seconds"])
@@ -179,7 +179,7 @@ def test_steps(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_all_other_cases_without_a_framework(monkeypatch, tmp_path, capfd):
-    monkeypatch.setattr(ceilings, "LIBRARIES", {"numpy": ceilings.LIBRARIES["numpy"]})
+    monkeypatch.setattr(roofline, "LIBRARIES", {"numpy": roofline.LIBRARIES["numpy"]})
     others = [name for name in cases.CASES if name not in ("step", "startup")]
     tables, _ = measured(monkeypatch, tmp_path, *others, "--engines", "numpy")
     assert capfd.readouterr().err == ""
@@ -225,16 +225,16 @@ def test_start_up(monkeypatch, tmp_path):
 def test_a_wrong_word_is_told(words, said, capsys, monkeypatch):
     monkeypatch.setattr(engines, "available", lambda: ["numpy"])
     with pytest.raises(SystemExit) as ended:
-        front.asked(words)
+        front.parsed(words)
     assert ended.value.code == 2 and said in capsys.readouterr().err
 
 
 def test_what_is_asked_for(monkeypatch):
     monkeypatch.setattr(engines, "available", lambda: ["numpy", "jax"])
-    wanted, quick = front.asked(["--quick", "step", "size", "--rounds", "5"])
+    wanted, quick = front.parsed(["--quick", "step", "size", "--rounds", "5"])
     assert wanted.cases == ["step", "size"] and quick.libraries == ["numpy"]
     assert quick.scale == dataclasses.replace(QUICK, rounds=5)
-    _, full = front.asked(["--engines", "jax", "tensorflow"])
+    _, full = front.parsed(["--engines", "jax", "tensorflow"])
     assert full.libraries == ["jax"]
     assert list(full.entrants(CONTESTANTS)) == ["plain JAX", "jax engine"]
 
@@ -242,7 +242,7 @@ def test_what_is_asked_for(monkeypatch):
 def test_markdown_writes_each_kind_of_value():
     rows = [{"": "one", "s": 0.12345, "ratio": {"plain": 0.5}},
             {"": "two", "s": 12345.6, "quartiles": [1.0, 200.4]}]  # fmt: skip
-    assert telling.markdown(rows).splitlines() == [
+    assert reporting.markdown(rows).splitlines() == [
         "|  | s | ratio | quartiles |",
         "| --- | --- | --- | --- |",
         "| one | 0.123 | 0.50 of plain |  |",

@@ -1,4 +1,4 @@
-"""The bench of the service: what it counts is what was asked and answered."""
+"""The load test of the service: its counts and latencies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 pytest.importorskip("httptools")
+pytest.importorskip("sse_starlette")
 
 from bench import load  # noqa: E402
 from bench.sampling import untrained  # noqa: E402

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from bench import counting
+from bench import flops
 from bench.games import gan, random_images
 from bench.scale import Size
 from bench.worker import UnableError
@@ -67,35 +67,35 @@ def by_hand(batch, shared):
     """Passes through each layer: forwards, for the weights' gradient, for the inputs'."""
     g_passes = [2 + (not shared)] + [3 + (not shared)] * 2  # no gradient of the latents
     d_passes = [2 * 2 + 2] + [2 * 3 + 2] * 2  # of the reals and fakes neither, when D learns
-    flops = moved = 0
+    count = moved = 0
     for layers, passes in ((G, g_passes), (D, d_passes)):
         for (given_, weights, made, macs), times in zip(layers, passes, strict=True):
-            flops += 2 * macs * batch * times
+            count += 2 * macs * batch * times
             moved += (batch * (given_ + made) + weights) * times
     # Norms have a scale and an offset for each map: after G's first two layers, D's second.
     trained = sum(layer[1] for layer in G + D) + 2 * (8 + 4) + 2 * 8
-    return flops, 4 * (moved + 7 * trained)
+    return count, 4 * (moved + 7 * trained)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("batch", [2, 64])
 def test_a_step_costs_what_a_hand_counts(batch, shared):
-    assert counting.step(SMALL._replace(batch=batch), shared) == by_hand(batch, shared)
+    assert flops.step(SMALL._replace(batch=batch), shared) == by_hand(batch, shared)
 
 
 def test_the_docstring_formula_and_figure():
     """4 G - g + 8 D - 2 d, and 2.5 GFLOP for an image of a 64x64 DCGAN of width 64."""
     size = Size(64, 3, 64, 2)
-    g, d = ([record.macs for record in counting.products(*player)]
-            for player in counting.players(size))  # fmt: skip
+    g, d = ([record.macs for record in flops.products(*player)]
+            for player in flops.players(size))  # fmt: skip
     macs = 4 * sum(g) - g[0] + 8 * sum(d) - 2 * d[0]
-    assert counting.step(size).flops == 2 * macs == pytest.approx(2.5e9 * 2, rel=0.01)
-    assert counting.sampling(size).flops == 2 * sum(g)
+    assert flops.step(size).flops == 2 * macs == pytest.approx(2.5e9 * 2, rel=0.01)
+    assert flops.sampling(size).flops == 2 * sum(g)
 
 
 def test_matrices_are_those_of_the_convolutions():
     """Patches (N OH OW, C KH KW) times kernels (C KH KW, O)."""
-    assert counting.matrices(SMALL) == {(8 * 64, 16, 4), (8 * 16, 4 * 16, 8)}
+    assert flops.matrices(SMALL) == {(8 * 64, 16, 4), (8 * 16, 4 * 16, 8)}
 
 
 # --- the same work on both sides --------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_plain_networks_are_ours(size, channels, width):
     pytest.importorskip("torch")
     from bench.plain.pytorch import networks
 
-    config = counting.config(Size(size, channels, width, 2))
+    config = flops.config(Size(size, channels, width, 2))
     ours = models.initial_parameters(config, (size, size, channels), 0)
     for player, net in zip(("generator", "discriminator"), networks(size, channels, width),
                            strict=True):  # fmt: skip
@@ -125,7 +125,7 @@ def test_plain_networks_of_other_frameworks_are_ours(size, channels, width):
     from bench.plain.jax import shapes
     from bench.plain.tensorflow import networks
 
-    config = counting.config(Size(size, channels, width, 2))
+    config = flops.config(Size(size, channels, width, 2))
     ours = models.initial_parameters(config, (size, size, channels), 0)
     both = zip(networks(size, channels, width), shapes(size, channels, width), strict=True)
     for player, (net, layers) in zip(("generator", "discriminator"), both, strict=True):
@@ -139,7 +139,7 @@ def test_plain_networks_of_other_frameworks_are_ours(size, channels, width):
 def our_losses(shared):
     """Return the losses of our first step, its weights, its reals and its latents."""
     machine = engines.load("numpy", "cpu")
-    played, draw, state = gan(machine, counting.config(SMALL), random_images(32, (16, 16, 1)))
+    played, draw, state = gan(machine, flops.config(SMALL), random_images(32, (16, 16, 1)))
     weights = [
         {name: machine.to_numpy(x).copy() for name, x in state[player].items()}
         for player in ("generator", "discriminator")

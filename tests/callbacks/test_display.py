@@ -1,4 +1,4 @@
-"""What a run shows while it lasts."""
+"""The progress display."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import io
 import re
 
 import pytest
-from train_helpers import tiny
+from train_helpers import run_with, tiny
 
 from ganbaru import callbacks
 from ganbaru.callbacks import progress
 from ganbaru.callbacks.progress import Display
-from ganbaru.training import loop, setup
+from ganbaru.training import setup
 
 LINE = {"images": 8, "images_per_second": 9.0, "d_loss": 1, "g_loss": 1, "real_score": 1,
         "fake_score": 1}  # fmt: skip
@@ -26,7 +26,7 @@ def test_plain_lines_do_not_flood(tmp_path):
     for step in range(1, 1001):
         run.step, run.seconds = step, step / 10
         display.step(run, {})
-        display.line({**LINE, "images": step, "seconds": run.seconds})
+        display.line(run, {**LINE, "images": step, "seconds": run.seconds})
     shown = [int(line.split()[0].replace(",", "")) for line in stream.getvalue().splitlines()]
     assert shown == [1, *range(50, 1001, 50)]
 
@@ -34,8 +34,7 @@ def test_plain_lines_do_not_flood(tmp_path):
 def test_plain_line_says_what_matters(tmp_path):
     stream = io.StringIO()
     display = Display(stream)
-    run = setup.build(tiny(tmp_path, steps=3))
-    loop.loop(run, [display, callbacks.Log([display.line])], lambda: False)
+    run_with(tiny(tmp_path, steps=3), display, callbacks.Log())
     (line,) = stream.getvalue().splitlines()
     number = r"[+-]?\d+\.\d+"
     assert re.fullmatch(
@@ -53,7 +52,7 @@ def test_long_run_shows_life_every_ten_minutes(tmp_path):
     for minute in range(61):
         run.seconds = 60.0 * minute
         display.step(run, {})
-        display.line({**LINE, "seconds": run.seconds})
+        display.line(run, {**LINE, "seconds": run.seconds})
     clocks = [line.split("  ")[1] for line in stream.getvalue().splitlines()]
     assert clocks == ["0:00", "10:00", "20:00", "30:00", "40:00", "50:00", "1:00:00"]
 
@@ -67,7 +66,7 @@ def test_time_left_goes_by_the_pace_of_this_session(tmp_path):
     display.start(run)
     run.step, run.seconds = 60, 363_600.0
     display.step(run, {})
-    display.line({**LINE, "seconds": run.seconds})
+    display.line(run, {**LINE, "seconds": run.seconds})
     assert "101:00:00  4:00:00 left" in stream.getvalue()
 
 
@@ -80,11 +79,10 @@ class Broken(io.StringIO):
 
 def test_training_outlives_the_reader_of_its_lines(tmp_path):
     display = Display(Broken())
-    run = setup.build(tiny(tmp_path))
-    loop.loop(run, [display, callbacks.Log([display.line])], lambda: False)
+    run = run_with(tiny(tmp_path), display, callbacks.Log())
     assert run.step == 12
 
 
 @pytest.mark.parametrize(("seconds", "clock"), [(0, "0:00"), (59.6, "1:00"), (3661, "1:01:01")])
 def test_clock(seconds, clock):
-    assert progress._clock(seconds) == clock
+    assert progress.clock(seconds) == clock

@@ -1,4 +1,4 @@
-"""Losses on test images: which, by which networks, when; and data that have none."""
+"""Validation: the held-out losses, when they are computed, and data without test images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from train_helpers import assert_same_state, divided, log, newest, pictures, tiny, trained
 
-from ganbaru import InputError, RunError, data, engines, nn
+from ganbaru import InputError, RunError, callbacks, data, engines, nn
 from ganbaru.callbacks import validation
 from ganbaru.callbacks.validation import HeldOut
 from ganbaru.config import Config
 from ganbaru.gan import batches, models
+from ganbaru.gan.dataset import load_data
 from ganbaru.sampling import generators
 from ganbaru.training import setup
 
@@ -231,15 +232,16 @@ def test_test_images_that_cannot_be_had(tmp_path, monkeypatch):
     monkeypatch.setenv("GANBARU_MIRROR", "http://127.0.0.1:9")
     with pytest.raises(RunError, match="t10k-images"):
         validation.load(config, source, conditional=False)
-    run = setup.build(config)
-    assert run.held_out is None
+    measured = validation.Validation()
+    run = setup.build(config, [callbacks.Log([measured])])
+    assert measured.held_out is None
     assert "Without losses on test images" in run.notes[-1] and "t10k-images" in run.notes[-1]
     assert validation.load(Config(**{**vars(config), "held_out": 0}), source, False) is None
 
 
 def test_digits_are_held_out_at_the_training_size():
     config = Config(data="digits", image_size="16", held_out=128)
-    source = setup.load_data(config)
+    source = load_data(config)
     found = validation.load(config, source, conditional=True)
     test = data.load("digits", image_size=(16, 16), split="test")
     assert [len(reals) for _, reals, _ in found.batches()] == [64, 64]

@@ -13,26 +13,22 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 from train_helpers import command, films, frames, grids, tiny, trained
 
-from ganbaru import callbacks
+from ganbaru import callbacks, train
 from ganbaru.callbacks import grid_layout as sheets
 from ganbaru.callbacks import latent_history
 from ganbaru.sampling import generators, gif, image_io
-from ganbaru.training import loop
+from ganbaru.training.run_folder import Folder
 
 # --- grids ------------------------------------------------------------------------------------
 
 
 def fake_run(folder, *, shape=(16, 16, 1), classes=0):
-    """Return as much of a run as grids take, with noise for its generator."""
-
-    def noise(n):
-        return np.random.default_rng(n).integers(0, 256, (n, *shape), np.uint8)
-
+    """Return as much of a run as grids take."""
     return SimpleNamespace(
         source=SimpleNamespace(images=np.empty((1, *shape), np.uint8)),
         classes=tuple(f"class {k}" for k in range(classes)),
-        generator=lambda: SimpleNamespace(sample=noise),
-        folder=loop.Folder(folder),
+        images=10**9,
+        folder=Folder(folder),
     )
 
 
@@ -40,9 +36,11 @@ def fake_run(folder, *, shape=(16, 16, 1), classes=0):
 def test_a_grid_on_disk_gives_its_images_back(tmp_path_factory, height, width, channels, classes):
     folder = tmp_path_factory.mktemp("grid")
     run = fake_run(folder, shape=(height, width, channels), classes=classes)
-    image_io.save_png(folder / "grid.png", sheets.drawn(run))
-    columns = image_io.columns(classes)
-    images = run.generator().sample(8 * columns)
+    count = 8 * image_io.columns(classes)
+    images = np.random.default_rng(0).integers(
+        0, 256, (count, *run.source.images.shape[1:]), np.uint8
+    )
+    image_io.save_png(folder / "grid.png", sheets.arranged(run, images))
     np.testing.assert_array_equal(sheets.cut(run, folder / "grid.png"), images)
     apart = sheets.by_class(run, folder / "grid.png")
     assert len(apart) == (classes if 2 <= classes <= 16 else 0)
@@ -78,7 +76,7 @@ def test_names_of_classes_stay_as_they_are_where_they_can():
     lambda path: Image.new("L", (10, 10)).save(path),
     lambda path: Image.fromarray(grey(path).astype(np.uint8)).convert("RGB").save(path),
 ], ids=["cut short", "text", "another size", "colour"])  # fmt: skip
-def test_damaged_grid_is_told_and_the_run_goes_on_without_it(tmp_path, damage):
+def test_damaged_grid_is_refused_and_the_run_goes_on_without_it(tmp_path, damage):
     run = trained(tmp_path, steps=7)
     path = run / "samples" / "0000000040.png"
     damage(path)
@@ -99,9 +97,9 @@ def grey(path) -> np.ndarray:
         return np.asarray(picture.convert("L"), int)
 
 
-def test_films_are_the_grids(tmp_path):
+def test_films_are_the_grids(trained_run):
     """Each frame is a grid, or the images of one class in it; a grey picture keeps its shades."""
-    run = trained(tmp_path)
+    run = trained_run()
     drawn = sorted(grids(run))
     made = films(run)
     assert drawn == [0, 40, 80, 96]
@@ -118,8 +116,8 @@ def test_films_are_the_grids(tmp_path):
         assert np.abs(film[-1][..., 0].astype(int) - wanted).max() <= 1
 
 
-def test_films_loop_and_hold_the_last_frame(tmp_path):
-    run = trained(tmp_path)
+def test_films_loop_and_hold_the_last_frame(trained_run):
+    run = trained_run()
     for path in [run / "timelapse.gif", *(run / "timelapse").iterdir()]:
         with Image.open(path) as film:
             delays = []
@@ -129,8 +127,8 @@ def test_films_loop_and_hold_the_last_frame(tmp_path):
             assert film.info["loop"] == 0 and delays == [150, 150, 150, 2000]
 
 
-def test_unconditional_run_has_the_whole_film_alone(tmp_path):
-    run = trained(tmp_path, conditioning="none")
+def test_unconditional_run_has_the_whole_film_alone(trained_run):
+    run = trained_run(conditioning="none")
     assert films(run).keys() == {"timelapse.gif"} and not (run / "timelapse").exists()
 
 
@@ -143,7 +141,7 @@ def test_film_of_colours_keeps_them_apart(tmp_path):
             np.testing.assert_array_equal(shown, picture)
 
 
-class Viewer:
+class Viewer(callbacks.Callback):
     """Looks at the films while a run lasts."""
 
     def __init__(self):
@@ -155,16 +153,13 @@ class Viewer:
     def step(self, run, report):
         self.seen.append(films(run.folder.path))
 
-    def end(self, run): ...
-
 
 def test_films_can_be_watched_and_only_grow(tmp_path, monkeypatch):
     """After each step a film has all frames so far, and what was written is not written again."""
     viewer, encoded = Viewer(), []
     encode = gif.frame
     monkeypatch.setattr(gif, "frame", lambda *made: encoded.append(made) or encode(*made))
-    habits = [callbacks.Samples([callbacks.TimeLapse()]), viewer]
-    loop.train(tiny(tmp_path), habits)
+    train(tiny(tmp_path), [callbacks.Samples(), callbacks.TimeLapse(), viewer])
     assert len(encoded) == 4 * 4  # a frame for each milestone and film, and nothing more
     counts = [len(frames(seen["timelapse.gif"])) for seen in viewer.seen]
     assert counts == [1] * 5 + [2] * 5 + [3] * 3
@@ -254,7 +249,7 @@ def test_history_of_many_classes_shows_16(tmp_path):
 
 
 def test_history_of_a_run(tmp_path):
-    run = loop.train(tiny(tmp_path), callbacks.standard())
+    run = train(tiny(tmp_path), callbacks.standard())
     last = generators.load(run).sample(6).repeat(3, 1).repeat(3, 2)
     with Image.open(run / "history.png") as picture:
         bottom = np.asarray(picture)[-52:, -302:]

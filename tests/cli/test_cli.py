@@ -1,4 +1,4 @@
-"""The command as a stranger meets it: help, start-up, terminal and pipes, every command once."""
+"""The command line: help, start-up, terminal and pipes, every command once."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
-def test_usage_names_every_command_and_the_first_step(arguments):
+def test_usage_lists_every_command_and_a_first_example(arguments):
     said = command(*arguments)
     assert (said.code, said.err) == (0, "")
     for name in COMMANDS:
         assert re.search(rf"^  {name} +\w+", said.out, re.MULTILINE)
-    assert "ganbaru train digits" in said.out and "exit codes: 0 done, 1 " in said.out
+    assert "ganbaru train digits" in said.out and "exit codes: 0 success, 1 " in said.out
     assert list(main.COMMANDS) == COMMANDS
 
 
@@ -103,7 +103,7 @@ from ganbaru.cli.main import main
 code = main({arguments!r})
 print("loaded:", *sorted({heavy!r} & {{name.partition(".")[0] for name in sys.modules}}))
 """
-HEAVY = {"numpy", "torch", "rich", "PIL", "sklearn", "matplotlib", "yaml", "jsonargparse",
+HEAVY = {"numpy", "torch", "rich", "PIL", "sklearn", "matplotlib", "yaml", "argparse",
          "requests", "pooch", "safetensors", "scipy"}  # fmt: skip
 
 
@@ -113,17 +113,18 @@ def heavy_modules(*arguments) -> set[str]:
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 
-def test_help_loads_next_to_nothing():
+def test_help_loads_few_modules():
     assert heavy_modules("--help") == set()
     assert heavy_modules("trian") == set()
-    assert heavy_modules("train", "--help") <= {"numpy", "jsonargparse", "yaml"}
+    assert heavy_modules("generate", "--help") == {"argparse"}
+    assert heavy_modules("train", "--help") <= {"numpy", "argparse", "yaml"}
 
 
-# --- a whole visit ----------------------------------------------------------------------------
+# --- a first session --------------------------------------------------------------------------
 
 
-def test_a_visit(tmp_path):
-    """Train, look, go on, generate: what is printed leads from each step to the next."""
+def test_first_session(tmp_path):
+    """Train, then generate with the command that training printed."""
     said = process("train", "digits", "--steps", 4, "--width", 4, "--run", "first", cwd=tmp_path)
     assert (said.code, said.err) == (0, ""), said
     assert "digits: 1,497 images 16x16x1, 10 classes" in said.out
@@ -138,20 +139,20 @@ def test_a_visit(tmp_path):
         assert sheet.size == (10 * 18 + 2, 7 * 18 + 2)
 
 
-def test_unnamed_run_lands_in_runs(tmp_path):
+def test_unnamed_run_is_created_in_runs(tmp_path):
     assert process("train", "--steps", 1, "--width", 4, cwd=tmp_path).code == 0
     (run,) = (tmp_path / "runs").iterdir()
     assert re.fullmatch(r"digits-\d{4}-\d\d-\d\d-1", run.name)
 
 
-def test_path_with_spaces_is_quoted_where_it_is_to_be_pasted(tmp_path):
+def test_path_with_spaces_is_quoted_in_printed_commands(tmp_path):
     run = trained(tmp_path, run=tmp_path / "my run", steps=1)
     out = command("train", "--run", run, "--resume", "--steps", 2).out
     assert f"ganbaru generate '{run}' -n 64" in out
 
 
 def test_own_modules_are_found_in_the_current_folder(tmp_path):
-    """With the console script too, which does not put it on the path by itself."""
+    """The console script, too, which does not add the folder to the path by itself."""
     (tmp_path / "mine.py").write_text("from ganbaru.networks.dcgan import *")
     pictures(tmp_path / "p.npz")
     code = "import sys; sys.path.remove(''); from ganbaru.cli.main import main; sys.exit(main())"
@@ -165,15 +166,15 @@ def test_configuration_file_makes_the_same_run(tmp_path):
     (tmp_path / "c.yaml").write_text(to_yaml(config))
     assert command("train", "--config", tmp_path / "c.yaml").code == 0
     again = tmp_path / "again"
-    kept = tmp_path / "run" / "config.yaml"
-    assert command("train", "--config", kept, "--run", again).code == 0
+    saved = tmp_path / "run" / "config.yaml"
+    assert command("train", "--config", saved, "--run", again).code == 0
     one, other = newest(tmp_path / "run"), newest(again)
     for group, arrays in one[0].items():
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, other[0][group][name])
 
 
-# --- looking ----------------------------------------------------------------------------------
+# --- presets, describe, data ------------------------------------------------------------------
 
 
 def test_presets_lists_each_with_system_data_size_and_result():
@@ -187,13 +188,13 @@ def test_presets_lists_each_with_system_data_size_and_result():
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_tells_all_about_one(name):
-    told = " ".join(command("presets", name).out.split())
+def test_presets_shows_all_about_one(name):
+    shown = " ".join(command("presets", name).out.split())
     preset = PRESETS[name]
     for text in (preset.summary, preset.system, preset.deviations, preset.measured):
-        assert text in told
-    # The flags it names make the same configuration.
-    flags = told.partition(" sets ")[2].partition(" ends ")[0]
+        assert text in shown
+    # The flags shown give the same configuration.
+    flags = shown.partition(" sets ")[2].partition(" ends ")[0]
     data = [] if preset.options["data"] else ["--data", "pictures"]
     made = command("train", "digits", "--print_config", *data, *shlex.split(flags)).out
     fields = yaml.safe_load(made)
@@ -204,7 +205,7 @@ def test_presets_tells_all_about_one(name):
 
 
 def test_describe_takes_a_configuration_without_a_preset(tmp_path):
-    """Such as Python makes by hand, and a run keeps."""
+    """A configuration made in Python, as a run saves it."""
     (tmp_path / "c.yaml").write_text(to_yaml(Config(image_size="16", steps=1)))
     said = command("describe", "--config", tmp_path / "c.yaml")
     assert (said.code, said.err) == (0, "")
@@ -222,7 +223,7 @@ def rows_of(out: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def test_describe_counts_by_the_textbook():
+def test_describe_counts_parameters_and_multiply_adds():
     out = command("describe", "dcgan", "--image-size", "48x64", "--width", 8, "--latent", 10).out
     rows = rows_of(out)
     assert rows["0 stem.conv"] == (10 * 32 * 6 * 8, 10 * 32 * 6 * 8)
@@ -241,11 +242,11 @@ def test_describe_needs_what_training_needs(tmp_path):
     assert said.code == 2 and "needs labels, and p has none" in said.err
 
 
-def test_data_without_a_word_lists_the_known_sets():
+def test_data_without_argument_lists_the_known_sets():
     assert "cifar10, digits, fashion-mnist, mnist" in command("data").out
 
 
-def test_data_says_what_is_there(tmp_path):
+def test_data_describes_a_set(tmp_path):
     pictures(tmp_path / "p.npz")
     sheet = tmp_path / "sheet.png"
     said = command("data", tmp_path / "p.npz", "-o", sheet)
@@ -263,14 +264,14 @@ def test_data_of_mixed_sizes_reports_the_sizes(tmp_path):
     assert "originals 30 to 30 high (median 30), 20 to 25 wide (median 22)" in said.out
     assert "6 images, 64 high x 64 wide" in said.out
     said = command("data", tmp_path, "--image-size", "32x16", "-o", tmp_path / "sheet.png")
-    assert "7 images, 32 high x 16 wide" in said.out  # the sheet has become one of them
+    assert "7 images, 32 high x 16 wide" in said.out  # the sheet is one of them now
 
 
 # --- terminals and pipes ----------------------------------------------------------------------
 
 
 def in_terminal(arguments, cwd, columns=80, press_at=None) -> tuple[str, int]:
-    """Run the command in a terminal; press Ctrl-C when the text `press_at` has appeared."""
+    """Run the command in a pseudo-terminal; press Ctrl-C when `press_at` appears."""
     import fcntl
     import pty
     import struct
@@ -308,7 +309,7 @@ def in_terminal(arguments, cwd, columns=80, press_at=None) -> tuple[str, int]:
 
 
 def screen(text: str) -> list[str]:
-    """Return the lines that remain on a terminal: what carriage returns and erasures leave."""
+    """Return the lines left on a terminal after carriage returns and erasures."""
     lines, row = [""], 0
     for part in re.split(r"(\r|\n|\x1b\[[0-9;?]*[A-Za-z])", text):
         if part == "\n":
@@ -335,7 +336,7 @@ def test_bar_moves_and_leaves_the_terminal_clean(tmp_path, columns):
     assert any(re.search(r"\d images .*\d:\d\d left", bar) for bar in bars)
     plain = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", bar) for bar in bars]
     assert max(map(len, plain)) <= columns
-    assert text.count("\x1b[?25l") == text.count("\x1b[?25h")  # the cursor is back
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h")  # the cursor is visible again
     left = screen(text)
     assert not any("━" in line for line in left)
     done = [i for i, line in enumerate(left) if line.startswith("Done: 480 images, 60 steps")]
@@ -375,7 +376,7 @@ def test_piped_output_is_plain(tmp_path):
 
 @needs_posix
 @pytest.mark.parametrize("arguments", [["presets"], ["train", "--help"], ["describe"]])
-def test_reader_that_leaves_early_is_no_error(tmp_path, arguments):
+def test_closed_output_pipe_is_no_error(tmp_path, arguments):
     with subprocess.Popen(
         words(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as started:

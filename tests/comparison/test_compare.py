@@ -1,4 +1,4 @@
-"""Tournaments: equal conditions, resumed after a stop, published; and what is refused."""
+"""Tournaments: equal conditions, resuming, published results, and invalid input."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from train_helpers import (
 import ganbaru
 from ganbaru import Config, InputError, callbacks, metrics
 from ganbaru.comparison import contestants, plot, tournament, training
+from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import load_yaml
 from ganbaru.training import setup
@@ -69,8 +70,8 @@ def result(place):
 
 def first_and_batch(folder: Path) -> tuple[dict, object]:
     fields = load_yaml(folder / "config.yaml")
-    run = setup.build(Config(**{**fields, "run": f"{folder}-anew"}))
-    return run.state, run.draw.discriminator(3)
+    run = setup.build(Config(**{**fields, "run": f"{folder}-again"}))
+    return run.state, run.sampler.step(3).d[0]
 
 
 def test_contestants_share_weights_batches_and_latents_by_seed(result):
@@ -119,32 +120,32 @@ def test_budget_in_seconds_ends_runs_by_training_time(place, options):
              for name in VARIED["objective"]}  # fmt: skip
     for one in names.values():
         assert one.minutes == 1.5
-    made = contestants.equal(names, None, 0.5, 100, 50)
+    made = contestants.with_equal_budget(names, Budget(None, 0.5, 100, 50))
     assert all((one.images, one.steps, one.minutes) == (None, None, 0.5 / 60)
                for one in made.values())  # fmt: skip
-    told = ganbaru.compare(made, seeds=1, seconds=0.5, folder=place / "timed", evaluate_every=100,
+    found = ganbaru.compare(made, seeds=1, seconds=0.5, folder=place / "timed", evaluate_every=100,
                            evaluate_images=50)  # fmt: skip
-    for (ended,) in told.outcomes.values():
+    for (ended,) in found.outcomes.values():
         assert 0.5 <= ended.seconds < 1.5
     assert "0.5 seconds of training" in (place / "timed" / "results.md").read_text()
 
 
-# --- what is published ------------------------------------------------------------------------
+# --- results ----------------------------------------------------------------------------------
 
 
-def test_table_json_and_standings_tell_the_same(result):
-    told = json.loads((result.folder / "results.json").read_text())
+def test_table_json_and_standings_agree(result):
+    found = json.loads((result.folder / "results.json").read_text())
     scores = {
-        name: [one["scores"]["frechet"] for one in each] for name, each in told["runs"].items()
+        name: [one["scores"]["frechet"] for one in each] for name, each in found["runs"].items()
     }
     means = {name: np.mean(each) for name, each in scores.items()}
-    assert told["order"] == sorted(means, key=means.get) == result.standings.order
-    (pair,) = told["pairs"]
-    first, second = told["order"]
+    assert found["order"] == sorted(means, key=means.get) == result.standings.order
+    (pair,) = found["pairs"]
+    first, second = found["order"]
     expected = np.subtract(scores[first], scores[second])
     assert pair["difference"] == pytest.approx(expected.mean())
     assert pair["interval"] == pytest.approx([expected.min(), expected.max()])  # of two seeds
-    assert pair["flips"] == told["winner_changes"] == float(expected[0] * expected[1] < 0)
+    assert pair["flips"] == found["winner_changes"] == float(expected[0] * expected[1] < 0)
     text = (result.folder / "results.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| 2 |")]
     assert f"| {second} | {means[second]:.4g} [" in row and f"| {-expected.mean():.4g} [" in row
@@ -152,7 +153,7 @@ def test_table_json_and_standings_tell_the_same(result):
         "96 real images shown to D",
         "They differ in: objective.",
         "2 runs (seeds 0 to 1)",
-        "50% of the time at most",
+        "at most 50% of times",
         result.outcomes[first][0].passport["scorer_hash"][:12],
     ):
         assert part in text  # fmt: skip
@@ -193,38 +194,44 @@ def test_numbers_of_other_passports_are_not_compared(place, options, result):
         (folder / "result.json").write_text(text)
 
 
-def test_run_that_diverges_is_told_and_ranks_last(place, options):
+def test_run_that_diverges_ranks_last_with_its_reason(place, options):
     entrants = [{"preset": "digits"}, {"preset": "digits", "lr": 1e30}]
     with np.errstate(all="ignore"):
-        told = ganbaru.compare(entrants, seeds=1, images=96, folder=place / "diverges", **options)
-    last = told.standings.order[-1]
-    assert "1e+30" in last and told.standings.means[last] is None
-    text = (told.folder / "results.md").read_text()
+        found = ganbaru.compare(entrants, seeds=1, images=96, folder=place / "diverges", **options)
+    last = found.standings.order[-1]
+    assert "1e+30" in last and found.standings.means[last] is None
+    text = (found.folder / "results.md").read_text()
     assert "none, 1 of 1 diverged" in text and "The training diverged before" in text
-    assert json.loads((told.folder / "results.json").read_text())["means"][last] is None
+    assert json.loads((found.folder / "results.json").read_text())["means"][last] is None
 
 
 # --- stopped and resumed ----------------------------------------------------------------------
 
 
-class Stop:
-    """Asks to stop after so many questions."""
+def planned(folder: Path, options: dict) -> tournament.Plan:
+    budget = Budget(96, evaluate_images=options["evaluate_images"])
+    fields = {name: value for name, value in options.items() if name != "evaluate_images"}
+    return tournament.plan_tournament(["digits"], VARIED, fields, budget, 1, folder)
 
-    def __init__(self, questions: int) -> None:
-        self.left = questions
+
+class Stop:
+    """Interrupts at a call of this number."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
 
     def __call__(self) -> bool:
         self.left -= 1
         return self.left < 0
 
 
-@pytest.mark.parametrize("questions", [3, 17])
-def test_stopped_tournament_goes_on_to_the_same_result(place, result, options, questions):
-    folder = place / f"stopped{questions}"
-    plan = tournament.planned(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
+@pytest.mark.parametrize("calls", [3, 17])
+def test_resumed_tournament_has_the_same_result(place, result, options, calls):
+    folder = place / f"stopped{calls}"
+    plan = planned(folder, options)
     lines: list[str] = []
-    assert tournament.train_step(plan, Stop(questions), tell=lines.append) is None
-    assert not (folder / "results.md").exists() and len(lines) == questions // 14
+    assert tournament.run(plan, Stop(calls), tell=lines.append) is None
+    assert not (folder / "results.md").exists() and len(lines) == calls // 14
     before = {path: path.read_bytes() for path in folder.rglob("result.json")}
     again = ganbaru.compare(folder=folder, tell=lines.append)
     assert lines[-1].startswith("2 of 2: rsgan, seed 0: Fréchet distance ")
@@ -235,26 +242,26 @@ def test_stopped_tournament_goes_on_to_the_same_result(place, result, options, q
         assert log(folder / name / "seed0") == log(result.folder / name / "seed0")
 
 
-def test_run_killed_before_its_first_checkpoint_starts_anew(place, result, options):
+def test_run_killed_before_its_first_checkpoint_restarts(place, result, options):
     folder = place / "killed"
-    plan = tournament.planned(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
+    plan = planned(folder, options)
     run = folder / "hinge" / "seed0"
     trained(place, **options | {"run": run, "steps": 1})
     for path in (run / "checkpoints").iterdir():
         path.unlink()
-    told = tournament.train_step(plan, lambda: False)
-    assert told.outcomes["hinge"][0].scores == result.outcomes["hinge"][0].scores
+    found = tournament.run(plan, lambda: False)
+    assert found.outcomes["hinge"][0].scores == result.outcomes["hinge"][0].scores
 
 
-def test_more_seeds_go_on_with_the_same_tournament(place, result, options):
+def test_more_seeds_continue_the_same_tournament(place, result, options):
     folder = place / "more"
     first = ganbaru.compare(["digits"], vary=VARIED, seeds=1, images=96, folder=folder, **options)
     assert first.standings.winner_changes is None
-    assert "One seed says nothing" in (folder / "results.md").read_text()
+    assert "One seed gives no ranking" in (folder / "results.md").read_text()
     lines: list[str] = []
     assert ganbaru.compare(folder=folder, seeds=2, tell=lines.append).standings == result.standings
-    assert lines[0] == "2 of 4 runs are there already." and len(lines) == 3
-    with pytest.raises(InputError, match="has 2 seeds; it may get more, not fewer"):
+    assert lines[0] == "2 of 4 runs are finished already." and len(lines) == 3
+    with pytest.raises(InputError, match="2 seeds.*--seeds"):
         ganbaru.compare(folder=folder, seeds=1)
 
 
@@ -265,14 +272,14 @@ def test_workers_side_by_side_give_the_same_result(place, result):
         cwd=place,
     )  # fmt: skip
     assert (said.code, said.err) == (0, ""), said
-    told = json.loads((place / "side" / "results.json").read_text())
-    for name, (one, _) in result.outcomes.items():  # other threads, so other rounding
-        assert told["means"][name] == pytest.approx(one.scores["frechet"], rel=0.02)
+    found = json.loads((place / "side" / "results.json").read_text())
+    for name, (one, _) in result.outcomes.items():  # other threads round differently
+        assert found["means"][name] == pytest.approx(one.scores["frechet"], rel=0.02)
 
 
 @needs_posix
 @pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(place, workers):
+def test_ctrl_c_saves_and_prints_the_command_to_continue(place, workers):
     folder = place / f"interrupted{workers}"
     words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
              "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
@@ -283,18 +290,18 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(place, workers):
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=60)
     assert started.returncode == 130 and err == "", err
-    assert f"Stopped and saved. Go on with:\n  ganbaru compare -o {folder.name}\n" in out
+    assert f"  ganbaru compare -o {folder.name}\n" in out
     for path in logs:
         assert newest(path.parent)[1].images > 0
     assert not list(folder.rglob("result.json"))
 
 
-# --- who plays --------------------------------------------------------------------------------
+# --- contestants ------------------------------------------------------------------------------
 
 
-def test_names_tell_what_differs():
+def test_names_state_what_differs():
     def names(entries, **vary) -> list[str]:
-        return list(contestants.named(entries, vary))
+        return list(contestants.expand(entries, vary))
 
     assert names([{"preset": "mnist"}, {"preset": "digits"}]) == ["mnist", "digits"]
     assert names([{"preset": "mnist"}], objective=["hinge", "rsgan"]) == ["hinge", "rsgan"]
@@ -306,12 +313,12 @@ def test_names_tell_what_differs():
         "mnist 0.1", "mnist 0.2", "digits 0.1", "digits 0.2",
     ]  # fmt: skip
     assert names([{"preset": "mnist"}, {"preset": "mnist", "penalty": "r1"}]) == ["mnist", "r1"]
-    assert contestants.slug("objective=rsgan penalty=r1:gamma=1") == (
+    assert contestants.folder_name("objective=rsgan penalty=r1:gamma=1") == (
         "objective=rsgan-penalty=r1-gamma=1"
     )
 
 
-def test_what_to_vary_is_read_as_written():
+def test_vary_is_parsed():
     from ganbaru.cli import compare
 
     read = compare._varied
@@ -326,7 +333,7 @@ def test_what_to_vary_is_read_as_written():
     }  # fmt: skip
 
 
-# --- what is refused --------------------------------------------------------------------------
+# --- invalid input ----------------------------------------------------------------------------
 
 G = ["--images", 96, *FLAGS]
 V = ["--vary", "objective=hinge,rsgan"]
@@ -334,36 +341,35 @@ REFUSED = [
     (["digts", "mnist", *G], ["Unknown preset 'digts'", "Did you mean 'digits'", "presets"]),
     (["digits --objectve hinge", "digits", *G], ["no option --objectve", "'--objective'"]),
     (["digits --seed 3", "digits", *G], ["no option --seed"]),
-    (["digits --batch x", "digits", *G], ["--batch x is not a whole number"]),
-    (["digits 'open", "digits", *G], ["Cannot read the contestant"]),
+    (["digits --batch x", "digits", *G], ["--batch x"]),
+    (["digits 'open", "digits", *G], ["'open"]),
     (["digits", *G], ["needs two contestants or more", "--vary objective="]),
     ([], ["needs two contestants or more"]),
     (["digits", "digits", *G], ["Two contestants are the same (digits)"]),
     (["digits", *V, *FLAGS], ["--images or --seconds"]),
-    (["digits", *V, *G, "--seconds", 3], ["in one of two ways"]),
-    (["digits", *V, "--images", 0], ["--images 0 is out of range"]),
-    (["digits", *V, "--seconds", 0], ["--seconds 0 is out of range"]),
-    (["digits", *V, *G, "--seeds", 0], ["--seeds 0 is out of range"]),
-    (["digits", *V, *G, "--workers", 0], ["--workers 0 is out of range"]),
-    (["digits", *V, *G, "--evaluate-every", 0], ["--evaluate-every 0 is out of range"]),
-    (["digits", *V, *G, "--evaluate-images", 9], ["--evaluate-images 9 is out of range"]),
+    (["digits", *V, *G, "--seconds", 3], ["--images or --seconds"]),
+    (["digits", *V, "--images", 0], ["--images 0"]),
+    (["digits", *V, "--seconds", 0], ["--seconds 0"]),
+    (["digits", *V, *G, "--seeds", 0], ["--seeds 0"]),
+    (["digits", *V, *G, "--workers", 0], ["--workers 0"]),
+    (["digits", *V, *G, "--evaluate-every", 0], ["--evaluate-every 0"]),
+    (["digits", *V, *G, "--evaluate-images", 9], ["--evaluate-images 9"]),
     (["digits", "--vary", "objectve=hinge,rsgan", *G],
      ["Unknown field 'objectve'", "Did you mean 'objective'"]),
     (["digits", "--vary", "objective=hinge,rsgann", *G], ["'rsgann'", "Did you mean 'rsgan'"]),
-    (["digits", "--vary", "seed=1,2", *G], ["A tournament sets --seed itself"]),
+    (["digits", "--vary", "seed=1,2", *G], ["--seed"]),
     (["digits", "--vary", "objective", *G], ["KEY=VALUE,VALUE"]),
-    (["digits", "--vary", "batch=8,x", *G], ["--batch x is not a whole number"]),
+    (["digits", "--vary", "batch=8,x", *G], ["--batch x"]),
     (["digits", "--vary", "short_batch=1,true", *G], ["neither true nor false"]),
-    (["digits", "mnist", "--images", 96], ["digits and mnist train on different data",
-                                           "--data digits and mnist"]),
+    (["digits", "mnist", "--images", 96], ["--data digits and mnist"]),
     (["mnist", "cgan-mnist", "--images", 96], ["--image-size None and 64", "--image-size"]),
-    (["small", *V, "--images", 96], ["your own pictures", "--data"]),
-    (["-o", "nowhere"], ["no tournament to go on with in nowhere", "Name the contestants"]),
+    (["small", *V, "--images", 96], ["--data"]),
+    (["-o", "nowhere"], ["tournament", "nowhere"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("arguments", "parts"), REFUSED)
-def test_wrong_input_gets_one_message(tmp_path, monkeypatch, arguments, parts):
+def test_invalid_input_gets_one_message(tmp_path, monkeypatch, arguments, parts):
     monkeypatch.chdir(tmp_path)
     said = command("compare", *arguments)
     assert said.code == 2 and said.out == "" and said.err.count("\n") == 1, said
@@ -372,20 +378,20 @@ def test_wrong_input_gets_one_message(tmp_path, monkeypatch, arguments, parts):
     assert "Traceback" not in said.err and not list(tmp_path.iterdir())
 
 
-def test_folder_of_something_else_is_refused_untouched(place, result, options):
+def test_folder_with_other_files_is_refused_untouched(place, result, options):
     given = {"vary": VARIED, "seeds": 2, "images": 96, **options}
     (place / "thesis").mkdir()
     (place / "thesis" / "words.txt").write_text("words")
-    with pytest.raises(InputError, match="holds other things than a tournament"):
+    with pytest.raises(InputError, match="thesis.*-o"):
         ganbaru.compare(["digits"], folder=place / "thesis", **given)
     before = (result.folder / "tournament.json").read_bytes()
-    for change, told in (
+    for change, difference in (
         ({"images": 97}, "hinge: --images 96, not 97"),
         ({"vary": {"objective": ["hinge", "wgan"]}}, "of hinge, rsgan"),
         ({"width": 8}, "--width 4, not 8"),
         ({"seeds": 1}, "2 seeds, not fewer"),
     ):
-        with pytest.raises(InputError, match=f"holds another tournament .*{told}.*Go on with"):
+        with pytest.raises(InputError, match=f"another tournament .*{difference}.*-o"):
             ganbaru.compare(["digits"], folder=result.folder, **given | change)
     pictures(place / "pictures2.npz", count=241)
     (place / "pictures.npz").rename(place / "aside.npz")
@@ -398,4 +404,4 @@ def test_folder_of_something_else_is_refused_untouched(place, result, options):
     assert (result.folder / "tournament.json").read_bytes() == before
     lines: list[str] = []
     again = ganbaru.compare(["digits"], folder=result.folder, tell=lines.append, **given)
-    assert again.standings == result.standings and lines == ["4 of 4 runs are there already."]
+    assert again.standings == result.standings and lines == ["4 of 4 runs are finished already."]

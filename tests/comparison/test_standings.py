@@ -64,7 +64,7 @@ def test_interval_moves_with_its_values(numbers, shift):
 @pytest.mark.parametrize(
     ("n", "least", "most"), [(2, 0.45, 0.55), (5, 0.90, 0.95), (10, 0.92, 0.97)]
 )
-def test_interval_covers_the_truth_as_often_as_told(monkeypatch, n, least, most):
+def test_interval_covers_the_mean_as_often_as_documented(monkeypatch, n, least, most):
     """The docstring's figures: half the time with two values, 93 % with five."""
     monkeypatch.setattr(standings, "RESAMPLES", 4000)
     drawn = rng(n).normal(size=(800, n))
@@ -72,8 +72,8 @@ def test_interval_covers_the_truth_as_often_as_told(monkeypatch, n, least, most)
     assert least < np.mean(held) < most
 
 
-def test_plain_percentiles_would_be_too_narrow():
-    """Why the quantiles are moved: the comparison above can fail."""
+def test_plain_percentiles_are_too_narrow():
+    """The reason for expanded percentiles."""
     drawn = rng(5).normal(size=(1000, 5))
     places = rng(6).integers(0, 5, (2000, 5))
     means = drawn[:, places].mean(axis=2)
@@ -85,7 +85,7 @@ def test_plain_percentiles_would_be_too_narrow():
 
 
 @pytest.mark.parametrize(("seeds", "count"), [(1, 0), (2, 1), (3, 3), (4, 3), (5, 15), (8, 35)])
-def test_splits_are_all_there_are(seeds, count):
+def test_all_splits_are_enumerated(seeds, count):
     found = list(splits(seeds))
     half = seeds // 2
     assert len(found) == count == len({frozenset(map(tuple, map(sorted, pair))) for pair in found})
@@ -93,7 +93,7 @@ def test_splits_are_all_there_are(seeds, count):
         assert len(one) == len(other) == half and not set(one) & set(other)
 
 
-def test_splits_of_many_seeds_are_drawn():
+def test_splits_of_many_seeds_are_sampled():
     found = list(splits(25))
     assert len(found) == standings.SPLITS
     assert all(len({*one, *other}) == 24 for one, other in found)
@@ -108,8 +108,8 @@ def simulated(effect: float, seeds: int) -> float:
 
 @pytest.mark.parametrize("effect", [0.0, 0.3, 1.0, 3.0])
 @pytest.mark.parametrize("seeds", [2, 5])
-def test_flips_are_what_the_closed_form_says(effect, seeds):
-    """2 p (1 - p); a half for two contestants of one law, next to nothing for separated ones."""
+def test_flips_match_the_closed_form(effect, seeds):
+    """2 p (1 - p): a half for two contestants of one distribution, almost 0 for separated ones."""
     p = PHI(effect * math.sqrt(seeds // 2))
     expected, mean = 2 * p * (1 - p), simulated(effect, seeds)
     assert mean == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 400))
@@ -125,7 +125,7 @@ def test_flips_by_hand():
 
 
 def test_flips_of_the_winner_and_of_the_order_differ():
-    """The first wins whatever the seed; the two behind it are equal in law."""
+    """The first wins whatever the seed; the other two are equal in distribution."""
     drawn = rng(3).normal(size=(400, 3, 4))
     drawn[:, 0] -= 20
     found = [flips(scores) for scores in drawn]
@@ -136,7 +136,7 @@ def test_flips_of_the_winner_and_of_the_order_differ():
 # --- standings --------------------------------------------------------------------------------
 
 
-def test_pairing_by_seed_cancels_what_seeds_have_in_common():
+def test_pairing_by_seed_cancels_common_effects():
     common = rng(1).normal(0, 10, 6)
     found = standings.standings({"b": common + 1.0, "a": common})
     assert found.order == ["a", "b"]
@@ -148,7 +148,7 @@ def test_pairing_by_seed_cancels_what_seeds_have_in_common():
     assert high - low > 5
 
 
-def test_failures_rank_last_and_leave_differences_to_the_other_seeds():
+def test_failures_rank_last_and_are_left_out_of_differences():
     scores = {
         "fails": np.array([1.0, np.inf, 1.0]),
         "fair": np.array([3.0, 3.0, 4.0]),

@@ -20,7 +20,7 @@ IMAGES = random_images()
 
 
 def test_zip_member_that_claims_gigabytes_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganbaru.data.zip_archive.MOST_BYTES", 1000)
+    monkeypatch.setattr("ganbaru.data.formats.zip_archive.MAX_BYTES", 1000)
     files = picture_files(IMAGES) | {"a.png": bytes(1001)}
     source = data.load(write_zip(tmp_path / "a.zip", files))
     assert source.broken == ("a.png (would unpack to 1,001 bytes)",)
@@ -96,9 +96,7 @@ def test_truncated_and_empty_tar(tmp_path):
     raw = bytearray(file.read_bytes())
     raw[1024 + 150] ^= 1  # within the second header's checksum
     file.write_bytes(raw)
-    with pytest.raises(
-        InputError, match=r"c\.tar is damaged: what stands at byte 1,024 is no header"
-    ):
+    with pytest.raises(InputError, match=r"c\.tar is damaged: .* 1,024 .*header"):
         data.load(file)
     with pytest.raises(InputError, match=r"b\.tar holds no pictures"):
         data.load(write_tar(tmp_path / "b.tar", {"a.txt": b"x"}))
@@ -106,5 +104,5 @@ def test_truncated_and_empty_tar(tmp_path):
 
 def test_packed_tar_of_pictures_says_to_unpack(tmp_path):
     file = write_tar(tmp_path / "a.tar.gz", shard(0, 3), "w:gz")
-    with pytest.raises(InputError, match=r"a\.tar\.gz is in no format .* Unpack it and give"):
+    with pytest.raises(InputError, match=r"a\.tar\.gz is in no known format .* Unpack it and give"):
         data.load(file)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ganbaru import data
-from ganbaru.data.source import checked
+from ganbaru.data.arrays import checked
 from ganbaru.errors import InputError
 
 IMAGES = random_images()
@@ -47,7 +47,7 @@ def test_npy_of_the_right_size_is_mapped_not_copied(tmp_path):
     assert source.fingerprint == data.load(save_npz(tmp_path / "a.npz", images=IMAGES)).fingerprint
 
 
-def test_npy_fingerprint_is_kept_and_follows_the_file(tmp_path, monkeypatch):
+def test_npy_fingerprint_is_cached_and_follows_the_file(tmp_path, monkeypatch):
     file = save(tmp_path / "a.npy", IMAGES)
     first = data.load(file).fingerprint
     with monkeypatch.context() as patched:
@@ -55,6 +55,12 @@ def test_npy_fingerprint_is_kept_and_follows_the_file(tmp_path, monkeypatch):
         assert data.load(file).fingerprint == first
     save(file, IMAGES[:5])
     assert data.load(file).fingerprint != first
+
+
+def test_maps_given_as_arrays_have_fingerprints_of_their_own(tmp_path):
+    maps = [np.load(save(tmp_path / f"{i}.npy", IMAGES + i), mmap_mode="r") for i in range(2)]
+    one, other = (data.in_memory("a", images) for images in maps)
+    assert one.fingerprint != other.fingerprint and (other.images == IMAGES + 1).all()
 
 
 def test_npy_is_resized_into_the_cache(tmp_path):
@@ -83,8 +89,8 @@ def test_channels_are_found_first_or_last(count, height, width, channels):
         (IMAGES / np.float32(255), r"images are float32; expected uint8 .*\(255 \* x\)\.round"),
         (IMAGES.astype(np.int64), "images are int64; expected uint8"),
         (IMAGES[0, 0], r"shape \(8, 3\); expected uint8 \(N, H, W, C\)"),
-        (random_images(channels=4), r"shape \(6, 8, 8, 4\): no side holds channels"),
-        (random_images(3, 3, 8, 3), r"shape \(3, 3, 8, 3\): which side holds the channels"),
+        (random_images(channels=4), r"shape \(6, 8, 8, 4\): no axis can be"),
+        (random_images(3, 3, 8, 3), r"shape \(3, 3, 8, 3\): more than one axis"),
         (IMAGES[:1], "holds a single image; a GAN needs at least 2"),
         (IMAGES[:0], r"shape \(0, 8, 8, 3\)"),
     ],
@@ -126,12 +132,12 @@ def test_objects_are_never_unpickled(tmp_path):
             data.load(tmp_path / name)
 
 
-@pytest.mark.parametrize("kept", [40, 200, 1000])
-def test_truncated_files(tmp_path, kept):
+@pytest.mark.parametrize("length", [40, 200, 1000])
+def test_truncated_files(tmp_path, length):
     for file in (
         save(tmp_path / "a.npy", random_images(50)),
         save_npz(tmp_path / "a.npz", images=random_images(50)),
     ):
-        file.write_bytes(file.read_bytes()[:kept])
+        file.write_bytes(file.read_bytes()[:length])
         with pytest.raises(InputError, match=f"{file.name} is damaged or cut off .*again"):
             data.load(file)

@@ -1,4 +1,4 @@
-"""The cache: used when it holds what is wanted, never half-written, never in the way."""
+"""The cache: used when it has the images, never half-written, optional."""
 
 import errno
 import os
@@ -13,8 +13,8 @@ from data_helpers import cache, cache_path, picture_files, png, random_images, w
 
 from ganbaru import data
 from ganbaru.data import cache as _cache
-from ganbaru.data import picture_files as _pictures
-from ganbaru.data.sink import Sink
+from ganbaru.data import decoding
+from ganbaru.data.npy_writer import NpyWriter
 from ganbaru.errors import InputError, RunError
 
 IMAGES = random_images()
@@ -31,24 +31,25 @@ def decoded(monkeypatch):
     """Count the files that are really decoded."""
     seen = []
 
-    def decode(content, want):
+    def decode(content, target):
         seen.append(len(content))
-        return original(content, want)
+        return original(content, target)
 
-    original = _pictures.decode
-    monkeypatch.setattr(_pictures, "decode", decode)
+    original = decoding.decode
+    monkeypatch.setattr(decoding, "decode", decode)
     return seen
 
 
 def entries() -> list[Path]:
-    return sorted((cache_path() / "images").iterdir())
+    return sorted((cache_path() / "images").glob("*"))
 
 
 def same(a: data.Source, b: data.Source) -> bool:
-    fields = ("name", "classes", "fingerprint", "notes", "sizes", "broken")
+    fields = ("name", "classes", "fingerprint", "notes", "broken")
     labels = a.labels.tolist() == b.labels.tolist()
     return (
         (a.images == b.images).all()
+        and (a.original_sizes == b.original_sizes).all()
         and labels
         and all(getattr(a, field) == getattr(b, field) for field in fields)
     )
@@ -60,7 +61,7 @@ def test_second_load_decodes_nothing_and_is_the_same(root, decoded):
     second = data.load(root)
     assert len(decoded) == 7
     assert same(first, second) and second.broken == ("cat/broken.png (not a picture)",)
-    assert second.sizes == data.Sizes((8, 8, 8), (8, 8, 8), 0, 0, 6)
+    assert second.original_sizes.tolist() == [[8, 8]] * 6
 
 
 def test_images_are_a_read_only_map(root):
@@ -80,7 +81,7 @@ def test_sizes_and_channels_are_cached_apart(root):
 
 
 @pytest.mark.parametrize("change", ["content", "time", "new file", "gone", "renamed"])
-def test_changing_a_file_decodes_anew_and_drops_the_old_copy(root, decoded, change):
+def test_changing_a_file_decodes_again_and_drops_the_old_copy(root, decoded, change):
     before = data.load(root)
     changes = {
         "content": lambda: (root / "cat/0.png").write_bytes(png(255 - IMAGES[0])),
@@ -95,9 +96,9 @@ def test_changing_a_file_decodes_anew_and_drops_the_old_copy(root, decoded, chan
     assert (before.fingerprint == after.fingerprint) == (change in ("time", "renamed"))
 
 
-@pytest.mark.parametrize("name", ["images.npy", "about.json", "labels.npy"])
+@pytest.mark.parametrize("name", ["images.npy", "about.json", "labels.npy", "sizes.npy"])
 @pytest.mark.parametrize("damage", [lambda raw: raw[:20], lambda raw: b"", None])
-def test_damaged_copy_is_made_anew(root, decoded, name, damage):
+def test_damaged_copy_is_made_again(root, decoded, name, damage):
     found = data.load(root)
     before = replace(found, images=found.images.copy())  # the map looks into the file cut below
     del found
@@ -123,7 +124,7 @@ def test_interrupted_decoding_leaves_nothing(root):
 
 def test_full_disk_is_one_clear_error_and_leaves_nothing(root, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(_cache, "Sink", lambda stream: Sink(FullDisk(stream)))
+        patched.setattr(_cache, "NpyWriter", lambda stream: NpyWriter(FullDisk(stream)))
         with pytest.raises(RunError, match=r"images.npy: No space left .* \$GANBARU_CACHE"):
             data.load(root)
     assert entries() == []
@@ -156,7 +157,7 @@ def test_disk_that_fills_up_at_the_end(root, monkeypatch):
     assert entries() == []
 
 
-def test_cache_that_cannot_be_written_is_done_without(root, tmp_path, monkeypatch):
+def test_without_a_writable_cache_images_are_decoded_in_memory(root, tmp_path, monkeypatch):
     usual = data.load(root)
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "file"))
@@ -165,26 +166,26 @@ def test_cache_that_cannot_be_written_is_done_without(root, tmp_path, monkeypatc
     assert not source.images.flags.writeable
     (note,) = set(source.notes) - set(usual.notes)
     assert note.startswith(f"Cannot write decoded images to {tmp_path / 'file'}: Not a directory")
-    assert "$GANBARU_CACHE" in note and note.endswith("decoded anew each time.")
+    assert "$GANBARU_CACHE" in note and note.endswith("decoded again each time.")
     assert len(data.load("digits").images) == 1497
 
 
 def test_without_a_cache_large_sets_are_refused(root, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(_cache, "IN_MEMORY", 1000)
+    monkeypatch.setattr(_cache, "MAX_IN_MEMORY", 1000)
     with pytest.raises(RunError, match=r"cannot be written .* GiB of memory.* \$GANBARU_CACHE"):
         data.load(root)
 
 
-def test_source_that_cannot_be_read_is_the_users_error(tmp_path, monkeypatch):
+def test_unreadable_data_is_an_input_error(tmp_path, monkeypatch):
     file = tmp_path / "a.npz"
     np.savez(file, images=IMAGES)
 
     def read(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr("ganbaru.data.array_files._read_npz", read)
+    monkeypatch.setattr("ganbaru.data.formats.numpy_files._read_npz", read)
     with pytest.raises(InputError, match="Cannot read .*a.npz: .*Permission denied"):
         data.load(file)
     assert entries() == []
@@ -214,7 +215,7 @@ def test_process_that_was_second_uses_the_first_copy(root):
     assert len(source.images) == 6 and len(entries()) == 1
 
 
-def test_leftovers_of_dead_processes_are_swept_up(root):
+def test_leftovers_of_dead_processes_are_removed(root):
     folder = cache_path() / "images"
     for name, age in (("old", 2 * 24 * 3600), ("new", 60)):
         (folder / f".unfinished-{name}").mkdir(parents=True)
@@ -227,29 +228,14 @@ def test_grey_blocks_widen_in_place(tmp_path):
     """More than one block of grey images before the first coloured one."""
     grey, colour = random_images(600, 3, 2, 1), random_images(2, 3, 2, 3)
     with open(tmp_path / "x.npy", "w+b") as stream:
-        sink = Sink(stream)
+        writer = NpyWriter(stream)
         for block in (grey[:256], grey[256:], colour, grey[:3]):
-            sink.write(block)
-        sink.finish()
+            writer.write(block)
+        written = writer.finish()
     found = np.load(tmp_path / "x.npy")
-    assert found.shape == sink.shape == (605, 3, 2, 3)
+    assert found.shape == written.shape == (605, 3, 2, 3) and (found == written).all()
     assert (found[:600] == grey).all() and (found[600:602] == colour).all()
     assert (found[602:] == grey[:3]).all()
-
-
-def test_kept_arrays_are_made_once_and_again_when_damaged(cache):  # noqa: F811
-    made = []
-
-    def make():
-        made.append(1)
-        return {"x": np.arange(3)}
-
-    for _ in range(2):
-        assert _cache.kept("a", make)["x"].tolist() == [0, 1, 2]
-    assert len(made) == 1
-    (cache / "kept" / "a.npz").write_bytes(b"PK\x03\x04garbage")
-    assert _cache.kept("a", make)["x"].tolist() == [0, 1, 2]
-    assert len(made) == 2
 
 
 def test_cache_is_the_platforms_unless_named(monkeypatch):

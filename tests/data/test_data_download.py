@@ -25,12 +25,12 @@ class Server:
     def __init__(self):
         self.files: dict[str, bytes] = {}
         self.cut: set[str] = set()
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                outer.asked.append(self.path)
+                outer.requests.append(self.path)
                 content = outer.files.get(self.path)
                 if content is None:
                     return self.send_error(404)
@@ -67,7 +67,7 @@ def published(server, monkeypatch):
     for name, array in (("train-images-idx3", IMAGES), ("train-labels-idx1", LABELS)):
         content = gzip.compress(idx(array))
         server.files[f"/mnist/{name}-ubyte.gz"] = content
-        monkeypatch.setitem(mnist.MNIST.packed, name, hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(mnist.FILES.packed, name, hashlib.sha256(content).hexdigest())
     return server
 
 
@@ -82,21 +82,21 @@ def test_named_set_is_downloaded_once_with_progress(published):
     steps = []
     source = data.load("mnist", progress=lambda *step: steps.append(step))
     assert (source.images[..., 0] == IMAGES).all() and source.labels.tolist() == LABELS.tolist()
-    assert published.asked == [f"/mnist/{name}" for name in BOTH] and downloaded() == BOTH
+    assert published.requests == [f"/mnist/{name}" for name in BOTH] and downloaded() == BOTH
     total = len(published.files[f"/mnist/{BOTH[0]}"])
     assert (total, total, f"downloading {BOTH[0]}") in steps
     data.load("mnist", image_size=(10, 10))
-    assert len(published.asked) == 2
+    assert len(published.requests) == 2
 
 
-def test_wrong_checksum_is_thrown_away_and_a_retry_works(published, monkeypatch):
+def test_wrong_checksum_is_deleted_and_a_retry_works(published, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setitem(published.files, f"/mnist/{BOTH[0]}", gzip.compress(b"other"))
         with pytest.raises(RunError) as caught:
             data.load("mnist")
     message = str(caught.value)
     assert f"Cannot download {BOTH[0]} of mnist from {published.url}/mnist/{BOTH[0]}" in message
-    assert "wrong checksum, so it was thrown away" in message
+    assert "wrong checksum and was deleted" in message
     assert str(cache_path() / "downloads" / "mnist") in message and "--data-dir" in message
     assert downloaded() == []
     assert len(data.load("mnist").images) == 6
@@ -109,13 +109,13 @@ def test_cut_connection_leaves_nothing_and_a_retry_works(published):
     assert downloaded() == BOTH[:1]
     published.cut.clear()
     assert len(data.load("mnist").images) == 6
-    assert published.asked.count(f"/mnist/{BOTH[0]}") == 1
+    assert published.requests.count(f"/mnist/{BOTH[0]}") == 1
 
 
 def test_file_that_the_server_lacks(server):
     with pytest.raises(RunError, match="Cannot download .* the server answered 404 Not Found"):
         data.load("fashion-mnist")
-    assert server.asked == ["/fashion-mnist/train-images-idx3-ubyte.gz"] and downloaded() == []
+    assert server.requests == ["/fashion-mnist/train-images-idx3-ubyte.gz"] and downloaded() == []
 
 
 def test_no_network(server):
@@ -131,7 +131,7 @@ def test_file_put_there_by_hand_is_used(published):
     folder.mkdir(parents=True)
     for name in BOTH:
         (folder / name).write_bytes(published.files[f"/mnist/{name}"])
-    assert len(data.load("mnist").images) == 6 and published.asked == []
+    assert len(data.load("mnist").images) == 6 and published.requests == []
 
 
 def test_downloads_that_cannot_be_written(published, tmp_path, monkeypatch):
@@ -141,14 +141,14 @@ def test_downloads_that_cannot_be_written(published, tmp_path, monkeypatch):
         data.load("mnist")
 
 
-def test_files_of_another_set_with_the_same_names_are_passed_over(published, tmp_path):
+def test_files_of_another_set_with_the_same_names_are_not_used(published, tmp_path):
     (tmp_path / "here").mkdir()
     for name, array in (("images-idx3", IMAGES[:4]), ("labels-idx1", LABELS[:4])):
         (tmp_path / "here" / f"train-{name}-ubyte").write_bytes(idx(array))
     source = data.load("mnist", data_dir=tmp_path / "here")
     assert len(source.images) == 6
     assert (
-        "train-images-idx3-ubyte was passed over, since it is not the published mnist"
+        "train-images-idx3-ubyte was not used, since it is not the published mnist"
         in (source.notes[0])
     )
 
@@ -156,7 +156,7 @@ def test_files_of_another_set_with_the_same_names_are_passed_over(published, tmp
 def test_published_files_directly_in_the_folder_are_used(published, tmp_path):
     for name in BOTH:
         (tmp_path / name).write_bytes(published.files[f"/mnist/{name}"])
-    assert len(data.load("mnist", data_dir=tmp_path).images) == 6 and published.asked == []
+    assert len(data.load("mnist", data_dir=tmp_path).images) == 6 and published.requests == []
 
 
 def test_cifar_archive_is_downloaded(server, monkeypatch):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ganbaru.data.resize import centre_box, fit, fit_block, resample
-from ganbaru.data.source import Want
+from ganbaru.data.source import Target
 from ganbaru.errors import InputError
 
 sides = st.integers(1, 3000)
@@ -37,7 +37,7 @@ def test_any_size_gives_the_wanted_shape_and_keeps_a_flat_colour(
     height, width, size, channels, mode, value
 ):
     flat = Image.new(mode, (width, height), value if mode == "L" else (value,) * 3)
-    pixels = fit(flat, Want(size, channels))
+    pixels = fit(flat, Target(size, channels))
     native = 1 if mode == "L" else 3
     assert pixels.shape == (*size, channels or native)
     assert pixels.dtype == np.uint8 and (pixels == value).all()
@@ -45,27 +45,27 @@ def test_any_size_gives_the_wanted_shape_and_keeps_a_flat_colour(
 
 def test_right_size_is_left_untouched():
     images = random_images()
-    assert fit_block(images, Want((8, 8), 3)) is images
-    assert (fit(Image.fromarray(images[0]), Want((8, 8))) == images[0]).all()
+    assert fit_block(images, Target((8, 8), 3)) is images
+    assert (fit(Image.fromarray(images[0]), Target((8, 8))) == images[0]).all()
 
 
 def test_wide_picture_loses_its_left_and_right_equally():
     stripes = np.zeros((4, 8, 1), np.uint8)
     stripes[:, 2:6] = np.array([10, 20, 30, 40], np.uint8)[:, None]
-    assert fit_block(stripes[None], Want((4, 4)))[0, :, :, 0].tolist() == [[10, 20, 30, 40]] * 4
+    assert fit_block(stripes[None], Target((4, 4)))[0, :, :, 0].tolist() == [[10, 20, 30, 40]] * 4
 
 
 def test_tall_picture_loses_its_top_and_bottom_equally():
     stripes = np.zeros((8, 4, 1), np.uint8)
     stripes[2:6] = np.array([10, 20, 30, 40], np.uint8)[:, None, None]
-    assert fit_block(stripes[None], Want((4, 4)))[0, :, 0, 0].tolist() == [10, 20, 30, 40]
+    assert fit_block(stripes[None], Target((4, 4)))[0, :, 0, 0].tolist() == [10, 20, 30, 40]
 
 
 def test_shrinking_does_not_alias():
     """One-pixel stripes become flat grey; a filter that skips pixels would give black or white."""
     stripes = np.zeros((64, 64, 1), np.uint8)
     stripes[:, ::2] = 255
-    small = fit_block(stripes[None], Want((16, 16)))[0]
+    small = fit_block(stripes[None], Target((16, 16)))[0]
     assert np.abs(small[:, 2:-2].astype(int) - 127).max() <= 3
 
 
@@ -79,7 +79,7 @@ def test_filter_depends_on_whether_pixels_are_made_up(size, expected):
 
 def test_enlarged_digits_keep_their_mean():
     images = random_images(3, 8, 8, 1)
-    larger = fit_block(images, Want((32, 32)))
+    larger = fit_block(images, Target((32, 32)))
     assert larger.shape == (3, 32, 32, 1)
     assert larger.mean() == pytest.approx(images.mean(), abs=4)
 
@@ -87,18 +87,18 @@ def test_enlarged_digits_keep_their_mean():
 def test_channels_convert_by_luma_and_by_repeating():
     red = np.zeros((1, 2, 2, 3), np.uint8)
     red[..., 0] = 255
-    assert fit_block(red, Want(None, 1)).tolist() == np.full((1, 2, 2, 1), 76).tolist()  # 0.299
+    assert fit_block(red, Target(None, 1)).tolist() == np.full((1, 2, 2, 1), 76).tolist()  # 0.299
     grey = random_images(channels=1)
-    colour = fit_block(grey, Want(None, 3))
+    colour = fit_block(grey, Target(None, 3))
     assert colour.shape == (6, 8, 8, 3) and (colour == grey).all()
 
 
 @pytest.mark.parametrize("size", [(0, 8), (8, -1), (9000, 8)])
 def test_impossible_size_is_refused(size):
     with pytest.raises(InputError, match=f"{size[0]}x{size[1]} is not possible.*--image-size 64"):
-        Want(size)
+        Target(size)
 
 
 def test_impossible_channels_are_refused():
     with pytest.raises(InputError, match=r"1 channel \(grey\) or 3 \(RGB\), not 4"):
-        Want(None, 4)
+        Target(None, 4)

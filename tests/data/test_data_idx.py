@@ -7,7 +7,7 @@ import pytest
 from data_helpers import cache, idx, random_images, write_idx  # noqa: F401
 
 from ganbaru import data
-from ganbaru.data.idx_files import parse
+from ganbaru.data.formats.idx import parse
 from ganbaru.errors import InputError
 
 IMAGES = random_images(6, 5, 4, 1)[..., 0]
@@ -35,9 +35,9 @@ def test_file_takes_the_labels_beside_it(tmp_path):
 
 def test_file_of_labels_or_of_the_other_split(tmp_path):
     write_idx(tmp_path, "train", IMAGES, LABELS)
-    with pytest.raises(InputError, match="idx1-ubyte.gz holds labels. Name the file of the images"):
+    with pytest.raises(InputError, match="idx1-ubyte.gz holds labels. Give the file of images"):
         data.load(tmp_path / "train-labels-idx1-ubyte.gz")
-    with pytest.raises(InputError, match="not divided .* 'test' part"):
+    with pytest.raises(InputError, match="not divided .* 'test' split"):
         data.load(tmp_path / "train-images-idx3-ubyte.gz", split="test")
     with pytest.raises(InputError, match="holds train-images-idx3-ubyte.gz but no .* test images"):
         data.load(tmp_path, split="test")

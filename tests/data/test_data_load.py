@@ -1,4 +1,4 @@
-"""From what the user types to images: names, paths, modules, and what is said when none fits."""
+"""Finding images by name, path or module, and the message when there are none."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def test_digits_import_scikit_learn_once():
 def test_digits_enlarge():
     source = data.load("digits", image_size=(32, 32), channels=3)
     assert source.images.shape == (1497, 32, 32, 3)
-    assert source.sizes == data.Sizes((8, 8, 8), (8, 8, 8), 0, 0, 1497)
+    assert (source.original_sizes == [8, 8]).all() and len(source.original_sizes) == 1497
 
 
 def test_name_comes_before_a_folder_of_that_name(tmp_path, monkeypatch):
@@ -119,8 +119,11 @@ def test_module_of_ones_own(modules):
     ("name", "message"),
     [
         ("ownpackage.shades", "Cannot import 'ownpackage.shades'"),
-        ("ownpackage.bare", "'ownpackage.bare' has no 'original'"),
-        ("ownpackage.wrong", r"wrong.original must be a function of .*of_arrays.*it gave int"),
+        ("ownpackage.bare", "'ownpackage.bare' declares no data set. Declare DATASET = "),
+        (
+            "ownpackage.wrong",
+            r"'original' of the data set ownpackage.wrong returned int. .*of_arrays",
+        ),
     ],
 )
 def test_module_that_does_not_fit(modules, name, message):
@@ -158,8 +161,11 @@ def test_unknown_split():
     ("content", "message"),
     [
         (b"", "x is empty. Copy or download it again"),
-        (b"hello world, this is text", r"x is in no format .*begins with 68 65 6c 6c .*expected a"),
-        (b"\x1f\x8bgarbage", "x is in no format .* Unpack it and give the folder"),
+        (
+            b"hello world, this is text",
+            r"x is in no known format .*begins with 68 65 6c 6c .*expected a",
+        ),
+        (b"\x1f\x8bgarbage", "x is in no known format .* Unpack it and give the folder"),
     ],
 )
 def test_file_of_no_known_format(tmp_path, content, message):

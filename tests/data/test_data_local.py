@@ -1,4 +1,4 @@
-"""Sets that users bring along: found by name where they were put, as archive or folder."""
+"""Sets that cannot be downloaded: found by name where users put them, archive or folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from train_helpers import command
 
 from ganbaru import InputError, data
-from ganbaru.data.locate import downloads
+from ganbaru.data.locations import downloads
 from ganbaru.data.sets import celeba
 
 CATS = random_images(6, 64, 64)
@@ -55,7 +55,7 @@ def put(place: Path, name: str, form: str) -> None:
 @pytest.mark.parametrize(("name", "form"), EACH)
 @pytest.mark.parametrize("way", ["--data-dir", "$GANBARU_DATA", "cache"])
 def test_found_by_name_in_every_form_and_place(tmp_path, monkeypatch, name, form, way):
-    """The published pictures, unlabelled, though they lie in a folder of their own."""
+    """The published pictures, unlabelled, though they are in a folder of their own."""
     place = {"cache": downloads()}.get(way, tmp_path / "sets")
     place.parent.mkdir(parents=True, exist_ok=True)
     put(place, name, form)
@@ -84,13 +84,15 @@ def test_the_folder_named_first_wins(tmp_path, monkeypatch):
 
 def test_celeba_is_cropped_to_a_square(tmp_path):
     """178x218 to 64x64: the middle 178 rows, scaled alike both ways, nothing squeezed."""
-    height, width, channels = celeba.SHAPE
+    height, width, channels = celeba.DATASET.shape
     rows, columns = np.mgrid[:height, :width]
-    faces = {f"{i}.jpg": encoded(Image.fromarray(ramp.astype(np.uint8)), "PNG")
-             for i, ramp in enumerate((rows, columns))}  # fmt: skip
+    ramps = [Image.fromarray(ramp.astype(np.uint8)) for ramp in (rows, columns)]
+    faces = {f"{i}.jpg": encoded(ramp, "PNG") for i, ramp in enumerate(ramps)}
     write_folder(tmp_path / "celeba", faces)
     down, across = data.load("celeba", image_size=(64, 64), channels=1, data_dir=tmp_path).images
-    middles = (np.arange(64) + 0.5) * 178 / 64 - 0.5  # of each pixel, counted from the edge kept
+    middles = (
+        np.arange(64) + 0.5
+    ) * 178 / 64 - 0.5  # of each pixel, counted from the edge of the crop
     inner = slice(2, -2)  # a filter meets the edge of the picture
     np.testing.assert_allclose(down[inner, 7, 0], 20 + middles[inner], rtol=0, atol=1)
     np.testing.assert_allclose(across[7, inner, 0], middles[inner], rtol=0, atol=1)
@@ -105,13 +107,13 @@ def test_test_images_are_not_the_training_images(tmp_path, name):
 
 
 @pytest.mark.parametrize(("name", "first"), [(n, next(iter(f))) for n, f in FORMS.items()])
-def test_absent_set_says_what_to_get_and_where_to_put_it(tmp_path, name, first):
+def test_absent_set_names_what_to_get_and_where_to_put_it(tmp_path, name, first):
     (tmp_path / "sets").mkdir()
     with pytest.raises(InputError) as refused:
         data.load(name, data_dir=tmp_path / "sets")
-    said = str(refused.value)
-    assert f"The set {name} is not here and cannot be downloaded. Get " in said
-    assert f"put it into one of {tmp_path / 'sets'}, {downloads()} as {first}." in said
+    message = str(refused.value)
+    assert f"The set {name} is not here and cannot be downloaded. Get " in message
+    assert f"put it into one of {tmp_path / 'sets'}, {downloads()} as {first}." in message
 
 
 def test_the_command_reports_on_it(tmp_path):

@@ -63,7 +63,7 @@ def test_pictures_beside_sub_folders_mean_no_classes(tmp_path):
     source = data.load(write_folder(tmp_path / "set", files))
     assert source.labels is None and len(source.images) == 7
     assert source.notes == (
-        "1 of 7 pictures lie beside the sub-folders, so the sub-folders are not taken as classes.",
+        "1 of 7 pictures are beside the sub-folders, so the sub-folders are not taken as classes.",
     )
 
 
@@ -75,9 +75,9 @@ def test_train_and_test_folders_are_splits(tmp_path):
     assert (data.load(root, split="test").images == IMAGES[[5, 4]]).all()
 
 
-def test_undivided_folder_has_no_test_part(tmp_path):
+def test_undivided_folder_has_no_test_split(tmp_path):
     root = write_folder(tmp_path / "set", picture_files(IMAGES))
-    with pytest.raises(InputError, match="not divided .* 'test' part.*'train' and 'test' sub-fold"):
+    with pytest.raises(InputError, match="not divided .* 'test' split.*'train' and 'test'"):
         data.load(root, split="test")
 
 
@@ -158,7 +158,7 @@ def test_mixed_sizes_ask_for_a_size(tmp_path):
         data.load(root)
     source = data.load(root, image_size=(4, 4))
     assert source.images.shape == (2, 4, 4, 3)
-    assert source.sizes == data.Sizes((8, 8, 9), (6, 6, 7), portrait=2, landscape=0, square=0)
+    assert source.original_sizes.tolist() == [[8, 6], [9, 7]]
 
 
 def test_grey_pictures_stay_grey_until_a_coloured_one_comes(tmp_path):
@@ -189,4 +189,4 @@ def test_progress_counts_the_files(tmp_path):
     seen = []
     root = write_folder(tmp_path / "set", picture_files(IMAGES))
     data.load(root, progress=lambda *step: seen.append(step))
-    assert seen == [(6, 6, f"decoding {root}")]
+    assert seen == [(6, 6, "decoding set")]

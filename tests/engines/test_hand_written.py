@@ -16,7 +16,7 @@ Z, CLASSES = 6, 5
 
 
 class HandWritten:
-    """The 16x16 game of the tests in torch.nn modules, (N, C, H, W) in memory, float64."""
+    """The 16x16 GAN of the tests in torch.nn modules, (N, C, H, W) in memory, float64."""
 
     betas, epsilon = (0.5, 0.999), 1e-8
 
@@ -120,9 +120,8 @@ def test_three_steps_equal_a_hand_written_pytorch_dcgan(objective, conditioning,
     how = {"conditional": conditioning != "none", "relativistic": objective == "rsgan"}
     theirs = HandWritten(torch, gan.arrays(), **how)
     for number in range(3):
-        of_d, of_g = (
-            _in_numpy(draw(number)) for draw in (gan.draw.discriminator, gan.draw.generator)
-        )
+        batches = gan.draw.step(number)
+        of_d, of_g = _in_numpy(batches.d[0]), _in_numpy(batches.g)
         losses = [theirs.update_discriminator(of_d), theirs.update_generator(of_g)]
         report = gan.step(number)
         assert_allclose([report["d_loss"], report["g_loss"]], losses, rtol=0, atol=1e-9)
@@ -146,8 +145,8 @@ def assert_same_weights(gan: TrainingCase, theirs: HandWritten, without_slope: t
                 assert_allclose(array, wanted, rtol=0, atol=1e-9, err_msg=f"{group} {name}")
 
 
-class OnTheSameFakes(HandWritten):
-    """The NumPy DCGAN's loop: G first, then D on the very fakes that G has learnt from."""
+class SameFakes(HandWritten):
+    """The NumPy DCGAN's loop: G first, then D on the fakes of G's update."""
 
     epsilon = 1e-7
 
@@ -161,11 +160,11 @@ class OnTheSameFakes(HandWritten):
         return [self.learn("discriminator", loss), of_g]
 
 
-def test_three_steps_equal_a_hand_written_loop_on_the_very_same_fakes(any_engine):
+def test_three_steps_equal_a_hand_written_loop_on_the_same_fakes(any_engine):
     """G first, Adam with epsilon 1e-7, cross-entropy."""
     torch = pytest.importorskip("torch")
     gan = table(any_engine, order="g-first", share="fakes", optimiser="adam:epsilon=1e-7")
-    theirs = OnTheSameFakes(torch, gan.arrays(), conditional=False, relativistic=False)
+    theirs = SameFakes(torch, gan.arrays(), conditional=False, relativistic=False)
     for number in range(3):
         (of_d,) = gan.draw.step(number).d
         losses = theirs.step(_in_numpy(of_d))
@@ -175,7 +174,7 @@ def test_three_steps_equal_a_hand_written_loop_on_the_very_same_fakes(any_engine
 
 
 class TwoClasses(HandWritten):
-    """The TensorFlow DCGAN's game at 16x16: 5x5 kernels, plain norms, softmax of two logits."""
+    """The TensorFlow DCGAN at 16x16: 5x5 kernels, plain norms, softmax of two logits."""
 
     betas = (0.5, 0.99)
 
@@ -225,13 +224,18 @@ class TwoClasses(HandWritten):
         return self.loss(scores, self.torch.full((len(scores),), int(target)))
 
 
-def test_three_steps_equal_a_hand_written_two_class_game(any_engine):
+def test_three_steps_equal_a_hand_written_two_class_gan(any_engine):
     """The same uniform latents for both players, softmax cross-entropy, beta2 0.99."""
     torch = pytest.importorskip("torch")
     gan = table(
-        any_engine, network="dcgan-5x5", objective="two-class", distribution="uniform",
-        share="latents", betas=(0.5, 0.99), initialisation="truncated",
-    )  # fmt: skip
+        any_engine,
+        network="dcgan-5x5",
+        objective="two-class",
+        distribution="uniform",
+        share="latents",
+        betas=(0.5, 0.99),
+        initialisation="truncated",
+    )
     theirs = TwoClasses(torch, gan.arrays(), conditional=False, relativistic=False)
     for number in range(3):
         batch = _in_numpy(gan.draw.step(number).g)
@@ -263,7 +267,7 @@ def _same_up_conv(y: np.ndarray, w: np.ndarray) -> np.ndarray:
     return wide[:, :, BEFORE : BEFORE + 28, BEFORE : BEFORE + 28]
 
 
-def test_padding_two_is_tensorflows_same_in_a_mirror():
+def test_padding_two_is_tensorflows_same_mirrored():
     """Of images and kernels flipped both ways, ours is theirs flipped: so the same networks."""
     how = {"stride": 2, "padding": 2}
     x, down, up = normal(2, 3, 28, 28), normal(4, 3, 5, 5), normal(4, 3, 5, 5, seed=1)

@@ -18,7 +18,9 @@ sys.path.insert(0, {tests!r})
 {before}
 from helpers import table
 from ganbaru import engines
-game = table(engines.load("jax", "cpu"), width=4)
+engine = engines.load("jax", "cpu")
+engines.configure_process(engine)
+game = table(engine, width=4)
 loss = game.step(0)["d_loss"]
 print(repr(loss), jax.config.jax_compilation_cache_dir, jax.config.jax_enable_x64)
 """
@@ -40,7 +42,7 @@ def test_programs_are_kept_for_the_next_process(tmp_path):
     (folder,) = (tmp_path / "programs" / "jax").iterdir()
 
     def kept():  # the step; what takes no time to compile is kept if it took some for once
-        return sorted(path.name for path in folder.glob("jit_play-*-cache"))
+        return sorted(path.name for path in folder.glob("jit_train_step-*-cache"))
 
     before = kept()
     assert first[1:] == [str(folder), "False"] and before

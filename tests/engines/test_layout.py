@@ -72,8 +72,12 @@ def watch(monkeypatch) -> Watch:
                     monkeypatch.setattr(item, "pullback", back)
                     operations[id(item)] = watch.watched(item.__name__, item)
                 monkeypatch.setattr(home, name, operations[id(item)])
-    for name, form in NUMPY32.module.FUSED.items():
-        monkeypatch.setitem(NUMPY32.module.FUSED, name, watch.watched(name, form))
+    engine_class = type(NUMPY32)
+    for name in ops.OPERATIONS:
+        if id(function := getattr(engine_class, name)) in operations:
+            monkeypatch.setattr(engine_class, name, staticmethod(operations[id(function)]))
+    for name, form in engine_class.FUSED.items():
+        monkeypatch.setitem(engine_class.FUSED, name, watch.watched(name, form))
     made = autodiff.Tensor.__init__
 
     def make(self: autodiff.Tensor, value: Any, *rest: Any) -> None:

@@ -100,7 +100,7 @@ def test_an_operation_leaves_what_it_is_given_alone():
 
     def function(p):
         y = ops.leaky_relu(ops.conv2d(p["x"], p["w"], padding=1), 0.2)
-        rule = ops.fused("batch_norm", y, None)
+        rule = NUMPY64.FUSED["batch_norm"]
         zeros, ones = np.zeros(4), np.ones(4)
         normalised, _, _ = rule(y, ones, zeros, zeros, ones, 0.1, 1e-5)
         return ops.sum(ops.tanh(normalised) * y + y * 2.0), y

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import sys
-import types
+import re
 
 import numpy as np
 import pytest
@@ -21,15 +20,15 @@ from helpers import (
 from hypothesis import assume, given
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import ops
+from ganbaru import engines, ops
 from ganbaru.engines import trace
 
 LABELS = np.array([2, 0, 2, 1])
-CHOICE = np.array([[True, False, True], [False, False, True]])
+OFFSETS = np.array([[1, -2], [-1, 0], [0, 9]])
 
 
-def _conv(stride: int, padding: int):
-    return lambda x, w: ops.conv2d(x, w, stride=stride, padding=padding)
+def _conv(stride: int, padding: int, groups: int = 1):
+    return lambda x, w: ops.conv2d(x, w, stride=stride, padding=padding, groups=groups)
 
 
 def _up(stride: int, padding: int, output_padding: int = 0):
@@ -44,6 +43,9 @@ CASES = {
         (ops.matmul, normal(3, 4), normal(4, 2)),
         (ops.matmul, normal(1, 5), normal(5, 1)),
         (lambda x: ops.matmul(x, ops.transpose(x, (1, 0))), normal(3, 2)),
+        (ops.matmul, normal(2, 3, 4), normal(2, 4, 2)),
+        (ops.matmul, normal(2, 1, 2, 3), normal(3, 3, 2)),
+        (ops.matmul, normal(2, 3, 2), normal(2, 3)),
     ],
     # images (N, C, H, W) and kernels (O, C, KH, KW); remainders, one channel, many, one pixel
     "conv2d": [
@@ -57,6 +59,10 @@ CASES = {
         (_conv(1, 0), normal(2, 3, 4, 4), normal(5, 3, 4, 4)),
         (_conv(1, 0), normal(2, 3, 1, 1), normal(2, 3, 1, 1)),
         (_conv(3, 1), normal(2, 2, 3, 3), normal(2, 2, 3, 3)),
+        (_conv(1, 1, 3), normal(2, 3, 4, 5), normal(3, 1, 3, 3)),
+        (_conv(2, 1, 2), normal(2, 2, 5, 4), normal(6, 1, 3, 2)),
+        (_conv(1, 0, 2), normal(2, 6, 3, 4), normal(4, 3, 2, 3)),
+        (_conv(2, 2, 3), normal(1, 6, 4, 4), normal(3, 2, 3, 3)),
     ],
     "conv_transpose2d": [
         (_up(1, 0), normal(2, 3, 1, 1), normal(3, 2, 4, 3)),
@@ -104,15 +110,25 @@ CASES = {
         (lambda x: ops.mean(x, axis=(1, 2, 3), keepdims=True), normal(2, 3, 2, 2)),
         (ops.mean, normal()),
     ],
+    "max": [
+        (ops.max, normal(2, 3)),
+        (lambda x: ops.max(x, axis=1), normal(3, 4)),
+        (lambda x: ops.max(x, axis=(0, 2, 3), keepdims=True), normal(2, 3, 2, 2)),
+        (lambda x: ops.max(x * x, axis=-1, keepdims=True), normal(2, 3)),
+        (ops.max, normal()),
+    ],
+    "slice": [
+        (lambda x: ops.slice(x, (1,), (3,)), normal(4)),
+        (lambda x: ops.slice(x, (0, 1, 0, 2), (2, 3, 3, 4)), normal(2, 3, 3, 4)),
+    ],
+    "translate": [
+        (ops.translate, normal(3, 2, 3, 4), OFFSETS),
+        (lambda x, d: ops.translate(x * x, d), normal(3, 1, 2, 2), OFFSETS),
+    ],
     "maximum": [
         (ops.maximum, normal(3, 4), away_from_zero(3, 4) + normal(3, 4)),
         (ops.maximum, away_from_zero(2, 3) + normal(3), normal(3)),
         (lambda x: ops.maximum(x, 0.0), away_from_zero(3, 4)),
-    ],
-    "where": [
-        (ops.where, CHOICE, normal(2, 3), normal(2, 3, seed=1)),
-        (ops.where, CHOICE, normal(3), normal(2, 1)),
-        (lambda x: ops.where(x > 0.0, x * x, -x), away_from_zero(2, 3)),
     ],
     "exp": [(ops.exp, normal(2, 3)), (ops.exp, normal())],
     "log": [(ops.log, positive(2, 3))],
@@ -125,11 +141,6 @@ CASES = {
         (lambda x: ops.leaky_relu(x, 0.2), away_from_zero(2, 3, 2, 2)),
         (lambda x: ops.leaky_relu(x * x - 0.5, 0.2), away_from_zero(2, 3, least=1.0)),
         (lambda x: ops.leaky_relu(x, 1.0), away_from_zero(4)),
-    ],
-    "take": [
-        (ops.take, normal(3, 2), LABELS),
-        (ops.take, normal(3), LABELS),
-        (ops.take, normal(4, 2, 2), LABELS),
     ],
 }
 # Operators, the vocabulary's arithmetic: broadcast, with numbers, and a plain tensor on the left.
@@ -150,14 +161,15 @@ OPERATORS = {
 }
 # What gives no gradient of its own, and the test below that is about it.
 NOT_DIFFERENTIATED = {
-    "computing": "test_another_engine_takes_the_place_of_a_librarys_own",
+    "composed": "test_a_composed_operation_is_computed_by_the_engines_form_or_its_own",
+    "dispatch": "test_another_engine_takes_the_place_of_a_librarys_own",
+    "dispatching": "test_another_engine_takes_the_place_of_a_librarys_own",
     "one_hot": "test_one_hot",
     "stop_gradient": "test_no_gradient_flows_through_stop_gradient",
     "value_and_grad": "test_value_and_grad_returns_plain_values_and_what_goes_along",
     "grad": "test_grad_of_grad",
     "to_numpy": "test_values_go_to_an_engine_and_back",
     "engine": "test_engine_is_found_from_the_tensor",
-    "fused": "test_fused_falls_back_to_the_composed_form",
 }
 
 ALL = [
@@ -235,6 +247,56 @@ def test_transposed_convolution_is_the_adjoint(any_engine, case):
     back = ops.conv_transpose2d(scores, kernels, output_padding=rests.pop(), **how)
     products = [np.vdot(ops.to_numpy(forward), g), np.vdot(x, ops.to_numpy(back))]
     assert_allclose(*products, rtol=0, atol=1e-10)
+
+
+@given(case=convolutions())
+def test_a_grouped_convolution_convolves_each_group_by_itself(any_engine, case):
+    (x, w, _), how = case
+    joined = np.concatenate([x, x[:, ::-1]], axis=1), np.concatenate([w, w[::-1] * 2])
+    found = ops.conv2d(*map(any_engine.from_numpy, joined), **how, groups=2)
+    parts = _by_definition(x, w, **how), _by_definition(x[:, ::-1], w[::-1] * 2, **how)
+    assert_allclose(any_engine.to_numpy(found), np.concatenate(parts, axis=1), atol=1e-11)
+
+
+def test_translation_moves_pixels_down_and_right_and_zeros_enter(every_engine):
+    x = np.arange(1.0, 5.0).reshape(1, 1, 2, 2)
+    for offset, expected in (((1, 0), [[0, 0], [1, 2]]), ((0, -1), [[2, 0], [4, 0]]),
+                             ((-1, 1), [[0, 3], [0, 0]]), ((5, 0), [[0, 0], [0, 0]])):  # fmt: skip
+        moved = ops.translate(*map(every_engine.from_numpy, (x, np.array([offset]))))
+        assert_array_equal(ops.to_numpy(moved)[0, 0], expected)
+
+
+def test_equal_largest_entries_share_the_gradient(every_engine):
+    x = every_engine.from_numpy(np.array([[3.0, 1.0, 3.0], [2.0, 2.0, 2.0]]))
+    slope = ops.grad(lambda t: ops.sum(ops.max(t, axis=1)), x)
+    assert_allclose(ops.to_numpy(slope), [[0.5, 0, 0.5], [1 / 3] * 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x, w: ops.conv2d(x, w),
+         "conv2d: weight (8, 3, 4, 4) does not fit images (2, 5, 16, 16), in up1.conv"),
+        (lambda x, w: ops.conv_transpose2d(x, w),
+         "conv_transpose2d: weight (8, 3, 4, 4) does not fit images (2, 5, 16, 16), in up1.conv"),
+        (lambda x, w: ops.matmul(ops.tanh(w), x),
+         "matmul: (8, 3, 4, 4) does not fit (2, 5, 16, 16), in up1.conv"),
+        (lambda x, w: x + ops.tanh(x + ops.reshape(ops.sum(w, (1, 2, 3)), (1, 2, 4))),
+         "arithmetic: shapes (2, 5, 16, 16) and (1, 2, 4) do not broadcast, in up1.conv"),
+        (lambda x, w: ops.reshape(x + ops.sum(w), (3, -1)),
+         "reshape: (2, 5, 16, 16) cannot become (3, -1), after up1.conv"),
+        (lambda x, w: ops.slice(x, (0, 0, 0, 0), (2, 6, 1, 1)),
+         "slice: (0, 0, 0, 0) to (2, 6, 1, 1) is outside of (2, 5, 16, 16)"),
+        (lambda x, w: ops.concat([x, w]),
+         "concat: (2, 5, 16, 16) and (8, 3, 4, 4) do not join along axis 0, in up1.conv"),
+    ],
+)  # fmt: skip
+def test_a_shape_error_names_operation_shapes_and_layer(function, message):
+    tape = trace.Tape()
+    x = trace.Shape((2, 5, 16, 16), tape, fed=True)
+    weight = trace.Shape((8, 3, 4, 4), tape, name="up1.conv.weight")
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        function(x, weight)
 
 
 # --- what has no gradient of its own ----------------------------------------------------------
@@ -363,36 +425,54 @@ def test_an_engine_copies_what_it_is_given(every_engine):
 
 def test_engine_is_found_from_the_tensor(every_engine):
     tensor = every_engine.from_numpy(normal(2))
-    assert ops.engine(tensor) is every_engine.module
+    assert ops.engine(tensor) is type(every_engine)
     inside = []
     ops.grad(lambda x: (inside.append(ops.engine(x)), ops.sum(x))[1], tensor)
-    # On CuPy's arrays it is the NumPy engine's tape, of which both have the functions.
-    assert [found.grad for found in inside] == [every_engine.module.grad]
-    assert ops.engine(trace.Shape((2,), trace.Tape())) is trace
+    # On CuPy's arrays it is the NumPy engine's tensor, of which both have the functions.
+    assert [found.value_and_grad for found in inside] == [every_engine.value_and_grad]
+    assert ops.engine(trace.Shape((2,), trace.Tape())) is trace.Tracer
 
 
 def test_what_is_no_tensor_is_refused():
-    with pytest.raises(TypeError, match="builtins.list is no tensor"):
+    with pytest.raises(TypeError, match="builtins.list is not a tensor"):
         ops.exp([1.0, 2.0])
 
 
-def test_fused_falls_back_to_the_composed_form(every_engine):
-    tensor = every_engine.from_numpy(normal(2))
-    assert ops.fused("no such thing", {"x": tensor}, ops.exp) is ops.exp
-    assert ops.fused("adam", tensor, ops.exp) is every_engine.module.FUSED.get("adam", ops.exp)
+def test_a_composed_operation_is_computed_by_the_engines_form_or_its_own(every_engine, monkeypatch):
+    x = every_engine.from_numpy(normal(2))
+    monkeypatch.delitem(ops.COMPOSED, "tripled", raising=False)
+    tripled = ops.composed("tripled")(lambda x, times: x * times)
+    assert ops.COMPOSED["tripled"] is tripled
+    assert_allclose(ops.to_numpy(tripled(x, 3.0)), normal(2) * 3)
+    monkeypatch.setattr(type(every_engine), "FUSED", {"tripled": lambda x, times: x * 0.0})
+    assert_array_equal(ops.to_numpy(tripled({"a": x}["a"], times=3.0)), [0, 0])
+    del ops.COMPOSED["tripled"]
 
 
 def test_another_engine_takes_the_place_of_a_librarys_own():
-    """While it computes, and no longer, whatever becomes of it."""
-    other = types.ModuleType("other")
-    other.exp = lambda x: x * 3.0
+    """Inside, and no longer, whatever error ends it."""
+
+    class Other(type(NUMPY64)):
+        @staticmethod
+        def exp(x):
+            return x * 3.0
+
     x = NUMPY64.from_numpy(normal(2, 3))
-    usual = ops.engine(x)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyError):
-        patch.setitem(sys.modules, "other", other)
-        with ops.computing(other, type(x)):
-            assert ops.engine(x) is other
-            assert_array_equal(ops.exp(x), x * 3.0)
-            raise KeyError
-    assert ops.engine(x) is usual
+    with pytest.raises(KeyError), ops.dispatching(Other, Other.TENSOR_MODULES):
+        assert ops.engine(x) is Other
+        assert_array_equal(ops.exp(x), x * 3.0)
+        raise KeyError
+    assert ops.engine(x) is type(NUMPY64)
     assert_array_equal(ops.exp(x), np.exp(x))
+
+
+def test_an_engine_that_lacks_an_operation_cannot_be_made():
+    class Partial(engines.Engine):
+        @staticmethod
+        def exp(x):
+            return x
+
+    assert {"tanh", "conv2d", "value_and_grad", "copy_to_device"} <= Partial.__abstractmethods__
+    assert "exp" not in Partial.__abstractmethods__
+    with pytest.raises(TypeError, match="abstract"):
+        Partial("partial", "cpu")

@@ -175,7 +175,7 @@ def test_on_a_processor_nothing_is_recorded():
 
     quick = engines.load("torch", "cpu", "auto", True)
     assert not isinstance(quick.compile(train_step, consumes=True), cuda_graph.Recorder)
-    assert quick.precision == "float32" and not quick.apart
+    assert quick.precision == "float32" and not quick.runs_async
     assert isinstance(
         training_mode.compile_step(train_step, "cuda:1", "bf16", True), cuda_graph.Recorder
     )
@@ -197,11 +197,11 @@ def test_loose_products_end_with_the_step():
 def test_images_held_by_the_engine_are_those_that_are_copied():
     images = np.random.default_rng(0).integers(0, 256, (9, 4, 5, 3), np.uint8)
     chosen = np.array([3, 8, 3, 0])
-    pick = training_mode.held(torch.tensor(images))
+    pick = training_mode.selector(torch.tensor(images))
     found = _scaled(pick(torch.tensor(chosen)))
     assert_array_equal(found.numpy(), to_range(images[chosen]))
     assert found.is_contiguous(memory_format=torch.channels_last)
-    assert training_mode.hold(images, "cpu") is None
+    assert training_mode.device_dataset(images, "cpu") is None
 
 
 # --- bfloat16 ---------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def test_a_run_in_bf16_goes_on_bit_for_bit_and_is_sampled_by_numpy(tmp_path):
     images = [load_generator(part, engine=name).sample(4) for name in ("numpy", "torch")]
     assert np.abs(images[0].astype(int) - images[1]).max() <= 1
     said = command("train", "--run", str(part), "--resume", "--steps", "20", "--engine", "numpy")
-    assert said.code == 2 and "Take --precision float32 or float64, or --engine torch" in said.err
+    assert said.code == 2 and "--precision float32 or float64, or --engine torch" in said.err
 
 
 def test_a_processor_without_bf16_is_told_of_once(tmp_path, has_bf16):
@@ -314,11 +314,11 @@ def test_gpus_have_bf16_from_ampere_on(monkeypatch, capability, has):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert (training_mode.lacks_bf16("cuda:0") == "") == has
     for quick in (True, False):
-        precision = engines._settled("auto", "torch", "cuda:0", quick)
+        precision = engines._precision("auto", "torch", "cuda:0", quick)
         assert precision == ("bf16" if has and quick else "float32")
     assert (
         training_mode.lacks_bf16("mps")
-        and engines._settled("auto", "torch", "mps", True) == "float32"
+        and engines._precision("auto", "torch", "mps", True) == "float32"
     )
 
 
@@ -335,7 +335,7 @@ def test_batches_drawn_ahead_are_those_drawn_in_turn(options, holding):
     plain = table(TORCH32, **options).draw
     images = torch.tensor(plain.source.images)
     ahead = Prefetcher(
-        dataclasses.replace(plain, held=training_mode.held(images) if holding else None)
+        dataclasses.replace(plain, held=training_mode.selector(images) if holding else None)
     )
     for number in (*range(20), 50, 51, 3):
         one, other = plain.step(number), ahead.step(number)

@@ -295,7 +295,7 @@ OWN = """
 from ganbaru import nn, ops
 from ganbaru.networks.dcgan import discriminator
 
-def generator(scope, latent, *, image_size, channels, width):
+def generator(scope, latent, *, image_size, channels, base_channels):
     half = {expression}
     x = nn.dense(scope.child("all"), latent, image_size[0] * image_size[1])
     return ops.tanh(ops.reshape(x, (-1, 1, *image_size)))

@@ -24,7 +24,7 @@ def _draw(engine=NUMPY32, **options) -> BatchSampler:
 
 
 def _numbered() -> Source:
-    """Pictures of which each is told by its pixels: image i is grey i, its label i mod 5."""
+    """Return pictures known by their pixels: image i is grey i, its label i mod 5."""
     images = np.arange(COUNT, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
     return Source("numbered", images, np.arange(COUNT) % 5, tuple("abcde"), "")
 
@@ -71,7 +71,7 @@ def test_an_epoch_shows_every_image_at_most_once(seed, length, batch):
         assert set(shown.tolist()) <= set(range(length))
 
 
-def test_a_whole_epoch_is_a_permutation_and_the_next_another():
+def test_each_epoch_is_another_permutation():
     order = EpochOrder(0, "order", 60, 6, replacement=False)
     epochs = [np.concatenate([order.indices(10 * e + i) for i in range(10)]) for e in range(3)]
     for epoch in epochs:
@@ -88,7 +88,7 @@ def test_a_batch_depends_on_its_number_alone(turns):
         assert_array_equal(used.indices(turn), fresh.indices(turn))
 
 
-def test_with_replacement_any_image_may_come_again():
+def test_with_replacement_images_repeat():
     """Also in batches larger than the data."""
     order = EpochOrder(0, "order", 7, 50, replacement=True)
     first, second = order.indices(0), order.indices(1)
@@ -106,9 +106,10 @@ def test_with_replacement_any_image_may_come_again():
 def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_engine32):
     how = {"relativistic": relativistic, "replacement": replacement}
     draws = [_draw(engine, **how) for engine in (NUMPY32, other_engine32)]
-    for turn in range(6):
-        for player in ("discriminator", "generator"):
-            expected, found = (_arrays(d.engine, getattr(d, player)(turn)) for d in draws)
+    for number in range(6):
+        ours, theirs = (draw.step(number) for draw in draws)
+        for batch, other in ((ours.d[0], theirs.d[0]), (ours.g, theirs.g)):
+            expected, found = _arrays(NUMPY32, batch), _arrays(other_engine32, other)
             for name, array in expected.items():
                 assert (found[name] is None) == (array is None)
                 if array is not None:
@@ -116,29 +117,32 @@ def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_e
                     assert found[name].dtype == array.dtype
 
 
-def test_what_a_batch_holds():
-    of_d = _arrays(NUMPY32, _draw().discriminator(0))
+def test_fields_of_a_batch():
+    of_d = _arrays(NUMPY32, _draw().step(0).d[0])
     assert of_d.pop("fake") is None
     shapes = {name: array.shape for name, array in of_d.items()}
     assert shapes == {
-        "latent": (5, 4), "label": (5,), "real": (5, 3, 2, 3), "real_label": (5,),
+        "latent": (5, 4),
+        "label": (5,),
+        "real": (5, 3, 2, 3),
+        "real_label": (5,),
         "mix": (5, 1, 1, 1),
-    }  # fmt: skip
+    }
     assert 0 <= of_d["mix"].min() < of_d["mix"].max() < 1
     assert {of_d[name].dtype for name in ("latent", "real", "mix")} == {np.dtype("float32")}
-    of_g = _draw().generator(0)
+    of_g = _draw().step(0).g
     assert of_g.real is of_g.real_label is of_g.mix is None
-    plain = _draw(classes=0).discriminator(0)
+    plain = _draw(classes=0).step(0).d[0]
     assert plain.label is plain.real_label is None
 
 
-def test_the_updates_of_a_step_see_different_images():
+def test_the_updates_of_a_step_use_different_images():
     """With several D updates each has a fresh batch: 4 of them make an epoch of 23 images."""
     draw = _draw(pictures=_numbered())
-    batches = [_which(draw.discriminator(turn).real) for turn in range(4)]
+    batches = [_which(draw.step(turn).d[0].real) for turn in range(4)]
     shown = [image for batch in batches for image in batch]
     assert len(set(shown)) == 20
-    latents = [draw.discriminator(turn).latent for turn in range(4)] + [draw.generator(0).latent]
+    latents = [draw.step(turn).d[0].latent for turn in range(4)] + [draw.step(0).g.latent]
     assert len({float(latent[0, 0]) for latent in latents}) == 5
 
 
@@ -146,7 +150,7 @@ def test_reals_come_with_their_own_labels():
     for relativistic in (False, True):
         draw = _draw(pictures=_numbered(), relativistic=relativistic)
         for turn in range(5):
-            batches = [draw.discriminator(turn), draw.generator(turn)]
+            batches = [draw.step(turn).d[0], draw.step(turn).g]
             for batch in batches[: 1 + relativistic]:
                 assert [i % 5 for i in _which(batch.real)] == batch.real_label.tolist()
 
@@ -154,13 +158,13 @@ def test_reals_come_with_their_own_labels():
 def test_in_a_relativistic_pair_the_fake_has_the_reals_label():
     draw = _draw(relativistic=True)
     for turn in range(5):
-        for batch in (draw.discriminator(turn), draw.generator(turn)):
+        for batch in (draw.step(turn).d[0], draw.step(turn).g):
             assert_array_equal(batch.label, batch.real_label)
 
 
-def test_otherwise_the_fakes_labels_are_drawn_apart():
+def test_otherwise_the_fakes_labels_are_drawn_independently():
     draw = _draw(batch=20)
-    of_d, of_g = draw.discriminator(0), draw.generator(0)
+    of_d, of_g = draw.step(0).d[0], draw.step(0).g
     assert (of_d.label != of_d.real_label).any()
     assert (of_d.label != of_g.label).any()
     assert set(of_d.label.tolist()) <= set(range(5))
@@ -168,12 +172,12 @@ def test_otherwise_the_fakes_labels_are_drawn_apart():
 
 def test_the_generators_reals_are_not_the_discriminators():
     draw = _draw(pictures=_numbered(), relativistic=True)
-    pairs = [(_which(draw.discriminator(t).real), _which(draw.generator(t).real)) for t in range(4)]
+    pairs = [(_which(draw.step(t).d[0].real), _which(draw.step(t).g.real)) for t in range(4)]
     assert all(of_d != of_g for of_d, of_g in pairs)
 
 
-def test_another_seed_draws_otherwise():
-    batches = [_draw(seed=seed).discriminator(0) for seed in (0, 1)]
+def test_another_seed_draws_other_batches():
+    batches = [_draw(seed=seed).step(0).d[0] for seed in (0, 1)]
     for name in ("real", "latent", "mix"):
         assert (getattr(batches[0], name) != getattr(batches[1], name)).any()
 
@@ -203,7 +207,7 @@ def test_the_images_of_steps_add_up_to_epochs(length, batch, d_steps):
     assert images == [draw.step(number).images for number in range(turns)]
 
 
-def test_everything_in_a_short_batch_is_short():
+def test_all_fields_of_a_short_batch_are_short():
     """Of G's own batch only what goes with reals: without them it stays whole."""
     for relativistic in (False, True):
         draw = _draw(short=True, relativistic=relativistic)
@@ -217,7 +221,7 @@ def test_everything_in_a_short_batch_is_short():
 
 
 @pytest.mark.parametrize("d_steps", [2, 3, 4])
-def test_several_updates_of_d_see_no_image_twice_in_an_epoch(d_steps):
+def test_several_updates_of_d_use_no_image_twice_in_an_epoch(d_steps):
     draw = _draw(pictures=_numbered(), d_steps=d_steps)
     batches = [_which(b.real) for number in range(12 // d_steps) for b in draw.step(number).d]
     for epoch in range(3):  # of 4 batches
@@ -226,7 +230,7 @@ def test_several_updates_of_d_see_no_image_twice_in_an_epoch(d_steps):
     assert len({tuple(sorted(batch)) for batch in batches}) == 12
 
 
-def test_replacement_draws_every_image_alike_and_some_twice_in_a_batch():
+def test_replacement_draws_images_uniformly_and_some_twice_in_a_batch():
     order = EpochOrder(5, "order", COUNT, BATCH, replacement=True)
     turns = [order.indices(turn) for turn in range(4000)]
     counts = np.bincount(np.concatenate(turns), minlength=COUNT)
@@ -239,7 +243,7 @@ def test_replacement_draws_every_image_alike_and_some_twice_in_a_batch():
 
 
 @pytest.mark.parametrize("relativistic", [False, True])
-def test_sharing_hands_both_players_one_and_the_same_batch(relativistic):
+def test_sharing_gives_both_players_the_same_batch(relativistic):
     shared = _draw(same=True, relativistic=relativistic)
     apart = _draw(same=False, relativistic=relativistic)
     for number in range(3):
@@ -254,7 +258,7 @@ def test_sharing_hands_both_players_one_and_the_same_batch(relativistic):
 @pytest.mark.parametrize("same", [False, True])
 @pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize("replacement", [False, True])
-def test_relativistic_pairs_are_of_one_label_however_they_are_drawn(same, short, replacement):
+def test_relativistic_pairs_have_one_label_in_every_mode(same, short, replacement):
     how = {"same": same, "short": short, "replacement": replacement}
     draw = _draw(pictures=_numbered(), relativistic=True, **how)
     for number in range(6):
@@ -276,7 +280,7 @@ MOMENTS = {
 def test_latents_have_the_range_and_moments_of_their_distribution(name):
     low, high, mean, deviation = MOMENTS[name]
     draw = _draw(latents=distribution(name), latent=500, batch=20)
-    for latent in (draw.discriminator(0).latent, draw.generator(0).latent):
+    for latent in (draw.step(0).d[0].latent, draw.step(0).g.latent):
         assert latent.shape == (20, 500) and latent.dtype == np.float32
         assert low <= latent.min() < low + 0.01 * (high - low) or name == "normal"
         assert high >= latent.max() > high - 0.01 * (high - low) or name == "normal"

@@ -121,7 +121,7 @@ def test_smoothed_targets(pair, real, fake):
     assert_allclose(found.g(*pair, real=real, fake=fake), cross_entropy(f, real), atol=1e-10)
 
 
-def test_two_sided_smoothing_leaves_floors():
+def test_minimal_losses_of_two_sided_smoothing():
     """With targets 0.9 and 0.1 the best losses are 0.650 and 0.325, at scores of ±log 9."""
     found, best = OBJECTIVES["non-saturating"], np.log(9.0)
     entropy = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1))
@@ -135,7 +135,7 @@ def test_two_sided_smoothing_leaves_floors():
 
 
 @given(pair=PAIRS)
-def test_no_scores_go_below_the_floors(pair):
+def test_no_scores_have_a_lower_loss_than_the_minimum(pair):
     found = OBJECTIVES["non-saturating"]
     assert found.d(*pair, real=0.9, fake=0.1) > 0.65
     assert found.g(*pair, real=0.9, fake=0.1) > 0.325
@@ -151,7 +151,7 @@ def test_extreme_scores_stay_finite_in_float32(name, signs, any_engine32):
 
 
 @pytest.mark.parametrize("name", ["non-saturating", "rsgan", "rasgan"])
-def test_a_lost_game_keeps_its_gradient(name, any_engine32):
+def test_g_has_a_gradient_where_d_is_certain(name, any_engine32):
     """Where a logarithm of a sigmoid has none: fakes are scored -100, and reals 100."""
     function = lambda fake: OBJECTIVES[name].g(fake * 0.0 + 100.0, fake)  # noqa: E731
     _, slopes = outcomes(any_engine32, function, [np.full(2, -100.0)], orders=1)
@@ -168,7 +168,7 @@ def test_two_classes_equal_cross_entropy_of_the_difference(pair):
 
 
 @given(SCORES)
-def test_a_perfect_critic_of_hinge_loses_nothing(scores):
+def test_hinge_is_zero_beyond_the_margins(scores):
     realness = 1 + np.abs(scores)
     assert OBJECTIVES["hinge"].d(realness, -realness) == 0
 
@@ -178,7 +178,7 @@ def test_gradients_of_smoothed_targets():
     check_gradients(lambda *x: found.d(*x, real=0.9, fake=0.2), normal(4), normal(4, seed=1))
 
 
-def test_an_objective_is_one_class():
+def test_an_objective_can_be_registered_as_a_class():
     """Registering takes the class's name; docstring and flag come along."""
 
     class saddle_point:  # noqa: N801

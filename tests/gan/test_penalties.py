@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from ganbaru import nn, ops
-from ganbaru.gan.penalties import PENALTIES
+from ganbaru.errors import InputError
+from ganbaru.gan.penalties import PENALTIES, PenaltyInputs, penalty
 from ganbaru.nn import normalization
 
 REAL, FAKE = normal(3, 2, 4, 4), normal(3, 2, 4, 4, seed=1)
@@ -47,16 +48,16 @@ def test_every_penalty_has_a_closed_form_here():
 
 @pytest.mark.parametrize("name", BOWL)
 @given(a=st.floats(0.1, 5), b=st.floats(0.1, 5), gamma=st.floats(0.1, 20))
-def test_value_where_the_score_is_a_bowl(name, a, b, gamma):
+def test_value_for_a_quadratic_score(name, a, b, gamma):
     """Reals are scored under their labels and fakes under theirs: the two bowls differ."""
-    found = PENALTIES[name](bowl(a), bowl(b), REAL, FAKE, MIX, gamma=gamma)
+    found = PENALTIES[name](PenaltyInputs(bowl(a), bowl(b), REAL, FAKE, MIX), gamma=gamma)
     assert_allclose(found, BOWL[name](a, b, gamma), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", BOWL)
-def test_gamma_is_ten_unless_said(name, any_engine):
+def test_gamma_is_ten_by_default(name, any_engine):
     tensors = [any_engine.from_numpy(array) for array in (REAL, FAKE, MIX)]
-    found = PENALTIES[name](bowl(1.0), bowl(1.0), *tensors)
+    found = PENALTIES[name](PenaltyInputs(bowl(1.0), bowl(1.0), *tensors))
     assert_allclose(any_engine.to_numpy(found), BOWL[name](1.0, 1.0, 10.0), rtol=1e-9)
 
 
@@ -66,7 +67,7 @@ def test_a_flat_discriminator_has_a_finite_gradient(name, any_engine32):
 
     def function(w):
         score = lambda x: ops.sum(x * w, axis=(1, 2, 3))  # noqa: E731
-        return PENALTIES[name](score, score, *tensors)
+        return PENALTIES[name](PenaltyInputs(score, score, *tensors))
 
     tensors = [any_engine32.from_numpy(array) for array in (REAL, FAKE, MIX)]
     value, slopes = outcomes(any_engine32, function, [np.zeros((1, 2, 4, 4))], orders=1)
@@ -107,7 +108,7 @@ def _penalised(name: str):
         def score(x):
             return nn.apply(_discriminator, parameters, buffers, x, training=True)[0]
 
-        return PENALTIES[name](score, lambda x: score(x) * 2.0, real, fake, mix)
+        return PENALTIES[name](PenaltyInputs(score, lambda x: score(x) * 2.0, real, fake, mix))
 
     return function, *PARAMETERS.values(), REAL, FAKE, MIX
 
@@ -131,8 +132,18 @@ def test_engines_agree_in_float32(name, any_engine32):
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_every_weight_feels_the_penalty(name):
+def test_every_weight_has_a_gradient_of_the_penalty(name):
     function, *arrays = _penalised(name)
     _, slopes = outcomes(NUMPY64, function, arrays, orders=1)
     weights = PARAMETERS["down1.weight"].size
     assert (slopes[:weights] != 0).all()
+
+
+def test_a_penalty_with_five_arguments_is_refused_with_the_signature_it_needs():
+    with pytest.raises(InputError, match=r"5 arguments.*older\(inputs, \*, .*inputs\.score_real"):
+
+        @penalty
+        def older(score_real, score_fake, real, fake, mix, *, gamma=1.0):
+            return 0.0
+
+    assert "older" not in PENALTIES

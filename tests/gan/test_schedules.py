@@ -14,7 +14,8 @@ from ganbaru import InputError
 from ganbaru.gan import build
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.schedules import SCHEDULES
-from ganbaru.training import loop, setup
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
 
 IMAGES = st.integers(0, 10**9)
 FORMS = {
@@ -42,7 +43,7 @@ def test_between_start_and_end_it_is_its_closed_form(name, start, length, share)
 
 @pytest.mark.parametrize("name", FALLING)
 @given(images=IMAGES, start=IMAGES, length=st.integers(1, 10**9))
-def test_before_it_is_one_and_after_nothing(name, images, start, length):
+def test_it_is_one_before_its_start_and_zero_after_its_end(name, images, start, length):
     factor = SCHEDULES[name]
     assert factor(min(images, start), start=start, end=start + length) == 1
     assert factor(start + length + images, start=start, end=start + length) == 0
@@ -69,7 +70,7 @@ def test_values_by_hand():
 
 
 @given(st.integers(8, 10**11))
-def test_an_end_that_is_not_said_is_the_total(images):
+def test_the_end_defaults_to_the_total(images):
     assert build.ending("linear", images) == f"linear:end={images}"
     spec = build.ending("cosine:start=7", images)
     assert spec == f"cosine:start=7,end={images}"
@@ -79,28 +80,26 @@ def test_an_end_that_is_not_said_is_the_total(images):
 
 @pytest.mark.parametrize("spec", ["linear:end=50", "cosine:start=3,end=50", "constant"])
 @pytest.mark.parametrize("images", [None, 400])
-def test_an_end_that_is_said_stays(spec, images):
+def test_a_given_end_stays(spec, images):
     assert build.ending(spec, images) == spec
 
 
 @pytest.mark.parametrize(
     ("spec", "fix"), [("linear", "linear:end="), ("cosine:start=9", "cosine:start=9,end=")]
 )
-def test_a_clock_is_no_end(spec, fix):
+def test_a_limit_of_minutes_gives_no_end(spec, fix):
     with pytest.raises(InputError) as refused:
         build.ending(spec, None)
-    assert str(refused.value) == (
-        f"The schedule {spec} falls to the end of the run, which a clock does not tell in images. "
-        f"Give {fix}100000, or a total in images, steps or epochs."
-    )
+    assert f"The schedule {spec} " in str(refused.value)
+    assert f"Give {fix}100000, or a total in images, steps or epochs." in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("spec", "total"),
     [("linear:start=9", 9), ("cosine:start=50,end=20", None), ("linear:end=0", 5)],
 )
-def test_a_fall_that_would_never_come_is_refused(spec, total):
-    with pytest.raises(InputError, match=f"{spec} would fall from .* Give it a start= before"):
+def test_an_end_before_the_start_is_refused(spec, total):
+    with pytest.raises(InputError, match=f"{spec} would .* Give it a start= before"):
         build.ending(spec, total)
 
 
@@ -125,12 +124,12 @@ def test_a_run_ends_where_its_first_total_in_images_does(tmp_path, totals, end):
 # --- in a run ---------------------------------------------------------------------------------
 
 
-def test_a_run_asks_by_the_images_shown_before_each_step(tmp_path):
-    asked = []
+def test_the_factor_of_a_step_is_that_of_the_images_before_it(tmp_path):
+    images_before = []
     run = setup.build(tiny(tmp_path, steps=4, d_steps=2))
-    run.schedule = lambda images: asked.append(images) or 1.0
-    loop.loop(run, [], lambda: False)
-    assert asked == [0, 16, 32, 48]
+    run.schedule = lambda images: images_before.append(images) or 1.0
+    loop(run, lambda: False)
+    assert images_before == [0, 16, 32, 48]
 
 
 def test_a_run_with_a_larger_total_keeps_its_first_end(tmp_path):
@@ -144,13 +143,14 @@ def test_a_run_with_a_larger_total_keeps_its_first_end(tmp_path):
     for player in ("generator", "discriminator"):
         for name, array in before[player].items():
             assert_array_equal(after[player][name], array)
-    moved = [(before["discriminator_mean"][n] != a).any()
-             for n, a in after["discriminator_mean"].items()]  # fmt: skip
+    moved = [
+        (before["discriminator_mean"][n] != a).any() for n, a in after["discriminator_mean"].items()
+    ]
     assert all(moved)
 
 
 @pytest.mark.parametrize("schedule", ["linear:start=16,end=96", "cosine:end=70"])
-def test_parts_of_a_falling_run_are_the_whole(tmp_path, schedule):
+def test_a_resumed_run_with_a_schedule_equals_an_uninterrupted_one(tmp_path, schedule):
     whole = trained(tmp_path, run=tmp_path / "whole", steps=12, schedule=schedule)
     run = trained(tmp_path, run=tmp_path / "parts", steps=6, schedule=schedule)
     assert command("train", "--run", run, "--resume", "--steps", 12).code == 0

@@ -15,7 +15,7 @@ from ganbaru.gan import step
 from ganbaru.gan.objectives import OBJECTIVES
 
 
-def _play(gan: TrainingCase, steps: int) -> list[dict[str, float]]:
+def _train(gan: TrainingCase, steps: int) -> list[dict[str, float]]:
     return [gan.step(number) for number in range(steps)]
 
 
@@ -23,7 +23,7 @@ def _play(gan: TrainingCase, steps: int) -> list[dict[str, float]]:
 def test_twenty_steps_in_float64_are_the_same_on_every_engine(options, other_engine):
     """All weights, moments, statistics and losses within 1e-7."""
     games = [table(engine, **options) for engine in (NUMPY64, other_engine)]
-    expected, found = (_play(gan, 20) for gan in games)
+    expected, found = (_train(gan, 20) for gan in games)
     for a, b in zip(expected, found, strict=True):
         assert a.keys() == b.keys() == {"d_loss", "real_score", "fake_score", "g_loss"}
         assert_allclose([b[name] for name in a], list(a.values()), rtol=0, atol=1e-7)
@@ -102,30 +102,33 @@ def _assert_same_bits(found: dict, expected: dict) -> None:
 @pytest.mark.parametrize(
     ("share", "old"), [("nothing", False), ("latents", False), ("fakes", True)]
 )
-def test_who_made_the_fakes_that_d_judges_after_g(share, old):
+def test_which_generator_makes_the_fakes_when_g_is_first(share, old):
     """G as it was before its update only where the very same fakes are shared."""
     gan = table(NUMPY64, order="g-first", share=share)
-    seen, judge = [], gan.gan.discriminator
+    seen, discriminator_before = [], gan.gan.discriminator
 
     def watched(scope, image):
         seen.append(ops.stop_gradient(image))
-        return judge(scope, image)
+        return discriminator_before(scope, image)
 
     gan.gan = dataclasses.replace(gan.gan, discriminator=watched)
     (of_d,), before = gan.draw.step(0).d, gan.arrays()
     gan.step(0)
     maker = before if old else gan.arrays()
     expected, _ = nn.apply(
-        gan.gan.generator, maker["generator"], maker["generator_buffers"], of_d.latent,
+        gan.gan.generator,
+        maker["generator"],
+        maker["generator_buffers"],
+        of_d.latent,
         training=True,
-    )  # fmt: skip
+    )
     in_g, real, fake = seen
     assert_array_equal(fake, expected)
     assert_array_equal(real, of_d.real)
     assert (np.array_equal(in_g, fake)) == old
 
 
-def test_with_d_first_the_same_latents_make_the_very_same_fakes():
+def test_with_d_first_the_same_latents_give_the_same_fakes():
     """Since G has not moved; with G first it has."""
     for order in ("d-first", "g-first"):
         latents, fakes = (table(NUMPY32, order=order, share=s) for s in ("latents", "fakes"))
@@ -138,21 +141,27 @@ def test_with_d_first_the_same_latents_make_the_very_same_fakes():
             assert {"generator", "discriminator", "ema"} <= moved
 
 
-def test_order_and_sharing_make_four_different_games():
-    games = [table(NUMPY32, order=order, share=share) for order, share in
-             (("d-first", "nothing"), ("d-first", "fakes"), ("g-first", "nothing"),
-              ("g-first", "fakes"))]  # fmt: skip
+def test_order_and_sharing_give_four_different_results():
+    games = [
+        table(NUMPY32, order=order, share=share)
+        for order, share in (
+            ("d-first", "nothing"),
+            ("d-first", "fakes"),
+            ("g-first", "nothing"),
+            ("g-first", "fakes"),
+        )
+    ]
     for gan in games:
         gan.step(0), gan.step(1)
     weights = {gan.arrays()["generator"]["image.conv.weight"].tobytes() for gan in games}
     assert len(weights) == 4
 
 
-def test_batches_count_the_images_that_d_is_shown():
+def test_batches_count_the_images_shown_to_d():
     gan = table(NUMPY32, short_batch=True, batch=12, d_steps=3)  # 40 images: 12, 12, 12, 4
     counts = [gan.draw.step(number).images for number in range(4)]
     assert counts == [gan.draw.images(number) for number in range(4)] == [36, 28, 28, 28]
-    for number in range(2):  # short batches are played as they are
+    for number in range(2):  # short batches are trained_case as they are
         assert np.isfinite(list(gan.step(number).values())).all()
 
 
@@ -168,21 +177,29 @@ def _moved(before: dict, after: dict) -> set[str]:
     }
 
 
-def test_each_update_moves_its_own_player(any_engine32):
+def test_each_update_changes_its_own_player(any_engine32):
     """And both players' running statistics, as PyTorch's modules in training would."""
     gan = table(any_engine32)
     start = gan.arrays()
-    gan.d_update(gan.draw.discriminator(0))
+    gan.d_update(gan.draw.step(0).d[0])
     middle = gan.arrays()
     assert _moved(start, middle) == {
-        "discriminator", "discriminator_mean", "discriminator_square",
-        "discriminator_buffers", "generator_buffers",
-    }  # fmt: skip
-    gan.g_update(gan.draw.generator(0))
+        "discriminator",
+        "discriminator_mean",
+        "discriminator_square",
+        "discriminator_buffers",
+        "generator_buffers",
+    }
+    gan.g_update(gan.draw.step(0).g)
     assert _moved(middle, gan.arrays()) == {
-        "generator", "generator_mean", "generator_square", "generator_buffers",
-        "discriminator_buffers", "ema", "ema_buffers",
-    }  # fmt: skip
+        "generator",
+        "generator_mean",
+        "generator_square",
+        "generator_buffers",
+        "discriminator_buffers",
+        "ema",
+        "ema_buffers",
+    }
 
 
 def test_the_average_follows_the_generator_and_its_statistics(any_engine):
@@ -200,7 +217,7 @@ def test_the_average_follows_the_generator_and_its_statistics(any_engine):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective):
+def test_only_relativistic_objectives_give_the_generator_reals(objective):
     """A relativistic objective scores its own batch of reals, by the updated discriminator."""
     relativistic = OBJECTIVES[objective].relativistic
     losses = []
@@ -208,7 +225,7 @@ def test_the_generator_plays_against_fresh_reals_only_where_they_count(objective
         network = "dcgan" if OBJECTIVES[objective].logits == 1 else "dcgan-5x5"
         gan = table(NUMPY64, objective=objective, network=network)
         gan.step(0)
-        batch = gan.draw.generator(1)
+        batch = gan.draw.step(1).g
         assert (batch.real is not None) == relativistic
         if relativistic:
             batch = step.Batch(latent=batch.latent, real=batch.real - darker)
@@ -222,7 +239,7 @@ def test_both_labels_reach_the_discriminators_update(which):
     updated = []
     for shift in (0, 1):
         gan = table(NUMPY64, conditioning="planes")
-        batch = gan.draw.discriminator(0)
+        batch = gan.draw.step(0).d[0]
         gan.d_update(batch._replace(**{which: (getattr(batch, which) + shift) % 5}))
         updated.append(gan.arrays()["discriminator"]["score.conv.weight"])
     assert (updated[0] != updated[1]).all()
@@ -230,12 +247,13 @@ def test_both_labels_reach_the_discriminators_update(which):
 
 def test_a_penalty_scores_each_side_under_its_own_label():
     gan = table(NUMPY64, conditioning="planes")
-    batch = gan.draw.discriminator(0)
+    batch = gan.draw.step(0).d[0]
     seen = []
 
-    def spy(score_real, score_fake, real, fake, mix):
-        seen.extend(ops.stop_gradient(score(real)) for score in (score_real, score_fake))
-        return ops.mean(score_real(real)) * 0.0
+    def spy(inputs):
+        scores = inputs.score_real, inputs.score_fake
+        seen.extend(ops.stop_gradient(score(inputs.real)) for score in scores)
+        return ops.mean(inputs.score_real(inputs.real)) * 0.0
 
     first = gan.arrays()
     gan.gan = rules = dataclasses.replace(gan.gan, penalties=(spy,))
@@ -243,13 +261,17 @@ def test_a_penalty_scores_each_side_under_its_own_label():
     assert (batch.label != batch.real_label).any()
     for found, label in zip(seen, (batch.real_label, batch.label), strict=True):
         expected, _ = nn.apply(
-            rules.discriminator, first["discriminator"], first["discriminator_buffers"],
-            batch.real, label, training=True,
-        )  # fmt: skip
+            rules.discriminator,
+            first["discriminator"],
+            first["discriminator_buffers"],
+            batch.real,
+            label,
+            training=True,
+        )
         assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
-def test_sampling_between_steps_disturbs_nothing(any_engine32):
+def test_sampling_between_steps_changes_no_state(any_engine32):
     """Four steps, with pictures made of the average after each or not: the same bits."""
     games = [table(any_engine32, conditioning="projection") for _ in range(2)]
     for number in range(4):

@@ -11,7 +11,7 @@ from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel
 from ganbaru.metrics.frechet import frechet
 from ganbaru.metrics.neighbours import neighbourhood
-from ganbaru.metrics.sliced import sliced_wasserstein
+from ganbaru.metrics.sliced import distance, projected
 
 RNG = np.random.default_rng(3)
 
@@ -22,6 +22,10 @@ def exact(count: int, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     drawn -= drawn.mean(axis=0)
     white = drawn @ np.linalg.inv(np.linalg.cholesky(np.cov(drawn.T))).T
     return white @ np.linalg.cholesky(spread).T + mean
+
+
+def sliced_wasserstein(real: np.ndarray, fake: np.ndarray) -> float:
+    return distance(projected(real), projected(fake))
 
 
 def test_frechet_distance_of_known_gaussians():
@@ -57,8 +61,8 @@ def test_kernel_distance_is_unbiased():
 
 
 @given(st.integers(4, 3000), st.integers(4, 3000))
-def test_subsets_of_the_kernel_distance_have_no_place_twice(reals, fakes):
-    first = next(iter(kernel.drawn(reals, fakes, seed=1)))
+def test_subsets_of_the_kernel_distance_have_no_repeats(reals, fakes):
+    first = next(iter(kernel.subsets(reals, fakes, seed=1)))
     for places, count in zip(first, (reals, fakes), strict=True):
         assert len(places) == len(set(places.tolist())) == min(1000, reals // 2, fakes // 2)
         assert places.min() >= 0 and places.max() < count
@@ -127,7 +131,7 @@ def test_intervals_are_as_wide_as_scores_of_fresh_samples_vary(count):
         def score(reals, fakes, values=values):
             return {"mean": float(values[fakes].mean())}
 
-        found.append(intervals.errors(score, count, count, seed, lambda *_: None)["mean"])
+        found.append(intervals.standard_errors(score, count, count, seed, lambda *_: None)["mean"])
     assert np.sqrt(np.mean(np.square(found))) == pytest.approx(1 / np.sqrt(count), rel=0.15)
 
 
@@ -137,16 +141,16 @@ def test_no_subsample_has_an_image_twice():
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "message"),
     [
         (lambda: frechet(np.ones((1, 3)), np.ones((9, 3))), "2 images or more, not 1"),
-        (lambda: neighbourhood(np.ones((5, 3)), np.ones((9, 3))), "6 or more; here are 5 real"),
-        (lambda: list(kernel.drawn(3, 9, 0)), "4 images of each kind, and here are 3"),
+        (lambda: neighbourhood(np.ones((5, 3)), np.ones((9, 3))), "6 or more of each, not 5 real"),
+        (lambda: list(kernel.subsets(3, 9, 0)), "4 images of each kind, not 3"),
         (lambda: sliced_wasserstein(np.ones((1, 3)), np.ones((9, 3))), "2 images or more of each"),
     ],
 )
-def test_too_few_images_for_a_score(call, told):
-    with pytest.raises(InputError, match=told):
+def test_too_few_images_for_a_score(call, message):
+    with pytest.raises(InputError, match=message):
         call()
 
 

@@ -1,4 +1,4 @@
-"""Being registered means being tested: whatever is in a registry is walked through here."""
+"""Tests of everything in the registries: networks, objectives, penalties, data sets, presets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from numpy.testing import assert_array_equal
 
 from ganbaru import callbacks, load, nn, ops, registry, train
 from ganbaru.config import Config, from_preset
-from ganbaru.data import Original
+from ganbaru.data import declared
 from ganbaru.gan import build, models
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
@@ -75,8 +75,8 @@ def _inputs(shapes) -> list[np.ndarray]:
     return [normal(*s) if len(s) > 1 else np.arange(s[0]) % 3 for s in shapes]
 
 
-class Asked(dict):
-    """A dictionary that knows which of its items were asked for."""
+class Recording(dict):
+    """A dictionary that records the names of the items read."""
 
     def __init__(self, *items) -> None:
         super().__init__(*items)
@@ -95,7 +95,7 @@ def test_a_network_file_holds_both_players_and_names_its_paper(name):
 
 
 @pytest.mark.parametrize("name,player,shape,classes", PLAYERS)
-def test_a_network_traces_and_runs_alike_on_every_engine(
+def test_a_network_traces_and_gives_the_same_on_every_engine(
     name, player, shape, classes, any_engine32
 ):
     """The traced shape; the same parameters, whatever the batch and the mode; the same numbers."""
@@ -107,7 +107,7 @@ def test_a_network_traces_and_runs_alike_on_every_engine(
     for training in (True, False):
         results = []
         for engine in (NUMPY32, any_engine32):
-            tensors = [Asked({n: engine.from_numpy(a) for n, a in g.items()}) for g in first]
+            tensors = [Recording({n: engine.from_numpy(a) for n, a in g.items()}) for g in first]
             inputs = map(engine.from_numpy, _inputs(shapes))
             y, buffers = nn.apply(network, *tensors, *inputs, training=training)
             assert tuple(y.shape) == traced
@@ -140,7 +140,7 @@ def test_every_parameter_has_an_influence(name, player, shape, classes):
         y, _ = nn.apply(network, given, buffers, *inputs, training=True)
         return ops.sum(y * normal(*y.shape)), None
 
-    # Off their start: a residual block that starts closed hides what is before its last layer.
+    # Off their start: a residual block whose last layer is zero hides the layers before it.
     given = {n: NUMPY64.from_numpy(p + 0.02 * normal(*p.shape)) for n, p in parameters.items()}
     _, _, gradients = ops.value_and_grad(loss, given)
     for parameter, slope in gradients.items():
@@ -170,7 +170,7 @@ def test_an_objective_has_finite_values_and_right_gradients(name, any_engine):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_an_objective_says_whether_the_generator_needs_the_reals(name):
+def test_relativistic_objectives_are_those_whose_g_uses_the_reals(name):
     found, fake = OBJECTIVES[name], _scores(name)
     values = {float(found.g(_scores(name, seed), fake)) for seed in (1, 2)}
     assert (len(values) == 2) == found.relativistic
@@ -179,7 +179,7 @@ def test_an_objective_says_whether_the_generator_needs_the_reals(name):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_a_discriminator_is_rewarded_for_telling_apart(name):
+def test_losses_reward_separation_for_d_and_high_fakes_for_g(name):
     """From equal scores, D gains by higher reals and by lower fakes, G by higher fakes."""
     draw = [np.zeros_like(_scores(name))] * 2
     _, of_d = outcomes(NUMPY64, lambda r, f: OBJECTIVES[name].d(r, f) * 1.0, draw, orders=1)
@@ -204,7 +204,7 @@ def test_options_are_numbers_with_a_default(name):
     functions = (
         [OBJECTIVES[name].d, OBJECTIVES[name].g] if name in OBJECTIVES else [PENALTIES[name]]
     )
-    positional = 2 if name in OBJECTIVES else 5
+    positional = 2 if name in OBJECTIVES else 1
     for function in functions:
         options = list(inspect.signature(function).parameters.values())[positional:]
         assert all(type(option.default) is float for option in options)
@@ -224,13 +224,12 @@ def test_a_penalty_changes_what_the_discriminator_learns(name, any_engine):
 
 
 @pytest.mark.parametrize("name", registry.names("data"))
-def test_a_known_set_is_a_file_with_one_function(name):
-    module = registry.module("data", name)
-    assert _functions(module) == ["original"]
-    signature = inspect.signature(module.original, eval_str=True)
-    assert list(signature.parameters) == ["split", "data_dir", "progress"]
-    assert signature.return_annotation is Original
-    assert module.__doc__ and module.original.__doc__
+def test_a_known_set_is_declared_in_one_object(name):
+    dataset = declared(name)
+    assert dataset == registry.module("data", name).DATASET
+    assert dataset.name == name and callable(dataset.original)
+    assert len(dataset.shape) == 3 and dataset.classes is not None
+    assert registry.module("data", name).__doc__
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -296,15 +295,15 @@ OWN_NETWORK = '''
 """Two layers each."""
 from ganbaru import nn, ops
 
-def generator(scope, latent, *, image_size, channels, width):
-    height, across = image_size
-    x = ops.leaky_relu(nn.dense(scope.child("hidden"), latent, width), 0.1)
-    x = nn.dense(scope.child("image"), x, channels * height * across)
-    return ops.tanh(ops.reshape(x, (-1, channels, height, across)))
+def generator(scope, latent, *, image_size, channels, base_channels):
+    height, width = image_size
+    x = ops.leaky_relu(nn.dense(scope.child("hidden"), latent, base_channels), 0.1)
+    x = nn.dense(scope.child("image"), x, channels * height * width)
+    return ops.tanh(ops.reshape(x, (-1, channels, height, width)))
 
-def discriminator(scope, image, *, image_size, channels, width):
+def discriminator(scope, image, *, image_size, channels, base_channels):
     x = ops.reshape(image, (image.shape[0], -1))
-    x = ops.leaky_relu(nn.dense(scope.child("hidden"), x, width), 0.1)
+    x = ops.leaky_relu(nn.dense(scope.child("hidden"), x, base_channels), 0.1)
     return ops.reshape(nn.dense(scope.child("score"), x, 1), (-1,))
 '''
 OWN_RULES = '''
@@ -321,9 +320,9 @@ class margin:
         return ops.mean(ops.softplus(real - fake + wide))
 
 @ganbaru.penalty
-def small_scores(score_real, score_fake, real, fake, mix, *, gamma=1.0):
+def small_scores(inputs, *, gamma=1.0):
     """gamma E D(real)²."""
-    return ops.mean(score_real(real) ** 2) * gamma
+    return ops.mean(inputs.score_real(inputs.real) ** 2) * gamma
 '''
 
 
@@ -341,7 +340,7 @@ def own_modules(tmp_path, monkeypatch):
     PENALTIES.pop("small-scores", None)
 
 
-def test_a_users_own_network_objective_and_penalty_play(own_modules, other_engine):
+def test_a_users_own_network_objective_and_penalty_train(own_modules, other_engine):
     """By dotted path, with options, the same on two engines."""
     how = {
         "network": "outsiders.networks",
@@ -361,7 +360,7 @@ def test_a_users_own_network_objective_and_penalty_play(own_modules, other_engin
 
 
 def test_a_users_own_network_trains_resumes_and_samples(own_modules, tmp_path):
-    """One without batch norm has no running statistics: nothing may rely on there being any."""
+    """A network without batch norm, and so without buffers."""
     how = {"network": "outsiders.networks", "data": "digits", "batch": 16, "width": 8}
     run = tmp_path / "run"
     train(Config(**how, run=str(run), steps=2))

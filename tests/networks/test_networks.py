@@ -113,7 +113,7 @@ def test_every_size_is_built(height, width, channels, classes):
 
 
 @given(height=SIDES, width=SIDES, rule=st.sampled_from([dcgan.rounding_up, dcgan.exactly]))
-def test_halving_goes_on_while_it_can(height, width, rule):
+def test_halving_continues_as_long_as_possible(height, width, rule):
     sizes, maps = planned = dcgan.plan((height, width), 8, rule)
     assert sizes[0] == (height, width)
     for before, after in pairwise(sizes):
@@ -137,7 +137,7 @@ def test_odd_sides_round_up(size, through, kernels):
     assert planned.kernels == kernels
 
 
-def test_a_mean_of_four_pixels_leaves_odd_sides():
+def test_resnet_sizes_stop_at_odd_sides():
     assert dcgan.plan((28, 28), 8, dcgan.exactly).inner == (7, 7)
 
 
@@ -173,13 +173,21 @@ def test_an_unknown_conditioning_is_refused():
 
 # Checkpoints are keyed by these: to rename one is to lose the users' runs.
 GENERATOR = [
-    "stem.conv.weight", "stem.norm.weight", "stem.norm.bias",
-    "up1.conv.weight", "up1.norm.weight", "up1.norm.bias", "image.conv.weight",
-]  # fmt: skip
+    "stem.conv.weight",
+    "stem.norm.weight",
+    "stem.norm.bias",
+    "up1.conv.weight",
+    "up1.norm.weight",
+    "up1.norm.bias",
+    "image.conv.weight",
+]
 DISCRIMINATOR = [
-    "down1.conv.weight", "down2.conv.weight", "down2.norm.weight", "down2.norm.bias",
+    "down1.conv.weight",
+    "down2.conv.weight",
+    "down2.norm.weight",
+    "down2.norm.bias",
     "score.conv.weight",
-]  # fmt: skip
+]
 
 
 def _first(network, shapes):
@@ -219,8 +227,8 @@ def test_labels_reach_both_players(way):
 
 def test_projection_adds_the_product_of_embedding_and_features():
     """Miyato and Koyama 2018, eq. 5: score(x, y) = <v + embedding(y), features(x)>."""
-    how = {"image_size": (16, 16), "channels": 1, "width": 8}
-    conditional = conditioning.projected(functools.partial(dcgan.discriminator, **how), 3)
+    how = {"image_size": (16, 16), "channels": 1, "base_channels": 8}
+    conditional = conditioning.projection(functools.partial(dcgan.discriminator, **how), 3)
     x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
     parameters, buffers = _first(conditional, [x.shape, labels.shape])
     embedding = parameters["label.conv.weight"]
@@ -238,9 +246,9 @@ def test_projection_adds_the_product_of_embedding_and_features():
 @pytest.mark.parametrize("network", ["dcgan", "patchgan"])
 def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
     """Ibid., eq. 3: what is added is log softmax of all products, plus log K; never overflows."""
-    how = {"image_size": (16, 16), "channels": 1, "width": 8}
+    how = {"image_size": (16, 16), "channels": 1, "base_channels": 8}
     plain = functools.partial(registry.module("networks", network).discriminator, **how)
-    conditional = conditioning.projected_softmax(plain, classes)
+    conditional = conditioning.softmax_projection(plain, classes)
     x, labels = normal(4, 1, 16, 16), np.arange(4) % classes
     parameters, buffers = _first(conditional, [x.shape, labels.shape])
     parameters["label.conv.weight"] *= size / 0.1
@@ -250,10 +258,13 @@ def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
 
     score = parameters["score.conv.weight"]
     base = scored(plain, parameters, x)
-    products = np.stack([
-        scored(plain, {**parameters, "score.conv.weight": score + embedding}, x) - base
-        for embedding in np.split(parameters["label.conv.weight"], classes)
-    ], axis=1)  # fmt: skip
+    products = np.stack(
+        [
+            scored(plain, {**parameters, "score.conv.weight": score + embedding}, x) - base
+            for embedding in np.split(parameters["label.conv.weight"], classes)
+        ],
+        axis=1,
+    )
     gain = log_softmax(products, axis=1)[np.arange(4), labels] + np.log(classes)
     found = scored(conditional, parameters, x, labels)
     assert_allclose(found, base + gain, rtol=1e-6, atol=1e-6 * max(1, np.abs(products).max()))
@@ -261,7 +272,7 @@ def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
 
 def test_planes_join_the_label_to_the_image():
     """As if the image had a channel for each class, one of them filled with ones."""
-    how = {"image_size": (16, 16), "width": 8}
+    how = {"image_size": (16, 16), "base_channels": 8}
     grey = functools.partial(dcgan.discriminator, channels=1, **how)
     conditional = conditioning.planes(grey, 3)
     x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
@@ -342,7 +353,7 @@ def test_images_are_between_minus_one_and_one():
     assert -1 <= pictures.min() < -0.1 < 0.1 < pictures.max() <= 1
 
 
-# --- what is refused, and the habits that options choose ---------------------------------------
+# --- what is refused, and the hooks that options choose ----------------------------------------
 
 
 def test_class_norm_without_normalisation_is_refused():
@@ -352,7 +363,7 @@ def test_class_norm_without_normalisation_is_refused():
 
 
 @pytest.mark.parametrize("choice,players", [("none", 0), ("d", 1), ("g", 1), ("both", 2)])
-def test_spectral_norm_reaches_the_players_asked_for(choice, players):
+def test_spectral_norm_is_applied_to_the_chosen_players(choice, players):
     networks, shapes = _networks(spectral_norm=choice)
     reached = 0
     for network, inputs in zip(networks, shapes, strict=True):
@@ -398,7 +409,7 @@ def test_initialisations_have_their_deviation_and_bound(name):
 
 
 @pytest.mark.parametrize("name", INITIAL)
-def test_norms_start_as_no_change_and_biases_by_their_layer(name):
+def test_first_values_of_norms_and_biases(name):
     """Scales at 1, offsets at 0 (DCGAN's code spreads scales by 0.02); as PyTorch's modules do."""
     start = initializers.INITIALISATIONS[name]
     assert start.values(0, "n", "scale", (900,)) == pytest.approx(1, abs=0.1)
@@ -411,9 +422,10 @@ def test_norms_start_as_no_change_and_biases_by_their_layer(name):
 
 
 @pytest.mark.parametrize("network", ["dcgan", "dcgan-linear", "dcgan-mlp"])
-def test_the_start_called_pytorch_is_that_of_its_modules(network):
+def test_the_initialisation_pytorch_is_that_of_its_modules(network):
     """Bounds of each parameter of G, against modules of the same shapes."""
     torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
     (generator, _), (latents, _) = _networks(network=network, width=16)
     start = initializers.INITIALISATIONS["pytorch"]
     made, _ = nn.initialise(generator, *latents, seed=0, initialisation=start)

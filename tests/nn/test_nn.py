@@ -20,8 +20,8 @@ from helpers import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from ganbaru import nn, ops, randomness
-from ganbaru.nn import initializers, normalization
+from ganbaru import InputError, nn, ops, randomness
+from ganbaru.nn import attention, initializers, layers, normalization
 from ganbaru.nn.initializers import Initialisation
 
 DCGAN = initializers.INITIALISATIONS["dcgan"]
@@ -32,6 +32,7 @@ SPREAD = Initialisation(
     bias=initializers.normal(0, 0.5),
     scale=initializers.normal(1, 0.3),
     offset=initializers.normal(0, 0.5),
+    zero=initializers.normal(1, 0.5),
 )
 
 
@@ -88,6 +89,11 @@ LAYERS = {
     ],
     "upsample": [as_function(lambda scope, x: nn.upsample(x), normal(2, 2, 2, 3))],
     "downsample": [as_function(lambda scope, x: nn.downsample(x), normal(2, 2, 4, 2))],
+    "softmax": [as_function(lambda scope, x: nn.softmax(x), normal(2, 3, 4))],
+    "self_attention": [
+        as_function(nn.self_attention, normal(2, 2, 4, 2)),
+        as_function(nn.self_attention, normal(2, 3, 3, 2)),
+    ],
     "minibatch_deviation": [
         as_function(lambda scope, x: normalization.minibatch_deviation(x), normal(6, 2, 2, 1)),
         as_function(lambda scope, x: normalization.minibatch_deviation(x), normal(8, 1, 1, 2)),
@@ -111,16 +117,16 @@ ALL = [
 
 
 def test_every_layer_is_covered():
-    layers = {
+    found = {
         name
-        for module in (nn, normalization)
+        for module in (layers, attention, normalization)
         for name, item in vars(module).items()
         if inspect.isfunction(item) and item.__module__ == module.__name__ and name[0] != "_"
         if next(iter(inspect.signature(item).parameters)) in ("scope", "x")
     }
-    # Vectors of the power iteration are held still, so differences do not tell its slope.
-    composed = {"composed_batch_norm", "composed_normalise"}
-    assert layers - {"spectral_norm", *composed} == LAYERS.keys()
+    # No gradient flows through the vectors of the power iteration: differences do not apply.
+    composed = {"normalise_batch", "normalise"}
+    assert found - {"spectral_norm", *composed} == LAYERS.keys()
 
 
 @pytest.mark.parametrize("case", ALL)
@@ -141,12 +147,12 @@ def test_engines_agree_in_float32(case, any_engine32):
 # --- batch norm -------------------------------------------------------------------------------
 
 # The last one is large enough to be cut into blocks of 128k numbers.
+COMPOSED = inspect.unwrap(normalization.normalise_batch)
 NORMALISED = [(4, 3), (4, 3, 5, 2), (1, 2, 3, 3), (3, 1, 4, 4), (6, 2, 1, 1), (30, 3, 48, 50)]
 
 
 def _fused(engine):
-    rule = ops.fused("batch_norm", engine.from_numpy(normal(1)), None)
-    return rule or pytest.skip(f"{engine.name} has no form of its own")
+    return engine.FUSED.get("batch_norm") or pytest.skip(f"{engine.name} has no form of its own")
 
 
 def _running(engine, channels: int) -> list:
@@ -164,7 +170,7 @@ def _normalising(engine, rule, channels: int):
 def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
     channels = shape[1]
     arrays = normal(*shape) * 2 + 1, positive(channels), normal(channels)
-    forms = (_fused(any_engine), normalization.composed_batch_norm)
+    forms = (_fused(any_engine), COMPOSED)
     found, expected = (
         outcomes(any_engine, _normalising(any_engine, rule, channels), arrays) for rule in forms
     )
@@ -175,7 +181,7 @@ def test_fused_batch_norm_equals_the_composed_one_twice(shape, any_engine):
 def test_fused_batch_norm_is_twice_differentiable_in_the_images_alone(any_engine):
     """With constant weights: only the images tell that this gradient will be differentiated."""
     weight, bias = any_engine.from_numpy(positive(3)), any_engine.from_numpy(normal(3))
-    forms = (_fused(any_engine), normalization.composed_batch_norm)
+    forms = (_fused(any_engine), COMPOSED)
     found, expected = (
         outcomes(
             any_engine,
@@ -198,7 +204,7 @@ def test_running_statistics_are_pytorchs(shape, any_engine):
         0.9 * before[0] + 0.1 * x.mean(axis=axes),
         0.9 * before[1] + 0.1 * x.var(axis=axes, ddof=1),
     ]
-    for rule in (_fused(any_engine), normalization.composed_batch_norm):
+    for rule in (_fused(any_engine), COMPOSED):
         tensors = map(any_engine.from_numpy, (x, positive(channels), normal(channels)))
         _, *after = rule(*tensors, *_running(any_engine, channels), 0.1, 1e-5)
         for found, wanted in zip(after, expected, strict=True):
@@ -206,7 +212,7 @@ def test_running_statistics_are_pytorchs(shape, any_engine):
 
 
 @pytest.mark.parametrize("count", [40, 4000])
-def test_a_large_mean_against_a_small_spread_costs_no_accuracy(count, any_engine32):
+def test_a_large_mean_and_a_small_deviation_cost_no_accuracy(count, any_engine32):
     """In float32, where mean(x²) - mean(x)² would be wrong by a hundred times the variance.
 
     A float32 near 1000 is good to 3e-5, so with a deviation of 0.1 to 3e-4 of it: a few times that
@@ -217,9 +223,7 @@ def test_a_large_mean_against_a_small_spread_costs_no_accuracy(count, any_engine
     arrays = [x, np.ones(2), np.zeros(2)]
     found = outcomes(any_engine32, _normalising(any_engine32, _fused(any_engine32), 2), arrays, 1)
     exact = [array.astype(np.float64) for array in arrays]
-    expected = outcomes(
-        NUMPY64, _normalising(NUMPY64, normalization.composed_batch_norm, 2), exact, 1
-    )
+    expected = outcomes(NUMPY64, _normalising(NUMPY64, COMPOSED, 2), exact, 1)
     assert_close(found[0], expected[0], 2e-3)
     assert_close(found[1], expected[1], 4e-3)
     tensors = [any_engine32.from_numpy(array) for array in arrays]
@@ -252,8 +256,8 @@ def test_batch_norm_layer_is_pytorchs(any_engine):
         wanted = theirs.train(training)(torch.tensor(x)).detach().numpy()
         assert_allclose(ops.to_numpy(y), wanted, rtol=0, atol=1e-12)
         for name in buffers:
-            found, kept = ops.to_numpy(buffers[name]), theirs.get_buffer(name).numpy()
-            assert_allclose(found, kept, rtol=0, atol=1e-12)
+            found, wanted = ops.to_numpy(buffers[name]), theirs.get_buffer(name).numpy()
+            assert_allclose(found, wanted, rtol=0, atol=1e-12)
 
 
 # --- scopes, first values, tracing ------------------------------------------------------------
@@ -298,6 +302,11 @@ def test_first_values_follow_their_kind():
     assert abs(dcgan["head.weight"].std() - 0.02) < 0.005
     assert abs(dcgan["body.norm.weight"].mean() - 1) < 0.05
     assert (dcgan["body.norm.bias"] == 0).all()
+
+
+def test_an_unknown_kind_of_parameter_is_refused_with_those_there_are():
+    with pytest.raises(InputError, match="'closed'.*bias, offset, scale, weight, zero"):
+        DCGAN.values(0, "gamma", "closed", (1,))
 
 
 def test_first_values_depend_on_seed_and_name_alone():
@@ -345,7 +354,7 @@ def test_in_inference_an_image_does_not_depend_on_its_batch():
     assert_allclose(together[2:3], alone, rtol=0, atol=1e-6)
 
 
-def test_what_a_layer_keeps_carries_no_gradient(any_engine):
+def test_buffers_carry_no_gradient(any_engine):
     """Its new buffers are values, also within a gradient; composed ones are made of operations."""
 
     def network(scope, x):
@@ -357,14 +366,14 @@ def test_what_a_layer_keeps_carries_no_gradient(any_engine):
     parameters = {"weight": normal(3), "norm.weight": positive(3), "norm.bias": normal(3)}
     buffers = {"average": np.zeros(()), "norm.running_mean": np.zeros(3)}
     buffers["norm.running_var"] = np.ones(3)
-    given, kept = (
+    given, running = (
         {name: any_engine.from_numpy(array) for name, array in group.items()}
         for group in (parameters, buffers)
     )
     x = any_engine.from_numpy(normal(4, 3))
 
     def loss(p):
-        _, moved = nn.apply(network, p, kept, x, training=True)
+        _, moved = nn.apply(network, p, running, x, training=True)
         assert moved.keys() == buffers.keys()
         return ops.sum(ops.concat([ops.reshape(b, (-1,)) for b in moved.values()])), None
 
@@ -382,7 +391,7 @@ def test_tracing_counts_multiplications():
     assert named == NAMES
 
 
-# --- habits -----------------------------------------------------------------------------------
+# --- hooks ------------------------------------------------------------------------------------
 
 
 def test_spectral_norm_finds_the_largest_singular_value(any_engine):
@@ -395,7 +404,7 @@ def test_spectral_norm_finds_the_largest_singular_value(any_engine):
 
     x = normal(2, 2, 4, 4)
     parameters, buffers = nn.initialise(
-        normalization.spectral(network), x.shape, seed=0, initialisation=SPREAD
+        normalization.with_spectral_norm(network), x.shape, seed=0, initialisation=SPREAD
     )
     assert sorted(buffers) == ["down.left", "flat.left", "up.left"]
     tensors = {n: any_engine.from_numpy(p) for n, p in parameters.items()}
@@ -403,7 +412,7 @@ def test_spectral_norm_finds_the_largest_singular_value(any_engine):
     image = any_engine.from_numpy(x)
     for _ in range(300):
         found, running = nn.apply(
-            normalization.spectral(network), tensors, running, image, training=True
+            normalization.with_spectral_norm(network), tensors, running, image, training=True
         )
     rows = {"down.weight": (0, 1, 2, 3), "up.weight": (1, 0, 2, 3), "flat.weight": (0, 1)}
     for name, axes in rows.items():
@@ -425,3 +434,74 @@ def test_minibatch_deviation_by_hand():
         assert_allclose(found[i, 2], np.full((3, 1), expected))
     pooled = normalization.minibatch_deviation(x[:, :, 0, 0])
     assert_allclose(pooled, normalization.minibatch_deviation(x[:, :, :1])[:, :, 0, 0])
+
+
+def test_a_weight_of_zero_has_a_finite_gradient_and_keeps_its_vector(every_engine):
+    """Its singular value counts as 0.01, so the gradient is a hundred times that of the weight."""
+
+    def network(scope, x):
+        return nn.dense(scope, x, 3, bias=False)
+
+    x, wrapped = every_engine.from_numpy(normal(4, 2)), normalization.with_spectral_norm(network)
+    weight = {"weight": every_engine.from_numpy(np.zeros((3, 2)))}
+    before = {"left": every_engine.from_numpy(np.array([[2.0, 0.0, 0.0]]))}
+
+    def loss(parameters, network=wrapped):
+        y, after = nn.apply(network, parameters, before, x, training=True)
+        return ops.sum(y), after
+
+    value, after, gradients = ops.value_and_grad(loss, weight)
+    _, _, plain = ops.value_and_grad(lambda p: loss(p, network), weight)
+    assert ops.to_numpy(value) == 0
+    expected = 100 * ops.to_numpy(plain["weight"])
+    assert_allclose(ops.to_numpy(gradients["weight"]), expected, rtol=1e-12)
+    assert_allclose(ops.to_numpy(after["left"]), [[1, 0, 0]], atol=1e-9)
+
+
+def test_hooks_of_two_wrappers_are_both_applied_the_inner_one_first():
+    def network(scope, x):
+        x = nn.norm(scope.child("norm"), nn.dense(scope.child("dense"), x, 2, bias=False))
+        return nn.scores(scope, x, nn.dense, bias=False)
+
+    def wrapped(network, add, times):
+        def affine(y):
+            return y * times + add
+
+        hooks = {
+            "weight": lambda scope, weight, outputs: affine(weight),
+            "norm": lambda scope, x, norm: affine(norm(scope, x)),
+            "features": affine,
+            "score": lambda scores, last: affine(scores),
+            "intercept": lambda scope, compute, x: affine(compute(x)),
+        }
+        return lambda scope, x: network(scope.using(**hooks), x)
+
+    def both(y):  # the inner wrapper, then the outer one
+        return (y * 2.0 + 3.0) * 5.0 + 7.0
+
+    x, first, last = normal(3, 4), normal(2, 4), normal(1, 2)
+    parameters = {"dense.weight": first, "score.dense.weight": last}
+    norms = {"norm.weight": np.ones(2), "norm.bias": np.zeros(2)}
+    statistics = {"norm.running_mean": np.zeros(2), "norm.running_var": np.ones(2)}
+    nested = wrapped(wrapped(network, 3.0, 2.0), 7.0, 5.0)
+    found, _ = nn.apply(nested, {**parameters, **norms}, statistics, x, training=False)
+    features = both(x @ both(first).T)
+    features = both(both(both(features / np.sqrt(1 + 1e-5))))  # norm, its layer, then features
+    assert_allclose(found, both(both(features @ both(last).T))[:, 0], rtol=1e-12)
+
+
+def test_names_of_the_last_layer_do_not_depend_on_its_function():
+    def network(scope, x, name=""):
+        def own(scope, x, count):
+            return nn.dense(scope, x, count, bias=False)
+
+        return nn.scores(scope, x, own, name=name)
+
+    for name, expected in (("", "score.layer.weight"), ("head", "score.head.weight")):
+        made, _ = nn.initialise(
+            lambda scope, x, name=name: network(scope, x, name),
+            (2, 3),
+            seed=0,
+            initialisation=DCGAN,
+        )
+        assert list(made) == [expected]

@@ -1,4 +1,4 @@
-"""The report: one file, all inside, nothing from elsewhere, and whatever a name holds is text."""
+"""The report: one self-contained file without scripts or requests, with every name escaped."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from PIL import Image
 from train_helpers import command, tiny
 
 import ganbaru
-from ganbaru import callbacks
+from ganbaru import callbacks, train
 from ganbaru.cli import options
 from ganbaru.config import from_preset
+from ganbaru.metrics import scorer
 from ganbaru.report import chart, markup, reproduction, write
 from ganbaru.report.pictures import embedded
-from ganbaru.training import loop, run_folder
+from ganbaru.training import run_folder
 
 HOSTILE = "<script>alert('x')</script>&\"'"
 EMPTY = {"meta", "link", "img"}
@@ -68,13 +69,19 @@ def picture(attributes: dict[str, str]) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """Two runs on digits, one of them scored, while it trained and after, and examined."""
-    folder = tmp_path_factory.mktemp("reported")
+    """Two runs on digits, one of them evaluated during and after training, and for copies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=2_560))
+        patch.setattr(scorer, "RANDOM", 2)
+        return _runs(tmp_path_factory.mktemp("reported"))
+
+
+def _runs(folder: Path) -> Path:
     often = {"evaluate_every": 24, "evaluate_images": 50}
     for name, scoring in {"plain": {}, "scored": often}.items():
         config = tiny(folder, data="digits", image_size="16", steps=12, run=folder / "runs" / name,
                       **scoring)  # fmt: skip
-        loop.train(config, callbacks.standard())
+        train(config, callbacks.standard())
     run = folder / "runs" / "scored"
     ganbaru.evaluate(run, number=100, scorer="random")
     ganbaru.authenticity(run, number=100)
@@ -91,15 +98,15 @@ def read(run: Path) -> Page:
     return Page((run / "report.html").read_text(encoding="utf-8"))
 
 
-# --- what is in it ----------------------------------------------------------------------------
+# --- content ----------------------------------------------------------------------------------
 
 
-def test_a_run_has_its_report_with_all_that_there_is_to_tell(here):
+def test_the_report_of_a_run_has_all_sections(here):
     page = read(here / "runs" / "plain")
-    for part in ("plain", "digits, 16×16 grey: 96 images shown in", "To repeat it",
-                 "ganbaru train digits", "Losses", "The same latents over time", "Scores",
-                 "It was not scored yet", "Is it copying?", "Nobody has looked yet", "Model card",
-                 "1,497 images", "CC BY 4.0", "How good its images are was not measured",
+    for part in ("plain", "digits, 16×16 grey: 96 images shown in", "Reproduce",
+                 "ganbaru train digits", "Losses", "fixed latents over time", "Scores",
+                 "Not scored yet", "Memorization", "Not measured yet", "Model card",
+                 "1,497 images", "CC BY 4.0", "quality was not measured",
                  f"ganbaru {ganbaru.__version__}", f"NumPy {np.__version__}", "cores"):  # fmt: skip
         assert part in page.text, part
     grids = sorted((here / "runs" / "plain" / "samples").glob("*.png"))
@@ -111,7 +118,7 @@ def test_a_run_has_its_report_with_all_that_there_is_to_tell(here):
     assert (here / "runs" / "plain" / "report.html").stat().st_size < 2_000_000
 
 
-def test_the_command_adds_scores_and_neighbours(here):
+def test_the_command_adds_scores_and_the_neighbour_sheet(here):
     said = command("report", "scored")
     assert (said.code, said.out, said.err) == (0, "report: runs/scored/report.html\n", "")
     page = read(here / "runs" / "scored")
@@ -128,7 +135,7 @@ def test_the_command_adds_scores_and_neighbours(here):
         assert shown.tobytes() == drawn.tobytes()
 
 
-def test_curves_stand_where_the_log_says(here):
+def test_curves_are_drawn_at_the_values_of_the_log(here):
     page = read(here / "runs" / "plain")
     log = [json.loads(x) for x in (here / "runs" / "plain" / "log.jsonl").read_text().splitlines()]
     line = page.of("polyline")[0]
@@ -142,7 +149,7 @@ def test_curves_stand_where_the_log_says(here):
         np.testing.assert_allclose(places, slope * values + start, atol=0.11)
 
 
-def test_scores_of_milestones_are_charted_beside_what_real_images_get(here, tmp_path):
+def test_scores_during_training_are_charted_with_baselines(here, tmp_path):
     run = tmp_path / "scored"
     shutil.copytree(here / "runs" / "scored", run)
     log = [json.loads(x) for x in (run / "log.jsonl").read_text().splitlines()]
@@ -164,14 +171,14 @@ def test_scores_of_milestones_are_charted_beside_what_real_images_get(here, tmp_
 
 @pytest.mark.parametrize(("low", "high"), [(0, 32_000), (-1.3, 2.6), (0.5, 0.5), (0, 0), (-3, -3),
                                            (1e-7, 3e-7), (0, 1e9), (0.99, 1.01)])  # fmt: skip
-def test_scales_hold_their_range_with_a_few_round_marks(low, high):
+def test_scales_cover_their_range_with_a_few_round_ticks(low, high):
     scale = chart.Scale(low, high)
-    assert scale.share(low) >= -1e-9 and scale.share(high) <= 1 + 1e-9
-    marks = scale.marks()
-    assert 2 <= len(marks) <= 8 and len({text for _, text in marks}) == len(marks)
+    assert scale.position(low) >= -1e-9 and scale.position(high) <= 1 + 1e-9
+    ticks = scale.ticks()
+    assert 2 <= len(ticks) <= 8 and len({text for _, text in ticks}) == len(ticks)
 
 
-def test_large_pictures_are_shrunk_and_others_kept_to_the_byte(tmp_path):
+def test_large_images_are_shrunk_and_others_embedded_unchanged(tmp_path):
     drawn = np.linspace(0, 255, 1200 * 600).reshape(600, 1200).astype(np.uint8)
     Image.fromarray(drawn).save(tmp_path / "large.png")
     with picture({"src": embedded(tmp_path / "large.png", 400)}) as shown:
@@ -182,10 +189,10 @@ def test_large_pictures_are_shrunk_and_others_kept_to_the_byte(tmp_path):
     assert base64.b64decode(content) == (tmp_path / "large.png").read_bytes()
 
 
-# --- nothing from elsewhere, nothing that runs ------------------------------------------------
+# --- no requests, no scripts ------------------------------------------------------------------
 
 
-def test_nothing_is_fetched_and_nothing_runs(here):
+def test_the_page_has_no_scripts_and_no_links(here):
     text = (here / "runs" / "scored" / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     assert not {"script", "iframe", "object", "form"} & {name for name, _ in page.elements}
@@ -198,14 +205,14 @@ def test_nothing_is_fetched_and_nothing_runs(here):
     assert "url(" not in style and "@import" not in style and "prefers-color-scheme" in style
 
 
-def test_hostile_names_come_out_as_text(tmp_path):
+def test_hostile_names_are_escaped(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 1)).astype(np.uint8)
     labels = np.arange(60) % 2
     names = np.array([HOSTILE, "</style><img src=x>"])
     np.savez(tmp_path / "a&b.npz", images=images, labels=labels, classes=names)
     config = tiny(tmp_path, data=tmp_path / "a&b.npz", conditioning="planes",
                   run=tmp_path / "<b>run", steps=2)  # fmt: skip
-    page = read(loop.train(config, callbacks.standard()))
+    page = read(train(config, callbacks.standard()))
     assert HOSTILE in page.text and "<b>run" in page.text and "</style><img src=x>" in page.text
     assert all(one["src"].startswith("data:") for one in page.of("img")) and not page.of("b")
 
@@ -217,7 +224,7 @@ def test_any_text_survives_escaping(text, attribute):
     assert page.text == clean[0] and page.elements == [("p", {"title": clean[1]})]
 
 
-# --- the command to repeat it -----------------------------------------------------------------
+# --- the command to reproduce a run -----------------------------------------------------------
 
 CHANGES = [
     {}, {"steps": 4}, {"images": 5000, "minutes": 3.5}, {"betas": (0.0, 0.9), "penalty": "r1+r2"},
@@ -235,7 +242,7 @@ def test_the_command_gives_the_same_configuration(preset, changes):
     assert options.config("train", "", words[2:]) == config
 
 
-def test_what_no_flag_says_is_repeated_from_the_file(tmp_path):
+def test_what_no_flag_expresses_is_reproduced_from_the_file(tmp_path):
     config = from_preset("digits", image_size=None, run="a b")
     said = reproduction.command(config, "a b")
     assert said == "ganbaru train --config 'a b/config.yaml' --run 'a b'-2"
@@ -244,22 +251,22 @@ def test_what_no_flag_says_is_repeated_from_the_file(tmp_path):
     )
 
 
-def test_a_run_by_the_clock_says_where_it_ended(here, tmp_path):
-    run = loop.train(tiny(here, steps=None, minutes=0.01, run=tmp_path / "r"),
+def test_a_run_that_ends_by_time_states_its_steps(here, tmp_path):
+    run = train(tiny(here, steps=None, minutes=0.01, run=tmp_path / "r"),
                          callbacks.standard())  # fmt: skip
     last = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
-    assert f"come out with --steps {int(last['step'])}." in read(run).text
+    assert f"--steps {int(last['step'])}." in read(run).text
 
 
-# --- what may be missing or damaged -----------------------------------------------------------
+# --- missing or damaged files -----------------------------------------------------------------
 
 
-def test_a_run_of_before_is_reported_from_its_checkpoint(here, tmp_path):
+def test_an_older_run_is_reported_from_its_checkpoint(here, tmp_path):
     run = tmp_path / "old"
     shutil.copytree(here / "runs" / "plain", run)
     (run / "about.json").unlink()
     write(run_folder.Folder(run))
-    assert "It was not written down." in read(run).text and "digits, 16×16 grey" in read(run).text
+    assert "Not recorded." in read(run).text and "digits, 16×16 grey" in read(run).text
 
 
 @pytest.mark.parametrize("name", ["about.json", "scores.json", "milestones.json",
@@ -282,7 +289,7 @@ def test_a_folder_that_is_no_run(here):
 
 
 def test_an_interrupted_run_has_its_report(tmp_path):
-    """It is there from the start, and grows with each grid."""
+    """It is written at the start and with each grid."""
     config = tiny(tmp_path, steps=12)
     seen = []
 
@@ -296,7 +303,7 @@ def test_an_interrupted_run_has_its_report(tmp_path):
         def end(self, run):
             """Nothing to finish."""
 
-    loop.train(config, [*callbacks.standard(), Stop()])
+    train(config, [*callbacks.standard(), Stop()])
     assert seen[0] == 1 and seen[5] == 3 and seen == sorted(seen)
 
 
@@ -304,9 +311,9 @@ def test_an_interrupted_run_has_its_report(tmp_path):
 
 
 def browsed(page: Path, folder: Path, width: int) -> tuple[bool, set[str]]:
-    """Open a page, draw it as shot.png; tell whether the console spoke, and who asked the network.
+    """Open a page as shot.png; return whether the console has messages, and initiators of requests.
 
-    The record calls the browser itself, which looks for its updates, "not an origin".
+    The browser's own requests, for its updates, have the initiator "not an origin".
     """
     record = folder / "net.json"
     done = subprocess.run(
@@ -317,14 +324,14 @@ def browsed(page: Path, folder: Path, width: int) -> tuple[bool, set[str]]:
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    asked = set(re.findall(r'"initiator":"([^"]*)"', record.read_text()))
-    return "CONSOLE" in done.stderr, asked - {"not an origin"}
+    initiators = set(re.findall(r'"initiator":"([^"]*)"', record.read_text()))
+    return "CONSOLE" in done.stderr, initiators - {"not an origin"}
 
 
 @pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 500])
-def test_a_browser_shows_it_without_a_complaint_or_a_request(here, tmp_path, width):
+def test_a_browser_shows_it_without_messages_or_requests(here, tmp_path, width):
     assert browsed(here / "runs" / "scored" / "report.html", tmp_path, width) == (False, set())
     with Image.open(tmp_path / "shot.png") as drawn:
         assert drawn.size == (width, 4000)
@@ -334,7 +341,7 @@ def test_a_browser_shows_it_without_a_complaint_or_a_request(here, tmp_path, wid
 
 @pytest.mark.slow
 @needs_chromium
-def test_a_page_that_asks_and_complains_would_be_noticed(tmp_path):
+def test_a_page_with_requests_and_messages_is_noticed(tmp_path):
     page = tmp_path / "bad.html"
     page.write_text('<img src="http://127.0.0.1:9/x.png"><script>console.error("x")</script>')
     assert browsed(page, tmp_path, 500) == (True, {"null"})

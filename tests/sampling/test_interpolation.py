@@ -390,10 +390,10 @@ def test_help_lists_every_path():
 
 
 def test_progress_is_reported_frame_by_frame(run):
-    from ganbaru.cli import sampling
+    from ganbaru.cli import morph
 
     heard: list[tuple[int, int, str]] = []
     frames = generators.load(run).morph(frames=5)
-    frames = sampling._told(frames, 5, lambda *report: heard.append(report))
+    frames = morph._counted(frames, 5, lambda *report: heard.append(report))
     assert len(list(frames)) == 5
     assert heard == [(i, 5, "making frames") for i in range(1, 6)]

@@ -1,4 +1,4 @@
-"""The live side: a folder that grows, is damaged or begins anew, and what pages tell of it."""
+"""Run status: reading a folder that grows, is damaged or is rewritten; the view of the pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train_helpers import ROOT, tiny, trained
 
 from ganbaru.config import to_yaml
 from ganbaru.serve import run_status, view_model
-from ganbaru.serve.translations import WORDS, duration, preferred
+from ganbaru.serve.translations import TRANSLATIONS, duration, preferred
 from ganbaru.training.run_folder import Folder
 
 
@@ -44,41 +44,41 @@ def append(folder: Folder, text: str) -> None:
 # --- the folder ---------------------------------------------------------------------------------
 
 
-def test_a_log_is_followed_line_by_line(growing):
+def test_a_growing_log_is_read_line_by_line(growing):
     folder, lines = growing
-    watch = run_status.RunWatcher(folder)
-    first = watch.seen()
-    assert (first.lines, first.share, first.left) == ((), 0.0, None)
+    watcher = run_status.RunWatcher(folder)
+    first = watcher.status()
+    assert (first.lines, first.progress, first.seconds_left) == ((), 0.0, None)
     versions = {first.version}
     for i, line in enumerate(lines, 1):
         append(folder, line[:20])
-        assert len(watch.seen().lines) == i - 1  # half a line is none
+        assert len(watcher.status().lines) == i - 1  # half a line does not count
         append(folder, line[20:])
-        assert [x["images"] for x in watch.seen().lines] == [24.0 * (k + 1) for k in range(i)]
-        versions.add(watch.seen().version)
+        assert [x["images"] for x in watcher.status().lines] == [24.0 * (k + 1) for k in range(i)]
+        versions.add(watcher.status().version)
     assert len(versions) == len(lines) + 1 == 5
-    seen = watch.seen()
-    assert (seen.state, seen.share, seen.grids) == ("finished", 1.0, (0, 40, 80, 96))
-    assert watch.grid(40) == folder.sample(40) and watch.grid(41) is None
+    status = watcher.status()
+    assert (status.state, status.progress, status.grids) == ("finished", 1.0, (0, 40, 80, 96))
+    assert watcher.grid(40) == folder.sample(40) and watcher.grid(41) is None
 
 
-def test_damaged_lines_are_left_out_and_a_log_begun_anew_is_read_anew(growing):
+def test_damaged_lines_are_skipped_and_a_rewritten_log_is_read_from_the_start(growing):
     folder, lines = growing
-    watch = run_status.RunWatcher(folder)
+    watcher = run_status.RunWatcher(folder)
     append(folder, lines[0] + "{damaged\n" + '{"images": 3}\n[1]\n\n\xff\n' + lines[1] + '{"ima')
-    assert [x["images"] for x in watch.seen().lines] == [24, 48]
-    folder.log.write_text(lines[0])  # shorter, as when a run goes on from its checkpoint
-    assert [x["images"] for x in watch.seen().lines] == [24]
+    assert [x["images"] for x in watcher.status().lines] == [24, 48]
+    folder.log.write_text(lines[0])  # shorter, as when a run resumes
+    assert [x["images"] for x in watcher.status().lines] == [24]
     replaced = folder.path / "new.jsonl"
     replaced.write_text("".join(lines))
     os.replace(replaced, folder.log)
-    assert [x["images"] for x in watch.seen().lines] == [24, 48, 72, 96]
+    assert [x["images"] for x in watcher.status().lines] == [24, 48, 72, 96]
     folder.log.unlink()
-    assert watch.seen().lines == ()
+    assert watcher.status().lines == ()
 
 
 @given(st.binary(max_size=60), st.integers(0, 60))
-def test_nothing_in_a_log_breaks_it(tmp_path_factory, noise, cut):
+def test_arbitrary_bytes_in_a_log_are_skipped(tmp_path_factory, noise, cut):
     path = tmp_path_factory.mktemp("log") / "log.jsonl"
     good = json.dumps({"images": 8, "step": 1, "seconds": 0.5}).encode()
     log = run_status.Log(path)
@@ -91,7 +91,7 @@ def test_nothing_in_a_log_breaks_it(tmp_path_factory, noise, cut):
     assert log.lines[0] == log.lines[-1] == usual and len(log.lines) >= 2
 
 
-def test_the_time_left_and_the_share_come_from_the_runs_totals(growing):
+def test_progress_and_time_left_follow_from_the_configured_end(growing):
     folder, _ = growing
     lines = [{"images": 100 * i, "step": 10 * i, "seconds": 2.0 * i} for i in range(1, 6)]
     append(folder, "".join(json.dumps(line) + "\n" for line in lines))
@@ -104,13 +104,13 @@ def test_the_time_left_and_the_share_come_from_the_runs_totals(growing):
     ):
         config = dataclasses.replace(tiny(folder.path.parent), **totals)
         folder.config.write_text(to_yaml(config))
-        seen = run_status.RunWatcher(folder).seen()
-        assert (seen.share, seen.left) == (pytest.approx(share), pytest.approx(left))
-        assert seen.state == "training"
+        status = run_status.RunWatcher(folder).status()
+        assert (status.progress, status.seconds_left) == (pytest.approx(share), pytest.approx(left))
+        assert status.state == "training"
     folder.config.write_text("network: [")
     assert (
-        run_status.RunWatcher(folder).seen().share,
-        run_status.RunWatcher(folder).seen().left,
+        run_status.RunWatcher(folder).status().progress,
+        run_status.RunWatcher(folder).status().seconds_left,
     ) == (
         0.0,
         None,
@@ -119,66 +119,73 @@ def test_the_time_left_and_the_share_come_from_the_runs_totals(growing):
 
 def test_states(growing):
     folder, lines = growing
-    watch = run_status.RunWatcher(folder)
+    watcher = run_status.RunWatcher(folder)
     now = time.time()
     for path in (folder.config, folder.log, folder.samples):
         os.utime(path, (now, now))
-    assert watch.seen().state == "starting"
+    assert watcher.status().state == "starting"
     append(folder, lines[0])
-    assert watch.seen().state == "training"
+    assert watcher.status().state == "training"
     for path in (folder.config, folder.log, folder.samples):
         os.utime(path, (now - 1000, now - 1000))
-    assert watch.seen().state == "silent"
+    assert watcher.status().state == "silent"
     folder.history.write_bytes(b"the last thing that a run writes")
-    assert watch.seen().state == "stopped"
+    assert watcher.status().state == "stopped"
     append(folder, "".join(lines[1:]))
-    assert watch.seen().state == "finished"
+    assert watcher.status().state == "finished"
 
 
-def test_a_folder_that_goes_is_no_harm(growing):
+def test_a_deleted_folder_gives_an_empty_status(growing):
     folder, lines = growing
     append(folder, lines[0])
-    watch = run_status.RunWatcher(folder)
-    assert watch.seen().lines
+    watcher = run_status.RunWatcher(folder)
+    assert watcher.status().lines
     shutil.rmtree(folder.path)
-    assert (watch.seen().lines, watch.seen().grids) == ((), ())
+    assert (watcher.status().lines, watcher.status().grids) == ((), ())
 
 
-# --- what is told -------------------------------------------------------------------------------
+# --- the view -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", WORDS)
-def test_what_a_page_tells(finished, language):
-    words = WORDS[language]
-    seen = run_status.RunWatcher(Folder(finished)).seen()
-    found = view_model.full(seen, words)
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_the_view_of_a_run(finished, language):
+    text = TRANSLATIONS[language]
+    status = run_status.RunWatcher(Folder(finished)).status()
+    found = view_model.full(status, text)
     names = dict(found["facts"])
-    assert names[words["images"]] == "96" and found["state_text"] == words["finished"]
-    assert names[words["d_loss"]] == f"{seen.lines[-1]['d_loss']:.3f}"
-    assert found["charts"].count("<svg") == 2 and words["losses"] in found["charts"]
+    assert names[text["images"]] == "96" and found["state_text"] == text["finished"]
+    assert names[text["d_loss"]] == f"{status.lines[-1]['d_loss']:.3f}"
+    assert found["charts"].count("<svg") == 2 and text["losses"] in found["charts"]
     assert found["grids"] == (0, 40, 80, 96) and "style=" not in found["charts"]
     line = {"frechet": 3.25, "precision": 0.5, "recall": 0.25}
     scored = dataclasses.replace(
-        seen, lines=tuple({**one, **line} for one in seen.lines), floors={"frechet": 0.5}
+        status, lines=tuple({**one, **line} for one in status.lines), baselines={"frechet": 0.5}
     )
-    again = view_model.full(scored, words)
-    assert again["charts"].count("<svg") == 4 and words["real_images"] in again["charts"]
-    assert dict(again["facts"])[words["frechet"]] == "3.25"
+    again = view_model.full(scored, text)
+    assert again["charts"].count("<svg") == 4 and text["real_images"] in again["charts"]
+    assert dict(again["facts"])[text["frechet"]] == "3.25"
 
 
-def test_both_languages_have_the_same_words():
-    english, japanese = WORDS["en"], WORDS["ja"]
+def test_both_languages_have_the_same_texts():
+    english, japanese = TRANSLATIONS["en"], TRANSLATIONS["ja"]
     assert english.keys() == japanese.keys()
-    assert all(text.strip() for words in WORDS.values() for text in words.values())
+    assert all(text.strip() for texts in TRANSLATIONS.values() for text in texts.values())
     script = (ROOT / "src/ganbaru/serve/static/live.js").read_text(encoding="utf-8")
     assert "http" not in script and "import" not in script
 
 
 @pytest.mark.parametrize(
     "header,language",
-    [("", "en"), ("ja", "ja"), ("ja-JP,ja;q=0.9,en;q=0.8", "ja"), ("en-GB,en;q=0.9,ja;q=0.1", "en"),
-     ("de,fr;q=0.5", "en"), ("en;q=0.2,ja;q=0.9", "ja"), ("ja;q=x,*", "en")],
-)  # fmt: skip
+    [
+        ("", "en"),
+        ("ja", "ja"),
+        ("ja-JP,ja;q=0.9,en;q=0.8", "ja"),
+        ("en-GB,en;q=0.9,ja;q=0.1", "en"),
+        ("de,fr;q=0.5", "en"),
+        ("en;q=0.2,ja;q=0.9", "ja"),
+        ("ja;q=x,*", "en"),
+    ],
+)
 def test_the_browsers_language(header, language):
     assert preferred(header)["language"] == language
 
@@ -202,42 +209,42 @@ def events(lines: Iterator[str]) -> Iterator[dict]:
             yield json.loads(line[6:])
 
 
-def test_a_run_without_a_checkpoint_is_followed_until_it_can_be_asked(finished, tmp_path):
-    """The first event has all, others what is new; a reader that comes back is told all again."""
+def test_a_run_without_a_checkpoint_is_followed_until_it_has_one(finished, tmp_path):
+    """The first event has every run, later ones those that changed; a reconnection starts over."""
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    kept = tmp_path / "kept.safetensors"
+    moved = tmp_path / "moved.safetensors"
     (path,) = sorted((run / "checkpoints").glob("*"))[-1:]
-    path.rename(kept)
+    path.rename(moved)
     lines = (run / "log.jsonl").read_text().splitlines(keepends=True)
     (run / "log.jsonl").write_text(lines[0])
     for grid in sorted((run / "samples").glob("*.png"))[1:]:
         grid.unlink()
     with serving(run, cwd=tmp_path) as service, service.client() as client:
-        assert "run: no checkpoint yet" in service.said
+        assert "run: no checkpoint yet" in service.output
         answer = client.post("/api/models/run/images", json={})
         assert answer.status_code == 503 and "no checkpoint yet" in answer.json()["detail"]
         assert client.get("/api/models/run").json()["state"] == "waiting"
         with client.stream("GET", "/runs/run/events") as stream:
             assert stream.headers["content-type"].startswith("text/event-stream")
-            told_of = events(stream.iter_lines())
-            first = next(told_of)["run"]
+            received = events(stream.iter_lines())
+            first = next(received)["run"]
             assert (first["grids"], first["ready"], first["charts"]) == ([0], False, "")
             with (run / "log.jsonl").open("a") as file:
                 file.write("".join(lines[1:3]) + lines[3][:10])
-            second = next(told_of)["run"]
-            assert dict(second["facts"])["images shown"] == "72"
+            second = next(received)["run"]
+            assert dict(second["facts"])["images seen"] == "72"
             assert second["charts"].count("<svg") == 2
-            kept.rename(path)
-            assert next(told_of)["run"]["ready"] is True
+            moved.rename(path)
+            assert next(received)["run"]["ready"] is True
         with client.stream("GET", "/events", headers={"Accept-Language": "ja"}) as stream:
             again = next(events(stream.iter_lines()))["run"]
         assert (again["ready"], again["summary"].split()[0]) == (True, "72")
-        assert "charts" not in again and again["state_text"] in WORDS["ja"].values()
+        assert "charts" not in again and again["state_text"] in TRANSLATIONS["ja"].values()
         assert client.post("/api/models/run/images", json={}).status_code == 200
 
 
-def test_the_files_of_a_run_are_served_and_not_sent_twice(finished, tmp_path):
+def test_the_files_of_a_run_are_served_with_etags(finished, tmp_path):
     with serving(finished, cwd=tmp_path) as service, service.client() as client:
         grid = client.get("/runs/run/grids/40.png")
         assert grid.content == (finished / "samples" / "0000000040.png").read_bytes()
@@ -249,25 +256,26 @@ def test_the_files_of_a_run_are_served_and_not_sent_twice(finished, tmp_path):
         assert client.get("/runs/run/report").status_code == 404
         sample = client.get("/models/run/sample.png")
         assert sample.content.startswith(b"\x89PNG") and sample.status_code == 200
+        assert client.get("/models/run/sample.png").content == sample.content  # from the cache
 
 
-def test_a_newer_checkpoint_is_taken_up_and_a_damaged_one_passed_over(finished, tmp_path):
+def test_a_newer_checkpoint_is_loaded_and_a_damaged_one_skipped(finished, tmp_path):
     from ganbaru.serve import catalog
 
     shutil.copytree(finished, tmp_path / "run")
     folder = Folder(tmp_path / "run")
-    (entry,) = catalog.fill([str(folder.path)]).values()
-    before = entry.model
-    entry.refresh()
-    assert entry.model is before and before.images_trained == 96
+    (served,) = catalog.load([str(folder.path)]).values()
+    before = served.model
+    served.refresh()
+    assert served.model is before and before.images_trained == 96
     folder.checkpoint(104).write_bytes(b"damaged")
-    entry.refresh()
-    assert entry.model is before
+    served.refresh()
+    assert served.model is before
     shutil.copy(folder.checkpoint(96), folder.checkpoint(112))
-    entry.refresh()
-    assert entry.model is not before and entry.model.images_trained == 96
+    served.refresh()
+    assert served.model is not before and served.model.images_trained == 96
     folder.checkpoint(112).unlink()
     folder.checkpoint(104).unlink()
     folder.checkpoint(96).unlink()
-    entry.refresh()
-    assert entry.ready().images_trained == 96
+    served.refresh()
+    assert served.ready().images_trained == 96

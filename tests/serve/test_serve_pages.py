@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: while a real run learns, on phone and desktop, by keyboard."""
+"""The pages in Chromium during a real run: on phone and desktop, by keyboard, in Japanese."""
 
 from __future__ import annotations
 
@@ -12,17 +12,38 @@ from page_helpers import browsing
 from serve_helpers import serving
 from train_helpers import background, pictures, trained, until
 
+from ganbaru.serve.translations import TRANSLATIONS
+
 pytestmark = needs_chromium
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
-TRAINING = ("--data", "pictures.npz", "--width", 4, "--latent", 8, "--batch", 8, "--engine",
-            "numpy", "--minutes", 1, "--log-every", 160, "--sample-every", 800,
-            "--checkpoint-every", 1600, "--run", "runs/learning")  # fmt: skip
+TRAINING = (
+    "--data",
+    "pictures.npz",
+    "--width",
+    4,
+    "--latent",
+    8,
+    "--batch",
+    8,
+    "--engine",
+    "numpy",
+    "--minutes",
+    1,
+    "--log-every",
+    160,
+    "--sample-every",
+    800,
+    "--checkpoint-every",
+    1600,
+    "--run",
+    "runs/learning",
+)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Return a folder with a finished run, and one that is learning."""
+    """Return a folder with a finished run and one in training."""
     folder = tmp_path_factory.mktemp("pages")
     trained(folder, run=folder / "runs" / "done", steps=40, sample_every=80)
     pictures(folder / "pictures.npz")
@@ -45,7 +66,7 @@ def chromium():
 
 
 class Visit:
-    """A page that is being looked at, and all that went wrong or elsewhere meanwhile."""
+    """An open page, and its errors, warnings and requests to other sites."""
 
     def __init__(self, chromium, service, size=DESKTOP, **options):
         width, height = size
@@ -53,20 +74,20 @@ class Visit:
         self.page, self.home = self.context.new_page(), service.url
         self.wrong: list[str] = []
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("console", self._said)
-        self.page.on("request", self._asked)
+        self.page.on("console", self._console)
+        self.page.on("request", self._request)
 
-    def _said(self, message) -> None:
+    def _console(self, message) -> None:
         if message.type in ("error", "warning"):
             self.wrong.append(message.text)
 
-    def _asked(self, request) -> None:
+    def _request(self, request) -> None:
         if urlsplit(request.url.removeprefix("blob:")).netloc != urlsplit(self.home).netloc:
-            self.wrong.append(f"asked {request.url}")
+            self.wrong.append(f"requested {request.url}")
 
     def go(self, path: str):
         self.page.goto(self.home + path)
-        shown(self.page, "document.querySelector('.news').dataset.state === 'connected'")
+        shown(self.page, "document.querySelector('.connection').dataset.state === 'connected'")
         return self.page
 
 
@@ -85,9 +106,9 @@ def visit(chromium, service) -> Iterator:
 
 
 def shown(page, expression: str) -> None:
-    """Wait until an expression of the page's is true.
+    """Wait until an expression is true in the page.
 
-    Playwright's own way has the page evaluate text, which the page's policy forbids.
+    Playwright's own wait has the page evaluate text, which its content security policy forbids.
     """
     deadline = time.monotonic() + 30
     while not page.evaluate(expression):
@@ -116,7 +137,7 @@ def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
     page.wait_for_url("**/runs/done")
 
 
-def test_a_run_is_followed_while_it_learns(visit, home):
+def test_the_page_of_a_run_updates_during_training(visit, home):
     page = visit().go("/runs/learning")
     assert page.inner_text(".state") == "Training"
     before = page.evaluate("document.body.innerText")
@@ -134,7 +155,7 @@ def test_a_run_is_followed_while_it_learns(visit, home):
     assert numbers[0] < numbers[1]
 
 
-def test_two_runs_side_by_side_keep_moving(visit):
+def test_the_start_page_updates_during_training(visit):
     page = visit().go("/")
     text = '[data-run="learning"] .summary'
     before, done = page.inner_text(text), page.inner_text('[data-run="done"] .summary')
@@ -168,20 +189,20 @@ def test_japanese(visit):
     assert overflows(page) <= 0
 
 
-def test_a_break_is_said_and_mended(chromium, home):
+def test_a_lost_connection_is_shown_and_restored(chromium, home):
     with serving(home / "runs" / "done", cwd=home) as first:
         begun = Visit(chromium, first)
         page = begun.go("/runs/done")
-    shown(page, "document.querySelector('.news').dataset.state === 'lost'")
-    assert page.inner_text(".news") == "The connection is lost; trying again."
+    shown(page, "document.querySelector('.connection').dataset.state === 'lost'")
+    assert page.inner_text(".connection") == TRANSLATIONS["en"]["lost"]
     with serving(home / "runs" / "done", cwd=home, options=("--port", first.port)):
-        shown(page, "document.querySelector('.news').dataset.state === 'connected'")
+        shown(page, "document.querySelector('.connection').dataset.state === 'connected'")
     begun.context.close()
     assert all("net::ERR" in text for text in begun.wrong)
 
 
 def test_the_playground_of_a_model(visit, service):
-    """It opens where the service serves it as it does from a file."""
+    """It works when served as it does from a file."""
     begun = visit()
     page = begun.page
     page.goto(f"{service.url}/models/done/play")

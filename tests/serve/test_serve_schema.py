@@ -1,4 +1,4 @@
-"""The service held against its own OpenAPI, by requests that schemathesis makes up."""
+"""The service against its OpenAPI document, by requests that schemathesis generates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ schemathesis = pytest.importorskip("schemathesis")
 from schemathesis.checks import positive_data_acceptance  # noqa: E402
 from serve_helpers import serving  # noqa: E402
 
-KINDS = ["GET /api/models", "GET /api/models/{name}", "GET /health/live", "GET /health/ready",
-         "POST /api/models/{name}/images", "POST /api/models/{name}/morphs"]  # fmt: skip
+KINDS = [
+    "GET /api/models",
+    "GET /api/models/{name}",
+    "GET /health/live",
+    "GET /health/ready",
+    "POST /api/models/{name}/images",
+    "POST /api/models/{name}/morphs",
+]
 
 
 @pytest.fixture(scope="module")
@@ -23,28 +29,30 @@ def schema(tmp_path_factory):
         yield schemathesis.openapi.from_url(f"{service.url}/openapi.json")
 
 
-MADE_UP = [*((kind, "POSITIVE") for kind in KINDS),
-           *((kind, "NEGATIVE") for kind in KINDS if kind.startswith("POST"))]  # fmt: skip
+GENERATED = [
+    *((kind, "POSITIVE") for kind in KINDS),
+    *((kind, "NEGATIVE") for kind in KINDS if kind.startswith("POST")),
+]
 
 
-@pytest.mark.parametrize("kind,mode", MADE_UP)
-def test_answers_are_what_the_openapi_says(schema, kind, mode):
+@pytest.mark.parametrize("kind,mode", GENERATED)
+def test_responses_match_the_openapi_document(schema, kind, mode):
     method, _, path = kind.partition(" ")
     operation = schema[path][method]
 
     @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode[mode]))
     @settings(max_examples=15, suppress_health_check=list(HealthCheck))
     def check(case):
-        if method == "POST":  # to a model that there is
+        if method == "POST":  # to a model that exists
             case.path_parameters["name"] = "run"
         answer = case.call()
-        # That labels are a model's, or latents of its size, is more than an OpenAPI can say.
+        # OpenAPI cannot express that labels are the model's, or latents of its size.
         case.validate_response(answer, excluded_checks=[positive_data_acceptance])
         assert answer.status_code in (200, 404, 422), answer.text
 
     check()
 
 
-def test_the_openapi_has_these_and_no_others(schema):
+def test_the_openapi_document_has_exactly_these_operations(schema):
     found = [f"{one.ok().method.upper()} {one.ok().path}" for one in schema.get_all_operations()]
     assert sorted(found) == KINDS

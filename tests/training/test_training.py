@@ -20,15 +20,15 @@ from train_helpers import (
     log,
     newest,
     pictures,
-    played,
+    run_with,
     tiny,
     trained,
 )
 
 import ganbaru
-from ganbaru import InputError, RunError, callbacks
+from ganbaru import Config, InputError, RunError, callbacks, train
 from ganbaru.sampling import generators, image_io
-from ganbaru.training import checkpoint, loop, setup
+from ganbaru.training import checkpoint, setup
 
 # --- totals -----------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ from ganbaru.training import checkpoint, loop, setup
     ],
 )
 def test_first_total_reached_ends_the_run(tmp_path, totals, steps):
-    run = played(tiny(tmp_path, **{"steps": None, **totals}))
+    run = run_with(tiny(tmp_path, **{"steps": None, **totals}))
     assert (run.step, run.images) == (steps, 8 * steps)
 
 
@@ -79,22 +79,22 @@ def test_any_totals_end_the_run_at_the_smallest(tmp_path):
 
 def test_minutes_are_minutes(tmp_path):
     began = time.perf_counter()
-    run = played(tiny(tmp_path, steps=None, minutes=0.005))
+    run = run_with(tiny(tmp_path, steps=None, minutes=0.005))
     assert 0.3 <= run.seconds <= time.perf_counter() - began
     assert run.step > 1
 
 
 def test_d_updates_count_their_images(tmp_path):
-    run = played(tiny(tmp_path, steps=3, d_steps=4))
+    run = run_with(tiny(tmp_path, steps=3, d_steps=4))
     assert (run.step, run.images) == (3, 3 * 4 * 8)
 
 
 def test_short_batches_count_the_images_that_are_in_them(tmp_path):
     """43 pictures are 5 batches of 8 and one of 3: an epoch ends with its last picture."""
-    run = played(tiny(tmp_path, steps=None, epochs=2, short_batch=True))
+    run = run_with(tiny(tmp_path, steps=None, epochs=2, short_batch=True))
     assert (run.step, run.images) == (12, 86)
-    assert run.notes == ()
-    dropped = played(tiny(tmp_path, steps=None, epochs=2, run=tmp_path / "other"))
+    assert run.notes == []
+    dropped = run_with(tiny(tmp_path, steps=None, epochs=2, run=tmp_path / "other"))
     assert (dropped.step, dropped.images) == (11, 88)
 
 
@@ -124,7 +124,7 @@ def test_with_replacement_no_batch_is_short(tmp_path):
     options = {"batch": 7, "short_batch": True, "steps": 3}
     with pytest.raises(InputError, match="leave one image by itself"):
         setup.build(tiny(tmp_path, **options))
-    run = played(tiny(tmp_path, replacement=True, **options))
+    run = run_with(tiny(tmp_path, replacement=True, **options))
     assert run.images == 21
 
 
@@ -138,7 +138,7 @@ def test_finished_run_says_how_to_go_on(tmp_path, totals):
     said = command(*again)
     assert said.code == 2 and f"The run {run} is complete: {before.images:,} images" in said.err
     suggested = re.search(r"for example (--\w+ \d+)\.$", said.err).group(1)
-    config = loop.Config(**{**before.config, "resume": True})
+    config = Config(**{**before.config, "resume": True})
     name = suggested.split()[0].strip("-")
     larger = ganbaru.config.merged(vars(config), {name: suggested.split()[1]})
     resumed = setup.build(ganbaru.config.from_fields(larger))
@@ -148,7 +148,7 @@ def test_finished_run_says_how_to_go_on(tmp_path, totals):
 def test_larger_total_goes_on(tmp_path):
     run = trained(tmp_path, steps=3)
     said = command("train", "--run", run, "--resume", "--steps", 6)
-    assert said.code == 0 and "going on from 24 images until 6 steps" in said.out
+    assert said.code == 0 and "at 24 images until 6 steps" in said.out
     assert newest(run)[1].step == 6
 
 
@@ -163,7 +163,7 @@ def test_total_of_another_kind_replaces_the_first_at_resume(tmp_path):
 
 
 def test_run_folder(tmp_path):
-    run = loop.train(tiny(tmp_path))
+    run = train(tiny(tmp_path))
     assert {path.name for path in run.iterdir()} == {
         "config.yaml", "log.jsonl", "checkpoints", "samples", "timelapse.gif", "timelapse",
         "history.png", "losses.png", "about.json", "report.html",
@@ -174,32 +174,32 @@ def test_run_folder(tmp_path):
 
 def test_log_lines_are_means_of_the_steps_since_the_last(tmp_path):
     class Steps:
-        """Keeps what it hears."""
+        """Keeps the reports of all steps."""
 
         def __init__(self):
-            self.heard = []
+            self.reports = []
 
         def start(self, run): ...
 
         def step(self, run, report):
-            self.heard.append({name: float(value) for name, value in report.items()})
+            self.reports.append({name: float(value) for name, value in report.items()})
 
         def end(self, run): ...
 
     steps = Steps()
     config = tiny(tmp_path, steps=8)
-    run = loop.train(config, [steps, callbacks.Log()])
+    run = train(config, [steps, callbacks.Log()])
     lines = log(run)
     assert [line["images"] for line in lines] == [24, 48, 64]
     assert [line["step"] for line in lines] == [3, 6, 8]
     for line, part in zip(lines, (slice(0, 3), slice(3, 6), slice(6, 8)), strict=True):
         for name in ("d_loss", "g_loss", "real_score", "fake_score"):
-            mean = np.mean([report[name] for report in steps.heard[part]])
+            mean = np.mean([report[name] for report in steps.reports[part]])
             assert line[name] == pytest.approx(mean, rel=1e-12)
 
 
-def test_log_tells_time_and_speed(tmp_path):
-    run = trained(tmp_path)
+def test_log_has_time_and_speed(trained_run):
+    run = trained_run()
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     seconds, images = 0.0, 0
     for line in lines:
@@ -212,8 +212,8 @@ def test_log_tells_time_and_speed(tmp_path):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_samples_are_those_of_the_averaged_generator(tmp_path, engine):
-    run = trained(tmp_path, engine=engine)
+def test_samples_are_those_of_the_averaged_generator(trained_run, engine):
+    run = trained_run(engine=engine)
     groups, _ = newest(run)
     differs = [not np.array_equal(groups["ema"][n], a) for n, a in groups["generator"].items()]
     assert all(differs)
@@ -234,36 +234,18 @@ def test_checkpoints_come_when_a_multiple_is_passed(tmp_path):
 
 
 def test_notes_say_what_is_left_out(tmp_path):
-    assert setup.build(tiny(tmp_path)).notes == (
-        "The last 3 images of each pass make no full batch and are left out of it.",
-    )
+    assert setup.build(tiny(tmp_path)).notes == [
+        "The last 3 images of each pass make no full batch and are left out of it."
+    ]
     whole = setup.build(tiny(tmp_path, replacement=True, run=tmp_path / "other"))
-    assert whole.notes == ()
+    assert whole.notes == []
 
 
 def test_data_smaller_than_a_batch_with_replacement(tmp_path):
     pictures(tmp_path / "pictures.npz", count=5)
     with pytest.raises(InputError, match="batch of 8 is larger than the data"):
         setup.build(tiny(tmp_path))
-    assert played(tiny(tmp_path, replacement=True, steps=2)).step == 2
-
-
-def test_own_habits_hear_of_every_step(tmp_path):
-    heard = []
-
-    class Habit:
-        def start(self, run):
-            heard.append("start")
-
-        def step(self, run, report):
-            heard.append((run.step, run.images, sorted(report)))
-
-        def end(self, run):
-            heard.append("end")
-
-    loop.train(tiny(tmp_path, steps=2), [Habit()])
-    names = ["d_loss", "fake_score", "g_loss", "real_score"]
-    assert heard == ["start", (1, 8, names), (2, 16, names), "end"]
+    assert run_with(tiny(tmp_path, replacement=True, steps=2)).step == 2
 
 
 # --- divergence -------------------------------------------------------------------------------
@@ -293,29 +275,29 @@ def diverging(tmp_path, monkeypatch, limit: float):
     return f"{module}.breaks"
 
 
-HABIT = {"steps": 10_000, "lr": 0.01, "sample_every": 16, "checkpoint_every": 16}
+OFTEN = {"steps": 10_000, "lr": 0.01, "sample_every": 16, "checkpoint_every": 16}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, engine):
-    options = {**HABIT, "objective": diverging(tmp_path, monkeypatch, 2), "engine": engine}
+def test_nan_stops_the_run_and_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, engine):
+    options = {**OFTEN, "objective": diverging(tmp_path, monkeypatch, 2), "engine": engine}
     # Lines of the log are far apart: saving and drawing must notice for themselves.
     with pytest.raises(RunError) as stopped:
         trained(tmp_path, **{**options, "log_every": 10**6})
     run = tmp_path / "run"
-    kept = checkpoint.found(run / "checkpoints")[-1]
+    good = checkpoint.found(run / "checkpoints")[-1]
     said = str(stopped.value)
-    assert "became NaN or infinite" in said and f"The last good checkpoint is {kept}." in said
+    assert "became NaN or infinite" in said and f"The last good checkpoint is {good}." in said
     assert "Try a lower --lr, a penalty such as --penalty r1" in said
     for path in checkpoint.found(run / "checkpoints"):
         groups, _ = checkpoint.load(path)
         assert all(np.isfinite(a).all() for arrays in groups.values() for a in arrays.values())
-    assert max(grids(run)) == int(kept.stem)
+    assert max(grids(run)) == int(good.stem)
     assert generators.load(run).sample(2).std() > 0
 
 
 def test_nan_in_a_loss_is_named_by_the_log(tmp_path, monkeypatch):
-    options = {**HABIT, "objective": diverging(tmp_path, monkeypatch, 1)}
+    options = {**OFTEN, "objective": diverging(tmp_path, monkeypatch, 1)}
     with pytest.raises(RunError, match="g_loss.* became NaN or infinite"):
         trained(tmp_path, **{**options, "log_every": 8})
     assert all(math.isfinite(v) for line in log(tmp_path / "run") for v in line.values())
@@ -332,8 +314,8 @@ def test_rate_far_too_high(tmp_path):
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
-def test_run_started_anew_is_the_same_run(tmp_path):
-    first = trained(tmp_path, run=tmp_path / "first")
+def test_a_run_started_again_is_the_same_run(tmp_path, trained_run):
+    first = trained_run()
     run = trained(tmp_path, seed=5)
     trained(tmp_path, overwrite=True)
     assert_same_state(run, first)

@@ -1,12 +1,41 @@
-"""Callbacks: what a run does beside training. One module for each; `defaults` lists the usual."""
+"""Callbacks: what a run does besides training; one file each, and `standard` lists the usual ones.
+
+A callback extends `Callback` and overrides some of `setup`, `start`, `step`, `line`, `grid`, `end`,
+and `state` with `restore`.
+"""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from ganbaru.callbacks.checkpoints import Checkpoints
+from ganbaru.callbacks.defaults import standard
+from ganbaru.callbacks.early_stopping import EarlyStopping
+from ganbaru.callbacks.latent_history import History
+from ganbaru.callbacks.log import Log
+from ganbaru.callbacks.measurement import Measurement
+from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
+from ganbaru.callbacks.plots import LossPlot
+from ganbaru.callbacks.progress import Display
+from ganbaru.callbacks.report import HtmlReport
+from ganbaru.callbacks.sample_grids import Samples
+from ganbaru.callbacks.tensorboard import TensorBoard
+from ganbaru.callbacks.timelapse import TimeLapse
+from ganbaru.callbacks.validation import Validation
+from ganbaru.training.run import Callback
 
-
-def __getattr__(name: str) -> Any:
-    if not (name == "standard" or name[0].isupper()):
-        raise AttributeError(name)
-    return getattr(importlib.import_module("ganbaru.callbacks.defaults"), name)
+__all__ = [
+    "Callback",
+    "Checkpoints",
+    "Display",
+    "EarlyStopping",
+    "History",
+    "HtmlReport",
+    "Log",
+    "LossPlot",
+    "Measurement",
+    "PeriodicEvaluation",
+    "Samples",
+    "TensorBoard",
+    "TimeLapse",
+    "Validation",
+    "standard",
+]

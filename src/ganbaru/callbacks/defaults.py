@@ -1,36 +1,37 @@
-"""The habits that a run has unless told otherwise; each is a class in a file of its kind."""
+"""The callbacks of `ganbaru train`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ganbaru.callbacks.checkpoints import Checkpoints
+from ganbaru.callbacks.early_stopping import EarlyStopping
 from ganbaru.callbacks.latent_history import History
-from ganbaru.callbacks.log import Checkpoints, Log, LossPlot
+from ganbaru.callbacks.log import Log
+from ganbaru.callbacks.measurement import Measurement
+from ganbaru.callbacks.plots import LossPlot
 from ganbaru.callbacks.progress import Display
+from ganbaru.callbacks.report import HtmlReport
 from ganbaru.callbacks.sample_grids import Samples
 from ganbaru.callbacks.tensorboard import TensorBoard
 from ganbaru.callbacks.timelapse import TimeLapse
-from ganbaru.report import Report
-from ganbaru.training.loop import Callback
-
-__all__ = [
-    "Callback",
-    "Checkpoints",
-    "Display",
-    "History",
-    "Log",
-    "LossPlot",
-    "Report",
-    "Samples",
-    "TensorBoard",
-    "TimeLapse",
-    "standard",
-]
+from ganbaru.training.run import Callback
 
 
-def standard(display: Display | None = None) -> list[Callback]:
-    """Return the habits of `ganbaru train`, in the order in which they hear of a step."""
-    shown: list[Callback] = [display] if display else []
-    board = TensorBoard()
-    log = Log([*([display.line] if display else []), board.line])
-    # A second Ctrl-C may cut the last habits short: the checkpoint comes before the pictures.
-    samples = Samples([TimeLapse(), board])
-    return [*shown, log, Checkpoints(), samples, History(), LossPlot(), Report()]
+def standard(
+    display: Display | None = None, measurements: Sequence[Measurement] | None = None
+) -> list[Callback]:
+    """Return the default callbacks, in the order in which each step is passed to them."""
+    return [
+        *([display] if display else []),
+        Log(measurements),
+        EarlyStopping(),
+        # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
+        Checkpoints(),
+        Samples(),
+        TimeLapse(),
+        TensorBoard(),
+        History(),
+        LossPlot(),
+        HtmlReport(),
+    ]

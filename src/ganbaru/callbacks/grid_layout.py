@@ -1,57 +1,53 @@
-"""A run's sample grids: drawn from fixed seeds, read back, and cut into the images they show.
+"""A run's sample grids: layout, reading them back, and cutting them into their images.
 
-PNG keeps every pixel, so what is made of a grid on disk is what would be made of its images.
+PNG is lossless: the images cut from a grid on disk are those that were drawn.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from ganbaru.errors import InputError
 from ganbaru.sampling import image_io
-
-if TYPE_CHECKING:
-    from ganbaru.training.loop import Run
+from ganbaru.training.run import Run
 
 ROWS, GAP = 8, 2  # of a grid; the gap in pixels before it is enlarged
 
 
 def found(run: Run) -> list[Path]:
-    """Return the sample grids on disk, from the first to the last."""
+    """Return the paths of the sample grids on disk, by images."""
     return sorted(run.folder.samples.glob("[0-9]*.png"))
 
 
 def columns(run: Run) -> int:
-    """Return how many images stand side by side in a run's grids."""
+    """Return the number of images in a row of a run's grids."""
     return image_io.columns(len(run.classes))
 
 
-def drawn(run: Run) -> image_io.Images:
-    """Draw a grid (H, W, C) of the generator as it is: seeds from 0, labels counting up."""
-    images = run.generator().sample(ROWS * columns(run))
+def arranged(run: Run, images: image_io.Images) -> image_io.Images:
+    """Return a grid (H, W, C) of images (ROWS * columns, H, W, C)."""
     return image_io.enlarge(image_io.grid(images, columns(run), GAP))
 
 
 def read(run: Run, path: Path) -> image_io.Images:
-    """Read a grid (H, W, C) back as it was drawn; raises InputError if it is no longer so."""
+    """Read a grid (H, W, C) as it was drawn; raises InputError if the file was changed."""
     height, width, channels = _enlarged(run)
     try:
         with Image.open(path) as picture:
             return np.asarray(picture).reshape(height, width, channels)
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damage, and the shape's
         raise InputError(
-            f"The sample grid {path} is damaged or not the run's own ({error}). Delete it: the "
-            f"time-lapse and the history do without it."
+            f"The sample grid {path} is damaged or not the run's own ({error}). Delete it: "
+            f"time-lapse and history then leave it out."
         ) from error
 
 
 def cut(run: Run, path: Path) -> image_io.Images:
-    """Return the images (N, H, W, C) of a grid on disk, row by row as they were drawn."""
+    """Return the images (N, H, W, C) of a grid on disk, row by row."""
     height, width, channels = run.source.images.shape[1:]
     sheet = read(run, path)
     times = sheet.shape[0] // _sheet(run)[0]
@@ -72,14 +68,13 @@ def _enlarged(run: Run) -> tuple[int, ...]:
 
 # --- classes ----------------------------------------------------------------------------------
 
-MOST_CLASSES = 16  # of which each has columns of its own in a grid
+MOST_CLASSES = 16  # with pictures by class
 
 
 def class_names(run: Run) -> list[str]:
-    """Name a run's classes by letters that may be in a file's name; none if not shown apart.
+    """Return names of a run's classes that are valid file names; [] without pictures by class.
 
-    Where two names would become the same file, or one "all" as the whole grid is called, they are
-    numbered.
+    They are numbered where two would be the same file, or one "all", the name of the whole grid.
     """
     if not 2 <= len(run.classes) <= MOST_CLASSES:
         return []

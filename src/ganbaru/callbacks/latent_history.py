@@ -1,4 +1,4 @@
-"""The history picture: rows are milestones, columns are latents that stay the same."""
+"""The history picture: a row for each of some sample grids, a column for each fixed latent."""
 
 from __future__ import annotations
 
@@ -9,33 +9,25 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ganbaru import files
 from ganbaru.callbacks import grid_layout
-from ganbaru.gan.step import Report
 from ganbaru.sampling import image_io
-from ganbaru.training.loop import Run
+from ganbaru.training.run import Callback, Run
 
 ROWS, COLUMNS = 12, 16  # at most
-SIDE = 48  # pixels that an image has at least
-PAPER, INK = 24, 220  # as dark as the gaps of a grid
+SIDE = 48  # the least height and width of an image in it, in pixels
+PAPER, INK = 24, 220  # the paper is as dark as the gaps of a grid
 
 
-class History:
-    """Draws the history picture at the end, of the first rows of the sample grids."""
-
-    def start(self, run: Run) -> None:
-        """Nothing to begin."""
-
-    def step(self, run: Run, report: Report) -> None:
-        """Nothing to do."""
+class History(Callback):
+    """Draws history.png at the end, from the first rows of the sample grids."""
 
     def end(self, run: Run) -> None:
-        """Draw it."""
         sheet = picture(run)
         with files.replacing(run.folder.history) as temporary:
             sheet.save(temporary, format="PNG")
 
 
 def picture(run: Run) -> Image.Image:
-    """Draw the images of at most 12 milestones, the first and the last among them."""
+    """Draw images of at most 12 sample grids, evenly chosen, with the first and the last."""
     paths = grid_layout.found(run)
     chosen = np.linspace(0, len(paths) - 1, min(ROWS, len(paths))).round().astype(int)
     columns = min(COLUMNS, grid_layout.columns(run))

@@ -1,143 +1,87 @@
-"""Scores of the averaged generator at a run's milestones, without what takes long.
+"""Periodic evaluation: scores of the averaged generator during training.
 
-No interval, no pupil (CAS) and no kernel distance (a mean over 100 subsets): they take most of the
-time of `ganbaru evaluate`, whose other numbers these are for the same checkpoint and count.
+Without intervals, classification accuracy (CAS) and kernel distance (a mean over 100 subsets),
+which take most of the time of `ganbaru evaluate`. The other numbers are those of `evaluate` for the
+same checkpoint and count.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from ganbaru import data, files
+from ganbaru import data, metrics
+from ganbaru.callbacks.every import Every
+from ganbaru.callbacks.measurement import Measurement
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-
-if TYPE_CHECKING:
-    from ganbaru.metrics import Evaluator, Passport
-    from ganbaru.metrics.candidates import Trained
-    from ganbaru.metrics.classifier import Images, Labels
-    from ganbaru.training.loop import Run
-    from ganbaru.training.run_folder import Folder
-
-# What the best checkpoint is the best by, lower being better. The Fréchet distance falls both when
-# pictures get better and when more kinds of them are made; coverage saturates.
-MEASURE = "frechet"
-LEFT_OUT = "kernel"
-
-Values = dict[str, float]
+from ganbaru.metrics import Evaluator, milestones
+from ganbaru.metrics.candidates import RunSamples
+from ganbaru.metrics.passport import differences
+from ganbaru.sampling import generators
+from ganbaru.training.run import Run
+from ganbaru.training.run_log import Line
 
 
-@dataclass(frozen=True)
-class PeriodicEvaluator:
-    """Scores a run's generator, always on the same seeds against the same real images."""
+class PeriodicEvaluation(Measurement):
+    """Scores the generator in the first full line of the log after each `evaluate_every` images.
 
-    judge: Evaluator
-    passport: Passport
-    floors: Values  # what real images get in the fakes' place
-
-    def values(self, run: Run) -> Values:
-        """Score the averaged generator; its time is not the training's."""
-        began = time.perf_counter()
-        run.fetched("ema"), run.fetched("ema_buffers")  # a diverged generator is not scored
-        images, labels = _entrant(run).images(len(self.judge.view), 0, data.silent)
-        values = _values(self.judge, images, labels)
-        run.aside += time.perf_counter() - began
-        return values
-
-
-def load(run: Run, progress: Progress = data.silent) -> PeriodicEvaluator | None:
-    """Make the examiner that a run's configuration asks for, None if it asks for none.
-
-    Trains the scorer unless the cache has it. Raises InputError, saying how to do without, where
-    there are too few images.
+    Always on the same seeds, against the same real images. The training's clock is stopped.
     """
-    if not run.config.evaluate_every:
-        return None
-    from ganbaru import metrics
 
-    try:
-        judge = metrics.evaluator_for(_entrant(run), progress=progress)
-    except InputError as error:
-        raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
-    passport = judge.passport(len(judge.view), run.source.images.shape[1:])
-    return PeriodicEvaluator(judge, passport, _floors(judge, passport, bool(run.classes)))
+    evaluator: Evaluator
+    baselines: Line  # the scores of real images
 
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Build the evaluator, if the run is configured to score; may train its scorer.
 
-def record(run: Run) -> None:
-    """Write passport and floors into the run's folder; raises InputError if others are there."""
-    assert run.examiner
-    from ganbaru.metrics import Passport, differences
+        Raises InputError where there are too few images, with the flag to do without.
+        """
+        if not run.config.evaluate_every:
+            return
+        try:
+            self.evaluator = metrics.evaluator_for(_candidate(run), progress=progress)
+        except InputError as error:
+            raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
+        count = len(self.evaluator.reference)
+        self.passport = self.evaluator.passport(count, run.source.images.shape[1:])
+        self.baselines = self.evaluator.baselines(count, bool(run.classes), quick=True)
 
-    path, passport = run.folder.milestones, run.examiner.passport
-    if path.exists():
-        before = Passport(**_read(path, "passport"))
-        if found := differences(before, passport):
+    def start(self, run: Run, lines: Sequence[Line]) -> None:
+        """Write milestones.json; raises InputError if earlier scores cannot be compared."""
+        if not run.config.evaluate_every:
+            return
+        self.every = Every(run.config.evaluate_every, int(lines[-1]["images"]) if lines else 0)
+        before = milestones.passport(run.folder)
+        if before and (found := differences(before, self.passport)):
             raise InputError(
-                f"The scores that {run.folder.path} has so far cannot be compared with what would "
-                f"follow, since they were not measured alike ({'; '.join(found)}). Go on with the "
-                f"same data and --evaluate-images, or without scores: --evaluate-every 0."
+                f"The scores that {run.folder.path} has so far cannot be compared with new ones, "
+                f"which would be measured differently ({'; '.join(found)}). Go on with the same "
+                f"data and --evaluate-images, or without scores: --evaluate-every 0."
             )
-    now = {"passport": asdict(passport), "floors": run.examiner.floors}
-    files.write_text(path, json.dumps(now, indent=1, ensure_ascii=False))
+        milestones.write(run.folder, self.passport, self.baselines)
+
+    def values(self, run: Run, short: bool) -> Line:
+        """Return the scores if they are due; a short line has none."""
+        due = run.config.evaluate_every and not short and self.every.due(run.images)
+        return self.score(run) if due else {}
+
+    def score(self, run: Run) -> Line:
+        with run.paused():
+            run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
+            images, labels = _candidate(run).images(len(self.evaluator.reference), 0, data.silent)
+            return self.evaluator.quick_scores(images, labels)
 
 
-def floors(folder: Folder) -> Values:
-    """Return what real images get, as a run's folder has it written down; {} if it has no scores.
-
-    Raises InputError when the file is damaged.
-    """
-    return _read(folder.milestones, "floors") if folder.milestones.exists() else {}
-
-
-def _read(path: Path, part: str) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))[part])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read ({type(error).__name__}). Delete it: going on with --resume "
-            f"writes it anew."
-        ) from error
-
-
-def _entrant(run: Run) -> Trained:
-    from ganbaru.metrics.candidates import Trained
-
+def _candidate(run: Run) -> RunSamples:
     config = run.config
-    return Trained(
-        name=str(run.folder.path), folder=run.folder.path,
-        checkpoint=run.folder.checkpoint(run.images), shape=run.source.images.shape[1:],
-        data=config.data, data_dir=config.data_dir, channels=config.channels,
-        generator=run.generator(), most=config.evaluate_images,
-    )  # fmt: skip
-
-
-def _values(judge: Evaluator, images: Images, labels: Labels | None) -> Values:
-    import numpy as np
-
-    from ganbaru.metrics import evaluator
-    from ganbaru.metrics.definitions import measured
-
-    fake = evaluator.view(judge.scorer, judge.scorer.resize(images), labels, data.silent)
-    few = [(np.arange(2), np.arange(2))]  # the least that a kernel distance takes
-    values, _ = measured(judge.view, fake, judge.truth, lambda reals, fakes: few)
-    return {name: value for name, value in values.items() if name != LEFT_OUT}
-
-
-def _floors(judge: Evaluator, passport: Passport, labelled: bool) -> Values:
-    from ganbaru.metrics.disk_cache import kept
-
-    mark = json.dumps([asdict(passport), labelled, "milestones"])
-    name = f"floors-{hashlib.sha256(mark.encode()).hexdigest()[:20]}.json"
-    reals, count = judge.reals, len(judge.view)
-    labels = reals.held_out_labels if labelled else None
-    asked = None if labels is None else labels[:count]
-    content, _ = kept(
-        name, lambda: json.dumps(_values(judge, reals.held_out[:count], asked)).encode()
+    return RunSamples(
+        name=str(run.folder.path),
+        folder=run.folder.path,
+        checkpoint=run.folder.checkpoint(run.images),
+        shape=run.source.images.shape[1:],
+        data=config.data,
+        data_dir=config.data_dir,
+        channels=config.channels,
+        generator=generators.from_run(run),
+        most=config.evaluate_images,
     )
-    floors: Values = json.loads(content)
-    return floors

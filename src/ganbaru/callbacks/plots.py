@@ -1,72 +1,92 @@
-"""Plots of a run, drawn with matplotlib."""
+"""Plots of a run as PNG, drawn with matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ganbaru import files
+from ganbaru.metrics import milestones
+from ganbaru.report.curves import ALL_SHARES, WORDS, Chart, Line, Log, curves
+from ganbaru.training.run import Callback, Run
+from ganbaru.training.run_log import read_log
 
-
-def _series(lines: Sequence[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
-    """Return where a log has a number, in images, and what it is there."""
-    having = [line for line in lines if name in line]
-    return [line["images"] for line in having], [line[name] for line in having]
-
-
-def losses(lines: Sequence[dict[str, float]], path: Path) -> None:
-    """Plot both losses, trained and held out, and the mean scores of a log over images, as PNG."""
-    from matplotlib.figure import Figure  # the figure alone: no window system is touched
-
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    for axes, names, label in (
-        (above, (("d_loss", "discriminator"), ("g_loss", "generator")), "loss"),
-        (below, (("real_score", "real"), ("fake_score", "fake")), "mean score (logit)"),
-    ):
-        for (name, text), colour in zip(names, ("tab:blue", "tab:red"), strict=True):
-            axes.plot(*_series(lines, name), color=colour, label=text, linewidth=1)
-            held_out = _series(lines, f"held_out_{name}")
-            if held_out[0]:
-                axes.plot(*held_out, "o:", color=colour, label=f"{text}, held out", markersize=4)
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-        # Beside the numbers: inside, it would hide some of them.
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
-    below.set_xlabel("real images shown")
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
-
-
-# A colour for each score from 0 to 1, in the order of their legend.
-SHARES = {
-    "precision": "tab:blue",
-    "recall": "tab:red",
-    "density": "tab:green",
-    "coverage": "tab:purple",
+COLORS = {
+    "one": "tab:blue",
+    "two": "tab:red",
+    "three": "tab:orange",
+    "four": "tab:green",
+    "five": "tab:purple",
 }
+MAX_DOTS = 40  # points of a line that are drawn as dots
 
 
-def scores(lines: Sequence[dict[str, float]], floors: dict[str, float], path: Path) -> None:
-    """Plot the scores of a log over images as PNG; dotted is what real images get."""
-    from matplotlib.figure import Figure
+class LossPlot(Callback):
+    """Plots the log at the end."""
 
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
-    images, distances = _series(lines, "frechet")
-    best = min(range(len(images)), key=distances.__getitem__)
-    above.plot(images, distances, "o-", color="tab:orange", label="made", markersize=4, linewidth=1)
-    above.plot(images[best], distances[best], "*", color="black", label="best", markersize=12)
-    above.axhline(floors["frechet"], color="tab:orange", linestyle=":", label="real images")
-    above.set_ylabel("Fréchet distance")
-    above.set_ylim(bottom=0)
-    for name, colour in SHARES.items():
-        below.plot(*_series(lines, name), "o-", color=colour, label=name, markersize=4, linewidth=1)
-        below.axhline(floors[name], color=colour, linestyle=":", linewidth=1)
-    below.set_ylabel("share")
-    below.set_xlabel("real images shown (dotted: what real images get)")
-    for axes in (above, below):
-        axes.grid(alpha=0.3)
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
+    def end(self, run: Run) -> None:
+        """Plot losses and mean logits, and the scores if the run was evaluated."""
+        lines = read_log(run.folder)
+        losses(lines, run.folder.losses)
+        if run.config.evaluate_every and any(milestones.MEASURE in line for line in lines):
+            scores(lines, milestones.baselines(run.folder), run.folder.scores)
+
+
+def losses(log: Log, path: Path) -> None:
+    """Plot losses, held-out losses and mean logits over images."""
+    charts = curves(log, {})
+    draw([charts[name] for name in ("losses", "logits") if name in charts], path)
+
+
+def scores(log: Log, baselines: Mapping[str, float], path: Path) -> None:
+    """Plot the scores of a log over images, with the best one and real-image baselines."""
+    words = {**WORDS, "frechet": "Fréchet distance", "shares": "share"}
+    charts = curves(log, baselines, words, ALL_SHARES)
+    if "frechet" in charts:
+        lines = charts["frechet"].lines
+        best = min(lines[0].points, key=lambda point: point[1])
+        lines.append(Line("best", [best], "black"))
+    draw([charts[name] for name in ("frechet", "shares") if name in charts], path)
+
+
+def draw(charts: Sequence[Chart], path: Path, *, side_by_side: bool = False) -> None:
+    """Draw charts one below the other, or side by side with one logarithmic axis and legend."""
+    from matplotlib.figure import Figure  # the figure alone: no window system is used
+
+    figure = Figure(figsize=(11, 6) if side_by_side else (8, 6), layout="constrained")
+    count = max(1, len(charts))
+    rows, columns = (1, count) if side_by_side else (count, 1)
+    panels = figure.subplots(
+        rows, columns, sharex=not side_by_side, sharey=side_by_side, squeeze=False
+    )
+    for axes, chart in zip(panels.flat, charts, strict=False):
+        for line in chart.lines:
+            _line(axes, line)
+        axes.set(xlabel=chart.axis, ylabel=chart.title)
+        axes.label_outer()
+        axes.grid(alpha=0.3, which="both")
+        if side_by_side:
+            axes.set_yscale("log")
+        else:  # above the axes, where it hides no line
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
+    if side_by_side:
+        legend = panels.flat[0].get_legend_handles_labels()
+        figure.legend(*legend, loc="outside lower center", ncols=3, frameon=False)
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
+
+
+def _line(axes: Any, line: Line) -> None:
+    """Draw a line, a single point as a star."""
+    if not line.points:
+        return
+    xs, ys = zip(*line.points, strict=True)
+    color = COLORS.get(line.color, line.color)
+    if len(xs) == 1:
+        axes.plot(xs, ys, "*", color=color, label=line.name, markersize=12)
+        return
+    dots = {"marker": "o", "markersize": 4} if len(xs) <= MAX_DOTS else {}
+    axes.plot(xs, ys, color=color, label=line.name, linestyle=line.style, linewidth=1.2, **dots)
+    if line.band:
+        axes.fill_between(xs, *zip(*line.band, strict=True), color=color, alpha=0.15)

@@ -1,23 +1,22 @@
-"""What `ganbaru train` shows while it runs: a live bar on a terminal, else a few plain lines."""
+"""The progress display: a live bar on a terminal, otherwise a few plain lines."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-if TYPE_CHECKING:
-    from ganbaru.callbacks.log import Line
-    from ganbaru.gan.step import Report
-    from ganbaru.training.loop import Run
+from ganbaru.formatting import clock
+from ganbaru.gan.step import Report
+from ganbaru.training.run import Callback, Run
+from ganbaru.training.run_log import Line
 
 
-class Display:
-    """Shows a live bar on a terminal; elsewhere a plain line at each twentieth of the run.
+class Display(Callback):
+    """Shows a live bar on a terminal; otherwise a plain line at each twentieth of the run.
 
-    So that the log of a long run shows life, a plain line also comes with the first line of the
-    log and after ten minutes without one.
+    A plain line also appears with the first line of the log and after ten minutes without one.
     """
 
     PARTS, MOST_SECONDS = 20, 600
@@ -27,7 +26,7 @@ class Display:
         self.bar: Any = None
 
     def start(self, run: Run) -> None:
-        """Show the bar, if there is a terminal."""
+        """Show the bar, if the stream is a terminal."""
         self.first = self.now = (run.share, run.seconds)
         self.shown: tuple[int, float] = (-1, -math.inf)
         if self.stream.isatty():
@@ -36,26 +35,23 @@ class Display:
             self.bar.start()
 
     def step(self, run: Run, report: Report) -> None:
-        """Move the bar."""
         self.now = (run.share, run.seconds)
         if self.bar:
-            how = {"images": f"{run.images:,} images", "left": f"{_clock(self._left())} left"}
-            self.bar.update(self.task, completed=run.share, **how)
+            texts = {"images": f"{run.images:,} images", "left": f"{clock(self._left())} left"}
+            self.bar.update(self.task, completed=run.share, **texts)
 
     def end(self, run: Run) -> None:
-        """Take the bar away."""
         self.close()
         if not run.finished:
             self._say("Stopping and saving; press Ctrl-C again to end at once.")
 
     def close(self) -> None:
-        """Give the terminal back, also after a failure."""
+        """Restore the terminal; call it also after an error."""
         if self.bar:
             self.bar.stop()
             self.bar = None
 
-    def line(self, line: Line) -> None:
-        """Show a line of the log."""
+    def line(self, run: Run, line: Line) -> None:
         numbers = (
             f"{line['images_per_second']:.0f}/s  D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
             f"real {line['real_score']:+.2f}  fake {line['fake_score']:+.2f}"
@@ -66,18 +62,18 @@ class Display:
             self.bar.update(self.task, numbers=numbers)
         elif part > self.shown[0] or seconds - self.shown[1] >= self.MOST_SECONDS:
             self.shown = (part, seconds)
-            done = f"{line['images']:,} images  {_clock(seconds)}  {_clock(self._left())} left"
+            done = f"{line['images']:,} images  {clock(seconds)}  {clock(self._left())} left"
             self._say(f"{done}  {numbers}")
 
     def _say(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # training outlives whoever read its lines
+        with contextlib.suppress(BrokenPipeError):  # training goes on without a reader
             print(text, file=self.stream, flush=True)
 
     def _left(self) -> float:
-        """Estimate the seconds to go, by the pace of this session."""
+        """Estimate the remaining seconds by the speed of this session."""
         share, seconds = self.now
-        pace = (seconds - self.first[1]) / max(1e-9, share - self.first[0])
-        return pace * (1 - min(1.0, share))
+        each = (seconds - self.first[1]) / max(1e-9, share - self.first[0])
+        return each * (1 - min(1.0, share))
 
 
 def _bar(stream: TextIO) -> Any:
@@ -88,12 +84,9 @@ def _bar(stream: TextIO) -> Any:
     texts = ("{task.fields[images]}", "{task.fields[left]}", "{task.fields[numbers]}")
     columns = [TextColumn(text, table_column=Column(no_wrap=True)) for text in texts]
     return Progress(
-        BarColumn(bar_width=10), TaskProgressColumn(), *columns,
-        console=Console(file=stream), transient=True,
-    )  # fmt: skip
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        BarColumn(bar_width=10),
+        TaskProgressColumn(),
+        *columns,
+        console=Console(file=stream),
+        transient=True,
+    )

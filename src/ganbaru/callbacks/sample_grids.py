@@ -1,66 +1,45 @@
-"""Sample grids: the same seeds drawn every so many images, and whoever looks at each grid."""
+"""Sample grids: images of the same seeds, drawn every so many images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol
 
 from ganbaru.callbacks import grid_layout
-from ganbaru.callbacks.log import Every
+from ganbaru.callbacks.every import Every
 from ganbaru.gan.step import Report
-from ganbaru.sampling import image_io
-from ganbaru.training.loop import Run
+from ganbaru.sampling import generators, image_io
+from ganbaru.training.run import Callback, Run
 
 
-class Watcher(Protocol):
-    """What is made of the sample grids while a run lasts."""
-
-    def start(self, run: Run) -> None:
-        """Begin; the grids that the run has drawn up to here are on disk."""
-
-    def grid(self, run: Run, path: Path) -> None:
-        """Look at a grid that was just drawn."""
-
-    def end(self, run: Run) -> None:
-        """Finish, after the last grid."""
-
-
-class Samples:
-    """Draws the same seeds every so many images, and shows each grid to the watchers."""
-
-    def __init__(self, watchers: Sequence[Watcher] = ()) -> None:
-        self.watchers = watchers
+class Samples(Callback):
+    """Draws seeds from 0 every `sample_every` images, and calls `grid` of all callbacks."""
 
     def start(self, run: Run) -> None:
-        """Draw the untrained generator, or drop what was drawn after the checkpoint."""
+        """Delete the grids that are newer than the checkpoint; draw one if it is due now."""
         for path in grid_layout.found(run):
             if int(path.stem) > run.images:
                 path.unlink()
-        for watcher in self.watchers:
-            watcher.start(run)
-        # From the step before, so that a grid is drawn that is due at this very moment, such as
-        # the first of all, or one for which a killed run had no time.
-        before = run.images - run.draw.images(run.step - 1) if run.step else -1
+        # Counted from the step before, so that a grid is due at step 0, and after a step for whose
+        # grid a killed run had no time.
+        before = run.images - run.sampler.images(run.step - 1) if run.step else -1
         self.every = Every(run.config.sample_every, before)
-        self.step(run, {})
+        if self.every.due(run.images):
+            self._draw(run, run.callbacks[: run.callbacks.index(self)])  # the others start later
 
     def step(self, run: Run, report: Report) -> None:
-        """Draw when a grid is due."""
         if self.every.due(run.images):
-            self._draw(run)
+            self._draw(run, run.callbacks)
 
     def end(self, run: Run) -> None:
-        """Draw the last grid."""
-        self._draw(run)
-        for watcher in self.watchers:
-            watcher.end(run)
+        self._draw(run, run.callbacks)
 
-    def _draw(self, run: Run) -> None:
+    def _draw(self, run: Run, notified: Sequence[Callback]) -> None:
         path = run.folder.sample(run.images)
         if path.exists():
             return
-        run.fetched("ema"), run.fetched("ema_buffers")  # a diverged generator is not drawn
-        image_io.save_png(path, grid_layout.drawn(run))
-        for watcher in self.watchers:
-            watcher.grid(run, path)
+        run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
+        count = grid_layout.ROWS * grid_layout.columns(run)
+        images = generators.from_run(run).sample(count)
+        image_io.save_png(path, grid_layout.arranged(run, images))
+        for callback in notified:
+            callback.grid(run, path)

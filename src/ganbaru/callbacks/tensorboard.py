@@ -1,4 +1,4 @@
-"""Records for TensorBoard: the numbers of the log and the sample grids, over images."""
+"""TensorBoard event files: the numbers of the log and the sample grids, over images seen."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import importlib.util
 import io
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganbaru import files
 from ganbaru.callbacks import grid_layout
+from ganbaru.data import Progress
 from ganbaru.errors import InputError
+from ganbaru.metrics.definitions import METRICS
 from ganbaru.sampling import image_io
+from ganbaru.training.run import Callback, Run
+from ganbaru.training.run_log import Line, read_log
 
-if TYPE_CHECKING:
-    from ganbaru.callbacks.log import Line
-    from ganbaru.training.loop import Run
-
-# What the numbers of a log line are called there; a name before / is a group of plots.
+# TensorBoard's tags for the numbers of a log line; the part before / is a group of plots.
 TAGS = {
     "d_loss": "loss/d",
     "g_loss": "loss/g",
@@ -26,40 +26,36 @@ TAGS = {
     "held_out_d_loss": "held_out/d",
     "held_out_g_loss": "held_out/g",
     "images_per_second": "images_per_second",
-    "frechet": "milestones/frechet",
-    "precision": "milestones/precision",
-    "recall": "milestones/recall",
-    "density": "milestones/density",
-    "coverage": "milestones/coverage",
+    **{name: f"milestones/{name}" for name in METRICS},
 }
 
 
-def check() -> None:
-    """Raise InputError if what writes the records is not installed."""
-    if not importlib.util.find_spec("tensorboardX"):
-        raise InputError(
-            "--tensorboard needs tensorboardX, which is not installed. Install it with: "
-            "pip install 'ganbaru[tensorboard]'."
-        )
+class TensorBoard(Callback):
+    """Writes log lines and sample grids as events, if the run is configured so.
 
-
-class TensorBoard:
-    """Writes what the log and the sample grids tell, if the run is configured so.
-
-    By tensorboardX's plain writer: its usual one hands everything to a thread, which loses the last
-    events of a run that is killed and never ends once the disk is full.
+    With tensorboardX's plain event writer: its usual writer uses a thread, which loses the last
+    events of a killed run and never ends once the disk is full.
     """
 
     writer: Any = None
 
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Raise InputError if tensorboardX is needed and not installed."""
+        if run.config.tensorboard and not importlib.util.find_spec("tensorboardX"):
+            raise InputError(
+                "--tensorboard needs tensorboardX, which is not installed. Install it with: "
+                "pip install 'ganbaru[tensorboard]'."
+            )
+
     def start(self, run: Run) -> None:
-        """Open a file that makes all from this moment on void, but for what is still on disk."""
+        """Open a new file, which voids earlier events from the current images on.
+
+        Then write again what the run still has of this moment.
+        """
         if not run.config.tensorboard:
             return
         from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
-
-        from ganbaru.callbacks.log import read_log
 
         self.folder = run.folder.tensorboard
         with files.writing(self.folder):
@@ -69,25 +65,23 @@ class TensorBoard:
         self._write(Event(step=run.images, session_log=SessionLog(status=SessionLog.START)))
         for line in read_log(run.folder):
             if line["images"] == run.images:
-                self.line(line)
+                self.line(run, line)
         if run.folder.sample(run.images).exists():
             self.grid(run, run.folder.sample(run.images))
 
-    def line(self, line: Line) -> None:
-        """Write the numbers of a line of the log."""
+    def line(self, run: Run, line: Line) -> None:
         if self.writer:
-            told = {tag: line[name] for name, tag in TAGS.items() if name in line}
-            self._add(int(line["images"]), "simple_value", told)
+            values = {tag: line[name] for name, tag in TAGS.items() if name in line}
+            self._add(int(line["images"]), "simple_value", values)
 
     def grid(self, run: Run, path: Path) -> None:
         """Write a sample grid, whole and by class."""
         if self.writer:
             sheets = {"all": grid_layout.read(run, path), **grid_layout.by_class(run, path)}
-            shown = {f"samples/{name}": _picture(sheet) for name, sheet in sheets.items()}
-            self._add(int(path.stem), "image", shown)
+            images = {f"samples/{name}": _image(sheet) for name, sheet in sheets.items()}
+            self._add(int(path.stem), "image", images)
 
     def end(self, run: Run) -> None:
-        """Close the file."""
         if self.writer:
             self.writer.close()
 
@@ -95,8 +89,8 @@ class TensorBoard:
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.proto.summary_pb2 import Summary
 
-        told = [Summary.Value(tag=tag, **{kind: value}) for tag, value in values.items()]
-        self._write(Event(step=images, summary=Summary(value=told)))
+        tagged = [Summary.Value(tag=tag, **{kind: value}) for tag, value in values.items()]
+        self._write(Event(step=images, summary=Summary(value=tagged)))
 
     def _write(self, event: Any) -> None:
         event.wall_time = time.time()
@@ -105,7 +99,7 @@ class TensorBoard:
             self.writer.flush()
 
 
-def _picture(sheet: image_io.Images) -> Any:
+def _image(sheet: image_io.Images) -> Any:
     from tensorboardX.proto.summary_pb2 import Summary
 
     encoded = io.BytesIO()

@@ -1,25 +1,26 @@
-"""Held-out losses: what both players lose on test images that D has never learnt from."""
+"""Validation: the losses of both networks on held-out test images, which D never learns from."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data
+from ganbaru.callbacks.every import Every
+from ganbaru.callbacks.measurement import Measurement
 from ganbaru.config import Config
-from ganbaru.errors import InputError
+from ganbaru.data import Progress, Source, silent
+from ganbaru.errors import InputError, RunError
 from ganbaru.gan import models
 from ganbaru.gan.batches import to_range
+from ganbaru.gan.dataset import load_test_data
 from ganbaru.ops import Tensor
-
-if TYPE_CHECKING:
-    from ganbaru.training.loop import Run
+from ganbaru.sampling import generators
+from ganbaru.training.run import Run
+from ganbaru.training.run_log import Line
 
 BATCH = 64
 Batch = tuple[range, NDArray[np.uint8], NDArray[np.int64] | None]  # seeds, reals, their labels
@@ -27,14 +28,14 @@ Batch = tuple[range, NDArray[np.uint8], NDArray[np.int64] | None]  # seeds, real
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Test images, the labels that the networks take for them, and which of them are used."""
+    """Test images, their labels by the training classes' numbers, and which of them are used."""
 
     images: NDArray[np.uint8]  # (n, H, W, C); may be a read-only memory map
     labels: NDArray[np.int64] | None  # (n,)
     chosen: NDArray[np.int64]  # places in both
 
     def batches(self) -> Iterator[Batch]:
-        """Yield each whole batch of 64; fewer images than these are one batch."""
+        """Yield the full batches of 64; fewer images than 64 make one batch."""
         size = min(BATCH, len(self.chosen))
         for start in range(0, len(self.chosen) - size + 1, size):
             places = self.chosen[start : start + size]
@@ -42,16 +43,42 @@ class HeldOut:
             yield range(start, start + size), self.images[places], labels
 
 
+class Validation(Measurement):
+    """Adds held-out losses to the first line of the log after each `sample_every` images."""
+
+    held_out: HeldOut | None
+
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Load the test images; if they cannot be downloaded, the run goes on without, and says so.
+
+        Raises InputError where they do not fit the training images.
+        """
+        try:
+            self.held_out = load(run.config, run.source, bool(run.classes), progress)
+        except RunError as error:
+            self.held_out = None
+            run.notes.append(f"Without losses on test images, which could not be loaded: {error}")
+
+    def start(self, run: Run, lines: Sequence[Line]) -> None:
+        self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
+
+    def values(self, run: Run, short: bool) -> Line:
+        """Return `held_out_d_loss` and `held_out_g_loss` if they are due."""
+        return losses(run, self.held_out) if self.every.due(run.images) and self.held_out else {}
+
+
 def load(
-    config: Config, source: data.Source, conditional: bool, progress: data.Progress | None = None
+    config: Config, source: Source, conditional: bool, progress: Progress = silent
 ) -> HeldOut | None:
     """Load the test images of a configuration; None if none are wanted or there are none.
 
-    Raises InputError, saying how to do without, where they do not fit the training images, and
+    Raises InputError, with the flag to do without, where they do not fit the training images, and
     RunError where they cannot be downloaded.
     """
+    if not config.held_out:
+        return None
     try:
-        test = _test(config, source, progress) if config.held_out else None
+        test = load_test_data(config, source, progress)
         if test is None:
             return None
         labels = _labels(source, test) if conditional else None
@@ -61,28 +88,12 @@ def load(
 
 
 def _spread(length: int, wanted: int) -> NDArray[np.int64]:
-    """Choose places all over a set, since folders of classes list one class after the other."""
+    """Return places spread over a set, since folders of classes list one class after the other."""
     count = min(length, wanted)
     return np.arange(count) * length // count
 
 
-def _test(
-    config: Config, source: data.Source, progress: data.Progress | None
-) -> data.Source | None:
-    height, width, channels = source.images.shape[1:]
-    try:
-        test = data.load(
-            config.data, image_size=(height, width), channels=channels, split="test",
-            data_dir=Path(config.data_dir) if config.data_dir else None, progress=progress,
-        )  # fmt: skip
-    except data.SplitError:
-        return None
-    # Whoever trains on a file of test images, or on a module that takes no notice of the split,
-    # has nothing held out.
-    return None if test.fingerprint == source.fingerprint else test
-
-
-def _labels(source: data.Source, test: data.Source) -> NDArray[np.int64]:
+def _labels(source: Source, test: Source) -> NDArray[np.int64]:
     """Return the test images' labels by the numbers of the training classes."""
     if test.labels is None:
         raise InputError(f"The test images of {source.name} have no labels.")
@@ -95,16 +106,14 @@ def _labels(source: data.Source, test: data.Source) -> NDArray[np.int64]:
     return numbers[test.labels]
 
 
-def losses(run: Run) -> dict[str, float]:
+def losses(run: Run, held_out: HeldOut) -> Line:
     """Return the mean of both losses over the test images; changes nothing in the run.
 
     The averaged generator makes a fake from each of the seeds 0, 1, ..., with the label of the real
-    if there are labels; both networks are in inference mode. Penalties are not part of it. A
-    relativistic objective compares within batches of 64.
+    if there are labels; both networks are in inference mode. Penalties are left out. A relativistic
+    objective compares within batches of 64.
     """
-    if run.held_out is None:
-        return {}
-    each = [_of_batch(run, *batch) for batch in run.held_out.batches()]
+    each = [_batch_losses(run, *batch) for batch in held_out.batches()]
     d_losses, g_losses = zip(*each, strict=True)
     return {
         "held_out_d_loss": math.fsum(d_losses) / len(each),
@@ -112,16 +121,16 @@ def losses(run: Run) -> dict[str, float]:
     }
 
 
-def _of_batch(
+def _batch_losses(
     run: Run, seeds: range, reals: NDArray[np.uint8], labels: NDArray[np.int64] | None
 ) -> tuple[float, float]:
-    generator = run.generator()
+    generator = generators.from_run(run)
     label = [] if labels is None else [run.engine.from_numpy(labels)]
 
     def scores(images: NDArray[np.floating]) -> Tensor:
-        judge = models.inference(run.engine, run.gan.discriminator)
+        discriminator = models.inference(run.engine, run.gan.discriminator)
         parameters, buffers = (run.state[f"discriminator{part}"] for part in ("", "_buffers"))
-        return judge(parameters, buffers, run.engine.from_numpy(images), *label)
+        return discriminator(parameters, buffers, run.engine.from_numpy(images), *label)
 
     fakes = generator.floats(generator.latents(seeds), labels)
     real, fake = scores(to_range(reals)), scores(fakes)

@@ -1,4 +1,4 @@
-"""The command that looks for copies of training images among a run's images."""
+"""`ganbaru authenticity`: test for memorization, copies of training images among images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options
-from ganbaru.cli.evaluation_options import add_entrant, entrant
+from ganbaru.cli.evaluation_options import add_candidate, candidate
+from ganbaru.cli.parser import Parser
 
 if TYPE_CHECKING:
     from ganbaru.metrics.memorization import Authenticity
@@ -15,54 +15,57 @@ if TYPE_CHECKING:
 SHOWN = 5  # groups of duplicates, and suspects, that are printed
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser(
-        "authenticity", "Look for copies of training images among a run's images, or your own."
+def _parser() -> Parser:
+    description = (
+        "Test for memorization: copies of training images among a run's images, or your own."
     )
-    add_entrant(
+    parser = Parser("authenticity", description)
+    add_candidate(
         parser,
-        data="what it was trained on: a known set or a path; else a run's own",
+        data="the training data: a known set or a path; else the run's own",
         number="how many images, from 100; else up to 1,000",
     )
-    parser.add_argument("-o", "--output", type=str, default=None, metavar="FOLDER",
-                        help="where result and picture go; else authenticity/ in the run's folder, "
-                        "or here for images of your own")  # fmt: skip
+    output = (
+        "where result and picture are written; else authenticity/ in the run's folder, or the "
+        "current folder for images of your own"
+    )
+    parser.add_argument("-o", "--output", metavar="FOLDER", help=output)
     return parser
 
 
-def examine(arguments: Sequence[str]) -> None:
-    """Look for copies, write the picture, and say what was found."""
-    wanted = _parser().parse_args(list(arguments))
+def authenticity(arguments: Sequence[str]) -> None:
+    """Search for copies, write the picture, and print the findings."""
+    args = _parser().parse_args(arguments)
     from ganbaru import data
-    from ganbaru.metrics.memorization import authenticity
+    from ganbaru.metrics import memorization
 
     with data.progress_bar() as progress:
-        found = authenticity(
-            wanted.what, wanted.data, output=wanted.output, progress=progress, **entrant(wanted),
-        )  # fmt: skip
-    if wanted.json:
+        found = memorization.authenticity(
+            args.what, args.data, output=args.output, progress=progress, **candidate(args)
+        )
+    if args.json:
         print(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
-        return
-    print("\n".join(_told(found)))
+    else:
+        print("\n".join(_lines(found)))
 
 
-def _told(found: Authenticity) -> list[str]:
-    """Say it all in lines: duplicates first, then the verdict, the suspects, what it rests on."""
-    lines = [f"{found.data}: {found.training:,} training images, {_repeats(found)}"]
+def _lines(found: Authenticity) -> list[str]:
+    """Return duplicates first, then the verdict, the suspects and the notes."""
+    lines = [f"{found.data}: {found.training:,} training images, {_duplicates(found)}"]
     for group in found.duplicates[:SHOWN]:
         places = ", ".join(map(str, group[:10])) + (", ..." if len(group) > 10 else "")
         lines.append(f"  the same picture, {len(group)} times: {places}")
     lines += ["", found.verdict(), f"  held out: {found.held_out}; {found.seconds:.0f} s"]
-    for one in found.suspects[: SHOWN if found.accused else 0]:
+    for one in found.suspects[: SHOWN if found.is_copying else 0]:
         lines.append(
-            f"  image {one.image} is like training image {one.training}: distance "
-            f"{one.distance:.2f}, {one.ratio:.2f} of its neighbours'"
+            f"  image {one.image} resembles training image {one.training}: distance "
+            f"{one.distance:.2f}, {one.ratio:.2f} times that of its neighbours"
         )
     lines += [f"  note: {note}" for note in found.notes]
     return [*lines, "", f"picture: {found.folder / 'neighbours.png'}"]
 
 
-def _repeats(found: Authenticity) -> str:
+def _duplicates(found: Authenticity) -> str:
     if not found.repeated:
         return "no duplicates"
     return (

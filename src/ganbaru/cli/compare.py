@@ -1,86 +1,99 @@
-"""The command that holds a tournament."""
+"""`ganbaru compare`: compare presets or options, each over several seeds, under equal conditions.
+
+Comparisons are called tournaments in messages, and what they compare contestants.
+"""
 
 from __future__ import annotations
 
+import argparse
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganbaru import config
+from ganbaru import coerce, config
 from ganbaru.cli import options
-from ganbaru.cli.tables import show
+from ganbaru.cli.parser import Parser, whole
+from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
     from ganbaru.comparison import Result
+    from ganbaru.comparison.tournament import Plan
 
-_DESCRIPTION = """Hold a tournament of presets or options under equal conditions: the same images,
-seeds, first weights, batches, latents and budget. Name presets, in quotes with options of their own
-as `train` takes them, such as "mnist --objective hinge"; or vary an option. The folder of a
-tournament that was stopped goes on: ganbaru compare -o FOLDER."""
+_DESCRIPTION = """Compare presets or options in a tournament under equal conditions: the same
+images, seeds, initial weights, batches, latents and budget. Name presets, in quotes with options of
+their own as `train` takes them, such as "mnist --objective hinge"; or vary an option. To resume a
+stopped tournament: ganbaru compare -o FOLDER."""
+
+BUDGET = ("images", "seconds", "evaluate_every", "evaluate_images")
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser("compare", _DESCRIPTION)
-    parser.headings = {**options.HEADINGS, "data": "for all contestants: what they learn from"}
-    parser.add_argument("contestants", type=str, nargs="*", default=None,
-                        help="presets, in quotes with options of their own")  # fmt: skip
-    parser.add_argument("--vary", type=str, action="append", default=None, metavar="KEY=V1,V2",
-                        help="let an option have each of these values; may be given again, for all "
-                        "combinations")  # fmt: skip
-    parser.add_argument("--seeds", type=options.whole("--seeds"), default=None, metavar="N",
-                        help="runs of each contestant, 5 if not given; more may be added "
-                        "later")  # fmt: skip
-    parser.add_argument("--images", type=options.whole("--images"), default=None, metavar="N",
-                        help="the budget of a run: real images shown to D")  # fmt: skip
-    parser.add_argument("--seconds", type=_seconds, default=None, metavar="X",
-                        help="or seconds of training")  # fmt: skip
-    parser.add_argument("-o", "--output", type=str, default=None, metavar="FOLDER",
-                        help="where it goes; else a new folder below runs/")  # fmt: skip
-    parser.add_argument("--workers", type=options.whole("--workers"), default=1, metavar="N",
-                        help="runs at a time, each with its share of the cores; one run uses all, "
-                        "so more pay from about 4 cores on")  # fmt: skip
-    parser.add_argument("--evaluate-every", type=options.whole("--evaluate-every"), default=None,
-                        metavar="N", help="images between two scorings; a tenth of --images if not "
-                        "given, or 10,000")  # fmt: skip
-    parser.add_argument("--evaluate-images", type=options.whole("--evaluate-images"), default=2000,
-                        metavar="N", help="images that a run is scored by, at most")  # fmt: skip
+def _parser() -> Parser:
+    parser = Parser("compare", " ".join(_DESCRIPTION.split()))
+    parser.headings = {**options.HEADINGS, "data": "training data, the same for all contestants"}
+    add = parser.add_argument
+    contestants = "presets, in quotes with options of their own"
+    add("contestants", nargs="*", default=None, help=contestants)
+    vary = "give an option each of these values; repeat it for all combinations"
+    add("--vary", action="append", metavar="KEY=V1,V2", help=vary)
+    seeds = "runs of each contestant, 5 if not given; more can be added later"
+    add("--seeds", type=whole("--seeds"), metavar="N", help=seeds)
+    images = "the budget of a run: real images shown to D"
+    add("--images", type=whole("--images"), metavar="N", help=images)
+    add("--seconds", type=_seconds, metavar="X", help="or seconds of training")
+    output = "where it is written; else a new folder below runs/"
+    add("-o", "--output", metavar="FOLDER", help=output)
+    workers = (
+        "runs in parallel, each with its share of the cores; one run uses all cores, so more than "
+        "one pays from about 4 cores on"
+    )
+    add("--workers", type=_workers, default=1, metavar="N", help=workers)
+    every = "images between two evaluations; if not given, a tenth of --images, or 10,000"
+    add("--evaluate-every", type=whole("--evaluate-every"), metavar="N", help=every)
+    most = whole("--evaluate-images")
+    number = "number of images to score a run by, at most"
+    add("--evaluate-images", type=most, default=2000, metavar="N", help=number)
     return parser
 
 
 def compare(arguments: Sequence[str]) -> int:
-    """Hold a tournament, or go on with one; print its table."""
-    from ganbaru import callbacks, comparison, data
-    from ganbaru.comparison import contestants
-    from ganbaru.comparison import tournament as comparing
+    """Run a tournament, or resume one; print its table."""
+    from ganbaru import callbacks
+    from ganbaru.comparison import contestants, tournament
     from ganbaru.training import signals
 
-    fields, wanted = options.given(_parser(), arguments, contestants.FREE)
-    if wanted["workers"] < 1:
-        raise InputError(f"--workers {wanted['workers']} is out of range: give 1 or more.")
-    with data.progress_bar() as progress:
-        plan = comparison.planned(
-            [_entry(word, contestants.FREE) for word in wanted["contestants"] or ()],
-            vary=_varied(wanted["vary"] or ()), seeds=wanted["seeds"], images=wanted["images"],
-            seconds=wanted["seconds"], folder=wanted["output"],
-            evaluate_every=wanted["evaluate_every"], evaluate_images=wanted["evaluate_images"],
-            progress=progress, **fields,
-        )  # fmt: skip
+    fields, others = options.given(_parser(), arguments, contestants.FREE)
+    args = argparse.Namespace(**others)
+    plan = _plan(args, fields, contestants.FREE)
     runs = len(plan.configs) * plan.seeds
-    print(f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: "
-          f"{plan.folder}", flush=True)  # fmt: skip
-    live = callbacks.Display if sys.stdout.isatty() and wanted["workers"] == 1 else None
-    with signals.watched() as interrupted:
-        result = comparing.train_step(
-            plan, interrupted, workers=wanted["workers"], tell=_say, display=live
-        )
+    _say(
+        f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: {plan.folder}"
+    )
+    live = callbacks.Display if sys.stdout.isatty() and args.workers == 1 else None
+    with signals.graceful_stop() as interrupted:
+        result = tournament.run(plan, interrupted, workers=args.workers, tell=_say, display=live)
     if result is None:
-        _say(f"Stopped and saved. Go on with:\n  {_again(plan.folder)}")
+        _say(f"Stopped and saved. Resume with:\n  {_again(plan.folder)}")
         return interrupted.exit_code
-    _report(result)
+    _show(result)
     return 0
+
+
+def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str]) -> Plan:
+    from ganbaru import comparison, data
+
+    with data.progress_bar() as progress:
+        return comparison.plan_tournament(
+            [_entry(text, free) for text in args.contestants or ()],
+            _varied(args.vary or ()),
+            fields,
+            comparison.Budget(**{name: getattr(args, name) for name in BUDGET}),
+            args.seeds,
+            args.output,
+            progress,
+        )
 
 
 def _say(text: str) -> None:
@@ -91,56 +104,54 @@ def _again(folder: Path) -> str:
     return f"ganbaru compare -o {shlex.quote(str(folder))}"
 
 
-def _report(result: Result) -> None:
-    from rich.table import Table
-
+def _show(result: Result) -> None:
     from ganbaru.comparison import results
 
-    headings, cells = results.rows(result)
-    table = Table(*headings, box=None, padding=(0, 2, 0, 0))
-    for row in cells:
-        table.add_row(*row)
     print("\n".join(["", *result.conditions, ""]))
-    show(table)
+    show_rows(*results.rows(result))
     print("\n".join(["", *results.reading(result), ""]))
     print("\n".join(str(path) for path in result.files))
     print(f"More seeds:  {_again(result.folder)} --seeds N")
 
 
 def _seconds(text: str) -> float:
-    from ganbaru import coerce
-
     found: float = coerce.convert(float, "--seconds", text)
     if found <= 0:
         raise InputError(f"--seconds {text} is out of range: give a number above 0.")
     return found
 
 
-def _entry(word: str, free: Sequence[str]) -> dict[str, Any]:
-    """Read a contestant: a preset, and options of its own as `train` takes them."""
+def _workers(text: str) -> int:
+    found: int = coerce.convert(int, "--workers", text)
+    if found < 1:
+        raise InputError(f"--workers {text} is out of range: give 1 or more.")
+    return found
+
+
+def _entry(text: str, free: Sequence[str]) -> dict[str, Any]:
+    """Parse a contestant: a preset, and options of its own as `train` takes them."""
     try:
-        preset, *arguments = shlex.split(word)
+        preset, *arguments = shlex.split(text)
     except ValueError as error:
-        raise InputError(f"Cannot read the contestant {word!r}: {error}.") from error
-    config.preset_fields(preset)  # or an error with the near matches
-    parser = options.Parser("train", "")
-    fields, _ = options.given(parser, arguments, free)
+        raise InputError(f"Cannot read the contestant {text!r}: {error}.") from error
+    config.preset_fields(preset)  # or the error with near matches
+    fields, _ = options.given(Parser("train", ""), arguments, free)
     return {"preset": preset, **fields}
 
 
 def _varied(texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Read what to vary; ``key=number`` after a comma belongs to the value before it."""
+    """Parse --vary; ``key=number`` after a comma belongs to the value before it."""
     found: dict[str, list[Any]] = {}
     for text in texts:
         key, equals, rest = text.partition("=")
         field = key.strip().removeprefix("--").replace("-", "_")
         if not equals or not rest:
             raise InputError(f"--vary {text} cannot be read: write it as KEY=VALUE,VALUE.")
-        found[field] = [_value(field, one) for one in _listed(rest)]
+        found[field] = [_value(field, one) for one in _split(rest)]
     return found
 
 
-def _listed(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     parts: list[str] = []
     for part in text.split(","):
         name, equals, _ = part.partition("=")

@@ -1,4 +1,4 @@
-"""The command by which engines prove each other right."""
+"""`ganbaru conformance`: check the engines against each other."""
 
 from __future__ import annotations
 
@@ -6,60 +6,61 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options, tables
+from ganbaru.cli.parser import Parser
+from ganbaru.cli.tables import show
 from ganbaru.errors import InputError
 
 if TYPE_CHECKING:
-    from ganbaru.conformance import Plan
+    from ganbaru.conformance import CheckPlan
 
 
-def _parser() -> options.Parser:
-    parser = options.Parser(
-        "conformance",
-        "Check the engines against each other and the NumPy engine against finite differences.",
+def _parser() -> Parser:
+    description = (
+        "Check the engines against each other and the NumPy engine against finite differences."
     )
-    parser.add_argument("--engines", type=str, default=None, metavar="E,E",
-                        help="which, such as numpy,torch or a dotted path to your own; else all "
-                        "that are installed")  # fmt: skip
-    parser.add_argument("--preset", type=str, default=None, metavar="NAME",
-                        help="only its networks, objective and penalties, in place of all that are "
-                        "registered")  # fmt: skip
-    parser.add_argument("--run", type=str, default=None, metavar="RUN",
-                        help="only those of a run, with the weights of its newest checkpoint (or "
-                        "of a checkpoint file)")  # fmt: skip
-    parser.add_argument("--device", type=str, default="auto",
-                        help="of the engines but numpy: cpu, cuda, cuda:1 or mps")  # fmt: skip
-    parser.add_argument("-o", "--output", type=str, default=None, metavar="FILE",
-                        help="write every comparison there too, as JSON")  # fmt: skip
+    parser = Parser("conformance", description)
+    add = parser.add_argument
+    engines = (
+        "the engines, such as numpy,torch or a dotted path to your own; else all that are installed"
+    )
+    add("--engines", metavar="E,E", help=engines)
+    preset = "only its networks, objective and penalties, in place of all that are registered"
+    add("--preset", metavar="NAME", help=preset)
+    run = "only those of a run, with the weights of its newest checkpoint (or of a checkpoint file)"
+    add("--run", metavar="RUN", help=run)
+    device = "of the engines other than numpy: cpu, cuda, cuda:1 or mps"
+    add("--device", default="auto", help=device)
+    output = "also write every comparison to this file, as JSON"
+    add("-o", "--output", metavar="FILE", help=output)
     return parser
 
 
 def conformance(arguments: Sequence[str]) -> int:
     """Check the engines; print a table and each disagreement; return 1 if there is any."""
-    wanted = _parser().parse_args(list(arguments))
-    if wanted.preset and wanted.run:
-        raise InputError("--preset and --run each say what to check: give one of them.")
+    args = _parser().parse_args(arguments)
+    if args.preset and args.run:
+        raise InputError("--preset and --run both choose what to check: give one of them.")
     from ganbaru import conformance, data, engines
     from ganbaru.conformance import report
 
-    path, plan = _place(wanted.output), _plan(wanted.preset, wanted.run)
-    names = engines.available() if wanted.engines is None else _names(wanted.engines)
-    loaded = conformance.load(names, wanted.device)
+    path, plan = _output(args.output), _plan(args.preset, args.run)
+    names = engines.available() if args.engines is None else _names(args.engines)
+    loaded = conformance.load(names, args.device)
     plan = plan or conformance.registered()
     with data.progress_bar() as progress:
         found = conformance.check(plan, loaded, progress)
     if path:
         report.write(found, path)
     print("\n".join(found.engines.values()))
-    tables.show(report.table(found))
+    show(report.table(found))
     print("\n".join(report.lines(found)))
     if path:
         print(f"report: {path}")
     return 1 if found.faults else 0
 
 
-def _place(name: str | None) -> Path | None:
-    """Return where the report goes; a place that does not exist is refused before the checks."""
+def _output(name: str | None) -> Path | None:
+    """Return the report's path; checked before the checks run, which take minutes."""
     if name is None:
         return None
     path = Path(name)
@@ -68,8 +69,8 @@ def _place(name: str | None) -> Path | None:
     return path
 
 
-def _plan(preset: str | None, run: str | None) -> Plan | None:
-    """Return the plan of a preset or a run, if one is given: no engine need be loaded for that."""
+def _plan(preset: str | None, run: str | None) -> CheckPlan | None:
+    """Return the plan of a preset or a run, if one is given; this loads no engine."""
     from ganbaru import conformance
 
     if preset:
@@ -80,5 +81,5 @@ def _plan(preset: str | None, run: str | None) -> Plan | None:
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError("--engines names no engine: give names with commas, such as numpy,torch.")
+        raise InputError(f"--engines {text!r} names no engine: give names such as numpy,torch.")
     return names

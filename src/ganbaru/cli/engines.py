@@ -1,27 +1,27 @@
-"""`ganbaru engines`: what there is to compute with, and which one `--engine auto` takes."""
+"""`ganbaru engines`: the engines, their versions and devices, and what `--engine auto` chooses."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from ganbaru import engines as family
-from ganbaru.cli import options
-from ganbaru.cli.tables import show
+from ganbaru.cli.parser import Parser
+from ganbaru.cli.tables import show_rows
 from ganbaru.engines import RULES, Rule, gpu_driver, requirements
 from ganbaru.errors import InputError
 
 KINDS = {"cuda": "an NVIDIA GPU", "mps": "an Apple GPU", "cpu": "a CPU"}
+HEADINGS = ("engine", "library", "installed", "devices", "takes", "to install or update")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was found of an engine: `takes` is its device without --device, `problem` a sentence."""
+    """An engine on this computer; `takes` is its default device, `problem` why it cannot run."""
 
     engine: str
     library: str
@@ -34,50 +34,48 @@ class Found:
 
 
 def engines(arguments: Sequence[str]) -> None:
-    """List the engines with versions and devices, and say which one "auto" takes and why."""
-    parser = options.Parser("engines", "List the engines: versions, devices, what auto takes.")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    wanted = parser.parse_args(list(arguments))
+    """List the engines with versions and devices, and which one "auto" chooses and why."""
+    parser = Parser("engines", "List the engines: versions, devices, the choice of auto.")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    args = parser.parse_args(arguments)
     found = [look(name) for name in family.LIBRARIES]
-    (_print_json if wanted.json else _print)(found)
+    (_print_json if args.json else _print)(found)
 
 
 def look(name: str) -> Found:
-    """Find out about an engine, importing its library if it is installed and new enough."""
+    """Inspect an engine, importing its library if it is installed and new enough."""
     library = family.LIBRARIES[name]
-    about = {"engine": name, "library": library.module, "needs": library.least}
+    about = (name, library.module, library.least)
     try:
-        module = family.imported(name)
+        found = family.imported(name)
     except InputError as error:
         version = requirements.version(library) if requirements.installed(library) else None
-        return Found(**about, version=version, devices=(), takes=None, problem=str(error),
-                     pip=library.pip)  # fmt: skip
-    devices, default = _devices(module), module.default_device()
+        return Found(*about, version, (), None, str(error), library.pip)
+    devices, default = _devices(found), found.default_device()
     takes = default if default in devices or f"{default}:0" in devices else None
     problem = "" if takes else f"The {name} engine found no device to compute on."
-    return Found(**about, version=requirements.version(library), devices=devices, takes=takes,
-                 problem=problem, pip=library.pip)  # fmt: skip
+    return Found(*about, requirements.version(library), devices, takes, problem, library.pip)
 
 
-def _devices(module: ModuleType) -> tuple[str, ...]:
-    """List the devices that an engine can use, by asking it to."""
-    default = module.default_device()
+def _devices(engine: type[family.Engine]) -> tuple[str, ...]:
+    """List the devices that an engine can use, by checking each."""
+    default = engine.default_device()
     numbered = [f"cuda:{i}" for i in range(gpu_driver.count())]
-    asked = dict.fromkeys(("cpu", *numbered, default))
-    usable = [device for device in asked if _works(module, device)]
+    candidates = dict.fromkeys(("cpu", *numbered, default))
+    usable = [device for device in candidates if _works(engine, device)]
     return tuple(d for d in usable if f"{d}:0" not in usable)  # "cuda" is the first of them
 
 
-def _works(module: ModuleType, device: str) -> bool:
+def _works(engine: type[family.Engine], device: str) -> bool:
     try:
-        module.prepare(device)
+        engine.check_device(device)
     except ValueError:
         return False
     return True
 
 
 def _auto() -> dict[str, Rule | None]:
-    """Return what "auto" takes by itself, and for each kind of device."""
+    """Return what "auto" chooses by itself, and for each kind of device."""
     found: dict[str, Rule | None] = {}
     for kind in ("auto", *RULES):
         try:
@@ -91,37 +89,39 @@ def _print_json(found: Sequence[Found]) -> None:
     def plain(rules: Sequence[Rule]) -> list[dict[str, Any]]:
         return [rule._asdict() for rule in rules]
 
-    told = {
+    content = {
         "engines": [dataclasses.asdict(one) for one in found],
         "gpus": gpu_driver.count(),
         "auto": {kind: rule and rule._asdict() for kind, rule in _auto().items()},
         "rules": {kind: plain(rules) for kind, rules in RULES.items()},
     }
-    print(json.dumps(told, indent=2))
+    print(json.dumps(content, indent=2))
 
 
 def _print(found: Sequence[Found]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("engine", "library", "installed", "devices", "takes", "to install or update",
-                  box=None, padding=(0, 2, 0, 0))  # fmt: skip
-    for one in found:
-        row = (one.version or "not installed", ", ".join(one.devices), one.takes or "",
-               escape(one.pip) if one.problem else "")  # fmt: skip
-        table.add_row(one.engine, f"{one.library} {one.needs} or newer", *row)
-    show(table)
+    show_rows(HEADINGS, _rows(found))
     problems = [one.problem for one in found if one.problem and one.version]
     print("\n".join(textwrap.fill(problem, 96) for problem in problems))
     print("\n".join(_rules()))
 
 
+def _rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
+    from rich.markup import escape
+
+    for one in found:
+        library = f"{one.library} {one.needs} or newer"
+        version, pip = one.version or "not installed", escape(one.pip) if one.problem else ""
+        yield one.engine, library, version, ", ".join(one.devices), one.takes or "", pip
+
+
 def _rules() -> list[str]:
-    """Say what "auto" takes here, and by which rule."""
+    """Return what "auto" chooses here, and by which rule."""
     auto = _auto()
-    assert auto["auto"] is not None  # the NumPy engine is always there
-    lines = [f"--engine auto takes {auto['auto'].engine} here. It takes the first of these that is "
-             f"installed and computes on the device:"]  # fmt: skip
+    assert auto["auto"] is not None  # the NumPy engine is always installed
+    lines = [
+        f"--engine auto takes {auto['auto'].engine} here: the first of these that is installed and "
+        f"supports the device:"
+    ]
     for kind, rules in RULES.items():
         taken = auto[kind]
         lines += [f"on {KINDS[kind]} ({f'{taken.engine} here' if taken else 'none here'}):"]

@@ -1,67 +1,68 @@
-"""The command that scores a run or a set of images."""
+"""`ganbaru evaluate`: scores of a run or a set of images, with confidence intervals."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ganbaru.cli import options, tables
-from ganbaru.cli.evaluation_options import add_entrant, entrant
+from ganbaru.cli.evaluation_options import add_candidate, candidate
+from ganbaru.cli.parser import Parser
+from ganbaru.cli.tables import show_rows
+from ganbaru.formatting import number
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ganbaru.metrics import Evaluation, Score
 
+HEADINGS = ("score", "value", "95 % interval", "real images", "better", "what it means")
 
-def _parser() -> options.Parser:
-    parser = options.Parser("evaluate", "Score a run, or images of your own, against real images.")
-    add_entrant(
+
+def _parser() -> Parser:
+    parser = Parser("evaluate", "Score a run, or images of your own, against real images.")
+    add_candidate(
         parser,
-        data="real images: a known set or a path; else a run's own",
+        data="the real images: a known set or a path; else the run's own",
         number="how many images; else up to 10,000, as many as there are real ones to compare with",
     )
-    parser.add_argument("--scorer", type=str, default="auto",
-                        help="classifier (trained on the data, kept), random (five networks, no "
-                        "labels needed), inception, or auto: classifier if labelled")  # fmt: skip
-    parser.add_argument("--weights", type=str, default=None, metavar="PATH",
-                        help="the file of Inception's weights")  # fmt: skip
+    scorer = (
+        "the feature network: classifier (trained on the data, then cached), random (five "
+        "networks, no labels needed), inception, or auto: classifier if labelled"
+    )
+    parser.add_argument("--scorer", default="auto", help=scorer)
+    weights = "the file of Inception's weights"
+    parser.add_argument("--weights", metavar="PATH", help=weights)
     return parser
 
 
 def evaluate(arguments: Sequence[str]) -> None:
     """Score, and print a table or JSON."""
-    wanted = _parser().parse_args(list(arguments))
+    args = _parser().parse_args(arguments)
     from ganbaru import data, metrics
 
     with data.progress_bar() as progress:
         found = metrics.evaluate(
-            wanted.what, wanted.data, scorer=wanted.scorer, weights=wanted.weights,
-            progress=progress, **entrant(wanted),
-        )  # fmt: skip
-    if wanted.json:
+            args.what,
+            args.data,
+            scorer=args.scorer,
+            weights=args.weights,
+            progress=progress,
+            **candidate(args),
+        )
+    if args.json:
         print(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
         return
-    tables.show(_table(found))
-    print("\n".join(_told(found)))
+    show_rows(HEADINGS, _rows(found), right=(1, 2, 3))
+    print("\n".join(_conditions(found)))
 
 
-def _table(found: Evaluation) -> Table:
-    from rich.table import Table
+def _rows(found: Evaluation) -> Iterator[Sequence[str]]:
+    from ganbaru.metrics import METRICS
 
-    from ganbaru.metrics import MEASURES
-
-    table = Table("score", "value", "95 % interval", "real images", "better", "what it means",
-                  box=None, padding=(0, 2, 0, 0))  # fmt: skip
-    for column in table.columns[1:4]:
-        column.justify = "right"
     for name, score in found.scores.items():
-        measure = MEASURES[name]
+        metric = METRICS[name]
         interval = f"{_number(score.low)} to {_number(score.high)}"
-        row = (_value(score), interval, _number(score.floor), measure.better, measure.meaning)
-        table.add_row(measure.title, *row)
-    return table
+        floor = _number(score.floor)
+        yield metric.title, _value(score), interval, floor, metric.better, metric.meaning
 
 
 def _value(score: Score) -> str:
@@ -70,25 +71,25 @@ def _value(score: Score) -> str:
 
 
 def _number(value: float) -> str:
-    """Show four digits, none of them of an exponent."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4f}"
+    """Return a number with four decimal places and no exponent."""
+    return number(value, ".4f")
 
 
-def _told(found: Evaluation) -> list[str]:
-    """Say in sentences what the numbers depend on."""
+def _conditions(found: Evaluation) -> list[str]:
+    """Return the lines on what the scores depend on."""
     passport = found.passport
-    known = passport.scorer_accuracy
-    right = "" if known is None else f", {known:.1%} right on images it has not seen"
+    accuracy = passport.scorer_accuracy
+    tested = "" if accuracy is None else f", accuracy {accuracy:.1%} on unseen images"
     lines = [
         "",
         f"{passport.fakes:,} images of {found.subject} against {passport.reals:,} of "
         f"{passport.data} ({passport.reference}); {found.seconds:.0f} s",
-        f"scorer    {passport.scorer}, {passport.scorer_hash[:12]}{right}",
+        f"scorer    {passport.scorer}, {passport.scorer_hash[:12]}{tested}",
         f"images    {passport.resize}",
         f"interval  {passport.interval}",
-        f"real      what {passport.floor} get in the fakes' place: as good as it gets",
+        f"real      baseline: the score of {passport.floor} in place of the fakes",
     ]
     if found.classes and len(found.classes) <= 20:
         shares = (f"{name} {fake:.1%} ({real:.1%})" for name, (fake, real) in found.classes.items())
-        lines.append(f"classes   made (real): {', '.join(shares)}")
+        lines.append(f"classes   generated (real): {', '.join(shares)}")
     return [*lines, *(f"note      {note}" for note in found.notes)]

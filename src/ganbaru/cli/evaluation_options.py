@@ -1,42 +1,40 @@
-"""The options of the commands that judge images: whose, how many, against what."""
+"""The options that `evaluate` and `authenticity` share: which images, how many, against what."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
-
-from ganbaru.cli import options
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, whole
 from ganbaru.config import parse_size
 
-
-def add_entrant(parser: options.Parser, *, data: str, number: str) -> None:
-    """Let a parser take images to judge; `data` and `number` say what those options mean."""
-    parser.add_argument("what", type=str,
-                        help="a run's folder, its name below runs/, a checkpoint, or a folder, zip "
-                        "or .npz of images")  # fmt: skip
-    parser.add_argument("--data", type=str, default=None, metavar="X", help=data)
-    parser.add_argument("--data-dir", type=str, default=None, metavar="DIR",
-                        help="where named sets are looked for first")  # fmt: skip
-    parser.add_argument("--image-size", type=str, default=None, metavar="SIZE",
-                        help="side N or HxW, for files of images of different sizes")  # fmt: skip
-    parser.add_argument("-n", "--number", type=options.whole("-n"), default=None, metavar="N",
-                        help=number)  # fmt: skip
-    parser.add_argument("--seed", type=options.whole("--seed"), default=0, metavar="N",
-                        help="seed of the first image and of what else is drawn")  # fmt: skip
-    parser.add_argument("--checkpoint", type=str, default="newest", metavar="WHICH",
-                        help="newest, best, or the number of images it was written at")  # fmt: skip
-    parser.add_argument("--engine", type=str, default="numpy", help="what makes a run's images")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+_WHAT = f"images to judge: {RUN_HELP}; or a folder, zip or .npz of images"
+DATA_DIR = "the folder where named sets are searched first"
+CHECKPOINT = "newest, best, or the number of images it was written at"
 
 
-def entrant(wanted: Namespace) -> dict[str, Any]:
-    """Return what `add_entrant` let a user say, but the first two, as keywords."""
+def add_candidate(parser: Parser, *, data: str, number: str) -> None:
+    """Add the images to judge; `data` and `number` are the sentences of those options."""
+    parser.add_positional("what", _WHAT)
+    add = parser.add_argument
+    add("--data", metavar="X", help=data)
+    add("--data-dir", metavar="DIR", help=DATA_DIR)
+    size = "side N or HxW, for image files of different sizes"
+    add("--image-size", metavar="SIZE", help=size)
+    add("-n", "--number", type=whole("-n"), metavar="N", help=number)
+    seed = "seed of the first image and of all random draws"
+    add("--seed", type=whole("--seed"), default=0, metavar="N", help=seed)
+    add("--checkpoint", default="newest", metavar="WHICH", help=CHECKPOINT)
+    add_device(parser, "the engine that generates a run's images")
+    add("--json", action="store_true", help="print everything as JSON")
+
+
+def candidate(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the keyword arguments for what `add_candidate` added, except `what` and `data`."""
     same = ("number", "seed", "checkpoint", "engine", "device")
     return {
-        **{name: wanted[name] for name in same},
-        "image_size": parse_size(wanted.image_size) if wanted.image_size else None,
-        "data_dir": Path(wanted.data_dir) if wanted.data_dir else None,
+        **{name: getattr(args, name) for name in same},
+        "image_size": parse_size(args.image_size) if args.image_size else None,
+        "data_dir": Path(args.data_dir) if args.data_dir else None,
     }

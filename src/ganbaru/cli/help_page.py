@@ -19,10 +19,10 @@ def page(
     headings: Mapping[str, str],
     defaults: Mapping[str, str],
 ) -> str:
-    """Lay the page out; a heading stands before the option that it is listed under."""
+    """Return the page; a heading stands before the option that it is listed under."""
     width = min(WIDEST, shutil.get_terminal_size().columns)
-    words = [_head(action) for action in actions if not action.option_strings]
-    lines = [f"usage: {' '.join([program, *words])} [--OPTION VALUE ...]", ""]
+    positional = [_head(action) for action in actions if not action.option_strings]
+    lines = [f"usage: {' '.join([program, *positional])} [--OPTION VALUE ...]", ""]
     for paragraph in description.splitlines():
         lines += textwrap.wrap(paragraph, width, break_on_hyphens=False)
     lines += [""]
@@ -37,15 +37,13 @@ def page(
 
 def _head(action: argparse.Action) -> str:
     """Return how an option is written, such as ``-n, --number N``."""
-    name = str(action.metavar or action.dest.upper())
-    if not action.option_strings:
-        return f"[{name}]" if action.nargs == "?" else name
+    value = str(action.metavar or action.dest.upper())
     flags = ", ".join(action.option_strings)
-    return flags if action.nargs == 0 else f"{flags} {name}"
+    return flags if action.nargs == 0 else f"{flags} {value}".strip()
 
 
 def _row(head: str, sentence: str, width: int) -> Iterator[str]:
-    body = textwrap.wrap(sentence, max(30, width - COLUMN))
+    body = textwrap.wrap(sentence, max(30, width - COLUMN), break_on_hyphens=False)
     if len(head) < COLUMN - 3:
         yield f"  {head:{COLUMN - 2}}{body.pop(0)}"
     else:

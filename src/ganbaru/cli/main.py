@@ -1,80 +1,44 @@
-"""The command line: a table of commands, each in a function; flags and help come from Config."""
+"""The `ganbaru` command: it chooses the command, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ganbaru.errors import InputError, RunError, unknown
 
-Command = Callable[[Sequence[str]], "int | None"]
-
-
-def _lazily(function: str, home: str) -> Command:
-    """Return a command that is imported when it is called: `--help` stays quick."""
-
-    def call(arguments: Sequence[str]) -> int | None:
-        command: Command = getattr(importlib.import_module(f"ganbaru.cli.{home}"), function)
-        return command(arguments)
-
-    return call
-
-
-COMMANDS: dict[str, tuple[str, Command]] = {
-    "train": ("train a GAN; everything lands in a run's folder", _lazily("train", "commands")),
-    "generate": ("make images with a trained generator", _lazily("generate", "sampling")),
-    "morph": ("make a film from picture to picture", _lazily("morph", "sampling")),
-    "evaluate": (
-        "score a run or images, each number with an interval",
-        _lazily("evaluate", "evaluate"),
-    ),
-    "compare": (
-        "hold a tournament: which preset or option is better, and how sure that is",
-        _lazily("compare", "compare"),
-    ),
-    "authenticity": (
-        "look for copies of training images",
-        _lazily("examine", "authenticity"),
-    ),
-    "report": (
-        "write a run's report: one HTML file, for any browser",
-        _lazily("report", "report"),
-    ),
-    "export": (
-        "take a trained network elsewhere: an ONNX model, a page that draws, weights, or a folder",
-        _lazily("export", "export"),
-    ),
-    "serve": (
-        "serve pictures over HTTP, a playground, and live pages of runs that learn",
-        _lazily("serve", "serve"),
-    ),
-    "import": (
-        "begin a run with the weights of a PyTorch DCGAN",
-        _lazily("import_weights", "commands"),
-    ),
-    "presets": ("list the presets", _lazily("presets", "commands")),
-    "describe": ("show a preset's networks, layer by layer", _lazily("describe", "commands")),
-    "data": ("look at a data set before training on it", _lazily("data", "commands")),
-    "engines": ("list what there is to compute with", _lazily("engines", "engines")),
-    "conformance": (
-        "check the engines against each other",
-        _lazily("conformance", "conformance"),
-    ),
+# Each command is a function of the same name in a module of that name; it is imported when called.
+COMMANDS = {
+    "train": "train a GAN; all files are written to a run's folder",
+    "generate": "generate images with a trained generator",
+    "morph": "make a film that interpolates between images",
+    "evaluate": "score a run or images, each number with an interval",
+    "compare": "compare presets or options in a tournament, with significance",
+    "authenticity": "test for memorization: copies of training images",
+    "report": "write a run's report: one HTML file, for any browser",
+    "export": "export a trained network: an ONNX model, a web page, weights, or a folder",
+    "serve": "serve images over HTTP, a playground, and live pages of runs in training",
+    "import": "start a run from the weights of a PyTorch DCGAN",
+    "presets": "list the presets",
+    "describe": "show a preset's networks, layer by layer",
+    "data": "check a data set before training on it",
+    "engines": "list the engines and their devices",
+    "conformance": "check the engines against each other",
 }
+_MODULES = {"import": "import_weights"}  # a keyword of Python
 
 
 def usage() -> str:
     """Return the help page of the command itself."""
-    rows = "\n".join(f"  {name:12} {text}" for name, (text, _) in COMMANDS.items())
+    rows = "\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())
     return (
         "ganbaru: write a GAN once, run it on any array engine, and trust what comes out\n\n"
         f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"
-        "`ganbaru COMMAND --help` tells a command's options. Begin with: ganbaru train digits\n\n"
-        "exit codes: 0 done, 1 the run failed, 2 the input was wrong; 130 stopped by Ctrl-C and\n"
-        "143 by SIGTERM, a run having saved itself first"
+        "`ganbaru COMMAND --help` shows a command's options. Start with: ganbaru train digits\n\n"
+        "exit codes: 0 success, 1 the run failed, 2 the input was invalid; 130 stopped by Ctrl-C\n"
+        "and 143 by SIGTERM, after saving the run"
     )
 
 
@@ -82,19 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # where modules of the user's own are looked for
+        sys.path.append(os.getcwd())  # for the user's own modules
     try:
         code = _run(arguments)
-        sys.stdout.flush()  # here, where it is known what to do when nobody reads any more
+        sys.stdout.flush()  # here, where a closed pipe is handled
     except InputError as error:
-        return _fail(error, 2)
+        return _fail(str(error), 2)
     except RunError as error:
-        return _fail(error, 1)
+        return _fail(str(error), 1)
     except MemoryError as error:
         return _fail(f"Out of memory ({error}). Try a smaller --batch, --width or --image-size.", 1)
     except KeyboardInterrupt:
         return _fail("Stopped at once.", 130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
@@ -113,12 +77,15 @@ def _run(arguments: Sequence[str]) -> int:
         arguments = [arguments[1], "--help"]
     if arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
+    importlib.import_module("ganbaru.engines").own_process()
+    name = _MODULES.get(arguments[0], arguments[0])
+    command = getattr(importlib.import_module(f"ganbaru.cli.{name}"), name)
     try:
-        return COMMANDS[arguments[0]][1](arguments[1:]) or 0
+        return int(command(arguments[1:]) or 0)
     except SystemExit as stop:  # after printing help
         return int(stop.code or 0)
 
 
-def _fail(message: Any, code: int) -> int:
+def _fail(message: str, code: int) -> int:
     print(f"ganbaru: {message}", file=sys.stderr)
     return code

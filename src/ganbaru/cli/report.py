@@ -1,18 +1,18 @@
-"""The command that writes a run's report."""
+"""`ganbaru report`: write a run's report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganbaru.cli import options
+from ganbaru.cli.parser import Parser
 
 
 def report(arguments: Sequence[str]) -> None:
-    """Write a run's report anew, with the scores and the neighbours that there are by now."""
-    parser = options.Parser("report", "Write a run's report: one HTML file, for any browser.")
-    parser.add_argument("run", type=str, help="a run's folder, or its name below runs/")
-    wanted = parser.parse_args(list(arguments))
+    """Write a run's report again, with the scores and nearest neighbours computed since."""
+    parser = Parser("report", "Write a run's report: one HTML file, for any browser.")
+    parser.add_positional("run", "a run's folder, or its name below runs/")
+    args = parser.parse_args(arguments)
     from ganbaru import report
     from ganbaru.training import run_folder
 
-    print(f"report: {report.write(run_folder.existing(wanted.run))}")
+    print(f"report: {report.write(run_folder.existing(args.run))}")

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
+def show_rows(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[int] = ()
+) -> None:
+    """Print rows of text without lines between them; `right` are right-justified columns."""
+    from rich.table import Table
+
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0))
+    for number in right:
+        table.columns[number].justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    show(table)
+
+
 def show(table: Table) -> None:
-    """Print a table by our own means: rich ends the program when the reader has gone."""
+    """Print a table through `print`: rich itself exits when the output is a closed pipe."""
     from rich.console import Console
 
     # What is not a terminal, such as a pipe, has no width of its own.

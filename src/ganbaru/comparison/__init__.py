@@ -1,12 +1,13 @@
-"""Tournaments: presets or options against each other, paired by seed, with intervals.
+"""Tournaments: presets or options compared under equal conditions, paired by seed, with intervals.
 
-`compare` holds one. `contestants` says who plays, `playing` trains and scores one run, `scheduling`
-all of them, `standings` is the statistics, `publishing` writes tables and the plot.
+`compare` runs one. `contestants` are the configurations compared, `training` trains and scores one
+run, `scheduling` all runs, `standings` is the statistics, `results` writes tables and the plot.
 """
 
 from __future__ import annotations
 
+from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
-from ganbaru.comparison.tournament import compare, planned
+from ganbaru.comparison.tournament import compare, plan_tournament
 
-__all__ = ["Result", "compare", "planned"]
+__all__ = ["Budget", "Result", "compare", "plan_tournament"]

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import files
-from ganbaru.callbacks.periodic_evaluation import MEASURE
+from ganbaru.callbacks import plots
 from ganbaru.comparison.standings import interval
 from ganbaru.comparison.training import Outcome
+from ganbaru.metrics.milestones import MEASURE
+from ganbaru.report.curves import Chart, Line
 
-COLOURS = 10  # of matplotlib's usual cycle; contestants beyond are dashed
+COLORS = 10  # of matplotlib's cycle; further contestants are dashed
+AXES = {"images": "real images shown to D", "seconds": "seconds of training"}
 
 Numbers = NDArray[np.float64]
 
 
-def curve(ended: Sequence[Outcome], over: str) -> tuple[Numbers, Numbers]:
-    """Return where runs were scored (k,), mean over seeds, and their scores (k, seeds).
+def curve(outcomes: Sequence[Outcome], over: str) -> tuple[Numbers, Numbers]:
+    """Return positions (k,), mean over seeds, and scores (k, seeds) of the evaluations.
 
-    Milestone by milestone, the end among them, as many as all the runs have that did not fail.
+    The last is that at the end; k is the smallest number among the runs that did not fail.
     """
-    points = [_points(one, over) for one in ended if not one.failed]
+    points = [_points(one, over) for one in outcomes if not one.failed]
     if not points:
         return np.empty(0), np.empty((0, 0))
     most = min(map(len, points))
@@ -32,44 +33,33 @@ def curve(ended: Sequence[Outcome], over: str) -> tuple[Numbers, Numbers]:
     return table[:, :, 0].mean(axis=0), table[:, :, 1].T
 
 
-def _points(ended: Outcome, over: str) -> list[tuple[float, float]]:
-    last = (getattr(ended, over), ended.scores[MEASURE])
-    points = [(line[over], line[MEASURE]) for line in ended.curve if line["images"] < ended.images]
-    return [*points, last]
+def _points(outcome: Outcome, over: str) -> list[tuple[float, float]]:
+    last = (getattr(outcome, over), outcome.scores[MEASURE])
+    lines = [line for line in outcome.curve if line["images"] < outcome.images]
+    return [*((line[over], line[MEASURE]) for line in lines), last]
 
 
-def curves(outcomes: Mapping[str, Sequence[Outcome]], order: Sequence[str], path: Path) -> None:
-    """Plot each contestant's mean score with its 95 % interval, as PNG; dotted: real images."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, over, label in zip(
-        panels, ("images", "seconds"), ("real images shown to D", "seconds of training"),
-        strict=True,
-    ):  # fmt: skip
-        for place, name in enumerate(order):
-            _draw(axes, *curve(outcomes[name], over), name, place)
-        for ended in outcomes[order[0]][:1]:
-            if ended.floors:
-                axes.axhline(
-                    ended.floors[MEASURE], color="black", linestyle=":", label="real images"
-                )
-        axes.set_xlabel(label)
-        axes.set_yscale("log")
-        axes.grid(alpha=0.3, which="both")
-    panels[0].set_ylabel("Fréchet distance")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+def draw(outcomes: Mapping[str, Sequence[Outcome]], order: Sequence[str], path: Path) -> None:
+    """Plot each contestant's mean score with its 95 % interval; dotted: real images."""
+    charts = [
+        Chart("Fréchet distance", axis, _lines(outcomes, order, over))
+        for over, axis in AXES.items()
+    ]
+    plots.draw(charts, path, side_by_side=True)
 
 
-def _draw(axes: Any, places: Numbers, scores: Numbers, name: str, place: int) -> None:
-    if not len(places):
-        return
-    style = {"color": f"C{place % COLOURS}", "linestyle": "--" if place >= COLOURS else "-"}
-    axes.plot(places, scores.mean(axis=1), label=name, linewidth=1.5, **style)
-    if scores.shape[1] > 1:
-        bands = np.array([interval(row) for row in scores])
-        axes.fill_between(places, bands[:, 0], bands[:, 1], color=style["color"], alpha=0.15)
+def _lines(
+    outcomes: Mapping[str, Sequence[Outcome]], order: Sequence[str], over: str
+) -> list[Line]:
+    lines = []
+    for i, name in enumerate(order):
+        positions, scores = curve(outcomes[name], over)
+        points = [(float(x), float(row.mean())) for x, row in zip(positions, scores, strict=True)]
+        bands = [band for row in scores if (band := interval(row))]
+        style = "dashed" if i >= COLORS else "solid"
+        lines.append(Line(name, points, f"C{i % COLORS}", style, bands))
+    floors = outcomes[order[0]][0].floors
+    if floors and (xs := [x for line in lines for x, _ in line.points]):
+        real = [(x, floors[MEASURE]) for x in (min(xs), max(xs))]
+        lines.append(Line("real images", real, "black", "dotted"))
+    return lines

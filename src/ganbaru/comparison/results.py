@@ -1,4 +1,4 @@
-"""What a tournament found: a Markdown and a JSON table, and a plot."""
+"""The results of a tournament: tables in Markdown and JSON, and a plot."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ganbaru import files
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison import contestants, plot, training
-from ganbaru.comparison.scheduling import Entry
+from ganbaru.comparison.scheduling import ScheduledRun
 from ganbaru.comparison.standings import Interval, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
+from ganbaru.metrics.milestones import MEASURE
+from ganbaru.metrics.passport import Evaluation, Passport, check_comparable
 
 MARKDOWN, JSON, PLOT = "results.md", "results.json", "scores.png"
-ENOUGH = 6  # seeds for intervals that can hold what they promise
-ALSO = ("precision", "recall", "density", "coverage", "class_kl", "label_accuracy")  # if there
+ENOUGH = 6  # seeds for intervals that can reach 95 % coverage
+OTHER_SCORES = ("precision", "recall", "density", "coverage", "class_kl", "label_accuracy")
 
 Outcomes = dict[str, list[Outcome]]  # by contestant, in the order of seeds
 
 
 @dataclass(frozen=True)
 class Result:
-    """The standings of a tournament, what they rest on, and where they are written."""
+    """The standings of a tournament, its conditions and its files."""
 
     folder: Path
     standings: Standings
@@ -40,54 +40,50 @@ class Result:
         return [self.folder / name for name in (MARKDOWN, JSON, PLOT)]
 
 
-def unfinished(todo: Sequence[Entry]) -> bool:
-    """Say whether a run has no outcome yet."""
+def unfinished(todo: Sequence[ScheduledRun]) -> bool:
+    """Return whether a run has no outcome yet."""
     return any(training.outcome(entry.folder) is None for entry in todo)
 
 
 def publish(
-    todo: Sequence[Entry], configs: Mapping[str, Config], seeds: int, folder: Path
+    todo: Sequence[ScheduledRun], configs: Mapping[str, Config], seeds: int, folder: Path
 ) -> Result:
-    """Work out the standings and write them into the tournament's folder."""
+    """Compute the standings and write them into the tournament's folder."""
     found: Outcomes = {name: [] for name in configs}
     for entry in todo:
-        ended = training.outcome(entry.folder)
-        assert ended
-        found[entry.name].append(ended)
+        outcome = training.outcome(entry.folder)
+        assert outcome
+        found[entry.name].append(outcome)
     _check_comparable(found)
     scores = {
-        name: np.array([_score(one, MEASURE) for one in each]) for name, each in found.items()
+        name: np.array([one.scores.get(MEASURE, np.inf) for one in each])
+        for name, each in found.items()
     }
     result = Result(folder, standings(scores), found, _conditions(configs, seeds, found))
-    plot.curves(found, result.standings.order, folder / PLOT)
+    plot.draw(found, result.standings.order, folder / PLOT)
     for name, text in ((MARKDOWN, markdown(result)), (JSON, _json(result))):
         files.write_text(folder / name, text)
     return result
 
 
 def _check_comparable(found: Outcomes) -> None:
-    from ganbaru.metrics import Evaluation, Passport, check_comparable
-
-    check_comparable(*(
+    evaluations = [
         Evaluation(f"{name}, seed {seed}", {}, Passport(**one.passport), {}, {})
         for name, each in found.items()
         for seed, one in enumerate(each)
         if not one.failed
-    ))  # fmt: skip
-
-
-def _score(ended: Outcome, name: str) -> float:
-    return ended.scores.get(name, np.inf)
+    ]
+    check_comparable(*evaluations)
 
 
 def _conditions(configs: Mapping[str, Config], seeds: int, found: Outcomes) -> list[str]:
     one = next(iter(configs.values()))
-    budget = f"{one.images:,} real images shown to D" if one.images else (
-        f"{60 * (one.minutes or 0):,g} seconds of training, scoring not counted"
-    )  # fmt: skip
+    budget = f"{60 * (one.minutes or 0):,g} seconds of training, evaluation not counted"
+    if one.images:
+        budget = f"{one.images:,} real images shown to D"
     runs = "one run (seed 0)" if seeds == 1 else f"{seeds} runs (seeds 0 to {seeds - 1})"
-    differing = ", ".join(contestants.differences(configs)) or "the preset's name"
-    told = [
+    differing = ", ".join(contestants.differing_fields(configs)) or "the preset's name"
+    lines = [
         f"Each contestant has {runs} of {budget}.",
         f"They differ in: {differing}. With the same seed they have the same first weights where "
         f"shapes allow, the same latents, and the same batches unless the batch itself differs.",
@@ -96,15 +92,15 @@ def _conditions(configs: Mapping[str, Config], seeds: int, found: Outcomes) -> l
     if good:
         passport = good[0].passport
         known = passport["scorer_accuracy"]
-        right = "" if known is None else f", {known:.1%} right on images it has not seen"
-        told.append(
+        accuracy = "" if known is None else f", accuracy {known:.1%} on unseen images"
+        lines.append(
             f"The score is the Fréchet distance (lower is better) of {passport['fakes']:,} images "
-            f"made by the averaged generator at the end of a run to {passport['reals']:,} of "
+            f"of the EMA generator at the end of a run to {passport['reals']:,} of "
             f"{passport['data']}; scorer {passport['scorer']}, "
-            f"{passport['scorer_hash'][:12]}{right}. "
+            f"{passport['scorer_hash'][:12]}{accuracy}. "
             f"Real images ({passport['floor']}) get {good[0].floors[MEASURE]:.4g}."
         )
-    return told
+    return lines
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -112,81 +108,79 @@ def _conditions(configs: Mapping[str, Config], seeds: int, found: Outcomes) -> l
 
 def rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the table's headings and its cells, the best contestant first."""
-    also = [name for name in ALSO if any(name in one.scores for one in _all(result))]
-    headings = ["", "contestant", "Fréchet distance", "worse than the best by", "flips with it",
-                *(name.replace("_", " ") for name in also), "images", "seconds"]  # fmt: skip
-    cells = []
-    for place, name in enumerate(result.standings.order, 1):
-        good = [one for one in result.outcomes[name] if not one.failed]
-        mean = result.standings.means[name]
-        failed = len(result.outcomes[name]) - len(good)
-        score = "none" if mean is None else _with(mean, result.standings.intervals[name])
-        lost = f", {failed} of {len(result.outcomes[name])} diverged" * bool(failed)
-        numbers = [_mean([one.scores[each] for one in good], ".3f") for each in also]
-        spent = [_mean([one.images for one in good], ",.0f"),
-                 _mean([one.seconds for one in good], ",.1f")]  # fmt: skip
-        cells.append([str(place), name, score + lost, *_behind(result, name), *numbers, *spent])
-    return headings, cells
+    every = [one for each in result.outcomes.values() for one in each]
+    others = [name for name in OTHER_SCORES if any(name in one.scores for one in every)]
+    headings = ["", "contestant", "Fréchet distance", "worse than the best by", "flips with it"]
+    headings += [*(name.replace("_", " ") for name in others), "images", "seconds"]
+    ranked = enumerate(result.standings.order, 1)
+    return headings, [_row(result, others, place, name) for place, name in ranked]
+
+
+def _row(result: Result, others: Sequence[str], place: int, name: str) -> list[str]:
+    outcomes, mean = result.outcomes[name], result.standings.means[name]
+    good = [one for one in outcomes if not one.failed]
+    failed = len(outcomes) - len(good)
+    score = "none" if mean is None else _with_interval(mean, result.standings.intervals[name])
+    score += f", {failed} of {len(outcomes)} diverged" if failed else ""
+    numbers = [_mean([one.scores[other] for one in good], ".3f") for other in others]
+    images, seconds = [one.images for one in good], [one.seconds for one in good]
+    length = [_mean(images, ",.0f"), _mean(seconds, ",.1f")]
+    return [str(place), name, score, *_behind(result, name), *numbers, *length]
 
 
 def _behind(result: Result, name: str) -> list[str]:
-    """Return a contestant's difference to the best with its interval, and how often both flip."""
-    found = [pair for pair in result.standings.pairs
-             if (pair.first, pair.second) == (result.standings.order[0], name)]  # fmt: skip
-    if not found or found[0].difference is None:
-        return ["", ""]
-    (pair,) = found
-    assert pair.difference is not None
-    turned = None if pair.interval is None else (-pair.interval[1], -pair.interval[0])
-    return [_with(-pair.difference, turned), _share(pair.flips)]
+    """Return a contestant's difference to the best with its interval, and the share of flips."""
+    best = result.standings.order[0]
+    for pair in result.standings.pairs:
+        if (pair.first, pair.second) == (best, name) and pair.difference is not None:
+            interval = pair.interval and (-pair.interval[1], -pair.interval[0])
+            flips = "" if pair.flips is None else f"{pair.flips:.2f}"
+            return [_with_interval(-pair.difference, interval), flips]
+    return ["", ""]
 
 
-def _with(value: float, interval: Interval | None) -> str:
+def _with_interval(value: float, interval: Interval | None) -> str:
     return f"{value:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
 
 
 def _mean(values: Sequence[float], form: str) -> str:
     return format(float(np.mean(values)), form) if values else ""
 
 
-def _all(result: Result) -> list[Outcome]:
-    return [one for each in result.outcomes.values() for one in each]
-
-
 def reading(result: Result) -> list[str]:
-    """Say how sure the ranking is."""
+    """Return how certain the ranking is, in sentences."""
     found, seeds = result.standings, len(next(iter(result.outcomes.values())))
     if found.winner_changes is None:
-        return ["One seed says nothing about others: a ranking needs two or more, better five."]
+        return ["One seed gives no ranking: use two or more, better five."]
     half = seeds // 2
-    each = f"two tournaments of {half} other seed{'s' * (half > 1)} each"
-    return [
-        f"Best: {found.order[0]}. Of {each}, {found.winner_changes:.0%} have different winners and "
-        f"{found.order_changes:.0%} different orders.",
-        "In brackets: 95 % bootstrap intervals over seeds, of paired differences too, each pair by "
-        f"itself. A pair flips when {each} rank it differently: 0 is sure, 0.5 is a coin.",
-        *([_few(seeds)] if seeds < ENOUGH else []),
+    halves = f"two tournaments of {half} other seed{'s' * (half > 1)} each"
+    lines = [
+        f"Best: {found.order[0]}. Of {halves}, {found.winner_changes:.0%} have different winners "
+        f"and {found.order_changes:.0%} different orders.",
+        f"In brackets: 95 % bootstrap intervals over seeds, also of paired differences, each pair "
+        f"by itself. A pair flips when {halves} rank it differently: 0 is sure, 0.5 is a coin.",
     ]
-
-
-def _few(seeds: int) -> str:
-    # All values lie on one side of the median of their law once in 2**(n - 1) times.
-    most = 1 - 0.5 ** (seeds - 1)
-    return f"With {seeds} seeds an interval holds the true mean {most:.0%} of the time at most."
+    if seeds < ENOUGH:
+        # All values are on one side of the median of their distribution once in 2**(n - 1) times.
+        most = f"{1 - 0.5 ** (seeds - 1):.0%}"
+        lines.append(
+            f"With {seeds} seeds an interval covers the true mean at most {most} of times."
+        )
+    return lines
 
 
 def markdown(result: Result) -> str:
     """Return the result as Markdown."""
     headings, cells = rows(result)
-    lines = ["# Tournament", "", *(f"{told}\n" for told in result.conditions)]
+    lines = ["# Tournament", "", *(f"{line}\n" for line in result.conditions)]
     lines += [_line(headings), _line(["---"] * len(headings)), *map(_line, cells), ""]
-    lines += [f"{told}\n" for told in reading(result)]
-    failed = [f"- {name}, seed {seed}: {one.failed}" for name, each in result.outcomes.items()
-              for seed, one in enumerate(each) if one.failed]  # fmt: skip
+    lines += [f"{line}\n" for line in reading(result)]
+    failed = [
+        f"- {name}, seed {seed}: {one.failed}"
+        for name, each in result.outcomes.items()
+        for seed, one in enumerate(each)
+        if one.failed
+    ]
     lines += ["Failed:", "", *failed, ""] if failed else []
     return "\n".join([*lines, f"![Scores over images and over seconds]({PLOT})", ""])
 
@@ -196,17 +190,11 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _json(result: Result) -> str:
-    found = result.standings
-    told: dict[str, Any] = {
+    content = {
         "measure": MEASURE,
         "conditions": result.conditions,
         "reading": reading(result),
-        "order": found.order,
-        "means": found.means,
-        "intervals": found.intervals,
-        "winner_changes": found.winner_changes,
-        "order_changes": found.order_changes,
-        "pairs": [asdict(pair) for pair in found.pairs],
+        **asdict(result.standings),
         "runs": {name: [asdict(one) for one in each] for name, each in result.outcomes.items()},
     }
-    return json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

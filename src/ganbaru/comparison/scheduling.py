@@ -1,4 +1,4 @@
-"""All runs of a tournament: those that are done are skipped, one under way goes on."""
+"""Runs all runs of a tournament: finished ones are skipped, an interrupted one is resumed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import callbacks, data
-from ganbaru.callbacks.periodic_evaluation import MEASURE
 from ganbaru.comparison import training
-from ganbaru.comparison.contestants import slug
+from ganbaru.comparison.contestants import folder_name
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.engines.numpy import parallel
+from ganbaru.metrics.milestones import MEASURE
 
 Tell = Callable[[str], None]
 Interrupted = Callable[[], bool]
-PATIENCE = 0.2  # seconds between two looks at whether to stop
+POLL_SECONDS = 0.2  # between two checks for an interruption
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One run to be: a contestant with a seed."""
+class ScheduledRun:
+    """A run of a tournament: a contestant with a seed."""
 
     name: str
     config: Config
@@ -37,115 +37,111 @@ class Entry:
         return Path(str(self.config.run))
 
 
-def entries(configs: Mapping[str, Config], seeds: int, folder: Path) -> list[Entry]:
-    """Return all runs, seed by seed, so that contestants who share a seed play one after another.
+Report = Callable[[ScheduledRun], None]
 
-    What changes while a tournament lasts, such as the load of the machine, then meets all of them.
+
+def schedule(configs: Mapping[str, Config], seeds: int, folder: Path) -> list[ScheduledRun]:
+    """Return all runs, seed by seed, so that the runs of a seed follow each other.
+
+    Changes during a tournament, such as the load of the machine, then affect all contestants.
     """
     return [
-        Entry(name, replace(one, seed=seed, run=str(folder / slug(name) / f"seed{seed}")))
+        ScheduledRun(
+            name, replace(one, seed=seed, run=str(folder / folder_name(name) / f"seed{seed}"))
+        )
         for seed in range(seeds)
         for name, one in configs.items()
     ]
 
 
-def play_all(
-    todo: list[Entry],
+def run_all(
+    todo: list[ScheduledRun],
     workers: int,
     interrupted: Interrupted,
     tell: Tell,
     display: Callable[[], callbacks.Display] | None = None,
     progress: Progress = data.silent,
 ) -> None:
-    """Play what is not done yet; returns early when `interrupted`, everything saved."""
+    """Run what is not finished; returns early when `interrupted`, everything saved."""
     left = [entry for entry in todo if training.outcome(entry.folder) is None]
     if len(left) < len(todo):
-        tell(f"{len(todo) - len(left)} of {len(todo)} runs are there already.")
+        tell(f"{len(todo) - len(left)} of {len(todo)} runs are finished already.")
     done = len(todo) - len(left)
 
-    def told(entry: Entry) -> None:
+    def report(entry: ScheduledRun) -> None:
         nonlocal done
         done += 1
-        tell(f"{done} of {len(todo)}: {_ended(entry)}")
+        tell(f"{done} of {len(todo)}: {_summary(entry)}")
 
     if workers > 1 and len(left) > 1:
-        _side_by_side(left, min(workers, len(left)), interrupted, told)
+        _run_in_workers(left, min(workers, len(left)), interrupted, report)
         return
     for entry in left:
         if interrupted():
             return
-        training.train_step(entry.config, interrupted, display() if display else None, progress)
+        training.train_and_score(
+            entry.config, interrupted, display() if display else None, progress
+        )
         if training.outcome(entry.folder):
-            told(entry)
+            report(entry)
 
 
-def _ended(entry: Entry) -> str:
-    ended = training.outcome(entry.folder)
-    assert ended
-    how = ended.failed or (
-        f"Fréchet distance {ended.scores[MEASURE]:.4g} after {ended.images:,} images, "
-        f"{ended.seconds:.0f} s"
+def _summary(entry: ScheduledRun) -> str:
+    found = training.outcome(entry.folder)
+    assert found
+    text = found.failed or (
+        f"Fréchet distance {found.scores[MEASURE]:.4g} after {found.images:,} images, "
+        f"{found.seconds:.0f} s"
     )
-    return f"{entry.name}, seed {entry.config.seed}: {how}"
+    return f"{entry.name}, seed {entry.config.seed}: {text}"
 
 
-# --- several at a time ------------------------------------------------------------------------
+# --- worker processes -------------------------------------------------------------------------
 
-_asked: Any = None  # in a worker: the event that asks it to stop
+_stop: Any = None  # in a worker: the event that is set to stop it
 
 
-def _begin(event: Any, threads: int) -> None:
-    """Set a worker up: its share of the cores, and deaf to Ctrl-C, which its parent hears."""
-    global _asked
-    _asked = event
+def _initialise(event: Any, threads: int) -> None:
+    """Give a worker its share of the cores, and let only its parent handle Ctrl-C."""
+    global _stop
+    _stop = event
     for name in ("GANBARU_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
-    for name in ("SIGINT", "SIGHUP"):  # which a terminal sends to all of its processes
+    for name in ("SIGINT", "SIGHUP"):  # sent by a terminal to all of its processes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def _asked_to_stop() -> bool:
+def _stopped() -> bool:
     parent = multiprocessing.parent_process()
-    return _asked.is_set() or (parent is not None and not parent.is_alive())
+    return _stop.is_set() or (parent is not None and not parent.is_alive())
 
 
-def _play(entry: Entry) -> None:
-    training.train_step(entry.config, _asked_to_stop)
+def _run(entry: ScheduledRun) -> None:
+    training.train_and_score(entry.config, _stopped)
 
 
-def _side_by_side(
-    left: list[Entry], workers: int, interrupted: Interrupted, told: Callable[[Entry], None]
+def _run_in_workers(
+    queue: list[ScheduledRun], workers: int, interrupted: Interrupted, report: Report
 ) -> None:
-    """Play in processes of their own; spawned, since forked ones may hang on a library's locks."""
+    """Run in worker processes, spawned, since forked ones may hang on a library's locks."""
     context = multiprocessing.get_context("spawn")
     event, threads = context.Event(), max(1, parallel.thread_count() // workers)
-    with ProcessPoolExecutor(workers, context, _begin, (event, threads)) as pool:
+    running: dict[Future[None], ScheduledRun] = {}
+    with ProcessPoolExecutor(workers, context, _initialise, (event, threads)) as pool:
         try:
-            _feed(pool, list(left), workers, interrupted, told, event)
+            while running or (queue and not interrupted()):
+                while queue and len(running) < workers and not interrupted():
+                    entry = queue.pop(0)
+                    running[pool.submit(_run, entry)] = entry
+                if interrupted():
+                    event.set()
+                ended, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
+                for future in ended:
+                    entry = running.pop(future)
+                    future.result()
+                    if training.outcome(entry.folder):
+                        report(entry)
         except BaseException:
-            event.set()  # the others save, too
+            event.set()  # the other workers save and stop
             raise
-
-
-def _feed(
-    pool: ProcessPoolExecutor,
-    queue: list[Entry],
-    workers: int,
-    interrupted: Interrupted,
-    told: Callable[[Entry], None],
-    event: Any,
-) -> None:
-    running: dict[Future[None], Entry] = {}
-    while running or (queue and not interrupted()):
-        while queue and len(running) < workers and not interrupted():
-            entry = queue.pop(0)
-            running[pool.submit(_play, entry)] = entry
-        if interrupted():
-            event.set()
-        ended, _ = wait(running, PATIENCE, FIRST_COMPLETED)
-        for future in ended:
-            entry = running.pop(future)
-            future.result()
-            if training.outcome(entry.folder):
-                told(entry)

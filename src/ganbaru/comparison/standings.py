@@ -1,7 +1,7 @@
-"""The statistics of a tournament: how sure a ranking is, given scores by contestant and seed.
+"""The statistics of a tournament: how certain a ranking is, from scores by contestant and seed.
 
-Seeds are paired: seed 3 gives every contestant the same first weights, batches and latents, so what
-a seed does to all of them cancels in differences. Lower scores are better; a run that failed scores
+Seeds are paired: seed 3 gives every contestant the same first weights, batches and latents, so the
+effect of a seed on all of them cancels in differences. Lower scores are better; a failed run scores
 infinity.
 """
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ganbaru import randomness
 
 RESAMPLES = 100_000
-SPLITS = 2000  # at most, of seeds into halves; up to 10 seeds have fewer, and all are taken
-ALL = 10
+SPLITS = 2000  # random splits of seeds into halves; all splits up to 10 seeds
+MAX_ENUMERATED = 10
 
 Numbers = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -29,24 +29,24 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Pair:
-    """One contestant against another: `difference` is the mean over seeds of first less second."""
+    """Two contestants: `difference` is the mean over seeds of the first less the second."""
 
     first: str
     second: str
-    difference: float | None  # None where no seed let both end well
+    difference: float | None  # None if both succeeded with no seed
     interval: Interval | None
-    seeds: int  # that let both end well
+    seeds: int  # with which both succeeded
     flips: float | None
 
 
 @dataclass(frozen=True)
 class Standings:
-    """Who is how good on average, the best first, and what other seeds would make of it."""
+    """The ranking by mean score, best first, and how often other seeds would change it."""
 
     order: list[str]
-    means: dict[str, float | None]  # over the seeds that ended well
+    means: dict[str, float | None]  # over the seeds that succeeded
     intervals: dict[str, Interval | None]
-    pairs: list[Pair]  # each with each, the better one first
+    pairs: list[Pair]  # all, the better contestant first
     winner_changes: float | None
     order_changes: float | None
 
@@ -58,8 +58,8 @@ def interval(values: Numbers, level: float = 0.95) -> Interval | None:
     q and 1 - q with q = Phi(-sqrt(n / (n - 1)) t), t being the upper (1 - level) / 2 point of
     Student's t with n - 1 degrees of freedom (the expanded percentile interval, Hesterberg 2015,
     The American Statistician 69(4)). Plain percentiles are too narrow for few values: at n = 5 they
-    hold the mean of a normal distribution 84 times in 100 instead of 95; these hold it 93 times. It
-    never leaves the range of the values, so with n = 2 it holds it half the time.
+    cover the mean of a normal distribution 84 times in 100 instead of 95; these cover it 93 times.
+    An interval is within the range of the values, so with n = 2 it covers the mean half the time.
     """
     from scipy.special import stdtrit
 
@@ -78,11 +78,11 @@ def _resamples(n: int, count: int) -> NDArray[np.int64]:
 
 
 def splits(seeds: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield pairs of sets of floor(seeds / 2) seeds that share none; all pairs up to 10 seeds."""
+    """Yield pairs of disjoint sets of floor(seeds / 2) seeds; all pairs up to 10 seeds."""
     half = seeds // 2
     if not half:
         return
-    if seeds > ALL:
+    if seeds > MAX_ENUMERATED:
         for i in range(SPLITS):
             order = randomness.permutation(0, "halves of seeds", i, seeds).tolist()
             yield order[:half], order[half : 2 * half]
@@ -104,23 +104,23 @@ class Flips:
 
 
 def flips(scores: Numbers) -> Flips | None:
-    """Return how often two tournaments rank contestants otherwise; None for fewer than two seeds.
+    """Return how often two tournaments disagree on the ranking; None for fewer than two seeds.
 
-    `scores` (m, n) are those of m contestants with n seeds. Two halves of the seeds that share
-    none are two tournaments of floor(n / 2) seeds each, independent of each other. The mean over
-    all splits of whether they disagree is a U-statistic (Hoeffding 1948), so it is unbiased, and
-    needs no assumption on the distribution: of two contestants with one law it is 1/2 on average,
-    of two whose differences are normal with mean d and deviation s it is 2 p (1 - p) with
+    `scores` (m, n) are those of m contestants with n seeds. Two disjoint halves of the seeds are
+    two independent tournaments of floor(n / 2) seeds each. The mean over all splits of whether they
+    disagree is a U-statistic (Hoeffding 1948), so it is unbiased and needs no assumption on the
+    distribution: for two contestants of one distribution it is 1/2 on average, for two whose
+    differences are normal with mean d and deviation s it is 2 p (1 - p) with
     p = Phi(d sqrt(floor(n / 2)) / s). A tournament of all n seeds flips more rarely, so this is
-    on the cautious side.
+    conservative.
     """
     found = []
     for one, other in splits(scores.shape[1]):
         means = scores[:, one].mean(axis=1), scores[:, other].mean(axis=1)
-        # By comparisons: infinity less infinity would be no number.
+        # By comparisons, since infinity less infinity is NaN.
         signs = [(m[:, None] > m[None]).astype(int) - (m[:, None] < m[None]) for m in means]
-        apart = signs[0] * signs[1] < 0
-        found.append((apart, means[0].argmin() != means[1].argmin(), apart.any()))
+        flipped = signs[0] * signs[1] < 0
+        found.append((flipped, means[0].argmin() != means[1].argmin(), flipped.any()))
     if not found:
         return None
     pairs, winner, order = (np.mean(part, axis=0) for part in zip(*found, strict=True))
@@ -128,14 +128,12 @@ def flips(scores: Numbers) -> Flips | None:
 
 
 def standings(scores: Mapping[str, Numbers]) -> Standings:
-    """Rank contestants by their mean scores (n,), paired by seed; failures rank last."""
+    """Rank contestants by the mean of their scores (n,), paired by seed; failures rank last."""
     names = sorted(scores, key=lambda name: (_failures(scores[name]), _mean(scores[name]) or 0.0))
     table = np.stack([scores[name] for name in names])
     found = flips(table)
-    pairs = [
-        _pair(names, table, i, j, found)
-        for i, j in itertools.combinations(range(len(names)), 2)
-    ]  # fmt: skip
+    indices = itertools.combinations(range(len(names)), 2)
+    pairs = [_pair(names, table, i, j, found) for i, j in indices]
     return Standings(
         order=names,
         means={name: _mean(scores[name]) for name in names},
@@ -148,10 +146,11 @@ def standings(scores: Mapping[str, Numbers]) -> Standings:
 
 def _pair(names: list[str], table: Numbers, i: int, j: int, found: Flips | None) -> Pair:
     both = np.isfinite(table[i]) & np.isfinite(table[j])
-    apart = table[i][both] - table[j][both]
-    mean = float(apart.mean()) if len(apart) else None
+    differences = table[i][both] - table[j][both]
     flip = float(found.pairs[i, j]) if found else None
-    return Pair(names[i], names[j], mean, interval(apart), len(apart), flip)
+    return Pair(
+        names[i], names[j], _mean(differences), interval(differences), len(differences), flip
+    )
 
 
 def _finite(values: Numbers) -> Numbers:

@@ -1,4 +1,4 @@
-"""A tournament from end to end: set up, or go on with the one in a folder; play; publish."""
+"""A tournament from end to end: plan it or read it from its folder, run it, publish results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from ganbaru import __version__, callbacks, config, data, files
 from ganbaru.comparison import contestants, results, scheduling
+from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
 from ganbaru.config import Config
 from ganbaru.data import Progress
@@ -22,10 +23,12 @@ FILE = "tournament.json"
 FORMAT = 1
 SEEDS = 5
 
+Entrants = Sequence[str | Mapping[str, Any]] | Mapping[str, Config]
+
 
 @dataclass(frozen=True)
 class Plan:
-    """What is played: contestants by name, how many seeds each, where."""
+    """The plan of a tournament: contestants by name, seeds of each, folder."""
 
     configs: dict[str, Config]
     seeds: int
@@ -33,7 +36,7 @@ class Plan:
 
 
 def compare(
-    entrants: Sequence[str | Mapping[str, Any]] | Mapping[str, Config] = (),
+    entrants: Entrants = (),
     *,
     vary: Mapping[str, Sequence[Any]] | None = None,
     seeds: int | None = None,
@@ -47,49 +50,40 @@ def compare(
     tell: Callable[[str], None] = lambda text: None,
     **options: Any,
 ) -> Result | None:
-    """Hold a tournament, or go on with the one in `folder`; None if Ctrl-C stopped it, all saved.
+    """Run a tournament, or continue the one in `folder`; None if Ctrl-C stopped it, all saved.
 
     `entrants` are presets' names, or fields of `Config` with a preset's name under "preset", each
     combined with each value to `vary`, and `options` for all; or whole configurations by name.
     All get the same budget, in `images` or in `seconds` of training, and the same `seeds` (0, 1,
-    ...; 5 if not given). Every run is an ordinary run's folder below `folder`. More `workers` than
-    one are processes that are spawned, so a script that asks for them must be guarded by
+    ...; 5 by default). Every run is an ordinary run's folder below `folder`. More than one of
+    `workers` are spawned processes, so a script that uses them must be guarded by
     ``if __name__ == "__main__"``. Raises InputError for contestants that cannot be compared.
     """
-    plan = planned(
-        entrants, vary=vary, seeds=seeds, images=images, seconds=seconds, folder=folder,
-        evaluate_every=evaluate_every, evaluate_images=evaluate_images, progress=progress,
-        **options,
-    )  # fmt: skip
-    with signals.watched() as interrupted:
-        return train_step(plan, interrupted, workers=workers, tell=tell, progress=progress)
+    budget = Budget(images, seconds, evaluate_every, evaluate_images)
+    plan = plan_tournament(entrants, vary or {}, options, budget, seeds, folder, progress)
+    with signals.graceful_stop() as interrupted:
+        return run(plan, interrupted, workers=workers, tell=tell, progress=progress)
 
 
-def planned(
-    entrants: Sequence[str | Mapping[str, Any]] | Mapping[str, Config] = (),
-    *,
-    vary: Mapping[str, Sequence[Any]] | None = None,
+def plan_tournament(
+    entrants: Entrants,
+    vary: Mapping[str, Sequence[Any]],
+    options: Mapping[str, Any],
+    budget: Budget,
     seeds: int | None = None,
-    images: int | None = None,
-    seconds: float | None = None,
     folder: str | Path | None = None,
-    evaluate_every: int | None = None,
-    evaluate_images: int = 2000,
     progress: Progress = data.silent,
-    **options: Any,
 ) -> Plan:
-    """Set a tournament up as `compare` would, and write into its folder what is played."""
+    """Plan a tournament as `compare` does, and write the plan into its folder."""
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds {seeds} is out of range: give a whole number from 1.")
     if not entrants and folder is not None:
         return _stored(Path(folder), seeds)
-    made = contestants.equal(
-        _configs(entrants, vary or {}, options), images, seconds, evaluate_every, evaluate_images
-    )
-    source = contestants.checked(made, progress)
-    slugs = [contestants.slug(name) for name in made]
-    for name, one in zip(made, slugs, strict=True):
-        if slugs.count(one) > 1:
+    made = contestants.with_equal_budget(_configs(entrants, vary, options), budget)
+    source = contestants.check_and_load(made, progress)
+    folders = [contestants.folder_name(name) for name in made]
+    for name, one in zip(made, folders, strict=True):
+        if folders.count(one) > 1:
             raise InputError(f"Two contestants would share the folder {one!r}: rename {name!r}.")
     plan = Plan(made, seeds or SEEDS, _new() if folder is None else Path(folder))
     _check_same(plan, source.fingerprint)
@@ -97,7 +91,7 @@ def planned(
     return plan
 
 
-def train_step(
+def run(
     plan: Plan,
     interrupted: Callable[[], bool],
     *,
@@ -106,25 +100,23 @@ def train_step(
     display: Callable[[], callbacks.Display] | None = None,
     progress: Progress = data.silent,
 ) -> Result | None:
-    """Play what is left of a tournament and publish its result; None if it was interrupted."""
-    todo = scheduling.entries(plan.configs, plan.seeds, plan.folder)
-    scheduling.play_all(todo, workers, interrupted, tell, display, progress)
+    """Run what is left of a tournament and publish its result; None if interrupted."""
+    todo = scheduling.schedule(plan.configs, plan.seeds, plan.folder)
+    scheduling.run_all(todo, workers, interrupted, tell, display, progress)
     if results.unfinished(todo):
         return None
     return results.publish(todo, plan.configs, plan.seeds, plan.folder)
 
 
 def _configs(
-    entrants: Sequence[str | Mapping[str, Any]] | Mapping[str, Config],
-    vary: Mapping[str, Sequence[Any]],
-    options: Mapping[str, Any],
+    entrants: Entrants, vary: Mapping[str, Sequence[Any]], options: Mapping[str, Any]
 ) -> dict[str, Config]:
     if isinstance(entrants, Mapping):
         return {name: dataclasses.replace(one, **options) for name, one in entrants.items()}
     entries = [{"preset": one} if isinstance(one, str) else one for one in entrants]
     return {
         name: config.from_fields({**config.preset_fields(fields["preset"]), **options, **fields})
-        for name, fields in contestants.named(entries, vary).items()
+        for name, fields in contestants.expand(entries, vary).items()
     }
 
 
@@ -135,7 +127,7 @@ def _new() -> Path:
     return path
 
 
-# --- what a folder holds ----------------------------------------------------------------------
+# --- the tournament's folder ------------------------------------------------------------------
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -146,8 +138,8 @@ def _read(folder: Path) -> dict[str, Any]:
         return {**found, "contestants": {name: config.from_fields(one) for name, one in each}}
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise InputError(
-            f"There is no tournament to go on with in {folder} ({FILE} is missing or damaged). "
-            f"Name the contestants to begin one there."
+            f"There is no tournament to continue in {folder} ({FILE} is missing or damaged). Name "
+            f"contestants to start one there."
         ) from error
 
 
@@ -155,7 +147,8 @@ def _stored(folder: Path, seeds: int | None) -> Plan:
     found = _read(folder)
     if seeds is not None and seeds < found["seeds"]:
         raise InputError(
-            f"The tournament in {folder} has {found['seeds']} seeds; it may get more, not fewer."
+            f"The tournament in {folder} has {found['seeds']} seeds: give as many with --seeds, or "
+            f"more."
         )
     plan = Plan(found["contestants"], seeds or found["seeds"], folder)
     _write(plan, found["data"])
@@ -163,27 +156,27 @@ def _stored(folder: Path, seeds: int | None) -> Plan:
 
 
 def _check_same(plan: Plan, fingerprint: str) -> None:
-    """Refuse a folder that holds another tournament, or anything else."""
+    """Raise InputError for a folder with another tournament or other files."""
     if not plan.folder.exists() or not any(plan.folder.iterdir()):
         return
     if not (plan.folder / FILE).exists():
-        raise InputError(f"{plan.folder} holds other things than a tournament: choose another -o.")
+        raise InputError(f"{plan.folder} has other files than a tournament's: choose another -o.")
     found = _read(plan.folder)
-    if apart := _apart(plan, fingerprint, found):
+    if difference := _difference(plan, fingerprint, found):
         raise InputError(
-            f"{plan.folder} holds another tournament ({apart}). Go on with that one by ganbaru "
+            f"{plan.folder} has another tournament ({difference}). Continue it with ganbaru "
             f"compare -o {plan.folder}, or choose another -o."
         )
 
 
-def _apart(plan: Plan, fingerprint: str, found: Mapping[str, Any]) -> str:
-    """Say in what a tournament differs from the one found; nothing if only in more seeds."""
-    there: dict[str, Config] = found["contestants"]
-    if list(there) != list(plan.configs):
-        return f"of {', '.join(there)}"
+def _difference(plan: Plan, fingerprint: str, found: Mapping[str, Any]) -> str:
+    """Return how the tournament found differs from the plan; empty if only in fewer seeds."""
+    before: dict[str, Config] = found["contestants"]
+    if list(before) != list(plan.configs):
+        return f"of {', '.join(before)}"
     for name, one in plan.configs.items():
         for field in dataclasses.fields(Config):
-            old, new = getattr(there[name], field.name), getattr(one, field.name)
+            old, new = getattr(before[name], field.name), getattr(one, field.name)
             if old != new:
                 return f"{name}: {config.flag(field.name)} {old}, not {new}"
     if found["data"] != fingerprint:
@@ -194,8 +187,11 @@ def _apart(plan: Plan, fingerprint: str, found: Mapping[str, Any]) -> str:
 def _write(plan: Plan, fingerprint: str) -> None:
     with files.writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
-    told = {
-        "format": FORMAT, "ganbaru": __version__, "seeds": plan.seeds, "data": fingerprint,
+    content = {
+        "format": FORMAT,
+        "ganbaru": __version__,
+        "seeds": plan.seeds,
+        "data": fingerprint,
         "contestants": {name: dataclasses.asdict(one) for name, one in plan.configs.items()},
-    }  # fmt: skip
-    files.write_text(plan.folder / FILE, json.dumps(told, indent=1, ensure_ascii=False))
+    }
+    files.write_text(plan.folder / FILE, json.dumps(content, indent=1, ensure_ascii=False))

@@ -1,99 +1,103 @@
-"""One run of a tournament: trained, or gone on with, then scored; an ordinary run's folder."""
+"""One run of a tournament: trained or resumed, then scored; an ordinary run's folder."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ganbaru import callbacks, data, files
-from ganbaru.callbacks.log import read_log
-from ganbaru.callbacks.periodic_evaluation import MEASURE
+from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.errors import RunError
-from ganbaru.gan.step import Report
-from ganbaru.training import checkpoint, loop, setup
-from ganbaru.training.loop import Callback, Run
+from ganbaru.metrics.milestones import MEASURE
+from ganbaru.training import checkpoint, setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Run
+from ganbaru.training.run_log import read_log
 
 FILE = "result.json"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its scores and how it came there, or why it failed."""
+    """The outcome of a run: its final scores and their curve, or why it failed."""
 
     failed: str = ""
     images: int = 0
     step: int = 0
     seconds: float = 0.0  # of training
     scores: dict[str, float] = field(default_factory=dict)
-    floors: dict[str, float] = field(default_factory=dict)  # what real images get
+    floors: dict[str, float] = field(default_factory=dict)  # the scores of real images
     passport: dict[str, Any] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)  # images, seconds, scores
 
 
 def outcome(folder: Path) -> Outcome | None:
-    """Return how a run ended, None if it has not."""
+    """Return the outcome of a run, None if it has not ended."""
     path = folder / FILE
     return Outcome(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-class Scoring:
-    """Scores the last state of a run and writes the outcome down.
+class FinalScore(Callback):
+    """Scores the final state of a run and writes the outcome.
 
-    Before the other habits, which draw pictures: whoever stops the tournament there has the score.
+    First of all callbacks: a tournament that is stopped while the others draw pictures has it.
     """
 
-    def start(self, run: Run) -> None:
-        """Nothing to begin."""
-
-    def step(self, run: Run, report: Report) -> None:
-        """Nothing to do."""
+    def __init__(self, evaluation: PeriodicEvaluation) -> None:
+        self.evaluation = evaluation
 
     def end(self, run: Run) -> None:
         """Score, unless the run was stopped before its end."""
         if not run.finished:
             return
-        assert run.examiner
-        floors, lines = run.examiner.floors, [x for x in read_log(run.folder) if MEASURE in x]
-        if lines and lines[-1]["images"] == run.images:  # scored at this very moment
-            values = {name: lines[-1][name] for name in floors}
+        baselines = self.evaluation.baselines
+        lines = [line for line in read_log(run.folder) if MEASURE in line]
+        if lines and lines[-1]["images"] == run.images:  # scored at this image count
+            values = {name: lines[-1][name] for name in baselines}
         else:
-            values = run.examiner.values(run)
-        _write(run.folder.path, Outcome(
-            images=run.images, step=run.step, seconds=round(run.seconds, 3), scores=values,
-            floors=floors, passport=asdict(run.examiner.passport),
+            values = self.evaluation.score(run)
+        outcome = Outcome(
+            images=run.images,
+            step=run.step,
+            seconds=round(run.seconds, 3),
+            scores=values,
+            floors=baselines,
+            passport=asdict(self.evaluation.passport),
             curve=[{name: line[name] for name in ("images", "seconds", *values)} for line in lines],
-        ))  # fmt: skip
+        )
+        _write(run.folder.path, outcome)
 
 
-def _write(folder: Path, ended: Outcome) -> None:
-    text = json.dumps(asdict(ended), indent=1, ensure_ascii=False)
+def _write(folder: Path, outcome: Outcome) -> None:
+    text = json.dumps(asdict(outcome), indent=1, ensure_ascii=False)
     files.write_text(folder / FILE, text)
 
 
-def train_step(
+def train_and_score(
     config: Config,
     interrupted: Callable[[], bool],
     display: callbacks.Display | None = None,
     progress: Progress = data.silent,
 ) -> None:
-    """Train a run, or go on with it, and score it; stops early and saved when `interrupted`.
+    """Train or resume a run, and score it; stops early, saved, when `interrupted`.
 
-    A run that diverges has that for an outcome.
+    The outcome of a run that diverges is the reason.
     """
     folder = Path(str(config.run))
     if checkpoint.found(folder / "checkpoints"):
         config = replace(config, resume=True)
     elif (folder / "config.yaml").exists():  # killed before its first checkpoint
         config = replace(config, overwrite=True)
-    run = setup.build(config, progress)
-    habits: Sequence[Callback] = [Scoring(), *callbacks.standard(display)]
+    evaluation = PeriodicEvaluation()
+    standard = callbacks.standard(display, [Validation(), evaluation])
+    run = setup.build(config, [FinalScore(evaluation), *standard], progress)
     try:
-        loop.loop(run, habits, interrupted)
+        loop(run, interrupted)
     except RunError as error:
         _write(folder, Outcome(failed=str(error), images=run.images, step=run.step))
     finally:

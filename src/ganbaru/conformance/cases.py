@@ -1,4 +1,4 @@
-"""The cases: what each engine computes, from single operations to twenty steps of training."""
+"""The cases that each engine computes: operations, networks, losses, twenty steps of training."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import numpy as np
 
 from ganbaru import nn
 from ganbaru.conformance import operations, training_cases
-from ganbaru.conformance.fixtures import BATCH, Fixture, Plan
-from ganbaru.conformance.functions import Arrays, Function, Problem, evaluate, random, replay
+from ganbaru.conformance.fixtures import BATCH, CheckPlan, Fixture
+from ganbaru.conformance.functions import Arrays, Function, TestedFunction, evaluate, random, replay
 from ganbaru.conformance.recording import Record, Recorded, Tape
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
 from ganbaru.gan import build, models
+from ganbaru.gan.objectives import REALNESS
+from ganbaru.gan.penalties import PenaltyInputs
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
 from ganbaru.training.checkpoint import Groups
@@ -34,7 +36,7 @@ STEPS = 20
 
 
 def largest(arrays: Arrays, group: Callable[[str], str]) -> dict[str, float]:
-    """Return for each array the largest size of an entry in its group."""
+    """Return for each array the largest absolute entry in its group."""
     sizes: dict[str, float] = {}
     for name, array in arrays.items():
         sizes[group(name)] = max(sizes.get(group(name), 0.0), float(np.abs(array).max(initial=0)))
@@ -42,26 +44,25 @@ def largest(arrays: Arrays, group: Callable[[str], str]) -> dict[str, float]:
 
 
 def by_order(quantity: str) -> str:
-    """Say whose scale a quantity of one operation is held against: all those of its order."""
+    """Return the scale group of a quantity of one operation: all those of its order share one."""
     if not quantity.endswith("gradient"):
         return quantity
     return "second order" if quantity.startswith("second-order") else "first order"
 
 
 def by_layer(quantity: str) -> str:
-    """Say whose scale a quantity of a network is held against: all those of its layer."""
+    """Return the scale group of a quantity of a network: all those of its layer share one."""
     name, _, kind = quantity.partition(" ")
     return f"{name.rpartition('.')[0] or name} {kind}"
 
 
 @dataclass(frozen=True)
 class Case:
-    """Something to compute on every engine and to compare with the reference.
+    """A computation to compare between every engine and the reference.
 
-    `runs` are tried in order until one does not fail: the whole first, then less of it. `scale`
-    groups the quantities that share a scale. `expected` is another way on the same engine, where
-    that is the comparison: for engines that have a form of their own called `fused`. `problem` is
-    what finite differences can be taken of.
+    `runs` are tried in order until one succeeds: the whole first, then fewer orders. `scale` groups
+    the quantities that share a scale. `expected` is the composed form on the same engine, for
+    engines that have a fused form `fused`. Finite differences are taken of `tested`, if given.
     """
 
     section: str
@@ -72,24 +73,24 @@ class Case:
     precision: str = "float64"
     expected: Run | None = None
     fused: str = ""
-    problem: Problem | None = None
+    tested: TestedFunction | None = None
 
 
-def solving(problem: Problem) -> tuple[Run, ...]:
-    """Return ways to evaluate a problem: wholly, and with fewer orders where that fails."""
-    orders = range(problem.orders, -1, -1)
-    return tuple(functools.partial(evaluate, problem=replace(problem, orders=o)) for o in orders)
+def solving(tested: TestedFunction) -> tuple[Run, ...]:
+    """Return runs of a function: with all its orders, and with fewer in case those fail."""
+    orders = range(tested.orders, -1, -1)
+    return tuple(functools.partial(evaluate, tested=replace(tested, orders=o)) for o in orders)
 
 
-def _case(section: str, where: str, problem: Problem, tolerance: float = OPERATION) -> Case:
-    return Case(section, where, solving(problem), tolerance, by_order, problem=problem)
+def _case(section: str, where: str, tested: TestedFunction, tolerance: float = OPERATION) -> Case:
+    return Case(section, where, solving(tested), tolerance, by_order, tested=tested)
 
 
 # --- layers -----------------------------------------------------------------------------------
 
 
 def record(subject: Fixture) -> Iterator[tuple[str, Record]]:
-    """Run both networks on the recording engine; yield whose each operation is, and its record."""
+    """Run both networks on the recording engine; yield each operation, and the network it is in."""
     for player, network, given in subject.networks():
         tape, who = Tape(), f"{subject.name} {player}"
         parameters, buffers = (
@@ -102,33 +103,33 @@ def record(subject: Fixture) -> Iterator[tuple[str, Record]]:
         except Exception as error:  # a fault may raise anything
             last = f"after {tape.records[-1]}" if tape.records else "at the start"
             raise RunError(
-                f"The NumPy engine, which the others are held against, fails in the {who}, {last}: "
+                f"The NumPy engine, the reference of the others, fails in the {who}, {last}: "
                 f"{error}"
             ) from error
         yield from ((f"{who}, {one.place}", one) for one in tape.records)
 
 
-def layers(plan: Plan) -> Iterator[Case]:
-    """Yield every operation recorded, with its own inputs; one that is met again, once."""
+def layers(plan: CheckPlan) -> Iterator[Case]:
+    """Yield every distinct operation recorded, with its own inputs."""
     seen = set()
     recorded = (pair for subject in plan.networks for pair in record(subject))
     for where, one in (*recorded, *(("vocabulary", each) for each in operations.records())):
         if one.signature not in seen:
             seen.add(one.signature)
             case = _case("layers", f"{where}, {one}", replay(one))
-            # What stops gradients has none, by design, where its values have differences.
+            # Its gradient is zero by design, and its finite differences are not.
             stops = one.operation == "stop_gradient"
-            yield replace(case, problem=None) if stops else case
+            yield replace(case, tested=None) if stops else case
 
 
-def single(plan: Plan) -> Iterator[Case]:
+def single(plan: CheckPlan) -> Iterator[Case]:
     """Yield outputs and gradients in float32: of single operations, and outputs of networks.
 
-    Through a whole network the sign of a number near 0 is rounding's, and a rectifier makes of it
-    a gradient that is there or not: one in 100,000 moved an input's gradient by 4e-3 of its scale.
+    Through a whole network, rounding decides the sign of a number near 0, and a rectifier then
+    passes a gradient or none: one in 100,000 moved an input's gradient by 4e-3 of its scale.
     """
     for case in layers(plan):
-        yield replace(case, section="float32", problem=None, runs=case.runs[-2:], **IN_SINGLE)
+        yield replace(case, section="float32", tested=None, runs=case.runs[-2:], **IN_SINGLE)
     for case in networks(plan):
         yield replace(case, section="float32", runs=case.runs[-1:], **IN_SINGLE)
 
@@ -137,12 +138,12 @@ def single(plan: Plan) -> Iterator[Case]:
 
 
 def within(name: str, arrays: Arrays) -> Arrays:
-    """Put arrays below a name, so that several groups of them go into one dictionary."""
+    """Prefix the names of arrays, so that several groups fit into one dictionary."""
     return {f"{name}/{key}": array for key, array in arrays.items()}
 
 
 def taken(name: str, tensors: Parameters) -> Parameters:
-    """Undo `within`."""
+    """Return the tensors below a prefix, without it: the inverse of `within`."""
     return {
         key.removeprefix(f"{name}/"): x for key, x in tensors.items() if key.startswith(f"{name}/")
     }
@@ -154,7 +155,7 @@ def _labels(fixed: Parameters) -> list[Tensor]:
 
 def _whole(
     subject: Fixture, player: str, network: Network, given: Arrays, training: bool
-) -> Problem:
+) -> TestedFunction:
     """Return a network as a function of its parameters and its input."""
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
@@ -165,39 +166,39 @@ def _whole(
     fixed = within("buffers", subject.groups[f"{player}_buffers"])
     fixed |= {name: x for name, x in given.items() if name == "labels"}
     at = {"input": given["input"], **subject.groups[player]}
-    return Problem(function, at, shape, fixed, orders=1, whole=True)
+    return TestedFunction(function, at, shape, fixed, orders=1, whole=True)
 
 
-def networks(plan: Plan) -> Iterator[Case]:
+def networks(plan: CheckPlan) -> Iterator[Case]:
     """Yield whole networks, in training and in inference mode."""
     for subject in plan.networks:
         for player, network, given in subject.networks():
             for mode, training in (("training", True), ("inference", False)):
-                problem = _whole(subject, player, network, given, training)
-                where, runs = f"{subject.name} {player}, {mode}", solving(problem)
+                tested = _whole(subject, player, network, given, training)
+                where, runs = f"{subject.name} {player}, {mode}", solving(tested)
                 yield Case("networks", where, runs, NETWORK, by_layer)
 
 
 # --- objectives and penalties -----------------------------------------------------------------
 
 
-def objectives(plan: Plan) -> Iterator[Case]:
+def objectives(plan: CheckPlan) -> Iterator[Case]:
     """Yield both losses of every objective as functions of both score vectors."""
     for spec in plan.objectives:
         found, options = build.objective(spec)
         shape = (BATCH, found.logits) if found.logits > 1 else (BATCH,)
         at = {f"{side} scores": random(shape, side) for side in ("real", "fake")}
         for player, loss in (("D", found.d), ("G", found.g)):
-            problem = Problem(_loss(functools.partial(loss, **options)), at, ())
-            yield replace(_case("objectives", f"{spec}, loss of {player}", problem), problem=None)
+            tested = TestedFunction(_loss(functools.partial(loss, **options)), at, ())
+            yield replace(_case("objectives", f"{spec}, loss of {player}", tested), tested=None)
 
 
 def _loss(loss: Callable[..., Tensor]) -> Function:
     return lambda at, fixed: (loss(at["real scores"], at["fake scores"]), {})
 
 
-def penalties(plan: Plan) -> Iterator[Case]:
-    """Yield each penalty's value and its gradient in the weights, which differentiates slopes."""
+def penalties(plan: CheckPlan) -> Iterator[Case]:
+    """Yield each penalty's value and its gradient in the weights, a second-order gradient."""
     for spec, subject in plan.penalties:
         _, (player, network, given) = subject.networks()
         shape = given.pop("input").shape
@@ -207,13 +208,14 @@ def penalties(plan: Plan) -> Iterator[Case]:
         (penalty,) = build.penalties(spec)
         function = _penalised(subject, network, penalty)
         fixed = {**given, **images, "mix": mix, **buffers}
-        problem = Problem(function, subject.groups[player], (), fixed, orders=1, whole=True)
-        yield Case("penalties", f"{spec} on {subject.name} {player}", solving(problem), NETWORK,
-                   by_layer)  # fmt: skip
+        tested = TestedFunction(function, subject.groups[player], (), fixed, orders=1, whole=True)
+        yield Case(
+            "penalties", f"{spec} on {subject.name} {player}", solving(tested), NETWORK, by_layer
+        )
 
 
 def _penalised(subject: Fixture, network: Network, penalty: Callable[..., Tensor]) -> Function:
-    realness = build.MARGINS[models.logits(subject.config.network)]
+    realness = REALNESS[models.logits(subject.config.network)]
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         def score(image: Tensor) -> Tensor:
@@ -221,16 +223,17 @@ def _penalised(subject: Fixture, network: Network, penalty: Callable[..., Tensor
             buffers = taken("buffers", fixed)
             return realness(nn.apply(network, at, buffers, *inputs, training=True)[0])
 
-        return penalty(score, score, fixed["real"], fixed["fake"], fixed["mix"]), {}
+        images = (fixed[name] for name in ("real", "fake", "mix"))
+        return penalty(PenaltyInputs(score, score, *images)), {}
 
     return function
 
 
-# --- games ------------------------------------------------------------------------------------
+# --- training cases ----------------------------------------------------------------------------
 
 
 def _played(engine: Engine, subject: Fixture) -> Arrays:
-    """Play twenty steps; return all losses and the state they end in."""
+    """Train for twenty steps; return all losses and the final state."""
     source = training_cases.pictures(40, subject.shape, subject.classes)
     table = training_cases.table(engine, subject.config, source, subject.classes, subject.groups)
     reports = [table.step(number) for number in range(STEPS)]
@@ -242,8 +245,8 @@ def _played(engine: Engine, subject: Fixture) -> Arrays:
 def _counted(state: Groups) -> Groups:
     """Leave out entries whose gradients, by their squares, stay under 1e-6 of their layer's scale.
 
-    So the parity rule has it. A bias before a norm has no slope: what Adam makes of its rounding
-    reached 1.5e-7 after 20 steps, and does nothing.
+    The parity rule excludes them. A bias before a norm has no gradient: what Adam makes of its
+    rounding reached 1.5e-7 after 20 steps, without any effect.
     """
     learning = {"generator": "generator", "ema": "generator", "discriminator": "discriminator"}
     counted = dict(state)
@@ -257,8 +260,8 @@ def _counted(state: Groups) -> Groups:
     return counted
 
 
-def twenty_steps(plan: Plan) -> Iterator[Case]:
-    """Yield the games; losses and mean scores share a scale."""
+def twenty_steps(plan: CheckPlan) -> Iterator[Case]:
+    """Yield the training cases; losses and mean scores share a scale."""
 
     def scale(quantity: str) -> str:
         return quantity.rpartition(".")[0] if "/" in quantity else "losses"

@@ -1,4 +1,4 @@
-"""Running the cases on the engines, and judging which engine is wrong where."""
+"""Running the cases on the engines, and deciding which engine is wrong where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ganbaru import ops
 from ganbaru.conformance import finite_differences
 from ganbaru.conformance.cases import Case, Run, largest
-from ganbaru.conformance.functions import OUTPUT, Arrays, Problem
+from ganbaru.conformance.functions import OUTPUT, Arrays, TestedFunction
 from ganbaru.engines import Engine
 
 Engines = dict[str, Mapping[str, Engine]]  # by name, then by precision
@@ -19,11 +19,11 @@ DIFFERENCES = "finite differences"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one engine gave for one case: the error of each quantity, relative to its scale.
+class Comparison:
+    """One engine's result in one case: the error of each quantity, relative to its scale.
 
-    `failure` is what the engine said where it could not compute, or of what shape a result is; the
-    quantities that are missing, or of another shape, have an infinite error.
+    `failure` is the engine's error message, or the wrong shape of a result; quantities that are
+    missing or of another shape have an infinite error.
     """
 
     section: str
@@ -52,18 +52,18 @@ def _number(error: float) -> float:
 
 @dataclass(frozen=True)
 class _Found:
-    """What an engine computed for a case, and what it said where it failed."""
+    """What an engine computed for a case, and its error message if it failed."""
 
     arrays: Arrays
     failure: str = ""
 
 
 def _attempt(runs: Sequence[Run], engine: Engine) -> _Found:
-    """Run a case; where all of it fails, as much of it as does not."""
+    """Return the first run of a case that succeeds, with the failure of the whole."""
     failure = ""
     for run in runs:
         try:
-            with ops.computing(engine.module, type(engine.from_numpy(np.zeros(1)))):
+            with ops.dispatching(type(engine), engine.TENSOR_MODULES):
                 return _Found(run(engine), failure)
         except MemoryError:
             raise
@@ -94,32 +94,42 @@ def _agree(case: Case, one: _Found, other: _Found) -> bool:
     return bool(errors) and all(error <= case.tolerance for error in errors.values())
 
 
-def judge(case: Case, engines: Engines, reference: str) -> list[Outcome]:
-    """Run a case on all engines and compare each with the reference, or with its own other way."""
+def judge(case: Case, engines: Engines, reference: str) -> list[Comparison]:
+    """Run a case on all engines; compare each with the reference, or with its composed form."""
     if case.expected:
-        return [_fused(case, name, each[case.precision], case.expected)
-                for name, each in engines.items()
-                if case.fused in each[case.precision].module.FUSED]  # fmt: skip
+        return [
+            _fused(case, name, each[case.precision], case.expected)
+            for name, each in engines.items()
+            if case.fused in each[case.precision].FUSED
+        ]
     found = {name: _attempt(case.runs, each[case.precision]) for name, each in engines.items()}
     against = _trusted(case, found, reference)
     expected = found[against]
     if case.precision != "float64":
         expected = _attempt(case.runs, engines[against]["float64"])
     judged = [name for name in found if name != against or case.precision != "float64"]
-    outcomes = [_outcome(case, name, found[name], expected, against) for name in judged]
+    comparisons = [_outcome(case, name, found[name], expected, against) for name in judged]
     if expected.failure and against not in judged:
-        outcomes.append(Outcome(case.section, case.where, against, {OUTPUT: math.inf},
-                                case.tolerance, failure=expected.failure))  # fmt: skip
-    return outcomes
+        comparisons.append(
+            Comparison(
+                case.section,
+                case.where,
+                against,
+                {OUTPUT: math.inf},
+                case.tolerance,
+                failure=expected.failure,
+            )
+        )
+    return comparisons
 
 
-def _fused(case: Case, name: str, engine: Engine, composed: Run) -> Outcome:
-    """Compare an engine's own form of something with the composed one, both on that engine."""
+def _fused(case: Case, name: str, engine: Engine, composed: Run) -> Comparison:
+    """Compare an engine's fused form of an operation with the composed one, on that engine."""
     return _outcome(case, name, _attempt(case.runs, engine), _attempt((composed,), engine))
 
 
 def _trusted(case: Case, found: Mapping[str, _Found], reference: str) -> str:
-    """Return the reference, or the first of the others where all others agree against it."""
+    """Return the reference, or the first of the others if all of them agree against it."""
     others = [name for name in found if name != reference]
     if len(others) < 2 or _agree(case, found[others[0]], found[reference]):
         return reference
@@ -127,28 +137,30 @@ def _trusted(case: Case, found: Mapping[str, _Found], reference: str) -> str:
     return others[0] if together else reference
 
 
-def _outcome(case: Case, name: str, found: _Found, expected: _Found, against: str = "") -> Outcome:
+def _outcome(
+    case: Case, name: str, found: _Found, expected: _Found, against: str = ""
+) -> Comparison:
     errors = compare(case, found.arrays, expected.arrays)
     failure = _misshapen(found.arrays, expected.arrays) or found.failure
-    return Outcome(case.section, case.where, name, errors, case.tolerance, against, failure)
+    return Comparison(case.section, case.where, name, errors, case.tolerance, against, failure)
 
 
 def _misshapen(found: Arrays, expected: Arrays) -> str:
-    """Say what is of another shape, which is why a gradient may have failed."""
+    """Return the first wrong shape, which may be why a gradient failed."""
     for name, array in expected.items():
         if name in found and found[name].shape != array.shape:
             return f"shape {found[name].shape}, not {array.shape}"
     return ""
 
 
-def differ(case: Case, problem: Problem, name: str, engine: Engine) -> Outcome:
+def differ(case: Case, tested: TestedFunction, name: str, engine: Engine) -> Comparison:
     """Compare an engine's gradients with finite differences."""
     found = _attempt(case.runs, engine)
     errors = (
         {OUTPUT: math.inf}
         if found.failure
-        else finite_differences.errors(engine, problem, found.arrays)
+        else finite_differences.errors(engine, tested, found.arrays)
     )
-    return Outcome(
+    return Comparison(
         DIFFERENCES, case.where, name, errors, finite_differences.TOLERANCE, failure=found.failure
     )

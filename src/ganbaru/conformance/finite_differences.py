@@ -10,7 +10,7 @@ import numpy as np
 from ganbaru.conformance.functions import (
     OUTPUT,
     Arrays,
-    Problem,
+    TestedFunction,
     directions,
     first_order,
     random,
@@ -18,8 +18,8 @@ from ganbaru.conformance.functions import (
 )
 from ganbaru.engines import Engine
 
-# Arguments move by this part of themselves: with eps = 2e-16 the difference's rounding, eps / step,
-# and its truncation, step², are then both near 1e-10 of the terms added up.
+# The relative step of arguments: with eps = 2e-16 the difference's rounding, eps / step, and its
+# truncation, step², are then both near 1e-10 of the terms added up.
 STEP = 1e-5
 # Measured over all operations recorded by default: at most 6e-9 where the gradient is right, and
 # above 1e-2 for a wrong sign, factor or term in any rule.
@@ -31,51 +31,51 @@ FLOOR = 1e-3
 Scalar = Callable[[Arrays], tuple[float, float]]  # its value, and the size of its terms
 
 
-def errors(engine: Engine, problem: Problem, found: Arrays) -> dict[str, float]:
+def errors(engine: Engine, tested: TestedFunction, found: Arrays) -> dict[str, float]:
     """Return how far the gradients `found` are from differences, relative to their size.
 
     Each argument moves along one random direction, entry by entry in proportion to itself: so no
-    entry crosses a kink at 0, and what is small stays small. Whatever is wrong in a gradient shows
-    in its product with a random direction.
+    entry crosses a kink at 0, and small entries stay small. Any error in a gradient shows in its
+    product with a random direction.
     """
-    fixed, along = to_engine(engine, problem.fixed), directions(problem)
-    told: dict[str, float] = {}
-    if problem.orders > 0:
-        scalar = functools.partial(_output, engine, problem, fixed, along)
-        told |= _compared(scalar, problem.at, found, "{} gradient")
-    if problem.orders > 1:
-        scalar = functools.partial(_slopes, engine, problem, fixed, along)
-        everything = {**problem.at, OUTPUT: along[OUTPUT]}
-        told |= _compared(scalar, everything, found, "second-order {} gradient")
-    return told
+    fixed, along = to_engine(engine, tested.fixed), directions(tested)
+    found_errors: dict[str, float] = {}
+    if tested.orders > 0:
+        scalar = functools.partial(_output, engine, tested, fixed, along)
+        found_errors |= _compared(scalar, tested.at, found, "{} gradient")
+    if tested.orders > 1:
+        scalar = functools.partial(_slopes, engine, tested, fixed, along)
+        everything = {**tested.at, OUTPUT: along[OUTPUT]}
+        found_errors |= _compared(scalar, everything, found, "second-order {} gradient")
+    return found_errors
 
 
 def _output(
-    engine: Engine, problem: Problem, fixed: Arrays, along: Arrays, at: Arrays
+    engine: Engine, tested: TestedFunction, fixed: Arrays, along: Arrays, at: Arrays
 ) -> tuple[float, float]:
-    output, _ = problem.function(to_engine(engine, at), fixed)
+    output, _ = tested.function(to_engine(engine, at), fixed)
     terms = engine.to_numpy(output) * along[OUTPUT]
     return float(np.sum(terms)), float(np.linalg.norm(terms))
 
 
 def _slopes(
-    engine: Engine, problem: Problem, fixed: Arrays, along: Arrays, at: Arrays
+    engine: Engine, tested: TestedFunction, fixed: Arrays, along: Arrays, at: Arrays
 ) -> tuple[float, float]:
     given = to_engine(engine, at)
     arguments = {name: x for name, x in given.items() if name != OUTPUT}
-    _, _, gradients = first_order(problem.function, arguments, fixed, given[OUTPUT])
+    _, _, gradients = first_order(tested.function, arguments, fixed, given[OUTPUT])
     terms = [engine.to_numpy(g) * along[name] for name, g in gradients.items()]
     return sum(float(np.sum(t)) for t in terms), sum(float(np.linalg.norm(t)) for t in terms)
 
 
 def _compared(scalar: Scalar, at: Arrays, found: Arrays, quantity: str) -> dict[str, float]:
     _, size = scalar(at)
-    told = {}
+    found_errors = {}
     for name, x in at.items():
         way = random(x.shape, f"moved {name}") * x
         ends = [scalar({**at, name: x + sign * STEP * way})[0] for sign in (1, -1)]
         terms = found[quantity.format(name)] * way
         wrong = abs((ends[0] - ends[1]) / (2 * STEP) - np.sum(terms))
         scale = max(float(np.linalg.norm(terms)), FLOOR * size)
-        told[quantity.format(name)] = float(wrong / scale) if scale else float(wrong)
-    return told
+        found_errors[quantity.format(name)] = float(wrong / scale) if scale else float(wrong)
+    return found_errors

@@ -1,4 +1,4 @@
-"""What is checked: networks with the weights of a checkpoint, what they play, on which pictures."""
+"""Fixtures of the checks: networks with a checkpoint's weights, their configurations, and plans."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ BATCH = 8
 SHAPE: Shape = (20, 16, 3)
 CLASSES = 3
 SMALL: dict[str, Any] = {"width": 4, "latent": 6, "batch": BATCH, "lr": 5e-4}
-# A preset's own sizes are kept but for these: an operation is right or wrong at any width.
+# Limits of a preset's own sizes: an operation is right or wrong at any width.
 MOST = {"width": 8, "latent": 16, "batch": BATCH}
 
 
 @dataclass(frozen=True)
 class Fixture:
-    """Two networks, their weights as a checkpoint holds them, and the game of their configuration.
+    """Two networks, their weights as a checkpoint holds them, and their configuration.
 
     `shape` is that of an image, `groups` holds both players' parameters and buffers.
     """
@@ -50,7 +50,7 @@ class Fixture:
     groups: Groups
 
     def networks(self) -> Iterator[tuple[str, Network, dict[str, np.ndarray]]]:
-        """Yield each player, its network, and what it is given: "input" and perhaps "labels"."""
+        """Yield each player, its network, and its inputs: "input" and perhaps "labels"."""
         shapes = models.input_shapes(self.config, self.shape, self.classes, BATCH)
         networks = models.networks(self.config, self.shape, self.classes)
         for player, network, (shape, *labels) in zip(PLAYERS, networks, shapes, strict=True):
@@ -61,7 +61,7 @@ class Fixture:
 
 
 def _perturbed(groups: dict[str, dict[str, Any]]) -> Groups:
-    """Move every number a little: what starts as zero, or closed, hides what lies behind it."""
+    """Perturb every number: a weight that starts as zero would hide the layers before it."""
     return {
         group: {
             name: (array + 0.02 * random(array.shape, name)).astype(np.float32)
@@ -72,15 +72,19 @@ def _perturbed(groups: dict[str, dict[str, Any]]) -> Groups:
 
 
 def fresh(name: str, config: Config, shape: Shape, classes: int) -> Fixture:
-    """Make new weights, write them to a checkpoint, and read them as any run does."""
+    """Initialise weights, write them to a checkpoint, and read them as any run does."""
     # With He's start scores and slopes are near 1 at any width; with DCGAN's they would be tiny.
     config = dataclasses.replace(config, initialisation="he")
     groups = _perturbed(models.initial_parameters(config, shape, classes))
     header = checkpoint.Header(
-        version=ganbaru.__version__, config=dataclasses.asdict(config), step=0, images=0,
-        seconds=0.0, reports=[],
+        version=ganbaru.__version__,
+        config=dataclasses.asdict(config),
+        step=0,
+        images=0,
+        seconds=0.0,
+        callbacks={},
         data={"shape": list(shape), "classes": [str(i) for i in range(classes)]},
-    )  # fmt: skip
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fresh.safetensors"
         checkpoint.save(path, groups, header)
@@ -94,17 +98,17 @@ def from_checkpoint(path: Path, name: str) -> Fixture:
     classes = len(models.class_names(config, header.data["classes"]))
     expected = models.zero_parameters(config, (height, width, channels), classes)
     checkpoint.check_fits(path, groups, expected)
-    # A network without batch norm may have no buffers, and the file then says nothing of them.
-    kept = {group: groups.get(group, {}) for group in expected}
-    return Fixture(name, config, (height, width, channels), classes, kept)
+    # A network without batch norm may have no buffers, and then no group of them in the file.
+    present = {group: groups.get(group, {}) for group in expected}
+    return Fixture(name, config, (height, width, channels), classes, present)
 
 
 # --- plans ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that is checked: whose networks, which objectives and penalties, and which games.
+class CheckPlan:
+    """What is checked: networks, objectives, penalties, and training cases (`games`).
 
     `penalties` are pairs of one, named as in a configuration, and the networks whose discriminator
     it is put on.
@@ -116,20 +120,26 @@ class Plan:
     games: list[Fixture]
 
 
-def registered() -> Plan:
-    """Plan for everything registered, at small sizes, each at least once in every section.
+def registered() -> CheckPlan:
+    """Return a plan of everything registered, at small sizes, each at least once in every section.
 
-    What is independent is put together in turn, not in all combinations, which would be hundreds:
-    an engine that compiles takes seconds for each.
+    Independent options are combined in turn, not in all combinations, which would be hundreds: an
+    engine that compiles takes seconds for each.
     """
     names = registry.names("networks")
     plain = [_small(name, network=name) for name in names]
     labelled = [_conditioned(name, i) for i, name in enumerate(names)]
-    wrapped = _small("dcgan, spectral norm and deviation", network="dcgan",
-                     spectral_norm="both", minibatch_deviation=True)  # fmt: skip
-    judged = [*zip(itertools.cycle(PENALTIES), plain, strict=False),
-              *((name, plain[0]) for name in PENALTIES)]  # fmt: skip
-    return Plan([*plain, *labelled, wrapped], list(OBJECTIVES), judged, list(_games()))
+    wrapped = _small(
+        "dcgan, spectral norm and deviation",
+        network="dcgan",
+        spectral_norm="both",
+        minibatch_deviation=True,
+    )
+    judged = [
+        *zip(itertools.cycle(PENALTIES), plain, strict=False),
+        *((name, plain[0]) for name in PENALTIES),
+    ]
+    return CheckPlan([*plain, *labelled, wrapped], list(OBJECTIVES), judged, list(_games()))
 
 
 def _small(name: str, **options: Any) -> Fixture:
@@ -138,18 +148,18 @@ def _small(name: str, **options: Any) -> Fixture:
 
 
 def _conditioned(network: str, turn: int) -> Fixture:
-    """Return a network with a conditioning that it can have, another one each turn."""
+    """Return a network with a conditioning that it supports, another one each turn."""
     ways = list(CONDITIONINGS)
     for way in (*ways[turn % len(ways) :], *ways):
         try:
             return _small(f"{network}, {way}", network=network, conditioning=way)
         except InputError:  # no single logit to add a product to, or no norms to give labels to
             continue
-    raise InputError(f"The network {network} takes no labels in any way there is.")
+    raise InputError(f"The network {network} supports no conditioning.")
 
 
 def _games() -> Iterator[Fixture]:
-    """Yield games until every network, objective, penalty and conditioning has been played."""
+    """Yield training cases until every network, objective, penalty and conditioning is covered."""
     for logits in sorted({found.logits for found in OBJECTIVES.values()}):
         networks = [name for name in registry.names("networks") if models.logits(name) == logits]
         objectives = [name for name, found in OBJECTIVES.items() if found.logits == logits]
@@ -162,25 +172,30 @@ def _games() -> Iterator[Fixture]:
                 "conditioning": _conditioned(network, turn).config.conditioning,
             }
             yield _small(", ".join(options.values()), **options)
-    yield _small("clipping, RMSprop, 2 D updates", objective="wgan", clip=0.05,
-                 optimiser="rmsprop", d_steps=2)  # fmt: skip
+    yield _small(
+        "clipping, RMSprop, 2 D updates",
+        objective="wgan",
+        clip=0.05,
+        optimiser="rmsprop",
+        d_steps=2,
+    )
     yield _small("the same fakes, G first", share="fakes", order="g-first")
 
 
-def of_preset(name: str) -> Plan:
-    """Plan for a preset: its networks at its own image size, its objective and its penalties."""
+def of_preset(name: str) -> CheckPlan:
+    """Return a preset's plan: its networks at its own image size, its objective and penalties."""
     config = from_preset(name)
     shape, classes = layer_table.assumed(config)
     less = {field: min(most, getattr(config, field)) for field, most in MOST.items()}
     return _of(fresh(name, dataclasses.replace(config, **less), shape, classes))
 
 
-def of_run(name: str) -> Plan:
-    """Plan for a run: the networks and weights of its newest checkpoint, and its game."""
+def of_run(name: str) -> CheckPlan:
+    """Return a run's plan: the networks and weights of its newest checkpoint, and its training."""
     return _of(from_checkpoint(run_folder.find_checkpoint(name), str(name)))
 
 
-def _of(subject: Fixture) -> Plan:
+def _of(subject: Fixture) -> CheckPlan:
     config = subject.config
     specs = [] if config.penalty == "none" else config.penalty.split("+")
-    return Plan([subject], [config.objective], [(spec, subject) for spec in specs], [subject])
+    return CheckPlan([subject], [config.objective], [(spec, subject) for spec in specs], [subject])

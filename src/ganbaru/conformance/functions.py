@@ -18,14 +18,14 @@ from ganbaru.nn import normalization
 from ganbaru.ops import Parameters, Tensor
 
 Arrays = dict[str, np.ndarray]  # quantities or arguments, by name
-# function(at, fixed) -> (result, what else it leaves behind, such as running statistics).
+# function(at, fixed) -> (result, other results such as running statistics).
 Function = Callable[[Parameters, Parameters], tuple[Tensor, Parameters]]
 
 OUTPUT = "output"
 
 
 @dataclass(frozen=True)
-class Problem:
+class TestedFunction:
     """A function, the arguments it is differentiated in, and those that stay fixed.
 
     `shape` is that of its result; `orders` is how often it is differentiated. A `whole`
@@ -45,11 +45,11 @@ def random(shape: tuple[int, ...], name: str) -> np.ndarray:
     return np.random.default_rng([zlib.crc32(name.encode()), *shape]).standard_normal(shape)
 
 
-def directions(problem: Problem) -> Arrays:
+def directions(tested: TestedFunction) -> Arrays:
     """Return what the result and the gradients are contracted with."""
-    shapes = {name: array.shape for name, array in problem.at.items()}
+    shapes = {name: array.shape for name, array in tested.at.items()}
     return {name: random(shape, f"along {name}") for name, shape in shapes.items()} | {
-        OUTPUT: random(problem.shape, "along the output")
+        OUTPUT: random(tested.shape, "along the output")
     }
 
 
@@ -58,25 +58,25 @@ def to_engine(engine: Engine, arrays: Mapping[str, np.ndarray]) -> Parameters:
     return {name: engine.from_numpy(array) for name, array in arrays.items()}
 
 
-def evaluate(engine: Engine, problem: Problem) -> Arrays:
-    """Return all quantities of a problem, computed by an engine.
+def evaluate(engine: Engine, tested: TestedFunction) -> Arrays:
+    """Return all quantities of a function, computed by an engine.
 
     An operation is compiled, which takes JAX 0.5 s and leaves nothing in its memory; a whole
-    network is not, which would take it 5 s: compiled networks are in the games.
+    network is not, which would take it 5 s: the training cases compile networks.
     """
-    given = (to_engine(engine, a) for a in (problem.at, problem.fixed, directions(problem)))
-    run = functools.partial(_quantities, problem.function, problem.orders)
-    found = (run if problem.whole else engine.compile(run))(*given)
+    given = (to_engine(engine, a) for a in (tested.at, tested.fixed, directions(tested)))
+    run = functools.partial(_quantities, tested.function, tested.orders)
+    found = (run if tested.whole else engine.compile(run))(*given)
     return {name: engine.to_numpy(tensor) for name, tensor in found.items()}
 
 
 def _quantities(
     function: Function, orders: int, at: Parameters, fixed: Parameters, along: Parameters
 ) -> Parameters:
-    """Return output, gradients and second-order gradients, as many orders as are wanted.
+    """Return output, gradients and second-order gradients, up to the given order.
 
-    The first order is computed by itself, not as a part of the second: engines have another,
-    faster way where nothing differentiates the gradient.
+    The first order is computed by itself, not as a part of the second: engines have a faster way
+    when the gradient is not differentiated again.
     """
     if not orders:
         output, left = function(at, fixed)
@@ -92,7 +92,7 @@ def _quantities(
 def first_order(
     function: Function, at: Parameters, fixed: Parameters, along: Tensor
 ) -> tuple[Tensor, Parameters, Parameters]:
-    """Return the output, what the function leaves, and the gradients of the output `along`."""
+    """Return the output, the other results, and the gradients of the output `along`."""
 
     def scalar(given: Parameters) -> tuple[Tensor, Any]:
         output, left = function(given, fixed)
@@ -124,23 +124,19 @@ def second_order(
 # --- recorded operations ----------------------------------------------------------------------
 
 
-def _batch_norm(*arguments: Any) -> Any:
-    return ops.fused("batch_norm", arguments[0], normalization.composed_batch_norm)(*arguments)
-
-
 def _concat(*tensors: Tensor, axis: int) -> Tensor:
     return ops.concat(tensors, axis=axis)
 
 
 def _operation(name: str) -> Callable[..., Any]:
-    """Return what replays a recorded operation on tensors of any engine."""
-    special: dict[str, Any] = {"batch_norm": _batch_norm, "concat": _concat}
+    """Return the function that replays a recorded operation on tensors of any engine."""
+    special: dict[str, Any] = {"batch_norm": normalization.normalise_batch, "concat": _concat}
     found: Any = special.get(name) or getattr(ops, name, None) or getattr(operator, name)
     return found
 
 
-def replay(record: Record) -> Problem:
-    """Return a recorded operation as a problem of its own, with the inputs that it had."""
+def replay(record: Record) -> TestedFunction:
+    """Return a recorded operation as a function of its own inputs."""
     arguments = dict(zip(record.names, record.arguments, strict=False))
     arrays = {name: x for name, x in arguments.items() if isinstance(x, np.ndarray)}
     floats = {name: x for name, x in arrays.items() if x.dtype.kind == "f"}
@@ -158,4 +154,6 @@ def replay(record: Record) -> Problem:
         return result, {}
 
     fixed = {name: x for name, x in arrays.items() if name not in at}
-    return Problem(function, at, record.shape, fixed, orders=2 if at and record.kind == "f" else 0)
+    return TestedFunction(
+        function, at, record.shape, fixed, orders=2 if at and record.kind == "f" else 0
+    )

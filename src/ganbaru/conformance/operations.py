@@ -1,4 +1,4 @@
-"""Every operation of the vocabulary, recorded on inputs that networks of small size do not have."""
+"""Every operation of `ops.OPERATIONS`, recorded on inputs that small networks do not have."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ def _norm(x: Recorded) -> None:
     """Normalise more numbers than the NumPy engine takes in one block (131,072)."""
     channels = x.shape[1]
     start = (np.ones(channels), np.zeros(channels), np.zeros(channels), np.ones(channels))
-    rule = ops.fused("batch_norm", x, normalization.composed_batch_norm)
-    rule(
+    normalization.normalise_batch(
         x,
         *(Recorded(each, x.tape) for each in start),
         normalization.BATCH_NORM_MOMENTUM,
@@ -32,45 +31,72 @@ def _norm(x: Recorded) -> None:
     )
 
 
-# What is done with tensors of which shapes. Kernels of 64x48x4x4 take the NumPy engine's other way
-# to their gradient, a single channel its other gather, and a stride of 3 leaves pixels unread.
-EXAMPLES: list[tuple[Callable[..., object], tuple[tuple[int, ...], ...]]] = [
-    (lambda x: ops.exp(x), ((4, 5),)),
-    (lambda x: ops.log(_positive(x)), ((4, 5),)),
-    (lambda x: ops.sqrt(_positive(x)), ((4, 5),)),
-    (lambda x: ops.tanh(x), ((4, 5),)),
-    (lambda x: ops.sigmoid(x), ((4, 5),)),
-    (lambda x: ops.softplus(x), ((4, 5),)),
-    (lambda x: ops.leaky_relu(x, 0.2), ((4, 5),)),
-    (lambda x: ops.maximum(x, 0.0), ((4, 5),)),
-    (lambda x, y: ops.maximum(x, y), ((4, 5), (4, 5))),
-    (lambda x, y: ops.where(x > 0.0, x, y), ((4, 5), (4, 5))),
-    (lambda x, y: ops.matmul(x, y), ((4, 5), (5, 3))),
-    (lambda x: ops.take(x, Recorded(np.array([2, 0, 2, 3]), x.tape)), ((4, 5),)),
-    (lambda x: ops.pad(x, ((1, 0), (0, 2))), ((4, 5),)),
-    (lambda x, y: ops.concat([x, y], axis=1), ((4, 5), (4, 2))),
-    (lambda x: ops.sum(x), ((4, 5),)),
-    (lambda x: ops.mean(x, axis=1, keepdims=True), ((4, 5),)),
-    (lambda x: ops.broadcast_to(x, (4, 5)), ((4, 1),)),
-    (lambda x: ops.reshape(ops.transpose(x, (1, 0)), (2, 10)), ((4, 5),)),
+Example = tuple[Callable[..., object], tuple[tuple[int, ...], ...]]
+
+# For each operation, functions with the shapes of their tensors. Kernels of 64x48x4x4 take the
+# NumPy engine's other way to their gradient, a single channel its other gather, and a stride of 3
+# leaves pixels unread.
+EXAMPLES: dict[str, list[Example]] = {
+    "matmul": [
+        (lambda x, y: ops.matmul(x, y), ((4, 5), (5, 3))),
+        (lambda x, y: ops.matmul(x, y), ((2, 3, 4, 5), (3, 5, 2))),
+    ],
+    "conv2d": [
+        (lambda x, w: ops.conv2d(x, w, stride=3, padding=2), (IMAGES, KERNELS)),
+        (lambda x, w: ops.conv2d(x, w, padding=1), ((2, 1, 6, 5), (8, 1, 3, 3))),
+        (lambda x, w: ops.conv2d(x, w, stride=2, padding=1), ((8, 48, 8, 8), (64, 48, 4, 4))),
+        (lambda x, w: ops.conv2d(x, w, padding=1, groups=6), (IMAGES, (12, 1, 3, 3))),
+        (lambda x, w: ops.conv2d(x, w, stride=2, groups=3), (IMAGES, (9, 2, 3, 4))),
+    ],
+    "conv_transpose2d": [
+        (
+            lambda x, w: ops.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1),
+            ((2, 5, 4, 3), (5, 6, 3, 4)),
+        ),
+        (lambda x, w: ops.conv_transpose2d(x, w, stride=3), ((2, 8, 3, 2), (8, 1, 3, 3))),
+    ],
+    "reshape": [(lambda x: ops.reshape(x, (2, 10)), ((4, 5),))],
+    "transpose": [(lambda x: ops.transpose(x, (1, 0)), ((4, 5),))],
+    "broadcast_to": [(lambda x: ops.broadcast_to(x, (4, 5)), ((4, 1),))],
+    "concat": [(lambda x, y: ops.concat([x, y], axis=1), ((4, 5), (4, 2)))],
+    "pad": [(lambda x: ops.pad(x, ((1, 0), (0, 2))), ((4, 5),))],
+    "slice": [(lambda x: ops.slice(x, (1, 0), (3, 5)), ((4, 5),))],
+    "translate": [
+        (lambda x: ops.translate(x, Recorded(np.array([[1, -2], [0, 3]]), x.tape)), ((2, 3, 5, 4),))
+    ],
+    "sum": [(lambda x: ops.sum(x), ((4, 5),))],
+    "mean": [(lambda x: ops.mean(x, axis=1, keepdims=True), ((4, 5),))],
+    "max": [(lambda x: ops.max(x, axis=(0, 2), keepdims=True), ((4, 5, 3),))],
+    "maximum": [
+        (lambda x: ops.maximum(x, 0.0), ((4, 5),)),
+        (lambda x, y: ops.maximum(x, y), ((4, 5), (4, 5))),
+    ],
+    "exp": [(lambda x: ops.exp(x), ((4, 5),))],
+    "log": [(lambda x: ops.log(_positive(x)), ((4, 5),))],
+    "sqrt": [(lambda x: ops.sqrt(_positive(x)), ((4, 5),))],
+    "tanh": [(lambda x: ops.tanh(x), ((4, 5),))],
+    "sigmoid": [(lambda x: ops.sigmoid(x), ((4, 5),))],
+    "softplus": [(lambda x: ops.softplus(x), ((4, 5),))],
+    "leaky_relu": [(lambda x: ops.leaky_relu(x, 0.2), ((4, 5),))],
+    "one_hot": [(lambda x: ops.one_hot(Recorded(np.array([2, 0]), x.tape), 3, x), ((4, 5),))],
+    "stop_gradient": [(lambda x: ops.stop_gradient(x), ((4, 5),))],
+}
+OPERATORS: list[Example] = [
     (lambda x, y: x - y, ((4, 5), (1, 5))),
     (lambda x, y: x / _positive(y), ((4, 5), (4, 1))),
     (lambda x: 2.0 / _positive(x), ((4, 5),)),
     (lambda x: (1.0 - x) ** 3, ((4, 5),)),
     (lambda x: -x, ((4, 5),)),
-    (lambda x, w: ops.conv2d(x, w, stride=3, padding=2), (IMAGES, KERNELS)),
-    (lambda x, w: ops.conv2d(x, w, padding=1), ((2, 1, 6, 5), (8, 1, 3, 3))),
-    (lambda x, w: ops.conv2d(x, w, stride=2, padding=1), ((8, 48, 8, 8), (64, 48, 4, 4))),
-    (lambda x, w: ops.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1),
-     ((2, 5, 4, 3), (5, 6, 3, 4))),
-    (lambda x, w: ops.conv_transpose2d(x, w, stride=3), ((2, 8, 3, 2), (8, 1, 3, 3))),
     (_norm, ((8, 20, 32, 32),)),
-]  # fmt: skip
+]
+# They evaluate other operations: every check of this package uses both.
+EVERYWHERE = ("value_and_grad", "to_numpy")
 
 
 def records() -> Iterator[Record]:
     """Yield the operations of all examples."""
-    for number, (example, shapes) in enumerate(EXAMPLES):
+    named = [each for name in ops.OPERATIONS if name not in EVERYWHERE for each in EXAMPLES[name]]
+    for number, (example, shapes) in enumerate((*named, *OPERATORS)):
         tape = Tape()
         example(*(Recorded(random(shape, f"{number} {i}"), tape) for i, shape in enumerate(shapes)))
         yield from tape.records

@@ -1,4 +1,4 @@
-"""The recording engine: NumPy's, noting every operation with its inputs and the layer it is of."""
+"""The recording engine: NumPy's, which records every operation with its inputs and its layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru.engines import numpy as reference
+from ganbaru import ops
+from ganbaru.engines.numpy import Engine as Reference
 
 Array = Any  # an array of the reference engine
 _BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
@@ -17,7 +18,7 @@ _BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
 
 @dataclass(frozen=True)
 class Record:
-    """One operation: its positional arguments, its options, and where in the network it is.
+    """One operation: its positional arguments, its options, and its place in the network.
 
     `names` calls each argument by its parameter's last name ("weight"), or "input" where it is no
     parameter. `place` is the layer, or "after" the layer whose result it works on.
@@ -33,7 +34,7 @@ class Record:
 
     @property
     def signature(self) -> tuple[Any, ...]:
-        """What tells it from others: operation, shapes, numbers and options."""
+        """What distinguishes it from others: operation, shapes, numbers and options."""
         arguments = tuple(
             (x.shape, x.dtype.kind) if isinstance(x, np.ndarray) else str(x) for x in self.arguments
         )
@@ -44,6 +45,7 @@ class Record:
         tensors = [first, *(x for x in others if x.ndim > 1)]  # not those with one for a channel
         shapes = " by ".join("x".join(map(str, x.shape)) for x in tensors)
         options = (f"{name} {value}" for name, value in self.options.items() if value)
+        options = (option for option in options if option != "groups 1")
         return " ".join(filter(None, (self.operation, shapes, *options)))
 
 
@@ -55,7 +57,7 @@ class Tape:
 
 
 class Recorded:
-    """An array that notes on its tape what is done with it.
+    """An array that records on its tape the operations on it.
 
     `names` are the parameters it is, or is made of alone; `layer` is the one that made it.
     """
@@ -86,7 +88,7 @@ def _name(x: Any) -> str:
 
 
 def _called(arguments: Sequence[Any]) -> tuple[str, ...]:
-    """Name each argument; several that are no parameters are counted."""
+    """Name each argument; several that are not parameters are numbered."""
     names = [_name(x) for x in arguments]
     again = {name for name in names if names.count(name) > 1}
     return tuple(
@@ -96,7 +98,7 @@ def _called(arguments: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _layer(tensors: Sequence[Recorded]) -> tuple[str, str]:
-    """Return the layer that an operation belongs to, and how to say where it is."""
+    """Return the layer that an operation belongs to, and a phrase for its place."""
     for x in tensors:
         if x.names:
             layer = x.names[0].rpartition(".")[0]
@@ -118,7 +120,7 @@ def _record(
     tape.records.append(
         Record(operation, values, names, options, place, first.shape, first.dtype.kind)
     )
-    # What is made of parameters alone, such as a matrix transposed, still goes by their names.
+    # A result of parameters alone, such as a matrix transposed, keeps their names.
     of = tuple(dict.fromkeys(name for x in tensors for name in x.names))
     of = of if all(x.names for x in tensors) else ()
     if isinstance(result, tuple):
@@ -126,41 +128,40 @@ def _record(
     return Recorded(result, tape, of, layer)
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
-    """Return an operation of the vocabulary, recorded."""
-    if name.startswith("_") or not hasattr(reference, name):
-        raise AttributeError(name)
+class Recorder(ops.Operations, tensors=(Recorded,)):
+    """The reference engine's operations, each of which is recorded."""
 
-    function: Callable[..., Any] = getattr(reference, name)
+    @staticmethod
+    def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
+        """Join tensors along an axis; each counts as an argument of its own."""
 
+        def call(*parts: Array, axis: int) -> Array:
+            return ops.concat(parts, axis=axis)
+
+        return _record("concat", call, tensors, {"axis": axis})
+
+    @staticmethod
+    def one_hot(labels: Any, classes: int, like: Any) -> Any:
+        return _record("one_hot", ops.one_hot, (labels, classes, like), {})
+
+    @staticmethod
+    def batch_norm(*arguments: Any) -> Any:
+        """Record batch norm as the one operation that it is."""
+        return _record("batch_norm", Reference.FUSED["batch_norm"], arguments, {})
+
+    FUSED = {"batch_norm": batch_norm}
+
+
+def _recording(name: str) -> Callable[..., Any]:
     def call(*arguments: Any, **options: Any) -> Any:
-        return _record(name, function, arguments, options)
+        return _record(name, getattr(Reference, name), arguments, options)
 
     return call
 
 
-def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
-    """Join tensors along an axis; each counts as an argument of its own."""
-
-    def call(*parts: Array, axis: int) -> Array:
-        return reference.concat(parts, axis=axis)
-
-    return _record("concat", call, tensors, {"axis": axis})
-
-
-def one_hot(labels: Any, classes: int, like: Any) -> Any:
-    """Return labels (N,) as rows (N, classes)."""
-    function: Any = reference.one_hot
-    return _record("one_hot", function, (labels, classes, like), {})
-
-
-def batch_norm(*arguments: Any) -> Any:
-    """Record batch norm as the one operation that it is."""
-    rule: Any = reference.FUSED["batch_norm"]
-    return _record("batch_norm", rule, arguments, {})
-
-
-FUSED = {"batch_norm": batch_norm}
+for _each in ops.OPERATIONS:
+    if not hasattr(Recorder, _each):
+        setattr(Recorder, _each, staticmethod(_recording(_each)))
 
 
 def _arithmetic(name: str, swap: bool = False) -> Callable[..., Any]:

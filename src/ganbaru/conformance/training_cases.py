@@ -1,7 +1,8 @@
-"""Small games, played on any engine from one start with the same pictures and latents."""
+"""Small GANs to train on any engine, from the same weights, images and latents."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import ops, randomness
+from ganbaru import ops
 from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, step
-from ganbaru.gan.batches import BatchSampler
+from ganbaru.gan.batches import BatchSampler, batch_sampler
 from ganbaru.gan.models import Shape
 from ganbaru.gan.step import GAN, State
 from ganbaru.training.checkpoint import Groups
 
 
 def pictures(count: int, shape: Shape, classes: int) -> Source:
-    """Make random pictures (H, W, C), labelled in turn."""
+    """Return random images (H, W, C), labelled in turn."""
     images = np.random.default_rng(count).integers(0, 256, (count, *shape), dtype=np.uint8)
     names = tuple(f"class {i}" for i in range(classes))
     return Source("random", images, np.arange(count) % max(1, classes), names, "")
@@ -29,13 +30,13 @@ def pictures(count: int, shape: Shape, classes: int) -> Source:
 
 @functools.lru_cache(maxsize=4)  # some engines take seconds to compile a step
 def _play(engine: Engine, gan: GAN) -> Callable[..., Any]:
-    """Return a step as a run makes it: compiled, where the engine compiles."""
+    """Return a training step as a run has it: compiled, where the engine compiles."""
     return engine.compile(functools.partial(step.train_step, gan), consumes=True)
 
 
 @dataclass
 class TrainingCase:
-    """A game about to be played on an engine: its rules, its state and who draws the batches."""
+    """A GAN to train on an engine, its state and its batch sampler."""
 
     engine: Engine
     gan: GAN
@@ -43,14 +44,14 @@ class TrainingCase:
     draw: BatchSampler
 
     def step(self, number: int) -> dict[str, float]:
-        """Make step `number`, from 0; return its losses and mean scores."""
+        """Take step `number`, from 0; return its losses and mean scores."""
         batches = self.draw.step(number)
         schedule = step.step_schedule(self.gan, number, len(batches.d))
         self.state, report = _play(self.engine, self.gan)(self.state, batches, schedule)
         return {name: float(self.engine.to_numpy(value)) for name, value in report.items()}
 
     def arrays(self) -> Groups:
-        """Return the state in NumPy, copied: the next update may change it in place."""
+        """Return a copy of the state in NumPy: the next update may change it in place."""
         return {
             group: {name: ops.to_numpy(tensor).copy() for name, tensor in tensors.items()}
             for group, tensors in self.state.items()
@@ -60,17 +61,12 @@ class TrainingCase:
 def table(
     engine: Engine, config: Config, source: Source, classes: int, first: Groups
 ) -> TrainingCase:
-    """Set up a game on an engine, from both players' first parameters and buffers."""
+    """Set up training on an engine, from both players' first parameters and buffers."""
     gan = build.gan(config, source.images.shape[1:], classes)
     state = {
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in first.items()
     }
-    draw = BatchSampler(
-        source, engine, seed=config.seed, batch=config.batch, latent=config.latent,
-        classes=classes, relativistic=gan.relativistic, d_steps=config.d_steps,
-        replacement=config.batch > len(source.images), short=config.short_batch,
-        same=build.SHARES[config.share].latents,
-        latents=randomness.distribution(config.distribution),
-    )  # fmt: skip
+    config = dataclasses.replace(config, replacement=config.batch > len(source.images))
+    draw = batch_sampler(config, source, engine, gan, classes)
     return TrainingCase(engine, gan, step.start(gan, state), draw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from ganbaru import ops
 from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
-from ganbaru.conformance.functions import Arrays, Problem, random
+from ganbaru.conformance.functions import Arrays, TestedFunction, random
 from ganbaru.gan import optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer
-from ganbaru.nn import conditioning, normalization
+from ganbaru.nn import normalization
 from ganbaru.ops import Parameters, Tensor
 
 SHAPES = {"kernel": (8, 4, 3, 5), "matrix": (7, 6)}
@@ -27,7 +27,7 @@ Update = Callable[[Parameters, Parameters, Moments], tuple[Parameters, Moments]]
 def _gradients(smallest: float) -> Arrays:
     """Return gradients of all sizes, from 10 to the power `smallest` to 1.
 
-    Among small ones the floor of Adam's denominator, 1e-8, counts as much as the gradient.
+    Among small ones Adam's epsilon, 1e-8, counts as much as the gradient.
     """
     found = {}
     for name, shape in SHAPES.items():
@@ -36,11 +36,11 @@ def _gradients(smallest: float) -> Arrays:
     return found
 
 
-def _updating(update: Update, gradients: Arrays) -> Problem:
-    """Return the change that an update makes, and the moments that it leaves.
+def _updating(update: Update, gradients: Arrays) -> TestedFunction:
+    """Return the change that an update makes, and the new moments.
 
-    The matrix's gradient comes transposed, as that of a linear layer does: an engine's kernel that
-    walks memory, whatever the strides say, is found out.
+    The matrix's gradient is transposed, as that of a linear layer: this reveals a kernel that
+    ignores strides.
     """
     turned = {**gradients, "matrix": gradients["matrix"].T.copy()}
     fixed = {**within("gradient", turned)}
@@ -59,7 +59,7 @@ def _updating(update: Update, gradients: Arrays) -> Problem:
 
     count = sum(int(np.prod(shape)) for shape in SHAPES.values())
     at = {name: random(shape, name) for name, shape in SHAPES.items()}
-    return Problem(function, at, (count,), fixed, orders=0)
+    return TestedFunction(function, at, (count,), fixed, orders=0)
 
 
 def _by(optimiser: Optimizer) -> Update:
@@ -77,19 +77,14 @@ def _adam(rule: Callable[..., Any]) -> Update:
     return update
 
 
-def _fused(name: str, composed: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an engine's own form, found as it is in training: by the first argument."""
-    return lambda first, *others: ops.fused(name, first, composed)(first, *others)
-
-
-def _averaging(rule: Callable[..., Any]) -> Problem:
+def _averaging(rule: Callable[..., Any]) -> TestedFunction:
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         moved = rule(dict(at), fixed, KEEP)
         return moved["kernel"], {"matrix": moved["matrix"]}
 
     at = {name: random(shape, f"average {name}") for name, shape in SHAPES.items()}
     target = {name: random(shape, f"target {name}") for name, shape in SHAPES.items()}
-    return Problem(function, at, SHAPES["kernel"], target, orders=0)
+    return TestedFunction(function, at, SHAPES["kernel"], target, orders=0)
 
 
 def updates() -> Iterator[Case]:
@@ -98,16 +93,16 @@ def updates() -> Iterator[Case]:
     kinds = (("updates", "float64", OPERATION, -10.0), ("float32", "float32", SINGLE, -5.0))
     for section, precision, tolerance, smallest in kinds:
         gradients = _gradients(smallest)
-        problems = {
+        cases = {
             f"one update of {name}": _updating(_by(rule(RATE, BETAS)), gradients)
             for name, rule in optimizers.OPTIMIZERS.items()
         }
-        problems["one move of the average"] = _averaging(optimizers.move_towards)
-        for where, problem in problems.items():
-            yield Case(section, where, solving(problem), tolerance, by_order, precision)
+        cases["one move of the average"] = _averaging(optimizers.move_towards)
+        for where, tested in cases.items():
+            yield Case(section, where, solving(tested), tolerance, by_order, precision)
 
 
-def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> TestedFunction:
     at = {n: random((shape[1],), n) for n in ("weight", "bias")}
     fixed = {n: random((shape[1],), n) for n in RUNNING}
 
@@ -118,10 +113,10 @@ def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
         )
         return y, dict(zip(RUNNING, moved, strict=True))
 
-    return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
+    return TestedFunction(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
-def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
+def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> TestedFunction:
     at = {n: random((shape[1],), n) for n in ("weight", "bias", "average")}
     fixed = {"variance": random((shape[1],), "variance") ** 2}
 
@@ -129,39 +124,44 @@ def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem
         given = (at["input"], at["average"], fixed["variance"], at["weight"], at["bias"])
         return rule(*given, normalization.BATCH_NORM_EPSILON), {}
 
-    return Problem(function, {"input": random(shape, "input"), **at}, shape, fixed)
+    return TestedFunction(function, {"input": random(shape, "input"), **at}, shape, fixed)
 
 
-def _picking(rule: Callable[..., Any], shape: tuple[int, ...]) -> Problem:
-    answer = (shape[0], 1, *shape[2:])
+def _resizing(rule: Callable[..., Any], shape: tuple[int, ...], factor: float) -> TestedFunction:
+    sides = (int(side * factor) for side in shape[2:])
     at = {"input": random(shape, "input")}
-    return Problem(lambda at, fixed: (rule(at["input"]), {}), at, answer, orders=0)
+    return TestedFunction(lambda at, fixed: (rule(at["input"]), {}), at, (*shape[:2], *sides))
+
+
+# For each composed operation: from a form of it to functions to test, by title.
+EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, TestedFunction]]] = {
+    "adam": lambda rule: {"Adam": _updating(_adam(rule), _gradients(-10.0))},
+    "move_towards": lambda rule: {"the average": _averaging(rule)},
+    "batch_norm": lambda rule: _of_shapes("batch norm", _normalising, rule),
+    "normalise": lambda rule: _of_shapes("given statistics", _normalising_by, rule),
+    "upsample": lambda rule: {"upsample": _resizing(rule, (2, 3, 4, 6), 2)},
+    "downsample": lambda rule: {"downsample": _resizing(rule, (2, 3, 4, 6), 0.5)},
+}
+
+
+def _of_shapes(
+    title: str, tested: Callable[..., TestedFunction], rule: Callable[..., Any]
+) -> dict[str, TestedFunction]:
+    shapes = ((4, 6, 5, 3), (9, 5))
+    return {f"{title} of {'x'.join(map(str, shape))}": tested(rule, shape) for shape in shapes}
 
 
 def fused_forms() -> Iterator[Case]:
-    """Yield each fused form beside the composed one, on the same engine."""
-    gradients = _gradients(-10.0)
-    makers: dict[str, tuple[str, Callable[..., Any], Callable[[Callable[..., Any]], Problem]]] = {
-        "Adam": ("adam", optimizers.composed_adam, lambda rule: _updating(_adam(rule), gradients)),
-        "the average": ("move_towards", optimizers.composed_move_towards, _averaging),
-        **{
-            f"{title} of {'x'.join(map(str, shape))}": (
-                name, composed, functools.partial(problem, shape=shape)
+    """Yield each composed operation as an engine fuses it beside its composed form."""
+    for name, call in ops.COMPOSED.items():
+        fused, plain = EXAMPLES[name](call), EXAMPLES[name](inspect.unwrap(call))
+        for where, tested in fused.items():
+            yield Case(
+                "fused forms",
+                where,
+                solving(tested),
+                OPERATION,
+                by_order,
+                expected=solving(plain[where])[0],
+                fused=name,
             )
-            for title, name, composed, problem in (
-                ("batch norm", "batch_norm", normalization.composed_batch_norm, _normalising),
-                (
-                    "given statistics",
-                    "normalise",
-                    normalization.composed_normalise,
-                    _normalising_by,
-                ),
-                ("the largest", "largest", conditioning.composed_largest, _picking),
-            )
-            for shape in ((4, 6, 5, 3), (9, 5))
-        },
-    }  # fmt: skip
-    for where, (name, composed, problem) in makers.items():
-        ours, theirs = problem(_fused(name, composed)), problem(composed)
-        yield Case("fused forms", where, solving(ours), OPERATION, by_order,
-                   expected=solving(theirs)[0], fused=name)  # fmt: skip

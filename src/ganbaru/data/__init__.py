@@ -1,9 +1,7 @@
-"""Images to train on, from a known set, a path or a module of the user's own.
+"""Image sets to train on: a known set, a path, or a module of the user's own.
 
-A known set is a file in this folder with one function, ``original(split, data_dir, progress)``,
-which returns an `Original` (``of_arrays(name, images, labels, classes)`` makes one). A user's own
-module has the same function and is named by its dotted path. Without
-the split that is asked for, it raises a `SplitError`.
+A set with a name is declared by one object, `Dataset`, called DATASET in its module: in this
+package's `sets` for a known set, anywhere on the path for a user's, named by its dotted path.
 """
 
 from __future__ import annotations
@@ -13,30 +11,26 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ganbaru.data.inspection import Inspection, contact_sheet, inspect
+from ganbaru.data import cache, finding
+from ganbaru.data.arrays import of_arrays
+from ganbaru.data.dataset import Dataset, declared
+from ganbaru.data.inspection import Inspection, inspect
+from ganbaru.data.locations import data_folders
 from ganbaru.data.progress import progress_bar
-from ganbaru.data.source import (
-    Original,
-    Progress,
-    Sizes,
-    Source,
-    SplitError,
-    Want,
-    of_arrays,
-    silent,
-)
+from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
 
 __all__ = [
+    "Dataset",
     "Inspection",
-    "SplitError",
     "Original",
     "Progress",
-    "Sizes",
     "Source",
-    "Want",
-    "contact_sheet",
-    "inspect",
+    "SplitError",
+    "Target",
+    "data_folders",
+    "declared",
     "in_memory",
+    "inspect",
     "load",
     "of_arrays",
     "progress_bar",
@@ -46,9 +40,7 @@ __all__ = [
 
 def in_memory(name: str, images: NDArray[Any]) -> Source:
     """Return a source of images (N, H, W, C) in memory; raises InputError if they are not bytes."""
-    from ganbaru.data import cache
-
-    return cache.source(of_arrays(name, images), Want(), silent)
+    return cache.load(of_arrays(name, images), Target(), silent)
 
 
 def load(
@@ -63,12 +55,10 @@ def load(
     """Load the images of `what`: a known set, a path, or a dotted path to a module.
 
     `image_size` is (height, width): pictures are cropped about their centre to its proportions and
-    resized. `channels` is 1 (grey) or 3 (RGB). None keeps what the data have. `progress` is called
+    resized. `channels` is 1 (grey) or 3 (RGB). None keeps those of the data. `progress` is called
     with (done, total, what is being done).
     """
-    from ganbaru.data import cache, formats
-
-    want = Want(image_size, channels)
+    target = Target(image_size, channels)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
-    return cache.source(formats.find(name, split, data_dir, report), want, report)
+    return cache.load(finding.find(name, split, data_dir, report), target, report)

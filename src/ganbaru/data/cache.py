@@ -1,4 +1,4 @@
-"""Decoded images on disk: made once, whole or not at all, and read back by memory map."""
+"""Decoded images on disk: made once, complete or not at all, and read back by memory map."""
 
 from __future__ import annotations
 
@@ -9,67 +9,57 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ganbaru import files
+from ganbaru.data.decoding import convert, same_size
+from ganbaru.data.npy_writer import NpyWriter, cannot_write
 from ganbaru.data.resize import RULE
-from ganbaru.data.sink import HEADER, Sink, unwritable
 from ganbaru.data.source import (
-    Arrays,
-    Details,
     Images,
     Original,
     Progress,
-    Sizes,
+    Samples,
     Source,
-    Want,
+    Target,
     fingerprint,
 )
 from ganbaru.errors import InputError, RunError
-from ganbaru.files import cache
 
-IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
+MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
 UNFINISHED = ".unfinished-"
-ABANDONED = 24 * 3600  # seconds after which an unfinished entry belongs to nobody
+ABANDONED = 24 * 3600  # seconds after which an unfinished entry is removed
 
 
-def source(original: Original, want: Want, progress: Progress) -> Source:
-    """Return the images as wanted: from the cache if they are there, else decoded into it."""
-    if original.mapped is not None:
-        arrays = original.mapped()
-        shape = arrays.images.shape
-        if want.size in (None, shape[1:3]) and want.channels in (None, shape[3]):
-            return _mapped(original, arrays)
-    if not original.contents:
-        return _in_memory(original, want, progress)
-    entry = _entry(original, want)
-    return _read(entry) or _decoded(entry, original, want, progress)
+def load(original: Original, target: Target, progress: Progress) -> Source:
+    """Return the images converted to `target`: from the cache, else decoded into it."""
+    if not original.stamp:
+        return _in_memory(original, _samples(original), target, progress)
+    entry = _entry(original, target)
+    if found := _read(entry):
+        return found
+    samples = _samples(original)
+    if isinstance(samples.images, np.memmap) and target.fits(samples.images.shape):
+        return _mapped(original, samples, samples.images)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(_temporary_folder(entry.parent))
+        except OSError as error:
+            return _without_cache(original, samples, target, progress, error)
+        _write(folder, original, samples, target, progress)
+        _publish(folder, entry)
+    return _read(entry) or _in_memory(original, samples, target, progress)
 
 
-def kept(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return what `make` returns, from the second time on without calling it."""
-    file = cache() / "kept" / f"{name}.npz"
-    try:
-        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as found:
-            return dict(found)
-    except Exception:  # absent, or damaged in one of the many ways a zip archive can be
-        arrays = make()
-    # Without a writable cache it only takes longer next time.
-    with suppress(OSError), _aside(file.parent) as folder:
-        np.savez_compressed(folder / file.name, **arrays)  # type: ignore[arg-type]
-        os.replace(folder / file.name, file)
-    return arrays
-
-
-def _entry(original: Original, want: Want) -> Path:
-    """Name the folder of a cached set: what and how, then from which contents."""
-    how = _hash(RULE, original.place, want.size, want.channels)
-    return cache() / "images" / f"{how}-{_hash(original.contents)}"
+def _entry(original: Original, target: Target) -> Path:
+    """Return the folder of a cached set, named by what and how, then by its stamp."""
+    how = _hash(RULE, original.location, target.size, target.channels)
+    return files.cache() / "images" / f"{how}-{_hash(original.stamp)}"
 
 
 def _hash(*parts: object) -> str:
@@ -84,15 +74,14 @@ def _read(entry: Path) -> Source | None:
         about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
         # A plain array that looks into the map: rows are picked without the subclass's overhead.
         images = np.asarray(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False))
-        labels = np.load(entry / "labels.npy") if about["labelled"] else None
         return Source(
             name=about["name"],
             images=images,
-            labels=labels,
+            labels=np.load(entry / "labels.npy") if about["labelled"] else None,
             classes=tuple(about["classes"]),
             fingerprint=about["fingerprint"],
             notes=tuple(about["notes"]),
-            sizes=_sizes(about["sizes"]),
+            original_sizes=np.broadcast_to(np.load(entry / "sizes.npy"), (len(images), 2)),
             broken=tuple(about["broken"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError):
@@ -100,26 +89,18 @@ def _read(entry: Path) -> Source | None:
         return None
 
 
-def _sizes(kept: dict[str, Any]) -> Sizes:
-    low, middle, high = kept.pop("heights")
-    narrow, usual, wide = kept.pop("widths")
-    return Sizes((low, middle, high), (narrow, usual, wide), **kept)
-
-
-def _decoded(entry: Path, original: Original, want: Want, progress: Progress) -> Source:
-    with ExitStack() as stack:
-        try:
-            folder = stack.enter_context(_aside(entry.parent))
-        except OSError as error:
-            return _in_memory(original, want, progress, error)
-        _write(folder, original, want, progress)
-        _publish(folder, entry)
-    return _read(entry) or _in_memory(original, want, progress)
+def _samples(original: Original) -> Samples:
+    try:
+        return original.read()
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {original.location}: {error}. Check that it is there."
+        ) from error
 
 
 @contextmanager
-def _aside(parent: Path) -> Iterator[Path]:
-    """Give a folder to prepare something in; it is gone afterwards, whatever happens."""
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that is removed at the end, unless it was renamed."""
     parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
     try:
@@ -128,99 +109,82 @@ def _aside(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(folder: Path, original: Original, want: Want, progress: Progress) -> None:
-    file = folder / "images.npy"
-    with open(file, "w+b") as stream:
-        details = _fill(Sink(stream), original, want, progress)
-    images = np.load(file, mmap_mode="r")
-    try:
-        if details.labels is not None:
-            np.save(folder / "labels.npy", details.labels)
-        text = json.dumps(_about(original.name, images, details), indent=1)
-        (folder / "about.json").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(unwritable(folder, error)) from error
-
-
-def _about(name: str, images: Images, details: Details) -> dict[str, object]:
-    return {
-        "name": name,
-        "classes": details.classes,
-        "fingerprint": fingerprint(images, details.labels),
-        "notes": details.notes,
-        "labelled": details.labels is not None,
-        "sizes": asdict(details.sizes),
-        "broken": details.broken,
+def _write(
+    folder: Path, original: Original, samples: Samples, target: Target, progress: Progress
+) -> None:
+    with open(folder / "images.npy", "w+b") as stream:
+        source = convert(original, samples, target, NpyWriter(stream), progress)
+    sizes = source.original_sizes
+    if sizes is not None and (sizes == sizes[0]).all():
+        sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
+    arrays = {"labels": source.labels, "sizes": sizes}
+    about = {
+        "name": source.name,
+        "classes": source.classes,
+        "fingerprint": source.fingerprint,
+        "notes": source.notes,
+        "labelled": source.labels is not None,
+        "broken": source.broken,
     }
-
-
-def _fill(sink: Sink, original: Original, want: Want, progress: Progress) -> Details:
-    """Decode into `sink`, whose own failures are RunErrors: any OSError comes from the data."""
     try:
-        details = original.decode(want, sink, progress)
+        for name, array in arrays.items():
+            if array is not None:
+                np.save(folder / f"{name}.npy", array)
+        (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     except OSError as error:
-        raise InputError(
-            f"Cannot read {original.place}: {error}. Check that it is there."
-        ) from error
-    sink.finish()
-    return details
+        raise RunError(cannot_write(folder, error)) from error
 
 
 def _publish(folder: Path, entry: Path) -> None:
-    """Rename a finished entry into place, unless another process was first; sweep up."""
+    """Rename a finished entry into place, unless another process was first; remove stale ones."""
     try:
         os.rename(folder, entry)
     except OSError as error:
         if _read(entry) is None:
             shutil.rmtree(entry, ignore_errors=True)
-            raise RunError(unwritable(entry, error)) from error
+            raise RunError(cannot_write(entry, error)) from error
     how = entry.name.partition("-")[0]
     stale = [other for other in entry.parent.glob(f"{how}-*") if other != entry]
     for other in entry.parent.glob(f"{UNFINISHED}*"):
-        with suppress(OSError):  # gone meanwhile
+        with suppress(OSError):  # removed meanwhile
             stale += [other] * (time.time() - other.stat().st_mtime > ABANDONED)
     for other in stale:
         shutil.rmtree(other, ignore_errors=True)
 
 
-def _mapped(original: Original, arrays: Arrays) -> Source:
-    """Use a file as it lies; only its fingerprint is worth keeping."""
+def _mapped(original: Original, samples: Samples, images: Images) -> Source:
+    """Use the images in their own file, however large; only the fingerprint is cached."""
 
-    def make() -> dict[str, np.ndarray]:
-        return {"sha256": np.array(fingerprint(arrays.images, arrays.labels))}
+    def digest() -> bytes:
+        return fingerprint(images, samples.labels).encode()
 
-    name = f"fingerprint-{_hash(original.place, original.contents)}"
-    count, height, width, _ = arrays.images.shape
+    name = f"fingerprints/{_hash(original.location, original.stamp)}"
     return Source(
         name=original.name,
-        images=arrays.images,
-        labels=arrays.labels,
-        classes=arrays.classes,
-        fingerprint=str(kept(name, make)["sha256"]),
-        notes=arrays.notes,
-        sizes=Sizes.uniform(count, height, width),
+        images=images,
+        labels=samples.labels,
+        classes=samples.classes,
+        fingerprint=files.cached(name, digest).decode(),
+        notes=samples.notes,
+        original_sizes=same_size(images),
     )
 
 
 def _in_memory(
-    original: Original, want: Want, progress: Progress, why: OSError | None = None
+    original: Original,
+    samples: Samples,
+    target: Target,
+    progress: Progress,
+    limit: int | None = None,
 ) -> Source:
-    """Decode without a cache; where one should have been, only up to a safe size."""
-    buffer = io.BytesIO()
-    sink = Sink(buffer, limit=IN_MEMORY if why else None)
-    details = _fill(sink, original, want, progress)
-    images = np.frombuffer(buffer.getbuffer(), np.uint8, offset=HEADER).reshape(sink.shape)
-    images.flags.writeable = False
-    notes = details.notes
-    if why:
-        notes += (f"{unwritable(cache(), why)} Until then the images are decoded anew each time.",)
-    return Source(
-        name=original.name,
-        images=images,
-        labels=details.labels,
-        classes=details.classes,
-        fingerprint=fingerprint(images, details.labels),
-        notes=notes,
-        sizes=details.sizes,
-        broken=details.broken,
-    )
+    return convert(original, samples, target, NpyWriter(io.BytesIO(), limit), progress)
+
+
+def _without_cache(
+    original: Original, samples: Samples, target: Target, progress: Progress, error: OSError
+) -> Source:
+    """Decode into memory up to a safe size, with a note that the cache cannot be written."""
+    found = _in_memory(original, samples, target, progress, MAX_IN_MEMORY)
+    why = cannot_write(files.cache(), error)
+    note = f"{why} Until then the images are decoded again each time."
+    return replace(found, notes=(*found.notes, note))

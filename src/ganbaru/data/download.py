@@ -1,29 +1,25 @@
-"""Downloading a published file once, whole and checked, or saying plainly why not."""
+"""Downloading a published file once, complete and checked."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ganbaru.data.locate import downloads
+from ganbaru.data.locations import downloads
 from ganbaru.data.source import Progress
 from ganbaru.errors import RunError
 
-if TYPE_CHECKING:
-    from requests import RequestException
-
 PIECE = 2**18  # pooch's own 1 KiB pieces would report progress 170,000 times for CIFAR-10
-PATIENCE = 30  # seconds without an answer
+TIMEOUT = 30  # seconds without an answer
 
 
 def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
-    """Return the file of the set `name` at `url`, downloading it unless it is there already.
+    """Return the file of the set `name` at `url`, downloaded unless it is there already.
 
-    $GANBARU_MIRROR replaces the server: files are then expected at $GANBARU_MIRROR/NAME/FILE.
+    `checksum` is ALGORITHM:HEX. $GANBARU_MIRROR replaces the server: files are then expected at
+    $GANBARU_MIRROR/NAME/FILE. Raises RunError, with the reason, if there is no way to get it.
     """
     import pooch
-    from requests import RequestException
 
     file = url.rpartition("/")[2]
     if mirror := os.environ.get("GANBARU_MIRROR"):
@@ -31,22 +27,20 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
     folder = downloads() / name
     pooch.get_logger().setLevel("WARNING")
     meter = _Meter(progress, f"downloading {file}")
-    downloader = pooch.HTTPDownloader(progressbar=meter, chunk_size=PIECE, timeout=PATIENCE)
+    downloader = pooch.HTTPDownloader(progressbar=meter, chunk_size=PIECE, timeout=TIMEOUT)
     try:
         # Pooch downloads under another name and renames the file once its checksum is right.
         return Path(pooch.retrieve(url, checksum, file, folder, downloader=downloader))
-    except RequestException as error:
-        raise _failure(name, url, folder, _network_reason(error)) from error
-    except ValueError as error:
-        why = "what arrived has a wrong checksum, so it was thrown away"
-        raise _failure(name, url, folder, why) from error
-    except OSError as error:
-        why = f"{folder} cannot be written ({error.strerror}); name another with $GANBARU_CACHE"
-        raise _failure(name, url, folder, why) from error
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"Cannot download {file} of {name} from {url}: {_reason(error, folder)}. Run the "
+            f"command again when that is fixed, put the file in {folder} by hand, or give the "
+            f"folder that has it with --data-dir."
+        ) from error
 
 
 class _Meter:
-    """Looks to pooch like a progress bar and passes on what it is told."""
+    """A progress bar for pooch that reports to a `Progress` function."""
 
     def __init__(self, progress: Progress, what: str) -> None:
         self.total = 0
@@ -60,14 +54,14 @@ class _Meter:
         self._progress(self._done, self.total, self._what)
 
     def reset(self) -> None:
-        """Start over, as pooch does to mend its rounding at the end."""
+        """Start again from 0, as pooch does at the end to correct its rounding."""
         self._done = 0
 
     def close(self) -> None:
         """Do nothing: the caller closes its own display."""
 
 
-def _network_reason(error: RequestException) -> str:
+def _reason(error: OSError | ValueError, folder: Path) -> str:
     from requests import exceptions
 
     if isinstance(error, exceptions.HTTPError) and error.response is not None:
@@ -75,16 +69,11 @@ def _network_reason(error: RequestException) -> str:
     if isinstance(error, (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError)):
         return "the connection was cut before the end"
     if isinstance(error, exceptions.Timeout):
-        return f"the server did not answer within {PATIENCE} seconds"
+        return f"the server did not answer within {TIMEOUT} seconds"
     if isinstance(error, exceptions.ConnectionError):
         return "there is no connection to the server"
-    return str(error)
-
-
-def _failure(name: str, url: str, folder: Path, why: str) -> RunError:
-    file = url.rpartition("/")[2]
-    return RunError(
-        f"Cannot download {file} of {name} from {url}: {why}. Run the command again when that is "
-        f"mended, or put the file in {folder} by hand, or name the folder that has it with "
-        f"--data-dir."
-    )
+    if isinstance(error, exceptions.RequestException):
+        return str(error)
+    if isinstance(error, ValueError):
+        return "the file received has a wrong checksum and was deleted"
+    return f"{folder} cannot be written ({error.strerror}); set $GANBARU_CACHE to another"

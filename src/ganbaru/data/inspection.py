@@ -1,4 +1,4 @@
-"""A look at data before training on them: what there is, what repeats, what is blank."""
+"""A report on an image set before training: size, classes, duplicates, blank images."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ganbaru.data.source import BLOCK, Images, Source
+from ganbaru.data.source import BLOCK, Images, Sizes, Source
 
-EXAMPLES = 5  # groups of repeats, blank images and broken files that are named, not only counted
+EXAMPLES = 5  # groups of duplicates and blank images that are listed, not only counted
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a set holds; numbers are of the images as trained on, but for `originals`."""
+    """What a set holds; numbers are of the converted images, except those in `originals`."""
 
     name: str
     count: int
@@ -33,16 +32,16 @@ class Inspection:
     std: tuple[float, ...]
     bytes: int
     fingerprint: str
-    originals: tuple[str, ...]  # sizes before cropping and resizing
+    originals: tuple[str, ...]  # lines about the sizes before cropping and resizing
     notes: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """Say it all in words, a line for each thing."""
+        """Return the report in words, a line for each topic."""
         colour = "grey" if self.channels == 1 else "RGB"
         size = f"{self.height} high x {self.width} wide, {colour}"
-        text = [f"{self.name}: {self.count:,} images, {size}, {_readable(self.bytes)}"]
+        text = [f"{self.name}: {self.count:,} images, {size}, {_mebibytes(self.bytes)}"]
         text += self.originals
-        text.append(f"mean {_numbers(self.mean)}, standard deviation {_numbers(self.std)}")
+        text.append(f"mean {_format(self.mean)}, standard deviation {_format(self.std)}")
         text += self._class_lines()
         text += self._faults()
         text += self.notes
@@ -67,9 +66,9 @@ class Inspection:
 
 
 def inspect(source: Source) -> Inspection:
-    """Read all images once and report on them."""
+    """Read all images once and return the report on them."""
     count, height, width, channels = source.images.shape
-    groups, constant = _repeats(source.images)
+    groups, constant = _duplicates(source.images)
     mean, std = _moments(source.images)
     return Inspection(
         name=source.name,
@@ -86,29 +85,9 @@ def inspect(source: Source) -> Inspection:
         std=std,
         bytes=source.images.nbytes,
         fingerprint=source.fingerprint,
-        originals=_originals(source),
+        originals=_originals(source.original_sizes),
         notes=source.notes,
     )
-
-
-def contact_sheet(source: Source, path: Path, count: int = 64) -> None:
-    """Save about `count` images as one PNG: a row for each class, or evenly spread over the set."""
-    from ganbaru.sampling import image_io
-
-    chosen, columns = _choice(source, count)
-    sheet = image_io.grid(source.images[chosen], columns)
-    image_io.save_png(path, image_io.enlarge(sheet))
-
-
-def _choice(source: Source, count: int) -> tuple[list[int], int]:
-    if source.labels is None or len(source.classes) > count:
-        chosen = np.linspace(0, len(source.images) - 1, min(count, len(source.images)))
-        return [int(i) for i in chosen.round()], int(np.ceil(len(chosen) ** 0.5))
-    each = max(1, count // len(source.classes))
-    members = [np.flatnonzero(source.labels == k) for k in range(len(source.classes))]
-    # A class smaller than its row starts over, so that every row still is one class.
-    rows = [np.resize(found, each) for found in members if len(found)]
-    return [int(i) for row in rows for i in row], each
 
 
 def _blocks(images: Images) -> Iterator[tuple[int, Images]]:
@@ -116,7 +95,7 @@ def _blocks(images: Images) -> Iterator[tuple[int, Images]]:
         yield start, np.ascontiguousarray(images[start : start + BLOCK])
 
 
-def _repeats(images: Images) -> tuple[list[list[int]], list[int]]:
+def _duplicates(images: Images) -> tuple[list[list[int]], list[int]]:
     """Return the groups of equal images and the images of one colour."""
     places: dict[bytes, list[int]] = defaultdict(list)
     constant: list[int] = []
@@ -129,7 +108,7 @@ def _repeats(images: Images) -> tuple[list[list[int]], list[int]]:
 
 
 def _moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and deviation of each channel, from exact whole-number sums."""
+    """Return mean and standard deviation of each channel, from exact whole-number sums."""
     counts = np.zeros((images.shape[3], 256), np.int64)
     for _, block in _blocks(images):
         for channel, row in enumerate(counts):
@@ -148,24 +127,26 @@ def _class_counts(source: Source) -> tuple[tuple[str, int], ...]:
     return tuple(zip(source.classes, counts, strict=True))
 
 
-def _originals(source: Source) -> tuple[str, ...]:
-    sizes = source.sizes
+def _originals(sizes: Sizes | None) -> tuple[str, ...]:
+    """Describe the sizes (n, 2) before cropping and resizing."""
     if sizes is None:
         return ()
-    (low, middle, high), (narrow, usual, wide) = sizes.heights, sizes.widths
-    if (low, narrow) == (high, wide):
-        return (f"originals all {low} high x {narrow} wide",)
-    forms = {"upright": sizes.portrait, "wide": sizes.landscape, "square": sizes.square}
-    shapes = ", ".join(f"{count:,} {form}" for form, count in forms.items() if count)
-    return (
-        f"originals {low} to {high} high (median {middle}), "
-        f"{narrow} to {wide} wide (median {usual}): {shapes}",
-    )
+    heights, widths = sizes.T
+    if (sizes == sizes[0]).all():
+        return (f"originals all {heights[0]} high x {widths[0]} wide",)
+    counts = {"upright": heights > widths, "wide": heights < widths, "square": heights == widths}
+    shapes = ", ".join(f"{one.sum():,} {shape}" for shape, one in counts.items() if one.any())
+    high, wide = _range(heights, "high"), _range(widths, "wide")
+    return (f"originals {high}, {wide}: {shapes}",)
 
 
-def _readable(size: int) -> str:
+def _range(sides: Sizes, side: str) -> str:
+    return f"{sides.min()} to {sides.max()} {side} (median {int(np.median(sides))})"
+
+
+def _mebibytes(size: int) -> str:
     return f"{size / 2**20:,.1f} MiB"
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def _format(values: tuple[float, ...]) -> str:
     return " ".join(f"{value:.2f}" for value in values)

@@ -1,4 +1,4 @@
-"""A progress bar for those who call `load` from a terminal."""
+"""A progress bar for `load` in a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganbaru.data.source import Progress
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Give a function to pass as ``load(progress=...)``; it shows bars if stderr is a terminal."""
+    """Yield a function for ``load(progress=...)`` that shows bars if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID

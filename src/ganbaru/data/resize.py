@@ -1,16 +1,15 @@
-"""Cropping and resizing: the one rule by which any picture gets the size and channels asked for."""
+"""The one rule by which images are cropped, resized and converted to a `Target`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
-from ganbaru.data.source import BLOCK, Arrays, Details, Images, Progress, Sizes, Want
+from ganbaru.data.source import Images, Target
 
 if TYPE_CHECKING:
-    from ganbaru.data.sink import Sink
+    from PIL import Image  # 30 ms, and only needed where images are converted
 
 # Part of every cache key: raise it when pixels would come out differently.
 RULE = 1
@@ -38,38 +37,32 @@ def resample(box: Box, size: tuple[int, int]) -> Image.Resampling:
     resizing", show what a filter that aliases does to FID). Lanczos keeps the most detail of
     photographs; enlarging 8x8 digits, its wider negative lobes draw rings that bicubic lacks.
     """
+    from PIL.Image import Resampling
+
     height, width = size
     shrinks = height <= box[3] - box[1] and width <= box[2] - box[0]
-    return Image.Resampling.LANCZOS if shrinks else Image.Resampling.BICUBIC
+    return Resampling.LANCZOS if shrinks else Resampling.BICUBIC
 
 
-def fit(image: Image.Image, want: Want) -> Images:
-    """Return the pixels (H, W, C) of a picture in mode L or RGB, fitted to what is wanted."""
-    if want.channels == 1:
+def fit(image: Image.Image, target: Target) -> Images:
+    """Return the pixels (H, W, C) of a Pillow image in mode L or RGB, converted to `target`."""
+    if target.channels == 1:
         image = image.convert("L")
-    if want.size and want.size != (image.height, image.width):
-        box = centre_box(image.height, image.width, want.size)
-        image = image.resize((want.size[1], want.size[0]), resample(box, want.size), box=box)
+    if target.size and target.size != (image.height, image.width):
+        box = centre_box(image.height, image.width, target.size)
+        image = image.resize(target.size[::-1], resample(box, target.size), box=box)
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    return pixels.repeat(3, axis=2) if want.channels == 3 > pixels.shape[2] else pixels
+    return pixels.repeat(3, axis=2) if target.channels == 3 > pixels.shape[2] else pixels
 
 
-def fit_block(images: Images, want: Want) -> Images:
-    """Fit a block of images (n, H, W, C); one that fits already comes back as it is."""
-    if want.size in (None, images.shape[1:3]) and want.channels in (None, images.shape[3]):
+def fit_block(images: Images, target: Target) -> Images:
+    """Convert a block of images (n, H, W, C); one that fits already is returned as it is."""
+    if target.fits(images.shape):
         return images
+    from PIL import Image
+
     grey = images.shape[3] == 1
     planes = (np.ascontiguousarray(image[..., 0] if grey else image) for image in images)
-    return np.stack([fit(Image.fromarray(plane), want) for plane in planes])
-
-
-def pour(name: str, arrays: Arrays, want: Want, sink: Sink, progress: Progress) -> Details:
-    """Write decoded images, fitted, into `sink`, a block at a time."""
-    count, height, width, _ = arrays.images.shape
-    for start in range(0, count, BLOCK):
-        sink.write(fit_block(arrays.images[start : start + BLOCK], want))
-        progress(min(start + BLOCK, count), count, f"preparing {name}")
-    sizes = Sizes.uniform(count, height, width)
-    return Details(arrays.labels, arrays.classes, arrays.notes, sizes)
+    return np.stack([fit(Image.fromarray(plane), target) for plane in planes])

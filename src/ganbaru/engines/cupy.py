@@ -1,4 +1,4 @@
-"""The CuPy engine: the NumPy engine's code on a GPU's arrays."""
+"""The CuPy engine: the NumPy engine's operations on a GPU's arrays."""
 
 from __future__ import annotations
 
@@ -7,51 +7,50 @@ from typing import Any
 import cupy
 import numpy as np
 
-from .numpy import *  # noqa: F403  the vocabulary is the same functions
-from .numpy import FUSED as FUSED
-from .numpy import compile as compile
+from ganbaru.engines import numpy as cpu
+
 from .numpy.autodiff import value_of
 
 
-def describe(device: str) -> str:
-    """Say what computes: the library's version and the GPU's name."""
-    index = int(device.partition(":")[2] or 0)
-    name = cupy.cuda.runtime.getDeviceProperties(index)["name"].decode()
-    return f"CuPy {cupy.__version__}, {name}"
+class Engine(cpu.Engine):
+    """The CuPy engine."""
 
+    TENSOR_MODULES = ("cupy",)
 
-def prepare(device: str) -> None:
-    """Make a GPU the one that computes; raises ValueError for one that is not there."""
-    kind, _, index = device.partition(":")
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError:
-        count = 0
-    if kind != "cuda" or (index and not index.isdigit()) or int(index or 0) >= count:
-        raise ValueError(
-            f"the cupy engine computes on 'cuda' or 'cuda:N', and {count} GPUs were found; on a "
-            f"CPU take --engine numpy"
-        )
-    cupy.cuda.Device(int(index or 0)).use()
+    @classmethod
+    def default_device(cls) -> str:
+        return "cuda"
 
+    @classmethod
+    def check_device(cls, device: str) -> None:
+        kind, _, index = device.partition(":")
+        try:
+            count = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError:
+            count = 0
+        if kind != "cuda" or (index and not index.isdigit()) or int(index or 0) >= count:
+            raise ValueError(
+                f"the cupy engine computes on 'cuda' or 'cuda:N', and {count} GPUs were found; on "
+                f"a CPU use --engine numpy"
+            )
 
-def default_device() -> str:
-    """Return the device taken when none is asked for."""
-    return "cuda"
+    def __post_init__(self) -> None:
+        cupy.cuda.Device(int(self.device.partition(":")[2] or 0)).use()
 
+    @classmethod
+    def describe_device(cls, device: str) -> str:
+        index = int(device.partition(":")[2] or 0)
+        name = cupy.cuda.runtime.getDeviceProperties(index)["name"].decode()
+        return f"CuPy {cupy.__version__}, {name}"
 
-def from_numpy(array: np.ndarray, device: str = "cuda") -> Any:
-    """Copy an array to the GPU, images and kernels (N, C, H, W) channels-last in memory."""
-    if array.ndim != 4:
-        return cupy.asarray(array)
-    return cupy.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
+    def copy_to_device(self, array: np.ndarray) -> Any:
+        if array.ndim != 4:
+            return cupy.asarray(array)
+        return cupy.asarray(np.ascontiguousarray(array.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
 
+    @staticmethod
+    def to_numpy(x: Any) -> np.ndarray:
+        return cupy.asnumpy(value_of(x))
 
-def to_numpy(x: Any) -> np.ndarray:
-    """Fetch the values of a tensor."""
-    return cupy.asnumpy(value_of(x))
-
-
-def synchronise() -> None:
-    """Wait until the GPU has done its work."""
-    cupy.cuda.get_current_stream().synchronize()
+    def synchronise(self) -> None:
+        cupy.cuda.get_current_stream().synchronize()

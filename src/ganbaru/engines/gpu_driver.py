@@ -1,4 +1,4 @@
-"""How many GPUs this machine lends, asked of the driver: no framework needs to be imported."""
+"""The number of GPUs, from the driver itself: no framework is imported for it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import os
 def count() -> int:
     """Return the number of NVIDIA GPUs that this process may use ($CUDA_VISIBLE_DEVICES counts).
 
-    Takes a millisecond without a driver; importing PyTorch to ask it takes two seconds.
+    Takes a millisecond without a driver; importing PyTorch to count them takes two seconds.
     """
     try:
         driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:
         return 0
-    return _asked(driver)
+    return _count(driver)
 
 
-def _asked(driver: ctypes.CDLL) -> int:
+def _count(driver: ctypes.CDLL) -> int:
     found = ctypes.c_int(0)
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(found)):  # an error's number
         return 0

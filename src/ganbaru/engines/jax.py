@@ -1,4 +1,4 @@
-"""The JAX engine: the vocabulary in JAX's functions; a compiled step is one XLA program."""
+"""The JAX engine: each operation by JAX's functions; a compiled step is one XLA program."""
 
 from __future__ import annotations
 
@@ -14,46 +14,158 @@ from typing import Any
 
 import numpy as np
 
+from ganbaru import files
+from ganbaru.engines import base
+
 # On a machine with a GPU but without JAX's part for it, JAX warns that it takes the CPU; the
 # device that computes is named by `describe` instead.
 logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
 
 import jax  # noqa: E402
+import jax.experimental  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from jax import lax  # noqa: E402
 
 Tensor = jax.Array
-
-exp, log, sqrt, tanh = jnp.exp, jnp.log, jnp.sqrt, jnp.tanh
-sigmoid, softplus, matmul = jax.nn.sigmoid, jax.nn.softplus, jnp.matmul
-reshape, transpose, broadcast_to = jnp.reshape, jnp.transpose, jnp.broadcast_to
-where, stop_gradient = jnp.where, lax.stop_gradient
-FUSED: dict[str, Callable] = {}  # XLA fuses the composed forms by itself
+How = tuple[int, int, int]  # stride, padding, groups of a convolution
 
 
-def describe(device: str) -> str:
-    """Say what computes: the library's version and the device's name."""
-    return f"JAX {jax.__version__}, {_find(device).device_kind}"
+class Engine(base.Engine):
+    """The JAX engine."""
+
+    TENSOR_MODULES = ("jax", "jaxlib")
+
+    # --- devices ------------------------------------------------------------------------------
+
+    @classmethod
+    def default_device(cls) -> str:
+        return {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
+
+    @classmethod
+    def check_device(cls, device: str) -> None:
+        try:
+            _find(device)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise ValueError(f"JAX has here: {', '.join(_devices())}") from error
+
+    @classmethod
+    def describe_device(cls, device: str) -> str:
+        return f"JAX {jax.__version__}, {_find(device).device_kind}"
+
+    def configure_process(self) -> None:
+        # On a GPU float32 products would keep 10 bits of 23 (TF32): those of a fast step alone do.
+        jax.config.update("jax_default_matmul_precision", "highest")
+        if self.precision == "float64":
+            jax.config.update("jax_enable_x64", True)
+        _cache_programs(files.cache() / "programs" / "jax")
+
+    def copy_to_device(self, array: np.ndarray) -> Tensor:
+        with self._mode():
+            return jnp.array(array, device=_find(self.device))
+
+    @staticmethod
+    def to_numpy(x: Tensor) -> np.ndarray:
+        return np.asarray(x)
+
+    def compile_function(self, function: Callable) -> Callable:
+        """Return the function as an XLA program for each set of shapes; numbers are inputs."""
+        return self._compiled(function, "highest")
+
+    def compile_step(self, function: Callable) -> Callable:
+        """Compile a training step; if `fast`, float32 products on a GPU keep TF32's 10 bits."""
+        return self._compiled(function, "tensorfloat32" if self.runs_async else "highest", (0,))
+
+    def _compiled(self, function: Callable, precision: str, donated: tuple = ()) -> Callable:
+        program = jax.jit(function, donate_argnums=donated)
+
+        def run(*inputs: Any) -> Any:
+            with self._mode(), jax.default_matmul_precision(precision):
+                result = program(*inputs)
+            # A program on the CPU takes all cores, so running ahead of it gains nothing, and 32
+            # steps of a second each would be under way when Ctrl-C comes.
+            return jax.block_until_ready(result) if self.device == "cpu" else result
+
+        return run
+
+    def _mode(self) -> contextlib.AbstractContextManager:
+        """Permit float64 inside, for an engine of that precision: JAX rounds it elsewhere."""
+        return _x64(True) if self.precision == "float64" else contextlib.nullcontext()
+
+    def synchronise(self) -> None:
+        jax.effects_barrier()
+
+    # --- operations ---------------------------------------------------------------------------
+
+    exp, log = staticmethod(jnp.exp), staticmethod(jnp.log)
+    sqrt, tanh = staticmethod(jnp.sqrt), staticmethod(jnp.tanh)
+    sigmoid, softplus = staticmethod(jax.nn.sigmoid), staticmethod(jax.nn.softplus)
+    matmul, reshape = staticmethod(jnp.matmul), staticmethod(jnp.reshape)
+    transpose, broadcast_to = staticmethod(jnp.transpose), staticmethod(jnp.broadcast_to)
+    sum, mean, max = staticmethod(jnp.sum), staticmethod(jnp.mean), staticmethod(jnp.max)
+    stop_gradient = staticmethod(lax.stop_gradient)
+
+    @staticmethod
+    def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+        return jnp.pad(x, widths)
+
+    @staticmethod
+    def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
+        return lax.slice(x, starts, stops)
+
+    @staticmethod
+    def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
+        return jnp.where(x > 0, x, x * slope)
+
+    @staticmethod
+    def maximum(x: Tensor, y: Any) -> Tensor:
+        return jnp.where(x >= y, x, y)
+
+    @staticmethod
+    def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+        return jnp.concatenate(tensors, axis)
+
+    @staticmethod
+    def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
+        return jax.nn.one_hot(jnp.asarray(labels), classes, dtype=like.dtype)
+
+    @staticmethod
+    def translate(images: Tensor, offsets: Tensor) -> Tensor:
+        return _translate(images, offsets)
+
+    @staticmethod
+    def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+        return _correlate(x, w, (stride, padding, groups))
+
+    @staticmethod
+    def conv_transpose2d(
+        x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
+    ) -> Tensor:
+        grown = output_padding - 2 * padding
+        pairs = zip(x.shape[2:], w.shape[2:], strict=True)
+        return _spread(
+            x, w, (stride, padding, 1), tuple((n - 1) * stride + k + grown for n, k in pairs)
+        )
+
+    @staticmethod
+    def value_and_grad(
+        function: Callable, parameters: dict[str, Tensor]
+    ) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        (value, auxiliary), gradients = jax.value_and_grad(function, has_aux=True)(parameters)
+        return value, auxiliary, gradients
 
 
-def prepare(device: str) -> None:
-    """Make the device ready; raises ValueError for one that this JAX does not have."""
-    # A program on the CPU takes all cores, so running ahead of it gains nothing, and 32 steps of a
-    # second each would be under way when Ctrl-C comes.
-    jax.config.update("jax_cpu_enable_async_dispatch", False)
-    # On a GPU float32 products would keep 10 bits of 23 (TF32): those of a fast step alone do.
-    jax.config.update("jax_default_matmul_precision", "highest")
-    try:
-        _find(device)
-    except (RuntimeError, ValueError, IndexError) as error:
-        raise ValueError(f"JAX has here: {', '.join(_devices())}") from error
+def _x64(on: bool) -> contextlib.AbstractContextManager:
+    """Switch 64-bit types on inside, in this thread alone."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(on)
+    return jax.experimental.enable_x64(on)  # type: ignore[attr-defined]  # before JAX 0.8
 
 
-def keep_programs(folder: Path) -> None:
-    """Keep compiled programs, for CPUs like this one, in a folder: the same ones start at once.
+def _cache_programs(folder: Path) -> None:
+    """Store compiled programs, for CPUs like this one, in a folder: the same ones start at once.
 
-    A small game takes 6 s to compile and half a second to read. A folder of the user's own stays;
-    where nothing can be written, nothing is kept.
+    A small GAN takes 6 s to compile and half a second to read. A folder that the user has chosen
+    stays; where nothing can be written, nothing is stored.
     """
     if jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return
@@ -66,7 +178,7 @@ def keep_programs(folder: Path) -> None:
 
 
 def _flags() -> str:
-    """Return what this CPU can do, where the system tells: programs for another one may crash."""
+    """Return this CPU's features, where the system lists them: a program for others may crash."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -90,87 +202,22 @@ def _devices() -> list[str]:
     return found
 
 
-def default_device() -> str:
-    """Return the device taken when none is asked for: a GPU or TPU where there is one."""
-    return {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
+@jax.custom_vjp
+def _translate(images: Tensor, offsets: Tensor) -> Tensor:
+    _, channels, *sides = images.shape
+    around = [(0, 0), (0, 0), *((side, side) for side in sides)]
+
+    def moved(image: Tensor, move: Tensor) -> Tensor:
+        starts = [jnp.clip(side - d, 0, 2 * side) for side, d in zip(sides, move, strict=True)]
+        return lax.dynamic_slice(image, (0, *starts), (channels, *sides))
+
+    return jax.vmap(moved)(jnp.pad(images, around), offsets)
 
 
-def from_numpy(array: np.ndarray, device: str = "cpu") -> Tensor:
-    """Copy an array to the device; the first float64 one switches JAX's 64-bit mode on."""
-    if array.dtype == np.float64:
-        jax.config.update("jax_enable_x64", True)
-    return jnp.array(array, device=_find(device))
-
-
-def to_numpy(x: Tensor) -> np.ndarray:
-    """Fetch the values of a tensor."""
-    return np.asarray(x)
-
-
-def compile(function: Callable, consumes: bool = False) -> Callable:
-    """Return the function as an XLA program for each set of shapes it is called with.
-
-    Numbers among its arguments are inputs. `consumes`: its first argument is never used again.
-    """
-    return jax.jit(function, donate_argnums=(0,) if consumes else ())
-
-
-def compile_step(function: Callable, device: str, precision: str, fast: bool) -> Callable:
-    """Compile a training step, whose first argument is never used again.
-
-    If `fast`, float32 products on a GPU keep TF32's 10 bits.
-    """
-
-    def loose(*inputs: Any) -> Any:
-        with jax.default_matmul_precision("tensorfloat32"):
-            return function(*inputs)
-
-    return compile(loose if fast and device != "cpu" else function, consumes=True)
-
-
-def synchronise() -> None:
-    """Wait until the devices have done their work."""
-    jax.effects_barrier()
-
-
-def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join tensors along an axis."""
-    return jnp.concatenate(tensors, axis)
-
-
-def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround `x` with zeros: (before, after) for each axis."""
-    return jnp.pad(x, widths)
-
-
-def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-    """Add up over `axis` (all axes by default)."""
-    return jnp.sum(x, axis, keepdims=keepdims)
-
-
-def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-    """Average over `axis` (all axes by default)."""
-    return jnp.mean(x, axis, keepdims=keepdims)
-
-
-def maximum(x: Tensor, y: Any) -> Tensor:
-    """Take the larger of two; in a tie the gradient goes to the first."""
-    return jnp.where(x >= y, x, y)
-
-
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows of `x` by whole numbers `index`."""
-    return jnp.take(x, index, axis=0)
-
-
-def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
-    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
-    return jax.nn.one_hot(jnp.asarray(labels), classes, dtype=like.dtype)
-
-
-def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
-    """Return `x` where positive and ``slope * x`` elsewhere."""
-    return jnp.where(x > 0, x, x * slope)
+_translate.defvjp(
+    lambda images, offsets: (_translate(images, offsets), offsets),
+    lambda offsets, slope: (_translate(slope, -offsets), None),
+)
 
 
 # --- convolution: three operations, each the derivative of the others --------------------------
@@ -178,76 +225,57 @@ def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
 # 0.07 (64 images, 16x16 to 32x32, 128 to 64 channels, 2 cores).
 
 
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
-    return _correlate(x, w, stride, padding)
-
-
-def conv_transpose2d(
-    x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
-) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
-    grown = output_padding - 2 * padding
-    sides = ((n - 1) * stride + k + grown for n, k in zip(x.shape[2:], w.shape[2:], strict=True))
-    return _spread(x, w, stride, padding, tuple(sides))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _correlate(x: Tensor, w: Tensor, how: How) -> Tensor:
+    return _plain(x, w, how)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _correlate(x: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
-    return _plain(x, w, stride, padding)
+def _spread(y: Tensor, w: Tensor, how: How, sides: tuple[int, int]) -> Tensor:
+    """Return the adjoint of `conv2d` in its images, which have these sides."""
+    images = jax.ShapeDtypeStruct((y.shape[0], w.shape[1] * how[2], *sides), y.dtype)
+    return jax.linear_transpose(lambda x: _plain(x, w, how), images)(y)[0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _spread(y: Tensor, w: Tensor, stride: int, padding: int, sides: tuple[int, int]) -> Tensor:
-    """Give what `conv2d` makes of images with these sides its slope in the images."""
-    images = jax.ShapeDtypeStruct((y.shape[0], w.shape[1], *sides), y.dtype)
-    return jax.linear_transpose(lambda x: _plain(x, w, stride, padding), images)(y)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _meet(x: Tensor, y: Tensor, how: How, kernel: tuple[int, int]) -> Tensor:
+    """Return the adjoint of `conv2d` in its kernels, which have this size."""
+    kernels = jax.ShapeDtypeStruct((y.shape[1], x.shape[1] // how[2], *kernel), x.dtype)
+    return jax.linear_transpose(lambda w: _plain(x, w, how), kernels)(y)[0]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _meet(x: Tensor, y: Tensor, stride: int, padding: int, kernel: tuple[int, int]) -> Tensor:
-    """Give what `conv2d` makes of kernels of this size its slope in the kernels."""
-    kernels = jax.ShapeDtypeStruct((y.shape[1], x.shape[1], *kernel), x.dtype)
-    return jax.linear_transpose(lambda w: _plain(x, w, stride, padding), kernels)(y)[0]
+def _plain(x: Tensor, w: Tensor, how: How) -> Tensor:
+    stride, padding, groups = how
+    return lax.conv_general_dilated(
+        x,
+        w,
+        (stride, stride),
+        [(padding, padding)] * 2,
+        dimension_numbers=("NCHW", "OIHW", "NCHW"),
+        feature_group_count=groups,
+    )
 
 
-def _plain(x: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
-    around = [(padding, padding)] * 2
-    order = ("NCHW", "OIHW", "NCHW")
-    return lax.conv_general_dilated(x, w, (stride, stride), around, dimension_numbers=order)
-
-
-def _kept(rule: Callable) -> Callable:
-    """Return a forward pass that keeps the two tensors it is given."""
+def _saving(rule: Callable) -> Callable:
+    """Return the forward pass of a rule, which saves its two tensors for the backward pass."""
     return lambda a, b, *how: (rule(a, b, *how), (a, b))
 
 
-def _correlate_back(s: int, p: int, kept: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
-    x, w = kept
-    return _spread(slope, w, s, p, x.shape[2:]), _meet(x, slope, s, p, w.shape[2:])
+def _correlate_back(how: How, saved: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
+    x, w = saved
+    return _spread(slope, w, how, x.shape[2:]), _meet(x, slope, how, w.shape[2:])
 
 
-def _spread_back(s: int, p: int, _: tuple, kept: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
-    y, w = kept
-    return _correlate(slope, w, s, p), _meet(slope, y, s, p, w.shape[2:])
+def _spread_back(how: How, _: tuple, saved: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
+    y, w = saved
+    return _correlate(slope, w, how), _meet(slope, y, how, w.shape[2:])
 
 
-def _meet_back(s: int, p: int, _: tuple, kept: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
-    x, y = kept
-    return _spread(y, slope, s, p, x.shape[2:]), _correlate(x, slope, s, p)
+def _meet_back(how: How, _: tuple, saved: tuple, slope: Tensor) -> tuple[Tensor, Tensor]:
+    x, y = saved
+    return _spread(y, slope, how, x.shape[2:]), _correlate(x, slope, how)
 
 
-_correlate.defvjp(_kept(_correlate), _correlate_back)
-_spread.defvjp(_kept(_spread), _spread_back)
-_meet.defvjp(_kept(_meet), _meet_back)
-
-
-def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[Tensor, Any, dict]:
-    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
-    (value, auxiliary), gradients = jax.value_and_grad(function, has_aux=True)(parameters)
-    return value, auxiliary, gradients
-
-
-def grad(function: Callable, x: Tensor) -> Tensor:
-    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
-    return jax.grad(function)(x)
+_correlate.defvjp(_saving(_correlate), _correlate_back)
+_spread.defvjp(_saving(_spread), _spread_back)
+_meet.defvjp(_saving(_meet), _meet_back)

@@ -1,4 +1,4 @@
-"""The libraries behind the engines: what is installed, in which version, and how to get it."""
+"""The libraries of the engines: what is installed, which versions, and how to install them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ganbaru.errors import InputError
 
 
 class Library(NamedTuple):
-    """What an engine computes with; `least` is the oldest version that has what the engine uses."""
+    """The library of an engine; `least` is the oldest version with all that the engine uses."""
 
     module: str
-    extra: str  # of ours, which installs it
+    extra: str  # of this package, which installs it
     least: str
-    distributions: tuple[str, ...]  # the names under which package indexes have it
+    distributions: tuple[str, ...]  # its names in package indexes
 
     @property
     def pip(self) -> str:
-        """How to get it, or one that is new enough."""
+        """The command that installs or updates it."""
         return f"pip install 'ganbaru[{self.extra}]'"
 
 
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly")
 _CUPYS = ("cupy", "cupy-cuda12x", "cupy-cuda13x", "cupy-rocm-7-0")
-# TensorFlow before 2.18 wants a NumPy before 2, which we do not work with.
+# TensorFlow before 2.18 needs NumPy 1, which is not supported.
 LIBRARIES = {
     "numpy": Library("numpy", "", "2.0", ("numpy",)),
     "torch": Library("torch", "torch", "2.4", ("torch",)),
@@ -36,19 +36,19 @@ LIBRARIES = {
     "jax": Library("jax", "jax", "0.4.34", ("jax",)),
     "cupy": Library("cupy", "cupy", "13.0", _CUPYS),
 }
-_OR = "(or take --engine numpy)"
+_OR = "(or use --engine numpy)"
 
 
 def installed(library: Library) -> bool:
-    """Say whether a library can be imported; a mere folder of its name is none."""
+    """Return whether a library can be imported; a bare folder of its name does not count."""
     found = importlib.util.find_spec(library.module)
     return found is not None and found.origin is not None
 
 
 def version(library: Library) -> str | None:
-    """Return a library's version, without importing it if its metadata will do.
+    """Return a library's version, from its metadata or, once it is imported, from its module.
 
-    A library that came by another way than pip may have none, and tells when it is imported.
+    A library that pip did not install may have no metadata.
     """
     for name in library.distributions:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -58,7 +58,7 @@ def version(library: Library) -> str | None:
 
 
 def check(engine: str) -> None:
-    """Raise InputError if an engine's library is missing or, as far as is known, too old."""
+    """Raise InputError if an engine's library is missing or known to be too old."""
     library = LIBRARIES[engine]
     if not installed(library):
         raise InputError(
@@ -74,12 +74,12 @@ def check(engine: str) -> None:
 
 
 def broken(engine: str, error: Exception) -> InputError:
-    """Build the error for a library whose import fails, with its own first words."""
+    """Return the error for a library whose import fails, with the first line of its message."""
     library = LIBRARIES[engine]
     words = (str(error).strip().splitlines() or [""])[0][:200]
     return InputError(
         f"The {engine} engine cannot be used: importing {library.module} failed with "
-        f"{type(error).__name__}: {words.rstrip('.')}. Uninstall it and get it anew with: "
+        f"{type(error).__name__}: {words.rstrip('.')}. Uninstall it and reinstall it with: "
         f"{library.pip} {_OR}."
     )
 

@@ -1,16 +1,17 @@
-"""The tracing engine: runs a network on shapes alone and records what every operation costs."""
+"""The tracing engine: runs a network on shapes alone and records each operation's cost."""
 
 from __future__ import annotations
 
 import builtins
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-FUSED: dict[str, Callable] = {}
+from ganbaru import ops
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Record:
 
     @property
     def fed(self) -> bool:
-        """Whether it works on what the network is given, or on parameters alone."""
+        """Whether it depends on the network's inputs, not on parameters alone."""
         return any(x.fed for x in self.inputs)
 
 
@@ -39,8 +40,8 @@ class Tape:
 class Shape:
     """A tensor without values: a shape, and a name if it is a parameter.
 
-    `fed` is true of the network's inputs and of all that is made with them, `learned` of its
-    parameters and of all that is made with those.
+    `fed` is true of the network's inputs and all that depends on them, `learned` of its parameters
+    and all that depends on those.
     """
 
     __array_ufunc__ = None
@@ -73,15 +74,32 @@ def _record(
 ) -> Shape:
     tensors = [x for x in inputs if isinstance(x, Shape)]
     if shape is None:
-        shape = np.broadcast_shapes(*(x.shape for x in tensors))
+        try:
+            shape = np.broadcast_shapes(*(x.shape for x in tensors))
+        except ValueError as error:
+            met = " and ".join(str(x.shape) for x in tensors)
+            raise _misfit(operation, f"shapes {met} do not broadcast", *tensors) from error
     names = tuple(dict.fromkeys(name for x in tensors for name in x.names))
     result = Shape(shape, tensors[0].tape)
     result.fed = any(x.fed for x in tensors)
     result.learned = any(x.learned for x in tensors)
-    # What is made of parameters alone, such as a matrix transposed, still goes by their names.
+    # A result of parameters alone, such as a matrix transposed, keeps their names.
     result.names = () if result.fed else names
     result.tape.records.append(Record(operation, names, result.shape, macs, tuple(tensors)))
     return result
+
+
+def _misfit(operation: str, problem: str, *tensors: Shape) -> ValueError:
+    """Return an error that names the operation, its shapes and the layer."""
+    where = next((f", in {x.names[0].rpartition('.')[0]}" for x in tensors if x.names), "")
+    if not where:
+        layers = (
+            r.parameters[0].rpartition(".")[0]
+            for r in reversed(tensors[0].tape.records)
+            if r.parameters
+        )
+        where = next((f", after {layer}" for layer in layers), "")
+    return ValueError(f"{operation}: {problem}{where}")
 
 
 def _elementwise(operation: str) -> Callable[..., Shape]:
@@ -90,82 +108,108 @@ def _elementwise(operation: str) -> Callable[..., Shape]:
 
 exp, log, sqrt, tanh = (_elementwise(name) for name in ("exp", "log", "sqrt", "tanh"))
 sigmoid, softplus, leaky_relu = (_elementwise(n) for n in ("sigmoid", "softplus", "leaky_relu"))
-maximum, where = _elementwise("maximum"), _elementwise("where")
+maximum = _elementwise("maximum")
 
 
 def stop_gradient(x: Shape) -> Shape:
-    """Return `x`."""
     return x
 
 
 def reshape(x: Shape, shape: Sequence[int]) -> Shape:
-    """Give `x` another shape of the same size; one entry may be -1."""
     known = math.prod(n for n in shape if n != -1)
     full = [x.size // known if n == -1 else n for n in shape]
     if math.prod(full) != x.size:
-        raise ValueError(f"cannot reshape {x.shape} to {tuple(shape)}")
+        raise _misfit("reshape", f"{x.shape} cannot become {tuple(shape)}", x)
     return _record("reshape", x, shape=full)
 
 
 def transpose(x: Shape, axes: Sequence[int]) -> Shape:
-    """Reorder the axes of `x`."""
     return _record("transpose", x, shape=[x.shape[i] for i in axes])
 
 
 def broadcast_to(x: Shape, shape: Sequence[int]) -> Shape:
-    """Repeat `x` along its axes of length 1 up to `shape`."""
     return _record("broadcast_to", x, shape=shape)
 
 
 def concat(tensors: Sequence[Shape], axis: int = 0) -> Shape:
-    """Join tensors along an axis."""
     shape = list(tensors[0].shape)
+    for other in tensors[1:]:
+        there = [*other.shape]
+        if len(there) != len(shape) or any(
+            n != m
+            for i, (n, m) in enumerate(zip(shape, there, strict=True))
+            if i != axis % len(shape)
+        ):
+            met = f"{tensors[0].shape} and {other.shape} do not join along axis {axis}"
+            raise _misfit("concat", met, *tensors)
     shape[axis] = builtins.sum(t.shape[axis] for t in tensors)
     return _record("concat", *tensors, shape=shape)
 
 
 def pad(x: Shape, widths: Sequence[tuple[int, int]]) -> Shape:
-    """Surround `x` with zeros."""
     return _record("pad", x, shape=[n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)])
 
 
 def sum(x: Shape, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Shape:
-    """Add up over `axis` (all axes by default)."""
+    return _record("sum", x, shape=_reduced(x, axis, keepdims))
+
+
+def _reduced(x: Shape, axis: Sequence[int] | int | None, keepdims: bool) -> list[int]:
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     gone = {a % x.ndim for a in axes}
-    shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
-    return _record("sum", x, shape=shape)
+    return [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
 
 
 mean = sum
 
 
+def max(x: Shape, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Shape:
+    return _record("max", x, shape=_reduced(x, axis, keepdims))
+
+
+def slice(x: Shape, starts: Sequence[int], stops: Sequence[int]) -> Shape:
+    parts = list(zip(x.shape, starts, stops, strict=True))
+    if not all(0 <= start < stop <= n for n, start, stop in parts):
+        raise _misfit("slice", f"{starts} to {stops} is outside of {x.shape}", x)
+    return _record("slice", x, shape=[stop - start for _, start, stop in parts])
+
+
+def translate(images: Shape, offsets: Any) -> Shape:
+    return _record("translate", images, offsets, shape=images.shape)
+
+
 def matmul(x: Shape, y: Shape) -> Shape:
-    """Multiply matrices (N, K) and (K, M)."""
-    (n, k), (inner, m) = x.shape, y.shape
-    if k != inner:
-        raise ValueError(f"cannot multiply {x.shape} by {y.shape}")
-    return _record("matmul", x, y, shape=(n, m), macs=n * k * m)
+    if min(x.ndim, y.ndim) < 2 or x.shape[-1] != y.shape[-2]:
+        raise _misfit("matmul", f"{x.shape} does not fit {y.shape}", x, y)
+    try:
+        lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    except ValueError as error:
+        raise _misfit("matmul", f"{x.shape} does not fit {y.shape}", x, y) from error
+    shape = (*lead, x.shape[-2], y.shape[-1])
+    return _record("matmul", x, y, shape=shape, macs=math.prod(shape) * x.shape[-1])
 
 
-def conv2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0) -> Shape:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+def conv2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0, groups: int = 1) -> Shape:
+    misfit = _misfit("conv2d", f"weight {w.shape} does not fit images {x.shape}", x, w)
+    if x.ndim != 4 or w.ndim != 4:
+        raise misfit
     (n, channels, height, width), (count, inner, kh, kw) = x.shape, w.shape
     oh, ow = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
-    if channels != inner or oh < 1 or ow < 1:
-        raise ValueError(f"cannot convolve images {x.shape} with kernels {w.shape}")
+    if channels != inner * groups or count % groups or oh < 1 or ow < 1:
+        raise misfit
     return _record("conv2d", x, w, shape=(n, count, oh, ow), macs=n * oh * ow * w.size)
 
 
 def conv_transpose2d(
     x: Shape, w: Shape, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Shape:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
-    (n, channels, *size), (inner, count, *kernel) = x.shape, w.shape
-    if channels != inner:
-        raise ValueError(f"cannot convolve images {x.shape} with kernels {w.shape}")
+    if x.ndim != 4 or w.ndim != 4 or x.shape[1] != w.shape[0]:
+        misfit = f"weight {w.shape} does not fit images {x.shape}"
+        raise _misfit("conv_transpose2d", misfit, x, w)
     if not 0 <= output_padding < stride:
-        raise ValueError(f"output_padding {output_padding} is not below the stride, {stride}")
+        misfit = f"output_padding {output_padding} is not below the stride, {stride}"
+        raise _misfit("conv_transpose2d", misfit, x, w)
+    (n, _, *size), (_, count, *kernel) = x.shape, w.shape
     out = [
         (s - 1) * stride - 2 * padding + k + output_padding
         for s, k in zip(size, kernel, strict=True)
@@ -174,13 +218,8 @@ def conv_transpose2d(
     return _record("conv_transpose2d", x, w, shape=(n, count, *out), macs=macs)
 
 
-def take(x: Shape, index: Shape) -> Shape:
-    """Pick rows of `x` (n, ...) by `index` (N,)."""
-    return _record("take", x, shape=(*index.shape, *x.shape[1:]))
-
-
 def one_hot(labels: Any, classes: int, like: Shape) -> Shape:
-    """Return labels (N,) as rows (N, classes); those of a list are constants, not a step."""
+    """Return rows (N, classes); those of a list are constants, not an operation."""
     if not isinstance(labels, Shape):
         return Shape((len(labels), classes), like.tape)
     return _record("one_hot", labels, shape=(*labels.shape, classes))
@@ -195,8 +234,11 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[Shape, Shape, Shape]:
-    """Record batch norm as the one layer that it is."""
+    """Record batch norm as a single layer."""
     return _record("batch_norm", x, weight, bias, shape=x.shape), running_mean, running_var
 
 
-FUSED["batch_norm"] = batch_norm
+class Tracer(ops.Operations, modules=(sys.modules[__name__],), tensors=(Shape,)):
+    """Operations on shapes alone."""
+
+    FUSED = {"batch_norm": batch_norm}

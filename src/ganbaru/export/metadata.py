@@ -61,4 +61,4 @@ def shared(player: Player) -> Header:
         "data": config.data if public else header.data["name"],
         "precision": "float32",
     }
-    return dataclasses.replace(header, config=fields, reports=[])
+    return dataclasses.replace(header, config=fields, callbacks={})

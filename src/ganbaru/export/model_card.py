@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.report import card, facts
 from ganbaru.report.facts import Facts
@@ -61,7 +61,7 @@ def _facts(player: Player) -> Facts:
     this = player.path.stem
     return dataclasses.replace(
         found,
-        floors={},
+        baselines={},
         scores=[each for each in found.scores if each.origin.get("checkpoint") == this],
         authenticity=copies if copies and copies.origin.get("checkpoint") == this else None,
     )
@@ -70,10 +70,10 @@ def _facts(player: Player) -> Facts:
 def _scores(found: Evaluation) -> str:
     """Return a table of scores with their passport: images, data and scorer."""
     rows = "\n".join(
-        f"| {MEASURES[name].title}, {MEASURES[name].better} is better | {score.value:.4g} | "
+        f"| {METRICS[name].title}, {METRICS[name].better} is better | {score.value:.4g} | "
         f"{score.low:.4g} to {score.high:.4g} | {score.floor:.4g} |"
         for name, score in found.scores.items()
-        if name in MEASURES
+        if name in METRICS
     )
     return f"""## Scores
 

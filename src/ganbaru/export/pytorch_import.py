@@ -21,8 +21,9 @@ from ganbaru.errors import InputError
 from ganbaru.export import weight_matching
 from ganbaru.export.weight_matching import Arrays, Match
 from ganbaru.gan import models, step
+from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.training import setup
-from ganbaru.training.loop import Run
+from ganbaru.training.run import Run
 
 PLAYERS = ("generator", "discriminator")
 
@@ -59,8 +60,8 @@ def weights(
     """
     files = {"generator": generator, "discriminator": discriminator}
     given = {player: read(Path(path), player) for player, path in files.items() if path}
-    source = setup.load_data(config, progress)
-    shape, classes = source.images.shape[1:], len(setup.label_names(config, source))
+    source = load_data(config, progress)
+    shape, classes = source.images.shape[1:], len(label_names(config, source))
     first = models.initial_parameters(config, shape, classes)
     matches = {}
     for player, arrays in given.items():
@@ -72,7 +73,7 @@ def weights(
         for group in (player, f"{player}_buffers"):
             first[group] = {name: found.arrays[name] for name in first[group]}
         matches[player] = found.matches
-    run = setup.build(config, progress)
+    run = setup.build(config, progress=progress or data.silent)
     run.state = step.start(run.gan, setup.to_engine(run.engine, first))
     run.save()
     return Imported(run, matches)

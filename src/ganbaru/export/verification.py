@@ -59,7 +59,7 @@ def examples(player: Player, count: int) -> dict[str, np.ndarray]:
 
 def computed(player: Player, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """Compute with the NumPy engine in the precision of the player's training."""
-    engine = engines.load("numpy", "cpu", engines.kept(player.config.precision))
+    engine = engines.load("numpy", "cpu", engines.storage_precision(player.config.precision))
     tensors = map(engine.from_numpy, inputs.values())
     infer = models.inference(engine, player.network)
     return engine.to_numpy(infer(*player.on(engine), *tensors))

@@ -1,11 +1,12 @@
-"""What each update draws: images in the run's order, latents, labels; all by counter.
+"""The batch sampler: the images, latents and labels of each update, from counter-based randomness.
 
-The same seed gives the same batches on every engine, and a run that goes on draws what an
-uninterrupted one would have drawn, since everything follows from the number of the update.
+A batch depends on the seed and the number of the update alone. So every engine gets the same
+batches, and a resumed run those of an uninterrupted one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,30 +16,32 @@ from typing import Any
 import numpy as np
 
 from ganbaru import ops, randomness
+from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
-from ganbaru.gan.step import Batch, Batches
+from ganbaru.gan import build
+from ganbaru.gan.step import GAN, Batch, Batches
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
-    """Turn bytes (N, H, W, C) into floats (N, C, H, W) in [-1, 1]."""
+    """Convert bytes (N, H, W, C) to floats (N, C, H, W) in [-1, 1]."""
     scaled: np.ndarray = _scaled(images.astype(np.float32))
     return scaled
 
 
 def _scaled(images: Any) -> Any:
-    """Bring whole numbers (N, H, W, C), as floats, to (N, C, H, W) in [-1, 1].
+    """Scale pixel values 0 to 255, as floats (N, H, W, C), to (N, C, H, W) in [-1, 1].
 
-    Nothing else scales reals: on every engine it is the same float32 arithmetic.
+    All reals pass through here: the same float32 arithmetic on every engine.
     """
     return ops.transpose(images / 127.5 - 1.0, (0, 3, 1, 2))
 
 
 class EpochOrder:
-    """The order in which one reader goes through `length` images, in batches, without end.
+    """The order in which one player goes through `length` images, in batches, without end.
 
-    By epochs, each in a new order, the last short batch of each dropped unless `short`; or with
-    replacement.
+    Each epoch is a new permutation, whose short last batch is dropped unless `short`; or images
+    are drawn with replacement.
     """
 
     def __init__(
@@ -56,11 +59,11 @@ class EpochOrder:
         self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def indices(self, turn: int) -> np.ndarray:
-        """Return the images of batch number `turn`, from 0."""
+        """Return the places of the images of batch number `turn`, from 0."""
         if self.replacement:
             return randomness.integers(self.seed, self.purpose, turn, self.batch, self.length)
         epoch, place = divmod(turn, self.batches)
-        known, order = self._epoch  # read once: steps drawn ahead may be of two epochs
+        known, order = self._epoch  # read once: prefetching threads may be in two epochs
         if known != epoch:
             order = randomness.permutation(self.seed, self.purpose, epoch, self.length)
             self._epoch = epoch, order
@@ -69,11 +72,11 @@ class EpochOrder:
 
 @dataclass(frozen=True)
 class BatchSampler:
-    """Draws the batches of a run, as tensors of its engine.
+    """Samples the batches of a run's steps, as tensors of its engine.
 
-    `latents` (seed, purpose, index, count) draws them. With `same`, both players' updates of a step
-    have one batch in common; else each has a fresh one, and each of D's updates too. `held` picks
-    reals by their numbers where the engine holds them all (see `Engine.hold`).
+    `latents(seed, purpose, index, count)` draws random numbers. With `same`, both players' updates
+    of a step share one batch; otherwise each update has its own. `held` looks up reals by their
+    places, where the engine has all images in its memory (see `Engine.device_dataset`).
     """
 
     source: Source
@@ -103,46 +106,40 @@ class BatchSampler:
         return EpochOrder(self.seed, purpose, length, self.batch, self.replacement, self.short)
 
     def step(self, number: int) -> Batches:
-        """Draw what step `number`, from 0, needs."""
-        return self.to_device(self.drawn(number))
+        """Return the batches of step `number`, from 0, on the engine's device."""
+        return self.to_device(self.sample(number))
 
-    def drawn(self, number: int) -> Batches:
-        """Draw what a step needs, in NumPy; reals that the engine holds are told by number."""
+    def sample(self, number: int) -> Batches:
+        """Sample the batches of a step in NumPy; with `held`, `real` holds the images' places."""
         first = number * self.d_steps
         batches = [self._for_d(first + turn) for turn in range(self.d_steps)]
         return Batches(batches, batches[0] if self.same else self._for_g(number))
 
-    def to_device(self, drawn: Batches) -> Batches:
-        """Bring what was drawn to the engine."""
-        batches = [self._brought(batch) for batch in drawn.d]
-        return Batches(batches, batches[0] if self.same else self._brought(drawn.g))
+    def to_device(self, sampled: Batches) -> Batches:
+        """Copy the batches of a step to the engine's device."""
+        batches = [self._batch_to_device(batch) for batch in sampled.d]
+        return Batches(batches, batches[0] if self.same else self._batch_to_device(sampled.g))
 
-    def _brought(self, batch: Batch) -> Batch:
-        given = {name: x for name, x in batch._asdict().items() if x is not None}
-        brought = {name: self.engine.from_numpy(x) for name, x in given.items()}
-        if self.held and "real" in brought:
-            brought["real"] = _scaled(self.held(brought["real"]))
-        return Batch(**brought)
+    def _batch_to_device(self, batch: Batch) -> Batch:
+        arrays = {name: x for name, x in batch._asdict().items() if x is not None}
+        tensors = {name: self.engine.from_numpy(x) for name, x in arrays.items()}
+        if self.held and "real" in tensors:
+            tensors["real"] = _scaled(self.held(tensors["real"]))
+        return Batch(**tensors)
 
     def images(self, number: int) -> int:
-        """Return how many real images step `number` shows D."""
+        """Return the number of real images that step `number` shows D."""
         first = number * self.d_steps
         return sum(len(self._d_order.indices(first + turn)) for turn in range(self.d_steps))
 
-    def discriminator(self, turn: int) -> Batch:
-        """Draw D's update number `turn`, from 0: reals, fresh latents and labels."""
-        return self._brought(self._for_d(turn))
-
-    def generator(self, step: int) -> Batch:
-        """Draw G's update number `step`, from 0: fresh latents; fresh reals if they are scored."""
-        return self._brought(self._for_g(step))
-
     def _for_d(self, turn: int) -> Batch:
+        """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
         chosen = self._d_order.indices(turn)
         mix = randomness.uniform(self.seed, "mix", turn, len(chosen)).reshape(-1, 1, 1, 1)
         return Batch(**self._reals(chosen), **self._fakes("D", turn, chosen), mix=mix)
 
     def _for_g(self, step: int) -> Batch:
+        """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
         if not self.relativistic:
             return Batch(**self._fakes("G", step, np.arange(self.batch)))
         chosen = self._g_order.indices(step)
@@ -153,19 +150,17 @@ class BatchSampler:
         return {**reals, "real_label": self._labels(chosen)} if self.classes else reals
 
     def _fakes(self, player: str, turn: int, chosen: np.ndarray) -> dict[str, Any]:
-        """Draw as many latents, and labels if there are classes, as images were chosen."""
+        """Draw a latent, and a label if there are classes, for each of the chosen images."""
         count = len(chosen)
         numbers = self.latents(self.seed, f"latents of {player}", turn, count * self.latent)
-        drawn = {"latent": numbers.reshape(count, self.latent)}
+        latents = {"latent": numbers.reshape(count, self.latent)}
         if not self.classes:
-            return drawn
+            return latents
         if self.relativistic:  # the fake of a pair has the real's label
-            return {**drawn, "label": self._labels(chosen)}
+            return {**latents, "label": self._labels(chosen)}
         purpose = f"labels of {player}"
-        return {
-            **drawn,
-            "label": randomness.integers(self.seed, purpose, turn, count, self.classes),
-        }
+        labels = randomness.integers(self.seed, purpose, turn, count, self.classes)
+        return {**latents, "label": labels}
 
     def _labels(self, chosen: np.ndarray) -> np.ndarray:
         assert self.source.labels is not None
@@ -173,23 +168,50 @@ class BatchSampler:
 
 
 class Prefetcher:
-    """Draws the same batches some steps ahead, on threads, while the engine computes elsewhere.
+    """Prefetches the batches of the next steps, on threads, while an asynchronous engine computes.
 
-    Only NumPy runs on the threads; what they drew goes to the engine when its step is asked for.
+    The threads run NumPy only; a step's batches are copied to the device when it begins.
     """
 
     THREADS, STEPS = 4, 12
 
-    def __init__(self, draw: BatchSampler) -> None:
-        self.draw, self.images = draw, draw.images
-        self._pool = ThreadPoolExecutor(self.THREADS, thread_name_prefix="draw")
-        self._drawn: dict[int, Future[Batches]] = {}
+    def __init__(self, sampler: BatchSampler) -> None:
+        self.sampler, self.images = sampler, sampler.images
+        self._pool = ThreadPoolExecutor(self.THREADS, thread_name_prefix="prefetch")
+        self._sampled: dict[int, Future[Batches]] = {}
 
     def step(self, number: int) -> Batches:
-        """Return what step `number` needs, and have the next ones drawn."""
+        """Return the batches of step `number`, and start sampling those of the next steps."""
         wanted = range(number, number + self.STEPS)
-        kept = {n: drawn for n, drawn in self._drawn.items() if n in wanted}
-        self._drawn = kept | {
-            n: self._pool.submit(self.draw.drawn, n) for n in wanted if n not in kept
+        started = {n: sampled for n, sampled in self._sampled.items() if n in wanted}
+        self._sampled = started | {
+            n: self._pool.submit(self.sampler.sample, n) for n in wanted if n not in started
         }
-        return self.draw.to_device(self._drawn.pop(number).result())
+        return self.sampler.to_device(self._sampled.pop(number).result())
+
+
+def batch_sampler(
+    config: Config, source: Source, engine: Engine, gan: GAN, classes: int
+) -> BatchSampler:
+    """Build the batch sampler of a configuration."""
+    return BatchSampler(
+        source,
+        engine,
+        seed=config.seed,
+        batch=config.batch,
+        latent=config.latent,
+        classes=classes,
+        relativistic=gan.relativistic,
+        d_steps=config.d_steps,
+        replacement=config.replacement,
+        short=config.short_batch,
+        same=build.SHARES[config.share].latents,
+        latents=randomness.distribution(config.distribution),
+    )
+
+
+def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:
+    """Use what speeds sampling up on this engine: images in its memory, and prefetching."""
+    engine = sampler.engine
+    sampler = dataclasses.replace(sampler, held=engine.device_dataset(sampler.source.images))
+    return Prefetcher(sampler) if engine.runs_async else sampler

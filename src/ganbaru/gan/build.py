@@ -1,4 +1,4 @@
-"""From a configuration to the game it names: what is played for, how players learn, who begins.
+"""Build the GAN of a configuration: networks, losses, penalties, optimisers, order of updates.
 
 Names with options are written ``name:key=value,key=value``.
 """
@@ -15,12 +15,11 @@ from ganbaru import registry
 from ganbaru.config import Config
 from ganbaru.errors import InputError, pick
 from ganbaru.gan import models
-from ganbaru.gan.objectives import OBJECTIVES, Objective, realness
+from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
-from ganbaru.gan.penalties import PENALTIES, Penalty
+from ganbaru.gan.penalties import PENALTIES, Penalty, check_signature
 from ganbaru.gan.schedules import SCHEDULES, Schedule
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
-from ganbaru.ops import Tensor
 
 
 def objective(spec: str) -> tuple[Objective, dict[str, float]]:
@@ -51,13 +50,14 @@ def penalties(spec: str) -> Sequence[Penalty]:
         else:
             function = pick("penalty", name, PENALTIES, "none")
         registry.check_options("penalty", name, function, options)
+        check_signature(function)
         chosen.append(functools.partial(function, **options))
     return tuple(chosen)
 
 
-def gan(config: Config, shape: models.Shape, classes: int) -> GAN:
-    """Build what a run plays."""
-    generator, discriminator = models.networks(config, shape, classes)
+def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
+    """Build the GAN of a configuration for images of a shape."""
+    generator, discriminator = models.networks(config, shape, num_classes)
     chosen, options = objective(config.objective)
     _check_logits(config, chosen)
     _check_share(config)
@@ -73,19 +73,15 @@ def gan(config: Config, shape: models.Shape, classes: int) -> GAN:
         g_optimizer=optimiser(config.optimiser, g_rate, config.betas),
         ema=config.ema,
         clip=config.clip,
-        realness=MARGINS[chosen.logits],
+        realness=chosen.realness,
         order=pick("--order", config.order, UPDATE_ORDERS),
         same_fakes=SHARES[config.share].fakes,
     )
 
 
-# What says for real, by how many logits D gives for an image.
-MARGINS: dict[int, Callable[[Tensor], Tensor]] = {1: lambda scores: scores, 2: realness}
-
-
 @dataclass(frozen=True)
 class Share:
-    """What both players' updates of a step have in common."""
+    """What the updates of D and of G in a step share."""
 
     latents: bool
     fakes: bool
@@ -99,7 +95,7 @@ SHARES = {
 
 
 def _check_share(config: Config) -> None:
-    """Raise InputError if the players are to share a batch that is not one."""
+    """Raise InputError if D and G should share a batch and D has several in a step."""
     pick("choice of --share", config.share, SHARES)
     if SHARES[config.share].latents and config.d_steps > 1:
         raise InputError(
@@ -112,13 +108,22 @@ def _check_share(config: Config) -> None:
 def _check_logits(config: Config, chosen: Objective) -> None:
     """Raise InputError unless D gives as many logits as the objective takes."""
     given = models.logits(config.network)
-    if given != chosen.logits:
-        fitting = [each.name for each in OBJECTIVES.values() if each.logits == given]
-        raise InputError(
-            f"The network {config.network} gives {given} logit{'s' * (given > 1)} for an image and "
-            f"the objective {chosen.name} takes {chosen.logits}. With this network take "
-            f"--objective {' or '.join(fitting)}."
-        )
+    if given == chosen.logits:
+        return
+    fitting = [each.name for each in OBJECTIVES.values() if each.logits == given]
+    fix = (
+        f"With this network take --objective {' or '.join(fitting)}."
+        if fitting
+        else f"No objective takes {given}: write one with @ganbaru.objective(logits={given}), or "
+        f"take another --network."
+    )
+    raise InputError(
+        f"The network {config.network} gives {given} logit{'s' * (given > 1)} for an image and the "
+        f"objective {chosen.name} takes {chosen.logits}. {fix}"
+    )
+
+
+LEAST_EPSILON = 1e-30  # float32 has no normal numbers below 1e-38
 
 
 def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
@@ -126,6 +131,11 @@ def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
     name, options = registry.parse_options(spec)
     rule = pick("optimiser", name, OPTIMIZERS)
     registry.check_options("optimiser", name, rule, options)
+    if options.get("epsilon", 1.0) < LEAST_EPSILON:
+        raise InputError(
+            f"The optimiser {spec} would divide zero gradients by zero: give epsilon a number from "
+            f"{LEAST_EPSILON:g}, such as {name}:epsilon=1e-8."
+        )
     return rule(rate, betas, **options)
 
 
@@ -136,9 +146,9 @@ def schedule(spec: str) -> Callable[[int], float]:
 
 
 def ending(spec: str, images: float | None) -> str:
-    """Write into a schedule that falls where it ends, if it does not say: after `images`.
+    """Add its end, after `images`, to a decreasing schedule that has none.
 
-    So a run that later goes on to a larger total falls as it was first told to.
+    So a run that is later resumed with a larger total keeps its first schedule.
     """
     rule, options = _schedule(spec)
     if "end" not in inspect.signature(rule).parameters:
@@ -148,21 +158,21 @@ def ending(spec: str, images: float | None) -> str:
         return spec
     if images is None:
         raise InputError(
-            f"The schedule {spec} falls to the end of the run, which a clock does not tell in "
+            f"The schedule {spec} ends with the run, and a limit of minutes says no number of "
             f"images. Give {spec}{',' if options else ':'}end=100000, or a total in images, steps "
             f"or epochs."
         )
     name, _ = registry.parse_options(spec)
-    told = {**options, "end": images}
-    return f"{name}:{','.join(f'{key}={value:.12g}' for key, value in told.items())}"
+    complete = {**options, "end": images}
+    return f"{name}:{','.join(f'{key}={value:.12g}' for key, value in complete.items())}"
 
 
 def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None:
-    """Raise InputError if a schedule ends before it begins to fall."""
+    """Raise InputError if a schedule ends before it starts to decrease."""
     start = options.get("start", 0)
     if end is not None and end <= start:
         raise InputError(
-            f"The schedule {spec} would fall from {start:,g} images on to its end at {end:,g}. "
+            f"The schedule {spec} would decrease from {start:,g} images to its end at {end:,g}. "
             f"Give it a start= before its end; the end is the run's total if end= is not given."
         )
 

@@ -1,4 +1,4 @@
-"""The layer table of a configuration's networks, made by tracing them on shapes alone."""
+"""The layer table of a configuration's networks, by tracing them on shapes alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from ganbaru import nn, registry
+from ganbaru import nn
 from ganbaru.config import Config
+from ganbaru.data import declared
 from ganbaru.gan import models
+from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.models import Shape
-from ganbaru.training import setup
 
 # Operations that move or combine numbers without being layers of their own.
 _UNLISTED = {"arithmetic", "reshape", "transpose", "broadcast_to", "one_hot", "sum"}
@@ -38,17 +39,17 @@ class Player:
 
 
 def assumed(config: Config) -> tuple[Shape, int]:
-    """Return the image shape (H, W, C) and the number of classes of what a configuration names.
+    """Return the image shape (H, W, C) and the number of classes of a configuration's data.
 
-    A known set tells both without its files; a path is looked into; without data, 64x64 RGB.
+    A declared set gives both without its files; other data are loaded; without data, 64x64 RGB.
     """
-    if config.data in registry.names("data"):
-        known = registry.module("data", config.data)
-        (height, width, channels), classes = known.SHAPE, known.CLASSES
+    known = declared(config.data)
+    if known and known.shape is not None and known.classes is not None:
+        (height, width, channels), classes = known.shape, len(known.classes)
     elif config.data:
-        source = setup.load_data(config)
+        source = load_data(config)
         height, width, channels = source.images.shape[1:]
-        classes = len(setup.label_names(config, source))
+        classes = len(label_names(config, source))
     else:
         height, width, channels, classes = 64, 64, 3, 0
     height, width = config.size or (height, width)
@@ -79,7 +80,7 @@ def _trace(title: str, network: nn.Network, shapes: list) -> Player:
     for record in records:
         if record.fed and record.operation not in _UNLISTED:
             layer = record.parameters[0].rpartition(".")[0] if record.parameters else ""
-            # A layer's parameters are all told in its first row.
+            # The first row of a layer counts all its parameters.
             own = sizes.pop(layer, 0)
             rows.append(Row(layer, record.operation, record.shape[1:], own, record.macs))
     return Player(title, rows, parameters, sum(row.macs for row in rows))

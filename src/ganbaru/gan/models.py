@@ -1,8 +1,9 @@
-"""From a configuration to the networks it names, wrapped as it asks, and their first weights."""
+"""Networks of a configuration: wrapped by its options, their inputs' shapes and first weights."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,45 +12,58 @@ import numpy as np
 from ganbaru import nn, registry
 from ganbaru.config import Config
 from ganbaru.engines import Engine
-from ganbaru.errors import pick
+from ganbaru.errors import InputError, pick
 from ganbaru.nn import Network
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import INITIALISATIONS
-from ganbaru.nn.normalization import spectral, watching_deviation
+from ganbaru.nn.normalization import with_minibatch_deviation, with_spectral_norm
 from ganbaru.ops import Parameters, Tensor
 
 Shape = tuple[int, int, int]  # height, width, channels of the images
 
 
-def class_names(config: Config, classes: Sequence[str]) -> tuple[str, ...]:
+def class_names(config: Config, names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the labels that the networks take: none for an unconditional run."""
-    return () if config.conditioning == "none" else tuple(classes)
+    return () if config.conditioning == "none" else tuple(names)
 
 
-def networks(config: Config, shape: Shape, classes: int) -> tuple[Network, Network]:
-    """Return the generator and the discriminator, with their options bound and habits wrapped.
+def networks(config: Config, shape: Shape, num_classes: int) -> tuple[Network, Network]:
+    """Return the generator and the discriminator, with their sizes bound and hooks set.
 
-    Both take labels as another input if there are `classes`.
+    Both take labels as a second input unless `num_classes` is 0.
     """
-    module = registry.module("networks", config.network)
-    options = {"image_size": shape[:2], "channels": shape[2], "width": config.width}
-    generator: Network = functools.partial(module.generator, **options)
-    discriminator: Network = functools.partial(module.discriminator, **options)
+    generator, discriminator = (
+        _sized(config, player, shape) for player in ("generator", "discriminator")
+    )
     wrap = pick("choice of --spectral-norm", config.spectral_norm, SPECTRAL_NORMS)
     generator, discriminator = wrap(generator, discriminator)
     if config.minibatch_deviation:
-        discriminator = watching_deviation(discriminator)
-    if not classes:
+        discriminator = with_minibatch_deviation(discriminator)
+    if not num_classes:
         return generator, discriminator
     way = pick("conditioning", config.conditioning, CONDITIONINGS, "none")
-    return way.generator(generator, classes), way.discriminator(discriminator, classes)
+    return way.generator(generator, num_classes), way.discriminator(discriminator, num_classes)
+
+
+def _sized(config: Config, player: str, shape: Shape) -> Network:
+    """Return a network of the registry, or a user's own, with its sizes bound."""
+    function: Network = getattr(registry.module("networks", config.network), player)
+    sizes = {"image_size": shape[:2], "channels": shape[2], "base_channels": config.width}
+    try:
+        inspect.signature(function).bind(None, None, **sizes)
+    except TypeError as error:
+        raise InputError(
+            f"The {player} of the network {config.network} does not take its sizes: {error}. Write "
+            f"{player}(scope, x, *, {', '.join(sizes)}); base_channels was called width before."
+        ) from error
+    return functools.partial(function, **sizes)
 
 
 @functools.lru_cache(maxsize=16)
 def inference(engine: Engine, network: Network) -> Callable[..., Tensor]:
     """Return ``run(parameters, buffers, *inputs)``: a network in inference mode, compiled.
 
-    Kept, since some engines take seconds to compile and a run draws its grids again and again.
+    Cached, since some engines take seconds to compile and a run draws its grids repeatedly.
     """
 
     def run(parameters: Parameters, buffers: Parameters, *inputs: Tensor) -> Tensor:
@@ -60,43 +74,45 @@ def inference(engine: Engine, network: Network) -> Callable[..., Tensor]:
 
 def logits(network: str) -> int:
     """Return how many logits a network's discriminator gives for an image, or for a patch of it."""
-    return int(vars(registry.module("networks", network)).get("LOGITS", 1))
+    return int(getattr(registry.module("networks", network), "LOGITS", 1))
 
 
-# Which player's weights are divided by their spectral norm.
+# Which network's weights are divided by their spectral norm.
 SPECTRAL_NORMS: dict[str, Callable[[Network, Network], tuple[Network, Network]]] = {
-    "none": lambda generator, discriminator: (generator, discriminator),
-    "d": lambda generator, discriminator: (generator, spectral(discriminator)),
-    "g": lambda generator, discriminator: (spectral(generator), discriminator),
-    "both": lambda generator, discriminator: (spectral(generator), spectral(discriminator)),
+    "none": lambda g, d: (g, d),
+    "d": lambda g, d: (g, with_spectral_norm(d)),
+    "g": lambda g, d: (with_spectral_norm(g), d),
+    "both": lambda g, d: (with_spectral_norm(g), with_spectral_norm(d)),
 }
 
 
-def input_shapes(config: Config, shape: Shape, classes: int, count: int = 2) -> tuple[list, list]:
-    """Return the shapes of what G and D are given: latents or images, and labels."""
+def input_shapes(
+    config: Config, shape: Shape, num_classes: int, count: int = 2
+) -> tuple[list, list]:
+    """Return the shapes of the inputs of G and D: latents or images, and labels."""
     height, width, channels = shape
-    labels = [(count,)] if classes else []
+    labels = [(count,)] if num_classes else []
     return [(count, config.latent), *labels], [(count, channels, height, width), *labels]
 
 
-def initial_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dict[str, Any]]:
+def initial_parameters(config: Config, shape: Shape, num_classes: int) -> dict[str, dict[str, Any]]:
     """Create both players' initial parameters and buffers, in NumPy."""
     start = pick("initialisation", config.initialisation, INITIALISATIONS)
     made: dict[str, dict[str, Any]] = {}
-    for player, network, shapes in _players(config, shape, classes):
+    for player, network, shapes in _players(config, shape, num_classes):
         made[player], made[f"{player}_buffers"] = nn.initialise(
             network, *shapes, seed=config.seed, initialisation=start, prefix=f"{player}."
         )
     return made
 
 
-def zero_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dict[str, Any]]:
+def zero_parameters(config: Config, shape: Shape, num_classes: int) -> dict[str, dict[str, Any]]:
     """Return both players' parameters and buffers as zeros: names and shapes, found by tracing.
 
     Drawing initial values takes 0.5 s for a DCGAN of 64x64 images and width 64; this takes 2 ms.
     """
     made: dict[str, dict[str, Any]] = {}
-    for player, network, shapes in _players(config, shape, classes):
+    for player, network, shapes in _players(config, shape, num_classes):
         parameters: dict[str, tuple[int, ...]] = {}
         buffers: dict[str, tuple[int, ...]] = {}
         nn.trace(
@@ -110,11 +126,11 @@ def zero_parameters(config: Config, shape: Shape, classes: int) -> dict[str, dic
     return made
 
 
-def _players(config: Config, shape: Shape, classes: int) -> Iterator[tuple[str, Network, list]]:
+def _players(config: Config, shape: Shape, num_classes: int) -> Iterator[tuple[str, Network, list]]:
     """Yield the name, the network and the input shapes of G and D."""
     yield from zip(
         ("generator", "discriminator"),
-        networks(config, shape, classes),
-        input_shapes(config, shape, classes),
+        networks(config, shape, num_classes),
+        input_shapes(config, shape, num_classes),
         strict=True,
     )

@@ -1,11 +1,9 @@
-"""Objectives: what each player minimises, given the scores of reals and fakes.
+"""Objectives: the loss of each player, as functions of the scores of reals and fakes.
 
-Scores are logits (N,) or score maps (N, ...). Both players see both; an objective declared
-relativistic needs the reals' scores in the generator's turn too. Options are keyword arguments.
+Scores are logits (N,) or score maps (N, ...). Both losses get both scores; an objective registered
+as relativistic needs those of the reals in the generator's update too. Options are keyword
+arguments.
 """
-
-# Classes bear the names that users type, and hold two plain functions.
-# ruff: noqa: N801, N805
 
 from __future__ import annotations
 
@@ -14,17 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ganbaru.errors import InputError
 from ganbaru.ops import Tensor, maximum, mean, one_hot, softplus, sum
 
 Loss = Callable[..., Tensor]
+Realness = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The two losses ``d(real, fake)`` and ``g(real, fake)``, and what they need.
+    """The losses ``d(real_scores, fake_scores)`` and ``g(real_scores, fake_scores)``.
 
-    A relativistic g needs the reals' scores; `logits` is how many the discriminator gives for an
-    image.
+    `logits` is the number that the discriminator gives for an image; `realness` maps logits
+    (N, logits) to scores (N,), the higher the more real, for penalties and the mean scores.
     """
 
     name: str
@@ -33,22 +33,55 @@ class Objective:
     relativistic: bool
     logits: int
     summary: str
+    realness: Realness
 
 
 OBJECTIVES: dict[str, Objective] = {}
 
 
-def objective(relativistic: bool = False, logits: int = 1) -> Callable[[type], Objective]:
-    """Register a class holding the functions `d` and `g` as an objective, under its name."""
+def register(
+    name: str,
+    summary: str,
+    d: Loss,
+    g: Loss,
+    relativistic: bool = False,
+    logits: int = 1,
+    realness: Realness | None = None,
+) -> Objective:
+    """Register two losses as the objective `name`; more than two logits need a `realness`."""
+    if realness is None and logits not in REALNESS:
+        raise InputError(
+            f"The objective {name} takes {logits} logits for an image and does not say how real "
+            f"they are: give objective(logits={logits}, realness=...) a function of logits "
+            f"(N, {logits}) that returns scores (N,)."
+        )
+    how_real = realness or REALNESS[logits]
+    OBJECTIVES[name] = Objective(
+        name, d, g, relativistic, logits, inspect.cleandoc(summary), how_real
+    )
+    return OBJECTIVES[name]
 
-    def register(players: Any) -> Objective:
-        name = players.__name__.replace("_", "-")
-        summary = inspect.cleandoc(players.__doc__ or "")
-        found = Objective(name, players.d, players.g, relativistic, logits, summary)
-        OBJECTIVES[name] = found
-        return found
 
-    return register
+def objective(
+    relativistic: bool = False, logits: int = 1, realness: Realness | None = None
+) -> Callable[[type], Objective]:
+    """Register a class with the functions `d` and `g`, which take no self, under its name."""
+
+    def decorate(losses: Any) -> Objective:
+        name, summary = losses.__name__.replace("_", "-"), losses.__doc__ or ""
+        return register(name, summary, losses.d, losses.g, relativistic, logits, realness)
+
+    return decorate
+
+
+def class_difference(logits: Tensor) -> Tensor:
+    """Return the logit of real, the second of (N, 2), less that of fake, the first: (N,)."""
+    signs = one_hot([1], 2, logits) - one_hot([0], 2, logits)
+    return sum(logits * signs, axis=1)
+
+
+# How real an image is, by how many logits D gives for it.
+REALNESS: dict[int, Realness] = {1: lambda scores: scores, 2: class_difference}
 
 
 def _cross_entropy(scores: Tensor, target: float) -> Tensor:
@@ -64,138 +97,100 @@ def _hinge(scores: Tensor) -> Tensor:
     return mean(maximum(scores * -1.0 + 1.0, 0.0))
 
 
-@objective()
-class non_saturating:
+def _non_saturating_d(
+    real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0
+) -> Tensor:
+    return _cross_entropy(real_scores, real) + _cross_entropy(fake_scores, fake)
+
+
+def _non_saturating_g(
+    real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0
+) -> Tensor:
+    return _cross_entropy(fake_scores, real)
+
+
+register(
+    "non-saturating",
     """Cross-entropy; G maximises log D(G) (Goodfellow et al. 2014, section 3).
 
     D: -log s(real) - log(1 - s(fake)); G: -log s(fake). `real` and `fake` are D's targets: 0.9
     and 0 smooth one side (Salimans et al. 2016), 0.9 and 0.1 both; G's target is `real`. Targets
-    between 0 and 1 leave floors: with 0.9 and 0.1 D cannot lose less than 0.650, nor G than 0.325.
-    """
-
-    def d(real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
-        return _cross_entropy(real_scores, real) + _cross_entropy(fake_scores, fake)
-
-    def g(real_scores: Tensor, fake_scores: Tensor, real: float = 1.0, fake: float = 0.0) -> Tensor:
-        return _cross_entropy(fake_scores, real)
-
-
-def realness(scores: Tensor) -> Tensor:
-    """Return how far two logits (N, 2) favour real, the second, over fake, the first: (N,)."""
-    signs = one_hot([1], 2, scores) - one_hot([0], 2, scores)
-    return sum(scores * signs, axis=1)
-
-
-@objective(logits=2)
-class two_class:
+    between 0 and 1 leave a minimum: with 0.9 and 0.1 it is 0.650 for D and 0.325 for G.""",
+    _non_saturating_d,
+    _non_saturating_g,
+)
+register(
+    "two-class",
     """Softmax cross-entropy of two logits, fake and real (Salimans et al. 2016, section 5, K = 1).
 
     D: -log p(real | real image) - log p(fake | fake image); G: -log p(real | fake image). With two
-    classes -log p is the softplus of the other logit less its own.
+    classes -log p is the softplus of the other logit less its own.""",
+    lambda real, fake: _non_saturating_d(class_difference(real), class_difference(fake)),
+    lambda real, fake: _cross_entropy(class_difference(fake), 1.0),
+    logits=2,
+)
+register(
+    "least-squares",
+    "Squared distance from 1 for real and 0 for fake (Mao et al. 2017, eq. 2, without the 1/2).",
+    lambda real, fake: _squared(real, 1.0) + _squared(fake, 0.0),
+    lambda real, fake: _squared(fake, 1.0),
+)
+register(
+    "hinge",
+    "D: max(0, 1 - real) + max(0, 1 + fake); G: -fake (Miyato et al. 2018, eq. 16 and 17).",
+    lambda real, fake: _hinge(real) + _hinge(-fake),
+    lambda real, fake: -mean(fake),
+)
+register(
+    "wgan",
+    "D: fake - real; G: -fake (Arjovsky et al. 2017, algorithm 1); needs a penalty or clipping.",
+    lambda real, fake: mean(fake) - mean(real),
+    lambda real, fake: -mean(fake),
+)
+register(
+    "rsgan",
+    "-log s(real - fake), pair by pair; G the reverse (Jolicoeur-Martineau 2019, eq. 4 and 5).",
+    lambda real, fake: _cross_entropy(real - fake, 1.0),
+    lambda real, fake: _cross_entropy(fake - real, 1.0),
+    relativistic=True,
+)
+
+
+def _averaged(loss_of_high: Loss, loss_of_low: Loss) -> tuple[Loss, Loss]:
+    """Return D's and G's losses of each score less the other side's mean, halved.
+
+    D wants reals high and fakes low, G the reverse.
     """
 
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _cross_entropy(realness(real_scores), 1.0) + _cross_entropy(
-            realness(fake_scores), 0.0
-        )
+    def high_low(high: Tensor, low: Tensor) -> Tensor:
+        return (loss_of_high(high - mean(low)) + loss_of_low(low - mean(high))) / 2
 
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _cross_entropy(realness(fake_scores), 1.0)
+    return high_low, lambda real, fake: high_low(fake, real)
 
 
-@objective()
-class least_squares:
-    """Squared distance from 1 for real and 0 for fake (Mao et al. 2017, eq. 2, without the 1/2)."""
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _squared(real_scores, 1.0) + _squared(fake_scores, 0.0)
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _squared(fake_scores, 1.0)
-
-
-@objective()
-class hinge:
-    """D: max(0, 1 - real) + max(0, 1 + fake); G: -fake (Miyato et al. 2018, eq. 16 and 17)."""
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _hinge(real_scores) + _hinge(-fake_scores)
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return -mean(fake_scores)
-
-
-@objective()
-class wgan:
-    """D: fake - real; G: -fake (Arjovsky et al. 2017, algorithm 1); wants a penalty on D."""
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return mean(fake_scores) - mean(real_scores)
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return -mean(fake_scores)
-
-
-@objective(relativistic=True)
-class rsgan:
-    """-log s(real - fake), pair by pair; G the reverse (Jolicoeur-Martineau 2019, eq. 4 and 5)."""
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _cross_entropy(real_scores - fake_scores, 1.0)
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        return _cross_entropy(fake_scores - real_scores, 1.0)
-
-
-def _against_averages(real_scores: Tensor, fake_scores: Tensor) -> tuple[Tensor, Tensor]:
-    return real_scores - mean(fake_scores), fake_scores - mean(real_scores)
-
-
-@objective(relativistic=True)
-class rasgan:
+register(
+    "rasgan",
     """Cross-entropy of each score less the other side's mean.
 
     D wants reals above the mean fake and fakes below the mean real, G the reverse
-    (Jolicoeur-Martineau 2019, eq. 6 and 7).
-    """
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        real, fake = _against_averages(real_scores, fake_scores)
-        return (_cross_entropy(real, 1.0) + _cross_entropy(fake, 0.0)) / 2
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        real, fake = _against_averages(real_scores, fake_scores)
-        return (_cross_entropy(real, 0.0) + _cross_entropy(fake, 1.0)) / 2
-
-
-@objective(relativistic=True)
-class ralsgan:
+    (Jolicoeur-Martineau 2019, eq. 6 and 7).""",
+    *_averaged(lambda x: _cross_entropy(x, 1.0), lambda x: _cross_entropy(x, 0.0)),
+    relativistic=True,
+)
+register(
+    "ralsgan",
     """Squared distance of each score less the other side's mean from 1 and -1.
 
-    D wants reals at 1 and fakes at -1, G the reverse (Jolicoeur-Martineau 2019, appendix D).
-    """
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        real, fake = _against_averages(real_scores, fake_scores)
-        return (_squared(real, 1.0) + _squared(fake, -1.0)) / 2
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        real, fake = _against_averages(real_scores, fake_scores)
-        return (_squared(real, -1.0) + _squared(fake, 1.0)) / 2
-
-
-@objective(relativistic=True)
-class rahinge:
+    D wants reals at 1 and fakes at -1, G the reverse (Jolicoeur-Martineau 2019, appendix D).""",
+    *_averaged(lambda x: _squared(x, 1.0), lambda x: _squared(x, -1.0)),
+    relativistic=True,
+)
+register(
+    "rahinge",
     """Hinge of each score less the other side's mean.
 
     D wants reals 1 above the mean fake and fakes 1 below the mean real, G the reverse
-    (Jolicoeur-Martineau 2019, appendix D).
-    """
-
-    def d(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        real, fake = _against_averages(real_scores, fake_scores)
-        return (_hinge(real) + _hinge(-fake)) / 2
-
-    def g(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
-        real, fake = _against_averages(real_scores, fake_scores)
-        return (_hinge(-real) + _hinge(fake)) / 2
+    (Jolicoeur-Martineau 2019, appendix D).""",
+    *_averaged(_hinge, lambda x: _hinge(-x)),
+    relativistic=True,
+)

@@ -1,4 +1,4 @@
-"""Optimisers over dictionaries of tensors, and the running average of the generator."""
+"""Optimisers over dictionaries of tensors, and the exponential moving average (EMA)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Moments = dict[str, Parameters]
 
 
 class OptimizerStep(NamedTuple):
-    """What changes from one update to the next: Python numbers, or a compiled step's inputs.
+    """The numbers that change from update to update: Python numbers, or inputs when compiled.
 
-    Adam's two corrections are worked out here, in float64: in float32 the second one is off by
+    Adam's two bias corrections are computed here, in float64: in float32 the second one is off by
     1e-5 in the first updates.
     """
 
@@ -27,9 +27,9 @@ class OptimizerStep(NamedTuple):
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
-    """A rule with its learning rate, two decays and the floor of its denominator.
+    """An update rule with its learning rate, two decays and the floor of its denominator.
 
-    Each rule keeps two running moments of the gradients, `mean` and `square`, zero at first.
+    It has two running moments of the gradients, `mean` and `square`, zero at first.
     """
 
     rate: float
@@ -41,7 +41,7 @@ class Optimizer(ABC):
         return {moment: {name: p * 0.0 for name, p in parameters.items()} for moment in MOMENTS}
 
     def optimizer_step(self, update: int, factor: float = 1.0) -> OptimizerStep:
-        """Return the pace of update number `update` (1, 2, ...) at `factor` times the rate."""
+        """Return the numbers of update `update` (1, 2, ...) at `factor` times the rate."""
         first, second = self.betas
         return OptimizerStep(update, self.rate * factor, 1 - first**update, 1 - second**update)
 
@@ -70,14 +70,15 @@ class Adam(Optimizer):
         optimizer_step: OptimizerStep,
     ) -> tuple[Parameters, Moments]:
         """Make an update."""
-        rule = ops.fused("adam", parameters, composed_adam)
         how = (optimizer_step, self.betas, self.epsilon)
-        parameters, *after = rule(parameters, gradients, *(moments[m] for m in MOMENTS), *how)
+        parameters, *after = adam_update(
+            parameters, gradients, *(moments[m] for m in MOMENTS), *how
+        )
         return parameters, dict(zip(MOMENTS, after, strict=True))
 
 
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman and Hinton 2012) with momentum, as PyTorch has it.
+    """RMSprop (Tieleman and Hinton 2012) with momentum, as in PyTorch.
 
     v = b2 v + (1 - b2) g²; m = b1 m + g / (sqrt(v) + eps); p -= rate m. The first of `betas` is the
     momentum, the second the decay of the squares.
@@ -107,14 +108,15 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "rmsprop": RMSprop}
 
 
 def clip(parameters: Parameters, limit: float) -> Parameters:
-    """Hold every number within [-limit, limit] (Arjovsky et al. 2017, algorithm 1, line 7)."""
+    """Clip every number to [-limit, limit] (Arjovsky et al. 2017, algorithm 1, line 7)."""
     return {
         name: ops.maximum(ops.maximum(p, -limit) * -1.0, -limit) * -1.0
         for name, p in parameters.items()
     }
 
 
-def composed_adam(
+@ops.composed("adam")
+def adam_update(
     parameters: Parameters,
     gradients: Parameters,
     mean: Parameters,
@@ -123,7 +125,7 @@ def composed_adam(
     betas: tuple[float, float],
     epsilon: float,
 ) -> tuple[Parameters, Parameters, Parameters]:
-    """Adam (Kingma and Ba 2015, algorithm 1) in the vocabulary, in PyTorch's order of operations.
+    """Adam (Kingma and Ba 2015, algorithm 1) by single operations, in PyTorch's order.
 
     m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²;
     p -= rate m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
@@ -143,17 +145,16 @@ def move_towards(average: Parameters, target: Parameters, keep: float) -> Parame
     """Return ``keep * average + (1 - keep) * target``; consumes `average`."""
     if not average:  # the buffers of a network without batch norm
         return average
-    result: Parameters = ops.fused("move_towards", average, composed_move_towards)(
-        average, target, keep
-    )
-    return result
+    moved: Parameters = _moved(average, target, keep)
+    return moved
 
 
-def composed_move_towards(average: Parameters, target: Parameters, keep: float) -> Parameters:
-    """An exponential moving average in the vocabulary."""
+@ops.composed("move_towards")
+def _moved(average: Parameters, target: Parameters, keep: float) -> Parameters:
+    """The exponential moving average by single operations."""
     return {name: a * keep + target[name] * (1 - keep) for name, a in average.items()}
 
 
 def averaging_decay(decay: float, step: int) -> float:
-    """Return the decay of the average at `step`: it grows to `decay`, to forget the start fast."""
+    """Return the decay of the average at `step`; it rises to `decay`, to forget the start fast."""
     return min(decay, (1 + step) / (10 + step))

@@ -1,7 +1,7 @@
-"""Schedules: the factor on the learning rates, by the number of real images shown so far.
+"""Learning-rate schedules: a factor, by the number of real images shown so far.
 
-A schedule is ``schedule(images, *, start, end)``: 1 up to `start` images, then falling, to nothing
-at `end`. Counts are absolute, so a run that goes on falls as an uninterrupted one does.
+A schedule is ``schedule(images, *, start, end)``: 1 up to `start` images, then decreasing, to 0 at
+`end`. Counts are absolute, so a resumed run has the same factors as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def schedule(function: Schedule) -> Schedule:
     return function
 
 
-def _passed(images: int, start: float, end: float) -> float:
-    """Return how much of the way from `start` to `end` is behind, from 0 to 1."""
+def _progress(images: int, start: float, end: float) -> float:
+    """Return the fraction of the way from `start` to `end`, clipped to 0 to 1."""
     return min(1.0, max(0.0, (images - start) / max(1.0, end - start)))
 
 
@@ -33,11 +33,11 @@ def constant(images: int) -> float:
 
 @schedule
 def linear(images: int, *, start: float = 0, end: float = 0) -> float:
-    """Fall along a straight line."""
-    return 1.0 - _passed(images, start, end)
+    """Decrease along a straight line."""
+    return 1.0 - _progress(images, start, end)
 
 
 @schedule
 def cosine(images: int, *, start: float = 0, end: float = 0) -> float:
-    """Fall along half a cosine wave (Loshchilov and Hutter 2017, eq. 5)."""
-    return (1.0 + math.cos(math.pi * _passed(images, start, end))) / 2
+    """Decrease along half a cosine wave (Loshchilov and Hutter 2017, eq. 5)."""
+    return (1.0 + math.cos(math.pi * _progress(images, start, end))) / 2

@@ -1,16 +1,17 @@
-"""Scores you can trust: each with what it depends on, an interval, and what real images would get.
+"""Scores that state what they depend on, with a confidence interval and a real-image baseline.
 
-`evaluate` scores a run or a set of images. `evaluator_for` makes an `Evaluator` for many, like a
-run's generator at each milestone. Each score is a pure function of features or labels in a file of
-its own: `frechet`, `kernel`, `neighbours`, `sliced`, `counting`.
+`evaluate` scores a run or a set of images; `evaluator_for` makes an `Evaluator` that scores many,
+such as a run's generator at each milestone. `METRICS` is the registry; each metric is a pure
+function of features or labels in a file of its own. `memorization` looks for copies of training
+images.
 """
 
 from __future__ import annotations
 
-from ganbaru.metrics.candidates import trained
-from ganbaru.metrics.definitions import MEASURES
+from ganbaru.metrics.candidates import run_samples
+from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.evaluation import evaluate, evaluator_for
-from ganbaru.metrics.evaluator import Evaluator, judge
+from ganbaru.metrics.evaluator import Evaluator, make_evaluator
 from ganbaru.metrics.passport import (
     Evaluation,
     Passport,
@@ -22,7 +23,7 @@ from ganbaru.metrics.passport import (
 )
 
 __all__ = [
-    "MEASURES",
+    "METRICS",
     "Evaluation",
     "Evaluator",
     "Passport",
@@ -30,9 +31,9 @@ __all__ = [
     "check_comparable",
     "differences",
     "evaluate",
-    "judge",
     "evaluator_for",
+    "make_evaluator",
+    "run_samples",
     "store",
     "stored",
-    "trained",
 ]

@@ -1,4 +1,4 @@
-"""Scores of labels: which classes there are, how often, and whether they are the ones asked for."""
+"""Metrics of labels: class shares, their divergence, and label accuracy."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def divergence(fake: Shares, real: Shares, reals: int) -> float:
     As on Stacked-MNIST (Metz et al. 2017, section 3.3). A class that none of the `reals` images has
     counts as half an image, since its logarithm would be infinite.
     """
-    there = fake > 0
+    present = fake > 0
     expected = np.maximum(real, 0.5 / reals)
-    return float(np.sum(fake[there] * np.log(fake[there] / expected[there])))
+    return float(np.sum(fake[present] * np.log(fake[present] / expected[present])))
 
 
 def modes(labels: Labels) -> int:
@@ -31,12 +31,6 @@ def modes(labels: Labels) -> int:
     return len(np.unique(labels))
 
 
-def agreement(found: Labels, asked: Labels) -> float:
-    """Return the share of the images whose class is the one asked for; 1 is best."""
-    return float((found == asked).mean())
-
-
-def distinct(images: NDArray[np.uint8]) -> float:
-    """Return the share of images (N, H, W, C) that are left when byte-equal ones count once."""
-    rows = np.ascontiguousarray(images).reshape(len(images), -1)
-    return len({row.tobytes() for row in rows}) / len(images)
+def agreement(predicted: Labels, expected: Labels) -> float:
+    """Return the share of the images whose predicted class is the expected one; 1 is best."""
+    return float((predicted == expected).mean())

@@ -1,6 +1,6 @@
-"""A small classifier on the NumPy engine: the eyes of the scorer, and the pupil of CAS.
+"""A small classifier on the NumPy engine: feature network of the scorer, and classifier of CAS.
 
-It is part of every passport, so nothing here may change without raising `VERSION`.
+It is part of every passport, so a change here must raise `VERSION`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from ganbaru.ops import Parameters, Tensor
 VERSION = 1
 FEATURES = 64
 BATCH = 128
-PASSES = 40
-RATE = 4e-3  # at its height; it rises over the first tenth and falls to nothing by a cosine
-SHIFT = 14  # images are moved by up to a 14th of their side: 2 pixels of 28, none of 8
-AT_ONCE = 512  # images in a batch when nothing is learnt: 100 MB at 32x32
+MAX_EPOCHS = 40
+PEAK_LR = 4e-3  # after a warm-up over the first tenth; then it falls to 0 by a cosine
+SHIFT = 14  # images are shifted by up to a 14th of their side: 2 pixels of 28, none of 8
+INFERENCE_BATCH = 512  # 100 MB at 32x32
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
 def features(scope: Scope, image: Tensor, width: int) -> Tensor:
-    """Turn images (N, C, H, W) into features (N, 64): three convolutions and a dense layer."""
+    """Return features (N, 64) of images (N, C, H, W): three convolutions and a dense layer."""
     x = image
     for i, (maps, stride) in enumerate(((1, 1), (2, 2), (4, 2))):
         block = scope.child(f"block{i + 1}")
@@ -46,34 +46,34 @@ def features(scope: Scope, image: Tensor, width: int) -> Tensor:
 
 
 def logits(scope: Scope, image: Tensor, width: int, classes: int) -> Tensor:
-    """Turn images (N, C, H, W) into logits (N, classes)."""
+    """Return logits (N, classes) of images (N, C, H, W)."""
     return nn.dense(scope.child("logits.dense"), features(scope, image, width), classes)
 
 
 def cross_entropy(scores: Tensor, one_hot: Tensor) -> Tensor:
     """Return the mean over images of log(sum exp(scores)) - scores[label]."""
     highest = ops.to_numpy(scores).max(axis=1, keepdims=True)  # a constant: exp cannot overflow
-    moved = scores - highest
-    each = ops.log(ops.sum(ops.exp(moved), axis=1)) - ops.sum(moved * one_hot, axis=1)
+    stable = scores - highest
+    each = ops.log(ops.sum(ops.exp(stable), axis=1)) - ops.sum(stable * one_hot, axis=1)
     return ops.mean(each)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is trained: its width, the seed, and how many images it is shown at most."""
+    """How a classifier is trained: width, images shown at most, seed."""
 
     width: int
     shown: int
     seed: int = 0
 
     def steps(self, length: int) -> int:
-        """Return the number of updates on `length` images: 40 passes at most, soon enough."""
-        return max(1, min(self.shown, PASSES * length) // BATCH)
+        """Return the number of updates on `length` images: 40 epochs at most."""
+        return max(1, min(self.shown, MAX_EPOCHS * length) // BATCH)
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A trained classifier of images (H, W, C) into classes."""
+    """The parameters of a classifier of images (H, W, C)."""
 
     width: int
     classes: int
@@ -82,7 +82,7 @@ class Classifier:
 
     def features(self, images: Images, progress: Progress) -> NDArray[np.float32]:
         """Return features (N, 64) of bytes (N, H, W, C)."""
-        return self._each(functools.partial(features, width=self.width), images, progress)
+        return self._inference(functools.partial(features, width=self.width), images, progress)
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (N, classes) of features (N, 64)."""
@@ -90,48 +90,50 @@ class Classifier:
         return np.asarray(features @ weight.T + bias)
 
     def labels(self, images: Images, progress: Progress) -> Labels:
-        """Return the likeliest labels (N,) of bytes (N, H, W, C)."""
+        """Return the predicted labels (N,) of bytes (N, H, W, C)."""
         return self.logits(self.features(images, progress)).argmax(axis=1)
 
-    def _each(self, network: nn.Network, images: Images, progress: Progress) -> NDArray[np.float32]:
+    def _inference(
+        self, network: nn.Network, images: Images, progress: Progress
+    ) -> NDArray[np.float32]:
         engine, parts = engines.load("numpy"), []
-        for start in range(0, len(images), AT_ONCE):
-            batch = engine.from_numpy(to_range(images[start : start + AT_ONCE]))
-            given = self.parameters, self.buffers, batch
-            parts.append(ops.to_numpy(nn.apply(network, *given, training=False)[0]))
-            progress(min(start + AT_ONCE, len(images)), len(images), "looking at images")
+        for start in range(0, len(images), INFERENCE_BATCH):
+            batch = engine.from_numpy(to_range(images[start : start + INFERENCE_BATCH]))
+            output, _ = nn.apply(network, self.parameters, self.buffers, batch, training=False)
+            parts.append(ops.to_numpy(output))
+            progress(min(start + INFERENCE_BATCH, len(images)), len(images), "computing features")
         return np.concatenate(parts)
 
 
 def untrained(shape: tuple[int, int, int], width: int, classes: int, seed: int) -> Classifier:
-    """Return a classifier of images (H, W, C) with the random weights that training starts from."""
-    height, across, channels = shape
+    """Return a classifier of images (H, W, C) at its random initialisation."""
+    height, image_width, channels = shape
     parameters, buffers = nn.initialise(
-        functools.partial(logits, width=width, classes=classes), (2, channels, height, across),
-        seed=seed, initialisation=INITIALISATIONS["he"], prefix="scorer.",
-    )  # fmt: skip
+        functools.partial(logits, width=width, classes=classes),
+        (2, channels, height, image_width),
+        seed=seed,
+        initialisation=INITIALISATIONS["he"],
+        prefix="scorer.",
+    )
     return Classifier(width, classes, parameters, buffers)
 
 
 def train(
     images: Images, labels: Labels, classes: int, recipe: Recipe, progress: Progress
 ) -> Classifier:
-    """Train a classifier on images (N, H, W, C) by Adam; the same bits for the same recipe."""
+    """Train a classifier on images (N, H, W, C) by Adam; deterministic for a recipe."""
     start = untrained(images.shape[1:], recipe.width, classes, recipe.seed)
     network = functools.partial(logits, width=recipe.width, classes=classes)
-    optimizer = optimizers.Adam(RATE, (0.9, 0.99))
-    parameters, buffers, moments = (
-        start.parameters,
-        start.buffers,
-        optimizer.start(start.parameters),
-    )
+    optimizer = optimizers.Adam(PEAK_LR, (0.9, 0.99))
+    parameters, buffers = start.parameters, start.buffers
+    moments = optimizer.start(parameters)
     order = EpochOrder(recipe.seed, "scorer", len(images), min(BATCH, len(images)))
     steps = recipe.steps(len(images))
     for step in range(steps):
         chosen = order.indices(step)
-        shown = shifted(images[chosen], recipe.seed, step)
-        gradients, buffers = _gradients(network, parameters, buffers, shown, labels[chosen])
-        optimizer_step = optimizer.optimizer_step(step + 1, factor(step / steps))
+        batch = shifted(images[chosen], recipe.seed, step)
+        gradients, buffers = _gradients(network, parameters, buffers, batch, labels[chosen])
+        optimizer_step = optimizer.optimizer_step(step + 1, lr_factor(step / steps))
         parameters, moments = optimizer.update(parameters, gradients, moments, optimizer_step)
         progress(step + 1, steps, "training the scorer")
     return Classifier(recipe.width, classes, parameters, buffers)
@@ -149,20 +151,20 @@ def _gradients(
 
     def loss(given: Parameters) -> tuple[Tensor, Parameters]:
         scores, after = nn.apply(network, given, buffers, batch, training=True)
-        rows = ops.one_hot(labels, scores.shape[1], like=batch)
-        return cross_entropy(scores, rows), after
+        one_hot = ops.one_hot(labels, scores.shape[1], like=batch)
+        return cross_entropy(scores, one_hot), after
 
     _, after, gradients = ops.value_and_grad(loss, parameters)
     return gradients, after
 
 
-def factor(share: float) -> float:
-    """Return the part of the rate at a share of the training: up in a tenth, down by a cosine."""
-    return min(share / 0.1, (1 + math.cos(math.pi * share)) / 2)
+def lr_factor(progress: float) -> float:
+    """Return the learning rate's factor at `progress` from 0 to 1: a warm-up, then a cosine."""
+    return min(progress / 0.1, (1 + math.cos(math.pi * progress)) / 2)
 
 
 def shifted(images: Images, seed: int, step: int) -> Images:
-    """Move each image by up to a 14th of its sides, its border pixels repeated behind it."""
+    """Shift each image by up to a 14th of its sides, repeating its border pixels."""
     count, height, width, _ = images.shape
     most = np.array([height // SHIFT, width // SHIFT])
     drawn = randomness.uniform(seed, "scorer shifts", step, 2 * count).reshape(count, 2)

@@ -1,10 +1,13 @@
-"""The scores by name: what each is called, what it means, and how they are computed together."""
+"""The registry of metrics: what each is called, what it means, and how it is computed.
+
+To add a metric, write a pure function in a file of its own and an entry in `METRICS`.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,117 +15,187 @@ from numpy.typing import NDArray
 
 from ganbaru.metrics import class_metrics, kernel, sliced
 from ganbaru.metrics.frechet import frechet
-from ganbaru.metrics.neighbours import neighbourhood
-from ganbaru.metrics.scorer import Look
+from ganbaru.metrics.neighbours import Neighbourhood, neighbourhood
+from ganbaru.metrics.scorer import Features
 
 Labels = NDArray[np.int64]
 Values = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A score's title, which way is better, and what it means, in a line."""
-
-    title: str
-    better: str
-    meaning: str
-    bounds: tuple[float, float] = (0.0, 1.0)  # the least and the greatest value there is
-
-
-LOWER, HIGHER = "lower", "higher"
-ABOVE, ANY = (0.0, math.inf), (-math.inf, math.inf)
-MEASURES = {
-    "frechet": Measure("Fréchet distance", LOWER, "features apart in mean and spread", ABOVE),
-    "kernel": Measure(
-        "kernel distance (KID)", LOWER, "features apart in any way; about 0 at best", ANY
-    ),
-    "precision": Measure("precision", HIGHER, "fakes that could be real ones"),
-    "recall": Measure("recall", HIGHER, "reals that could be made"),
-    "density": Measure("density", HIGHER, "how typical fakes are; above 1: too typical", ABOVE),
-    "coverage": Measure("coverage", HIGHER, "reals with a fake nearby"),
-    "novelty": Measure(
-        "novelty", HIGHER, "fakes that are no near copies of the reals compared with"
-    ),
-    "distinct": Measure("distinct", HIGHER, "fakes left when equal ones count once"),
-    "sliced": Measure("sliced Wasserstein", LOWER, "pixels apart, no network; 1 is black to white"),
-    "class_kl": Measure("class KL", LOWER, "class shares apart, in nats", ABOVE),
-    "modes": Measure("classes made", HIGHER, "classes with an image among the fakes", ABOVE),
-    "label_accuracy": Measure("label accuracy", HIGHER, "fakes that show the class asked for"),
-    "cas": Measure("CAS", HIGHER, "test images that a pupil of the fakes classifies right"),
-}
+Subsets = Sequence[tuple[Labels, Labels]]
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """All that scores are made of, for one set of images."""
+    """What metrics are computed from, for one set of images."""
 
-    look: Look
-    asked: Labels | None  # the classes asked for, or the true ones
-    places: NDArray[np.float32]  # (n, 128): the pixels along the directions of `sliced`
-    marks: Labels  # (n,): equal for images that are equal, byte for byte
+    features: Features
+    labels: Labels | None  # requested of the generator, or the true ones
+    projections: NDArray[np.float32]  # (n, 128): the pixels along the directions of `sliced`
+    identities: Labels  # (n,): equal for images that are equal byte for byte
 
     def __len__(self) -> int:
-        """Count the images."""
-        return len(self.places)
+        """Return the number of images."""
+        return len(self.projections)
 
-    def part(self, chosen: Labels) -> FeatureSet:
-        """Return the view of some of the images."""
-        look = Look(
-            tuple(x[chosen] for x in self.look.features),
-            None if self.look.labels is None else self.look.labels[chosen],
+    def subset(self, chosen: Labels) -> FeatureSet:
+        """Return the features of some of the images."""
+        features = Features(
+            tuple(x[chosen] for x in self.features.arrays),
+            None if self.features.labels is None else self.features.labels[chosen],
         )
-        asked = None if self.asked is None else self.asked[chosen]
-        return FeatureSet(look, asked, self.places[chosen], self.marks[chosen])
+        labels = None if self.labels is None else self.labels[chosen]
+        return FeatureSet(features, labels, self.projections[chosen], self.identities[chosen])
 
 
 @dataclass(frozen=True)
 class ClassStatistics:
-    """What is known of the classes of the reals as a whole."""
+    """Class shares of the whole real data set, and the number of images they were counted in."""
 
-    shares: NDArray[np.float64]  # of the classes
-    count: int  # of the images that they were counted in
-
-
-Subsets = Callable[[int, int], Iterable[tuple[Labels, Labels]]]
+    shares: NDArray[np.float64]
+    count: int
 
 
-def measured(
-    real: FeatureSet, fake: FeatureSet, truth: ClassStatistics, subsets: Subsets
+@dataclass(frozen=True)
+class Comparison:
+    """Reals and fakes as one network of the scorer sees them: the argument of every metric."""
+
+    real: FeatureSet
+    fake: FeatureSet
+    classes: ClassStatistics
+    subsets: Subsets  # of the kernel distance
+    network: int = 0
+
+    @property
+    def features(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Real features (N, D) and fake ones (M, D)."""
+        return self.real.features.arrays[self.network], self.fake.features.arrays[self.network]
+
+    @functools.cached_property
+    def neighbours(self) -> Neighbourhood:
+        """The metrics of nearest neighbours, which share their distances."""
+        return neighbourhood(*self.features)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: title, better direction, meaning, and a function, None where it is undefined."""
+
+    title: str
+    better: str
+    meaning: str
+    compute: Callable[[Comparison], float | None] | None
+    bounds: tuple[float, float] = (0.0, 1.0)
+    per_network: bool = True  # averaged over the scorer's networks
+    slow: bool = False  # left out of evaluations during training
+
+
+def _sliced(x: Comparison) -> float:
+    return sliced.distance(x.real.projections, x.fake.projections) / 255
+
+
+def _class_kl(x: Comparison) -> float | None:
+    if x.fake.features.labels is None:
+        return None
+    shares = class_metrics.shares(x.fake.features.labels, len(x.classes.shares))
+    return class_metrics.divergence(shares, x.classes.shares, x.classes.count)
+
+
+def _modes(x: Comparison) -> float | None:
+    labels = x.fake.features.labels
+    return None if labels is None else float(class_metrics.modes(labels))
+
+
+def _label_accuracy(x: Comparison) -> float | None:
+    if x.fake.features.labels is None or x.fake.labels is None:
+        return None
+    return class_metrics.agreement(x.fake.features.labels, x.fake.labels)
+
+
+LOWER, HIGHER = "lower", "higher"
+POSITIVE, ANY = (0.0, math.inf), (-math.inf, math.inf)
+_of_images = functools.partial(Metric, per_network=False)
+METRICS = {
+    "frechet": Metric(
+        "Fréchet distance",
+        LOWER,
+        "distance of feature means and covariances",
+        lambda x: frechet(*x.features),
+        POSITIVE,
+    ),
+    "kernel": Metric(
+        "kernel distance (KID)",
+        LOWER,
+        "distance of feature distributions; about 0 at best",
+        lambda x: kernel.kernel_distance(*x.features, x.subsets)[0],
+        ANY,
+        slow=True,
+    ),
+    "precision": Metric(
+        "precision", HIGHER, "fakes that could be real", lambda x: x.neighbours.precision
+    ),
+    "recall": Metric(
+        "recall", HIGHER, "reals that could be generated", lambda x: x.neighbours.recall
+    ),
+    "density": Metric(
+        "density",
+        HIGHER,
+        "how typical fakes are; above 1: too typical",
+        lambda x: x.neighbours.density,
+        POSITIVE,
+    ),
+    "coverage": Metric(
+        "coverage", HIGHER, "reals with a fake nearby", lambda x: x.neighbours.coverage
+    ),
+    "novelty": Metric(
+        "novelty",
+        HIGHER,
+        "fakes that are no near copies of references",
+        lambda x: x.neighbours.novelty,
+    ),
+    "distinct": _of_images(
+        "distinct",
+        HIGHER,
+        "fakes left when equal ones count once",
+        lambda x: len(np.unique(x.fake.identities)) / len(x.fake),
+    ),
+    "sliced": _of_images(
+        "sliced Wasserstein", LOWER, "distance of pixels, no network; 1 is black to white", _sliced
+    ),
+    "class_kl": _of_images(
+        "class KL", LOWER, "divergence of class shares, in nats", _class_kl, POSITIVE
+    ),
+    "modes": _of_images("classes made", HIGHER, "classes among the fakes", _modes, POSITIVE),
+    "label_accuracy": _of_images(
+        "label accuracy", HIGHER, "fakes that show the requested class", _label_accuracy
+    ),
+    # Computed by `Evaluator`, since it trains a classifier.
+    "cas": _of_images(
+        "CAS", HIGHER, "accuracy on real images of a classifier trained on fakes", None
+    ),
+}
+
+
+def compute_scores(
+    real: FeatureSet,
+    fake: FeatureSet,
+    classes: ClassStatistics,
+    subsets: Subsets = (),
+    *,
+    slow: bool = True,
 ) -> tuple[Values, Values]:
-    """Return the scores of fakes, and their spread over networks where there are several.
+    """Return the scores of fakes, and their standard deviations over networks if several.
 
-    `subsets` draws those of the kernel distance, given the numbers of reals and fakes.
+    `subsets` are those of the kernel distance, which is left out unless `slow`.
     """
-    pairs = zip(real.look.features, fake.look.features, strict=True)
-    each = [_of_features(*pair, list(subsets(len(real), len(fake)))) for pair in pairs]
-    means = {name: float(np.mean([one[name] for one in each])) for name in each[0]}
-    spread = {name: float(np.std([one[name] for one in each], ddof=1)) for name in each[0]
-              if len(each) > 1}  # fmt: skip
-    means["distinct"] = len(np.unique(fake.marks)) / len(fake)
-    means["sliced"] = sliced.between(real.places, fake.places) / 255
-    return means | _of_labels(fake, truth), spread
-
-
-def _of_features(
-    real: NDArray[np.floating],
-    fake: NDArray[np.floating],
-    subsets: Iterable[tuple[Labels, Labels]],
-) -> Values:
-    return {
-        "frechet": frechet(real, fake),
-        "kernel": kernel.kernel_distance(real, fake, subsets)[0],
-        **dataclasses.asdict(neighbourhood(real, fake)),
-    }
-
-
-def _of_labels(fake: FeatureSet, truth: ClassStatistics) -> Values:
-    if fake.look.labels is None:
-        return {}
-    shares = class_metrics.shares(fake.look.labels, len(truth.shares))
-    values = {
-        "class_kl": class_metrics.divergence(shares, truth.shares, truth.count),
-        "modes": float(class_metrics.modes(fake.look.labels)),
-    }
-    if fake.asked is not None:
-        values["label_accuracy"] = class_metrics.agreement(fake.look.labels, fake.asked)
-    return values
+    networks = range(len(real.features.arrays))
+    compared = [Comparison(real, fake, classes, subsets, i) for i in networks]
+    means, deviations = {}, {}
+    for name, metric in METRICS.items():
+        if not metric.compute or (metric.slow and not slow):
+            continue
+        found = [metric.compute(x) for x in (compared if metric.per_network else compared[:1])]
+        each = [value for value in found if value is not None]
+        if each:
+            means[name] = float(np.mean(each))
+        if len(each) > 1:
+            deviations[name] = float(np.std(each, ddof=1))
+    return means, deviations

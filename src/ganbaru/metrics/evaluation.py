@@ -1,4 +1,4 @@
-"""Evaluation from end to end: find the images and the data, make the judge, score, store."""
+"""Evaluation from end to end: find images and data, make the evaluator, score, store."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, registry
+from ganbaru import data
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
 from ganbaru.metrics import candidates, inception, passport, scorer
 from ganbaru.metrics.candidates import Candidate
-from ganbaru.metrics.evaluator import COUNT, LEAST, Evaluator, judge
+from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation
 
 Labels = NDArray[np.int64]
@@ -39,44 +39,50 @@ def evaluate(
 ) -> Evaluation:
     """Score a run, a folder or file of images, or an array (N, H, W, C) of bytes.
 
-    `against` is the real data (None: what the run was trained on), `number` how many images are
-    scored (None: up to 10,000, as many as there are real ones to compare with), `seed` the first
-    image's and that of subsets. `scorer` is auto, classifier, random or inception, which needs the
-    path of its `weights`. `image_size` (height, width) is what images in files of different sizes
-    are cropped and resized to. A run's scores are also kept in its folder, in ``scores.json``.
-    Raises InputError when images and data do not go together.
+    `against` is the real data (None: the run's training data), `number` how many images are scored
+    (None: as many as there are reference images, up to 10,000), `seed` that of the first image and
+    of subsets. `scorer` is auto, classifier, random or inception, which needs the path of its
+    `weights`. `image_size` (height, width) is what images in files of different sizes are cropped
+    and resized to. A run's scores are also stored in its folder, in ``scores.json``.
+    Raises InputError when images and data do not match.
     """
-    begun = time.perf_counter()
-    entrant = candidates.find(what, checkpoint, engine, device, image_size, progress)
-    _check_number(entrant, number)
-    ready = evaluator_for(
-        entrant, against, number=number, seed=seed, scorer=scorer, weights=weights,
-        data_dir=data_dir, progress=progress,
-    )  # fmt: skip
-    count = number or int(min(entrant.most, len(ready.view)))
-    images, labels = entrant.images(count, seed, progress)
-    numbers = _numbers(entrant, labels, ready.reals.source)
-    found = ready.score(entrant.name, entrant.origin(count, seed), images, numbers)
-    found = dataclasses.replace(found, seconds=round(time.perf_counter() - begun, 1))
-    if entrant.folder:
-        passport.store(entrant.folder, found)
+    began = time.perf_counter()
+    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    _check_number(candidate, number)
+    evaluator = evaluator_for(
+        candidate,
+        against,
+        number=number,
+        seed=seed,
+        scorer=scorer,
+        weights=weights,
+        data_dir=data_dir,
+        progress=progress,
+    )
+    count = number or int(min(candidate.most, len(evaluator.reference)))
+    images, labels = candidate.images(count, seed, progress)
+    labels = _renumbered_like(candidate, labels, evaluator.split.source)
+    found = evaluator.score(candidate.name, candidate.origin(count, seed), images, labels)
+    found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
+    if candidate.folder:
+        passport.store(candidate.folder, found)
     return found
 
 
-def _check_number(entrant: Candidate, number: int | None) -> None:
-    if entrant.most < LEAST:
+def _check_number(candidate: Candidate, number: int | None) -> None:
+    if candidate.most < MIN_IMAGES:
         raise InputError(
-            f"{entrant.name} has {entrant.most} images, and scores need {LEAST} or more."
+            f"{candidate.name} has {candidate.most} images, and scores need {MIN_IMAGES} or more."
         )
-    if number is not None and not LEAST <= number <= entrant.most:
-        there = "on" if entrant.most == float("inf") else f"to {entrant.most}"
+    if number is not None and not MIN_IMAGES <= number <= candidate.most:
+        end = "on" if candidate.most == float("inf") else f"to {candidate.most}"
         raise InputError(
-            f"Cannot score {number} images of {entrant.name}: give a -n from {LEAST} {there}."
+            f"Cannot score {number} images of {candidate.name}: give a -n from {MIN_IMAGES} {end}."
         )
 
 
 def evaluator_for(
-    entrant: Candidate,
+    candidate: Candidate,
     against: str | Path | None = None,
     *,
     number: int | None = None,
@@ -86,48 +92,48 @@ def evaluator_for(
     data_dir: Path | None = None,
     progress: Progress = data.silent,
 ) -> Evaluator:
-    """Make the judge that an entrant's images are scored by; it may score others like it too."""
-    what = against or entrant.data
+    """Make the evaluator of a candidate's images; it can score others of the same shape."""
+    what = against or candidate.data
     if what is None:
         raise InputError(
-            f"Say what the real images are that {entrant.name} is to be compared with: --data X."
+            f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
-    own = vars(registry.module("data", str(what))) if what in registry.names("data") else {}
-    make = pick("scorer", scorer, _makers(own, weights))
-    source, test = reals(entrant, what, data_dir, progress)
-    limit = int(min(entrant.most, own.get("SCORED_COUNT", COUNT)))
-    return judge(source, test, make, number=number, limit=limit, seed=seed, progress=progress)
+    dataset = data.declared(str(what))
+    make = pick("scorer", scorer, _makers(dataset, weights))
+    source, test = reals(candidate, what, data_dir, progress)
+    limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
+    return make_evaluator(
+        source, test, make, number=number, limit=limit, seed=seed, progress=progress
+    )
 
 
-def _makers(own: dict[str, Any], weights: str | Path | None) -> dict[str, scorer.Maker]:
-    """Return the ways to a scorer; `own` is what the data set's module says of itself."""
+def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
+    """Return the scorers by name."""
     makers: dict[str, scorer.Maker] = {
         "auto": scorer.automatic,
-        "classifier": scorer.trained,
-        "random": scorer.random,
+        "classifier": scorer.classifier_scorer,
+        "random": scorer.random_scorer,
         "inception": functools.partial(inception.inception, weights),
     }
-    if "SCORED_AS" in own:
-        apart = functools.partial(scorer.channel_by_channel, own["SCORED_AS"])
-        makers |= {"auto": apart, "classifier": apart}
+    if dataset and dataset.scored_as:
+        by_channel = functools.partial(scorer.channel_by_channel, dataset.scored_as)
+        makers |= {"auto": by_channel, "classifier": by_channel}
     return makers
 
 
 def reals(
-    entrant: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
+    candidate: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
-    """Load training and test images as the entrant's are: by the rule that training uses."""
-    place = data_dir or (Path(entrant.data_dir) if entrant.data_dir else None)
-    how: dict[str, Any] = {
-        "image_size": entrant.shape[:2], "channels": entrant.channels, "data_dir": place,
-        "progress": progress,
-    }  # fmt: skip
+    """Load training and test images in the candidate's size, by the rule that training uses."""
+    place = data_dir or (Path(candidate.data_dir) if candidate.data_dir else None)
+    how: dict[str, Any] = {"image_size": candidate.shape[:2], "channels": candidate.channels}
+    how |= {"data_dir": place, "progress": progress}
     source = data.load(what, **how)
-    channels, wanted = entrant.shape[2], source.images.shape[3]
+    channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:
         names = {1: "grey (1 channel)", 3: "colour (3 channels)"}
         raise InputError(
-            f"The images of {entrant.name} are {names[channels]} and those of {what} "
+            f"The images of {candidate.name} are {names[channels]} and those of {what} "
             f"{names[wanted]}: compare with data of the same kind."
         )
     try:
@@ -139,7 +145,7 @@ def reals(
 
 
 def _renumbered(source: Source, test: Source) -> Source | None:
-    """Number the test images' labels as the training images' are; None if they do not fit."""
+    """Renumber the test images' labels by the training classes; None if they do not match."""
     if source.labels is None or test.classes == source.classes:
         return test
     if test.labels is None or set(test.classes) - set(source.classes):
@@ -149,18 +155,18 @@ def _renumbered(source: Source, test: Source) -> Source | None:
     return dataclasses.replace(test, labels=labels, classes=source.classes)
 
 
-def _numbers(entrant: Candidate, labels: Labels | None, source: Source) -> Labels | None:
-    """Return the classes asked for by the numbers of the real images' classes."""
+def _renumbered_like(candidate: Candidate, labels: Labels | None, source: Source) -> Labels | None:
+    """Return a candidate's labels by the numbers of the real images' classes."""
     if labels is None or source.labels is None:
         return None
-    names, count = entrant.classes, len(source.classes)
+    names, count = candidate.classes, len(source.classes)
     if names == tuple(map(str, range(len(names)))) and len(names) <= count:
         return labels  # bare numbers, as in an .npz without names
-    if strange := [name for name in names if name not in source.classes]:
+    if unknown := [name for name in names if name not in source.classes]:
         known = ", ".join(source.classes[:12]) + (", ..." if count > 12 else "")
         raise InputError(
-            f"The images of {entrant.name} are labelled for another set: {strange[0]!r} is no "
-            f"class of {source.name}, whose classes are {known}. Compare with the data they were "
-            f"made from, or leave the labels out."
+            f"The images of {candidate.name} are labelled for another set: {unknown[0]!r} is no "
+            f"class of {source.name}, whose classes are {known}. Compare with their own data, or "
+            f"leave the labels out."
         )
     return np.array([source.classes.index(name) for name in names], np.int64)[labels]

@@ -1,4 +1,4 @@
-"""A judge: a scorer, reference images and their floors, ready to score any number of generators."""
+"""The evaluator: a scorer, reference images and real-image baselines for many generators."""
 
 from __future__ import annotations
 
@@ -6,231 +6,253 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ganbaru import randomness
-from ganbaru.data import Progress, Source, silent
+from ganbaru import data, files, randomness
+from ganbaru.data import Progress, Source
 from ganbaru.data.resize import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced
 from ganbaru.metrics.classifier import Images, Labels, Recipe
-from ganbaru.metrics.definitions import MEASURES, ClassStatistics, FeatureSet, Values, measured
-from ganbaru.metrics.disk_cache import kept
+from ganbaru.metrics.definitions import (
+    METRICS,
+    ClassStatistics,
+    FeatureSet,
+    Subsets,
+    Values,
+    compute_scores,
+)
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
 
-VERSION = 1  # of how scores are made: raise it when numbers would come out differently
-COUNT = 10_000  # images at most, unless more are asked for
-LEAST = 50  # images of each kind: with fewer, no score says anything
-PUPIL = Recipe(width=8, shown=16_000)  # of CAS
+VERSION = 1  # of the scores' computation: raise it when numbers change
+MAX_IMAGES = 10_000  # by default
+MIN_IMAGES = 50  # of each kind: scores of fewer mean nothing
+CAS_RECIPE = Recipe(width=8, shown=16_000)
 
 
 @dataclass(frozen=True)
 class ReferenceSplit:
-    """Real images in three parts that share none: the scorer's, the reference, the held out."""
+    """Real images in three disjoint parts: the scorer's, the reference, the held-out images."""
 
     source: Source
-    reference: Labels  # places in the source
+    reference: Labels  # indices into the source
     held_out: Images
     held_out_labels: Labels | None
-    held_out_are: str  # in words
+    held_out_kind: str
     unseen: int  # images that the reference was chosen from
 
     @staticmethod
     def of(source: Source, test: Source | None, number: int | None, limit: int) -> ReferenceSplit:
-        """Choose reference and held-out images: up to `number` of each, or as many of both.
+        """Choose up to `number` reference and held-out images; None: equally many, up to `limit`.
 
-        Without a `number` it is what there are of both, at most `limit`.
-
-        The reference is of the half of the training images that scorers do not learn from; held
-        out are test images, or half of that half where there are none.
+        The reference comes from the half of the training images that scorers do not learn from.
+        Held out are test images, or half of that half if there are none.
         """
-        _, fresh = scorer.halves(source)
+        _, unseen = scorer.halves(source)
         if test is None:
-            fresh, rest = np.array_split(fresh, 2)
-            images, labels, are = source.images, source.labels, "other training images"
+            unseen, rest = np.array_split(unseen, 2)
+            images, labels, kind = source.images, source.labels, "other training images"
         else:
             rest = randomness.permutation(scorer.SEED, "held out", 0, len(test.images))
-            images, labels, are = test.images, test.labels, "test images"
-        most = min(limit, len(fresh), len(rest)) if number is None else number
-        chosen, reference = np.sort(rest[:most]), np.sort(fresh[:most])
-        if min(len(chosen), len(reference)) < LEAST:
+            images, labels, kind = test.images, test.labels, "test images"
+        most = min(limit, len(unseen), len(rest)) if number is None else number
+        chosen, reference = np.sort(rest[:most]), np.sort(unseen[:most])
+        if min(len(chosen), len(reference)) < MIN_IMAGES:
             raise InputError(
-                f"{source.name} has too few images to score with: {len(source.images):,} are "
-                f"{len(reference)} to compare with and {len(chosen)} held out, and each needs "
-                f"{LEAST}. Give more real images, such as --data with all of them."
+                f"{source.name} has too few images to score with: its {len(source.images):,} "
+                f"images give {len(reference)} reference and {len(chosen)} held-out ones, and each "
+                f"part needs {MIN_IMAGES}. Give more real images with --data."
             )
-        return ReferenceSplit(
-            source, reference, images[chosen], None if labels is None else labels[chosen],
-            are, len(fresh),
-        )  # fmt: skip
+        held_out_labels = None if labels is None else labels[chosen]
+        return ReferenceSplit(source, reference, images[chosen], held_out_labels, kind, len(unseen))
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Scores sets of images against the same reference; `judge` makes one."""
+    """Scores sets of images against the same reference; made by `make_evaluator`."""
 
     scorer: Scorer
-    reals: ReferenceSplit
-    view: FeatureSet  # of the reference
-    truth: ClassStatistics
+    split: ReferenceSplit
+    reference: FeatureSet
+    classes: ClassStatistics
     seed: int
     notes: tuple[str, ...]
     progress: Progress
 
     def score(
-        self, subject: str, origin: dict, images: Images, labels: Labels | None
+        self, subject: str, origin: dict[str, Any], images: Images, labels: Labels | None
     ) -> Evaluation:
-        """Score bytes (N, H, W, C), with the classes (N,) that were asked for, if any."""
-        fitted = self.scorer.resize(images)
-        fake = self._seen(fitted, labels)
-        values, spread = measured(self.view, fake, self.truth, self._subsets)
-        errors = self._errors(fake)
-        if labels is not None and self.truth.shares.size:
-            values["cas"], errors["cas"] = self._cas(fitted, labels)
-        floors = self._floors(len(images), labels is not None)
-        scores = {name: _score(name, values[name], errors[name], floors[name], spread.get(name))
-                  for name in values}  # fmt: skip
+        """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
+        resized = self.scorer.resize(images)
+        fake = self.features(resized, labels)
+        values, deviations = self._scores(fake)
+        errors = self._standard_errors(fake)
+        if labels is not None and self.classes.shares.size:
+            values["cas"], errors["cas"] = self._cas(resized, labels)
+        baselines = self.baselines(len(images), labels is not None)
+        scores = {
+            name: _score(name, value, errors[name], baselines[name], deviations.get(name))
+            for name, value in values.items()
+        }
         passport = self.passport(len(images), images.shape[1:])
-        notes = self.notes + self._fewer(len(images))
-        return Evaluation(subject, origin, passport, scores, self._classes(fake), notes)
+        notes = self.notes + self._few_held_out(len(images))
+        return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
 
-    def _seen(self, fitted: Images, labels: Labels | None) -> FeatureSet:
-        return view(self.scorer, fitted, labels, self.progress)
+    def quick_scores(self, images: Images, labels: Labels | None) -> Values:
+        """Return the scores without intervals, CAS and other slow metrics, for use in training."""
+        fake = self.features(self.scorer.resize(images), labels, data.silent)
+        return compute_scores(self.reference, fake, self.classes, slow=False)[0]
 
-    def _subsets(self, reals: int, fakes: int) -> list[tuple[Labels, Labels]]:
-        return list(kernel.drawn(reals, fakes, self.seed))
+    def features(
+        self, resized: Images, labels: Labels | None, progress: Progress | None = None
+    ) -> FeatureSet:
+        """Return the features of images that have the scorer's size."""
+        return feature_set(self.scorer, resized, labels, progress or self.progress)
 
-    def _errors(self, fake: FeatureSet) -> Values:
+    def _scores(self, fake: FeatureSet) -> tuple[Values, Values]:
+        subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
+        return compute_scores(self.reference, fake, self.classes, subsets)
+
+    def _standard_errors(self, fake: FeatureSet) -> Values:
         def score(reals: Labels, fakes: Labels) -> Values:
-            parts = self.view.part(reals), fake.part(fakes)
-            return measured(*parts, self.truth, _whole)[0]
+            # The kernel distance is unbiased at any size, so all of a subsample is its subset.
+            whole: Subsets = [(np.arange(len(reals)), np.arange(len(fakes)))]
+            parts = self.reference.subset(reals), fake.subset(fakes)
+            return compute_scores(*parts, self.classes, whole)[0]
 
-        return intervals.errors(score, len(self.view), len(fake), self.seed, self.progress)
+        counts = len(self.reference), len(fake)
+        return intervals.standard_errors(score, *counts, self.seed, self.progress)
 
-    def _cas(self, fitted: Images, labels: Labels) -> tuple[float, float]:
-        """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy and its error."""
-        classes = len(self.truth.shares)
-        pupil = classifier.train(fitted, labels, classes, PUPIL, _renamed(self.progress, "CAS"))
-        tested = self.scorer.resize(self.reals.held_out)
-        assert self.reals.held_out_labels is not None
-        found = pupil.labels(tested, self.progress)
-        accuracy = class_metrics.agreement(found, self.reals.held_out_labels)
+    def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
+        """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
+        progress = functools.partial(_cas_progress, self.progress)
+        network = classifier.train(resized, labels, len(self.classes.shares), CAS_RECIPE, progress)
+        tested = self.scorer.resize(self.split.held_out)
+        assert self.split.held_out_labels is not None
+        found = network.labels(tested, self.progress)
+        accuracy = class_metrics.agreement(found, self.split.held_out_labels)
         return accuracy, float(np.sqrt(accuracy * (1 - accuracy) / len(tested)))
 
-    def _floors(self, count: int, labelled: bool) -> Values:
-        """Return what real images get in the fakes' place; kept, since they stay the same."""
-        about = self.scorer.about
-        mark = [VERSION, about.hash, self.reals.source.fingerprint, about.shape, self.seed,
-                len(self.view), count, labelled, dataclasses.astuple(PUPIL)]  # fmt: skip
-        name = f"floors-{hashlib.sha256(json.dumps(mark).encode()).hexdigest()[:20]}.json"
-        content, _ = kept(name, lambda: json.dumps(self._measured_floors(count, labelled)).encode())
-        floors: Values = json.loads(content)
-        return floors
+    def baselines(self, count: int, labelled: bool, *, quick: bool = False) -> Values:
+        """Return the scores of `count` held-out reals in place of fakes, cached on disk.
 
-    def _measured_floors(self, count: int, labelled: bool) -> Values:
-        images, labels = self.reals.held_out[:count], self.reals.held_out_labels
-        asked = labels[:count] if labelled and labels is not None else None
-        other = self._seen(self.scorer.resize(images), asked)
-        floors, _ = measured(self.view, other, self.truth, self._subsets)
-        if labelled and self.truth.shares.size:
-            source, places = self.reals.source, self.reals.reference
+        `quick` gives those of `quick_scores`.
+        """
+        info = self.scorer.info
+        key: list[Any] = [VERSION, [*METRICS], dataclasses.astuple(CAS_RECIPE), quick, labelled]
+        key += [info.hash, info.shape, self.split.source.fingerprint, len(self.reference)]
+        key += [count, self.seed]
+        name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
+        compute = self._quick_baselines if quick else self._full_baselines
+        content = files.cached(name, lambda: json.dumps(compute(count, labelled)).encode())
+        baselines: Values = json.loads(content)
+        return baselines
+
+    def _held_out(self, count: int, labelled: bool) -> tuple[Images, Labels | None]:
+        labels = self.split.held_out_labels if labelled else None
+        return self.split.held_out[:count], None if labels is None else labels[:count]
+
+    def _quick_baselines(self, count: int, labelled: bool) -> Values:
+        return self.quick_scores(*self._held_out(count, labelled))
+
+    def _full_baselines(self, count: int, labelled: bool) -> Values:
+        images, labels = self._held_out(count, labelled)
+        baselines, _ = self._scores(self.features(self.scorer.resize(images), labels))
+        if labelled and self.classes.shares.size:
+            source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
-            real = self.scorer.resize(source.images[places])
-            floors["cas"], _ = self._cas(real, source.labels[places])
-        return floors
+            real = self.scorer.resize(source.images[chosen])
+            baselines["cas"], _ = self._cas(real, source.labels[chosen])
+        return baselines
 
-    def _fewer(self, fakes: int) -> tuple[str, ...]:
-        held_out = len(self.reals.held_out)
+    def _few_held_out(self, fakes: int) -> tuple[str, ...]:
+        held_out = len(self.split.held_out)
         if held_out >= fakes:
             return ()
         return (
-            f"There are only {held_out:,} other real images for the floors; as many as these "
-            f"{fakes:,} would get better ones, above all of recall, coverage and Fréchet distance.",
+            f"The baselines are of only {held_out:,} other real images; {fakes:,}, as many as "
+            f"were scored, would get better ones, above all recall, coverage and Fréchet distance.",
         )
 
-    def _classes(self, fake: FeatureSet) -> dict[str, tuple[float, float]]:
-        if fake.look.labels is None:
+    def _class_shares(self, fake: FeatureSet) -> dict[str, tuple[float, float]]:
+        if fake.features.labels is None:
             return {}
-        shares = class_metrics.shares(fake.look.labels, len(self.truth.shares))
-        pairs = zip(shares.tolist(), self.truth.shares.tolist(), strict=True)
-        return dict(zip(self.reals.source.classes, pairs, strict=True))
+        shares = class_metrics.shares(fake.features.labels, len(self.classes.shares))
+        pairs = zip(shares.tolist(), self.classes.shares.tolist(), strict=True)
+        return dict(zip(self.split.source.classes, pairs, strict=True))
 
     def passport(self, fakes: int, shape: tuple[int, ...]) -> Passport:
-        """Say what the scores of `fakes` images (H, W, C) depend on."""
-        about, reals = self.scorer.about, self.reals
-        here, there = "x".join(map(str, shape)), "x".join(map(str, about.shape))
-        held_out = min(len(reals.held_out), fakes)
-        sizes = intervals.size(len(self.view)), intervals.size(fakes)
+        """Return everything that the scores of `fakes` images (H, W, C) depend on."""
+        info, split = self.scorer.info, self.split
+        own, seen = "x".join(map(str, shape)), "x".join(map(str, info.shape))
+        held_out = min(len(split.held_out), fakes)
+        sizes = intervals.size(len(self.reference)), intervals.size(fakes)
         return Passport(
-            scorer=f"{about.kind} {about.version}.{VERSION}",
-            scorer_hash=about.hash,
-            scorer_accuracy=about.accuracy,
-            data=reals.source.name,
-            fingerprint=reals.source.fingerprint,
-            reference=f"training images that the scorer has not seen ({reals.unseen:,})",
-            reals=len(self.view),
+            scorer=f"{info.kind} {info.version}.{VERSION}",
+            scorer_hash=info.hash,
+            scorer_accuracy=info.accuracy,
+            data=split.source.name,
+            fingerprint=split.source.fingerprint,
+            reference=f"training images that the scorer has not seen ({split.unseen:,})",
+            reals=len(self.reference),
             fakes=fakes,
-            floor=f"{held_out:,} {reals.held_out_are}",
-            resize=f"{here} to {there}, rule {RULE}" if here != there else f"{here}, as it is",
+            floor=f"{held_out:,} {split.held_out_kind}",
+            resize=f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is",
             seed=self.seed,
             interval=f"95 %: {intervals.SUBSAMPLES} subsamples of {sizes[0]:,} reals and "
             f"{sizes[1]:,} fakes, without repeats",
-            cas=f"width {PUPIL.width}, {PUPIL.shown:,} images shown at most",
+            cas=f"width {CAS_RECIPE.width}, {CAS_RECIPE.shown:,} images shown at most",
         )
 
 
-def judge(
+def make_evaluator(
     source: Source,
     test: Source | None,
-    make: scorer.Maker,
+    make_scorer: scorer.Maker,
     *,
     number: int | None = None,
-    limit: int = COUNT,
+    limit: int = MAX_IMAGES,
     seed: int = 0,
-    progress: Progress = silent,
+    progress: Progress = data.silent,
 ) -> Evaluator:
-    """Make a judge of a source's images: train or load the scorer, look at the reference.
+    """Make an evaluator of a source: train or load the scorer, compute the reference's features.
 
-    `test` are its test images, if any. `number` is how many reals are compared with and held out;
-    None: as many of both, at most `limit`.
+    `test` are its test images, if any. `number` is how many reference and held-out images there
+    are at most; None: equally many, up to `limit`.
     """
-    reals = ReferenceSplit.of(source, test, number, limit)
-    eyes, notes = make(source, progress)
-    labels = None if source.labels is None else source.labels[reals.reference]
-    seen = view(eyes, eyes.resize(source.images[reals.reference]), labels, progress)
+    split = ReferenceSplit.of(source, test, number, limit)
+    found, notes = make_scorer(source, progress)
+    labels = None if source.labels is None else source.labels[split.reference]
+    resized = found.resize(source.images[split.reference])
+    reference = feature_set(found, resized, labels, progress)
     shares = np.empty(0)
-    if eyes.about.classes and source.labels is not None:
+    if found.info.classes and source.labels is not None:
         shares = class_metrics.shares(source.labels, len(source.classes))
-    truth = ClassStatistics(shares, len(source.images))
-    return Evaluator(eyes, reals, seen, truth, seed, notes, progress)
+    classes = ClassStatistics(shares, len(source.images))
+    return Evaluator(found, split, reference, classes, seed, notes, progress)
 
 
-def view(eyes: Scorer, fitted: Images, labels: Labels | None, progress: Progress) -> FeatureSet:
-    """Look at images that have the scorer's size."""
-    rows = np.ascontiguousarray(fitted).reshape(len(fitted), -1)
+def feature_set(
+    scorer: Scorer, resized: Images, labels: Labels | None, progress: Progress
+) -> FeatureSet:
+    """Return the features of images (N, H, W, C) that have the scorer's size."""
+    rows = np.ascontiguousarray(resized).reshape(len(resized), -1)
     known: dict[bytes, int] = {}
-    marks = [known.setdefault(row.tobytes(), len(known)) for row in rows]
-    look = eyes.look(fitted, progress)
-    return FeatureSet(look, labels, sliced.projected(rows), np.array(marks, np.int64))
+    identities = [known.setdefault(row.tobytes(), len(known)) for row in rows]
+    features = scorer.extract(resized, progress)
+    return FeatureSet(features, labels, sliced.projected(rows), np.array(identities, np.int64))
 
 
-def _whole(reals: int, fakes: int) -> list[tuple[Labels, Labels]]:
-    """Take all of a subsample for its kernel distance: it is unbiased at any size."""
-    return [(np.arange(reals), np.arange(fakes))]
+def _score(
+    name: str, value: float, error: float, baseline: float, deviation: float | None
+) -> Score:
+    margin, (least, most) = intervals.STUDENT * error, METRICS[name].bounds
+    return Score(value, max(least, value - margin), min(most, value + margin), baseline, deviation)
 
 
-def _score(name: str, value: float, error: float, floor: float, spread: float | None) -> Score:
-    margin, (least, most) = intervals.STUDENT * error, MEASURES[name].bounds
-    return Score(value, max(least, value - margin), min(most, value + margin), floor, spread)
-
-
-def _renamed(progress: Progress, name: str) -> Progress:
-    return functools.partial(_call, progress, name)
-
-
-def _call(progress: Callable, name: str, done: int, total: int, what: str) -> None:
-    progress(done, total, f"training a pupil on fakes ({name})")
+def _cas_progress(progress: Progress, done: int, total: int, what: str) -> None:
+    progress(done, total, "training a classifier on fakes (CAS)")

@@ -15,16 +15,16 @@ def frechet(real: Features, fake: Features) -> float:
 
     |m1 - m2|² + tr(S1 + S2 - 2 (S1^½ S2 S1^½)^½), in squared units of the features; 0 is best
     (Dowson and Landau 1982; of networks' features: Heusel et al. 2017). The root's trace is the sum
-    of the roots of the symmetric product's eigenvalues, in float64, tiny negative ones cut off: a
-    general matrix root of S1 S2 may come out complex, or wrong by whole points.
+    of the roots of the symmetric product's eigenvalues, in float64, tiny negative ones set to 0: a
+    general matrix root of S1 S2 may be complex, or wrong by whole points.
     """
-    (mean1, spread1), (mean2, spread2) = moments(real), moments(fake)
-    values, vectors = np.linalg.eigh(spread1)
+    (mean1, cov1), (mean2, cov2) = moments(real), moments(fake)
+    values, vectors = np.linalg.eigh(cov1)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    product = root @ spread2 @ root
+    product = root @ cov2 @ root
     shared = np.sqrt(np.linalg.eigvalsh((product + product.T) / 2).clip(0)).sum()
-    apart = mean1 - mean2
-    distance = apart @ apart + np.trace(spread1) + np.trace(spread2) - 2 * shared
+    difference = mean1 - mean2
+    distance = difference @ difference + np.trace(cov1) + np.trace(cov2) - 2 * shared
     return max(0.0, float(distance))
 
 

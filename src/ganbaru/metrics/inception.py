@@ -1,6 +1,6 @@
-"""Inception features, for numbers that papers print: torch-fidelity's, with weights on disk.
+"""Inception features by torch-fidelity, for FID and KID as papers report them.
 
-This needs the extra `metrics`, which brings torchvision; nothing else does, and no test.
+Needs the extra `metrics`, which installs torchvision, and a file of weights.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics.classifier import Images
-from ganbaru.metrics.scorer import About, Look, Scorer
+from ganbaru.metrics.scorer import Features, Scorer, ScorerInfo
 
 BATCH = 64
 URL = "https://github.com/toshas/torch-fidelity/releases, weights-inception-2015-12-05-6726825d.pth"
@@ -32,40 +32,41 @@ def inception(
     import torch
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-    extract = FeatureExtractorInceptionV3(
+    network = FeatureExtractorInceptionV3(
         "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
     ).eval()
 
-    def look(images: Images, progress: Progress) -> Look:
+    def extract(images: Images, progress: Progress) -> Features:
         parts = []
         for start in range(0, len(images), BATCH):
-            colour = np.broadcast_to(
-                images[start : start + BATCH], (*images[start : start + BATCH].shape[:3], 3)
-            )
+            part = images[start : start + BATCH]
+            colour = np.broadcast_to(part, (*part.shape[:3], 3))
             with torch.no_grad():
                 batch = torch.from_numpy(np.ascontiguousarray(colour.transpose(0, 3, 1, 2)))
-                parts.append(extract(batch)[0].numpy())
-            progress(min(start + BATCH, len(images)), len(images), "looking at images")
-        return Look((np.concatenate(parts),), None)
+                parts.append(network(batch)[0].numpy())
+            progress(min(start + BATCH, len(images)), len(images), "computing features")
+        return Features((np.concatenate(parts),), None)
 
-    about = About(
-        kind="inception", version=1, shape=source.images.shape[1:], classes=0, seed=0, shown=0,
-        accuracy=None, fingerprint="", hash=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )  # fmt: skip
-    return Scorer(about, look), ()
+    info = ScorerInfo(
+        kind="inception",
+        version=1,
+        shape=source.images.shape[1:],
+        hash=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+    return Scorer(info, extract), ()
 
 
 def _checked(weights: str | Path | None) -> Path:
     if weights is None:
         raise InputError(
-            f"The scorer inception needs the file of its weights: --weights PATH (from {URL})."
+            f"--scorer inception needs the file of its weights: --weights PATH (from {URL})."
         )
     path = Path(weights).expanduser()
     if not path.is_file():
         raise InputError(f"There are no weights at {path}: give the file's path (from {URL}).")
     if not importlib.util.find_spec("torch_fidelity"):
         raise InputError(
-            "The scorer inception needs torch-fidelity, which is not installed. Install it with: "
+            "--scorer inception needs torch-fidelity, which is not installed. Install it with: "
             "pip install 'ganbaru[metrics]' (or take --scorer auto)."
         )
     return path

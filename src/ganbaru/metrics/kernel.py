@@ -1,4 +1,4 @@
-"""The kernel distance: an unbiased measure of how far apart two sets of features are."""
+"""The kernel distance (KID): an unbiased distance of two distributions of features."""
 
 from __future__ import annotations
 
@@ -13,30 +13,28 @@ from ganbaru.errors import InputError
 SUBSETS, SIZE = 50, 1000
 
 Features = NDArray[np.floating]
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 def kernel_distance(
-    real: Features, fake: Features, subsets: Iterable[tuple[Places, Places]]
+    real: Features, fake: Features, subsets: Iterable[tuple[Indices, Indices]]
 ) -> tuple[float, float]:
     """Return the mean and the standard deviation over subsets of the squared kernel distance.
 
     MMD² = mean k(x, x') + mean k(y, y') - 2 mean k(x, y), pairs of an image with itself left out,
     with k(a, b) = (a.b / D + 1)³ (Bińkowski et al. 2018, "KID"). Unbiased for any number of images,
-    so it may come out below 0; 0 is best. `subsets` are places in real and fake, of equal number.
+    so it may be below 0; 0 is best. `subsets` are equally many indices into real and fake.
     """
     wide = real.astype(np.float64), fake.astype(np.float64)
     found = [_squared(wide[0][one], wide[1][other]) for one, other in subsets]
     return float(np.mean(found)), float(np.std(found))
 
 
-def drawn(reals: int, fakes: int, seed: int) -> Iterator[tuple[Places, Places]]:
-    """Yield 50 subsets of 1,000 places (or half of what there are), none twice within one."""
+def subsets(reals: int, fakes: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
+    """Yield 50 subsets of 1,000 indices, or half as many as there are images, without repeats."""
     size = min(SIZE, reals // 2, fakes // 2)
     if size < 2:
-        raise InputError(
-            f"A kernel distance needs 4 images of each kind, and here are {min(reals, fakes)}."
-        )
+        raise InputError(f"A kernel distance needs 4 images of each kind, not {min(reals, fakes)}.")
     for i in range(SUBSETS):
         yield (
             randomness.permutation(seed, "kernel reals", i, reals)[:size],

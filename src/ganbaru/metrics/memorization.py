@@ -1,12 +1,12 @@
-"""Is it copying? Generated images beside the nearest training images, and a calibrated copy rate.
+"""Memorization: copies of training images among generated ones, with a calibrated copy rate.
 
-First the training set itself: pictures that are there more than once are listed and then count as
-one, since a copy of such a picture has two equal neighbours. `nearest` says what near is, and
-`copying` how a rate and its p-value are made.
+Duplicates in the training set are listed first and then count as one image, since a copy of a
+duplicate has two equally near neighbours. `nearest` defines the distance, `copy_rate` the rate and
+its p-value.
 
-Held out are test images, less those that are in the training set too. Where there are none, each
-training image is compared with all the others: to them it is as fresh as a new one, and splitting a
-set that the generator has learnt from would give no fresher ones.
+Held out are test images that are not in the training set too. Without test images, each training
+image is compared with all others: to them it is as unseen as a new one, and splitting a set that
+the generator has learnt from would give no better ones.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
-from ganbaru.metrics import copy_rate as rates
-from ganbaru.metrics.candidates import Candidate, Trained
-from ganbaru.metrics.copy_rate import Copying
+from ganbaru.metrics.candidates import Candidate, RunSamples
+from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
 from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates
 from ganbaru.metrics.neighbour_sheet import Neighbours
 from ganbaru.training import checkpoint
 
-COUNT = 1000  # images looked at, unless more are asked for
-HELD_OUT = 2000  # at most: the floor's own error is then a third of it
-ACCUSED = 0.01  # a p-value below it
+DEFAULT_IMAGES = 1000
+HELD_OUT = 2000  # at most: the baseline's own error is then a third of it
+SIGNIFICANT = 0.01  # p-values below it count as copying
 
 FOLDER, RESULT, SHEET = "authenticity", "result.json", "neighbours.png"
 
@@ -43,48 +42,48 @@ FOLDER, RESULT, SHEET = "authenticity", "result.json", "neighbours.png"
 class Suspect:
     """An image below the threshold, with the training image that it may be a copy of."""
 
-    image: int  # a run's seed, or the place among the images given
-    training: int  # place in the training set
+    image: int  # a run's seed, or the index among the images given
+    training: int  # index in the training set
     distance: float  # from 0 to 2
     ratio: float
 
 
 @dataclass(frozen=True)
 class Authenticity:
-    """What `authenticity` found."""
+    """The result of `authenticity`."""
 
     subject: str
     origin: dict[str, Any]
     data: str
     fingerprint: str
-    images: int  # looked at
-    training: int  # images, as many as there are
-    repeated: int  # of them that are another's duplicate
-    duplicates: tuple[tuple[int, ...], ...]  # places, the largest groups first
-    held_out: str  # in words
+    images: int  # number of examined images
+    training: int  # number of training images
+    repeated: int  # of them that duplicate another
+    duplicates: tuple[tuple[int, ...], ...]  # indices, the largest groups first
+    held_out: str
     copying: Copying
     suspects: tuple[Suspect, ...]  # the likeliest copies first
     notes: tuple[str, ...]
     seconds: float
-    folder: Path  # of the result and the picture
+    folder: Path  # of the result and the neighbour sheet
 
     @property
-    def accused(self) -> bool:
-        """Whether there are more than chance explains: the p-value is below 0.01."""
-        return self.copying.p < ACCUSED
+    def is_copying(self) -> bool:
+        """Whether more images are near training ones than chance explains: p below 0.01."""
+        return self.copying.p < SIGNIFICANT
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain dictionaries and numbers, and no path of this machine."""
+        """Return plain dictionaries and numbers, without the folder."""
         found = dataclasses.asdict(self)
         del found["folder"]
         return found
 
     def verdict(self) -> str:
-        """Say in a sentence what was found."""
+        """Return the result in a sentence."""
         found = self.copying
-        share = f"{found.share:.1%} of {self.images:,} images lie suspiciously near a training one"
-        chance = f"of fresh real ones {found.floor:.1%} do (p = {found.p:.2g})"
-        if not self.accused:
+        share = f"{found.share:.1%} of {self.images:,} images are suspiciously near a training one"
+        chance = f"{found.floor:.1%} of unseen real ones are (p = {found.p:.2g})"
+        if not self.is_copying:
             return f"No sign of copying: {share}, and {chance}."
         return (
             f"It copies: about {found.rate:.1%} of its images are copies of training images "
@@ -108,139 +107,149 @@ def authenticity(
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
 
-    `against` is what they were trained on (None: the run's own data), `number` how many images are
-    looked at (None: 1,000 at most), `image_size` (height, width) what images in files of different
-    sizes are cropped and resized to. Writes ``result.json`` and ``neighbours.png`` into `output`,
-    by default the folder ``authenticity`` in the run's, or here for images that are no run's.
+    `against` is the training data (None: the run's own), `number` how many images are examined
+    (None: 1,000 at most), `image_size` (height, width) what images in files of different sizes are
+    cropped and resized to. Writes ``result.json`` and ``neighbours.png`` into `output`, by default
+    ``authenticity`` in the run's folder, or in the current one for images without a run.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
     Raises InputError when the data are not those of the run, or too few.
     """
-    begun = time.perf_counter()
-    entrant = candidates.find(what, checkpoint, engine, device, image_size, progress)
-    source, test = _training(entrant, against, data_dir, progress)
-    count = _count(entrant, number)
-    place = Path(output) if output else (entrant.folder or Path()) / FOLDER
-    found, shown = _examined(entrant, source, test, count, seed, place, progress)
-    found = dataclasses.replace(found, seconds=round(time.perf_counter() - begun, 1))
+    began = time.perf_counter()
+    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    source, test = _training_data(candidate, against, data_dir, progress)
+    count = _checked_count(candidate, number)
+    folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
+    found, shown = _examine(candidate, source, test, count, seed, folder, progress)
+    found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     _write(found, shown)
     return found
 
 
-def _examined(
-    entrant: Candidate, source: Source, test: Source | None, count: int, seed: int, place: Path,
+def _examine(
+    candidate: Candidate,
+    source: Source,
+    test: Source | None,
+    count: int,
+    seed: int,
+    folder: Path,
     progress: Progress,
-) -> tuple[Authenticity, Neighbours]:  # fmt: skip
+) -> tuple[Authenticity, Neighbours]:
     everything = Index(source.images, np.arange(len(source.images)))
     groups = duplicates(everything, progress)
-    index = _without_repeats(everything, groups)
-    held_out, called, notes = _held_out(index, test, progress)
-    images, _ = entrant.images(count, seed, progress)
+    index = _without_duplicates(everything, groups)
+    held_out, kind, notes = _held_out_ratios(index, test, progress)
+    images, _ = candidate.images(count, seed, progress)
     found = index.nearest(images, progress, "looking for copies")
-    ratios = rates.ratios(found)
-    copies, first = rates.copying(ratios, held_out), seed if isinstance(entrant, Trained) else 0
-    verdict = Authenticity(
-        subject=entrant.name,
-        origin=entrant.origin(count, seed),
+    ratios = distance_ratios(found)
+    copying = copy_rate(ratios, held_out)
+    first = seed if isinstance(candidate, RunSamples) else 0
+    result = Authenticity(
+        subject=candidate.name,
+        origin=candidate.origin(count, seed),
         data=source.name,
         fingerprint=source.fingerprint,
         images=count,
         training=len(source.images),
-        repeated=len(source.images) - len(index.places),
+        repeated=len(source.images) - len(index.indices),
         duplicates=tuple(tuple(group.tolist()) for group in groups),
-        held_out=called,
-        copying=copies,
-        suspects=_suspects(found, copies, first),
+        held_out=kind,
+        copying=copying,
+        suspects=_suspects(found, ratios, copying, first),
         notes=notes,
         seconds=0.0,
-        folder=place,
+        folder=folder,
     )
-    return verdict, Neighbours(images, found, ratios, source.images, first)
+    return result, Neighbours(images, found, ratios, source.images, first)
 
 
-def _training(
-    entrant: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
+def _training_data(
+    candidate: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
-    """Load the images that the entrant was trained on, and test images if there are any."""
-    what = against or entrant.data
+    """Load the training images of a candidate, and test images if there are any."""
+    what = against or candidate.data
     if what is None:
-        raise InputError(f"Say what {entrant.name} was trained on: --data X.")
-    source, test = evaluation.reals(entrant, what, data_dir, progress)
-    if isinstance(entrant, Trained):
-        _check_own(entrant, source)
+        raise InputError(f"Give the training data of {candidate.name}: --data X.")
+    source, test = evaluation.reals(candidate, what, data_dir, progress)
+    if isinstance(candidate, RunSamples):
+        _check_own(candidate, source)
     return source, test
 
 
-def _check_own(entrant: Trained, source: Source) -> None:
-    about = checkpoint.load(entrant.checkpoint)[1].data
-    if about["fingerprint"] != source.fingerprint:
+def _check_own(candidate: RunSamples, source: Source) -> None:
+    own = checkpoint.load(candidate.checkpoint)[1].data
+    if own["fingerprint"] != source.fingerprint:
         raise InputError(
-            f"{entrant.name} was trained on {about['name']} ({about['fingerprint'][:12]}), and "
+            f"{candidate.name} was trained on {own['name']} ({own['fingerprint'][:12]}), and "
             f"{source.name} ({source.fingerprint[:12]}) is another set or has changed since: "
-            f"copies are found only among the images that it learnt from. Give those with --data, "
-            f"or leave --data out."
+            f"copies are found only among its training images. Give those with --data, or leave "
+            f"--data out."
         )
 
 
-def _count(entrant: Candidate, number: int | None) -> int:
-    count = int(min(entrant.most, COUNT)) if number is None else number
-    if not rates.LEAST <= count <= entrant.most:
-        there = "" if entrant.most == float("inf") else f" and {entrant.name} has {entrant.most:,}"
+def _checked_count(candidate: Candidate, number: int | None) -> int:
+    count = int(min(candidate.most, DEFAULT_IMAGES)) if number is None else number
+    if not MIN_IMAGES <= count <= candidate.most:
+        has = (
+            ""
+            if candidate.most == float("inf")
+            else f" and {candidate.name} has {candidate.most:,}"
+        )
         raise InputError(
-            f"Cannot look for copies among {count} images: a rate needs {rates.LEAST} or "
-            f"more{there}. Give -n from {rates.LEAST}, or more images."
+            f"Cannot look for copies among {count} images: a rate needs {MIN_IMAGES} or "
+            f"more{has}. Give -n from {MIN_IMAGES}, or more images."
         )
     return count
 
 
-def _without_repeats(index: Index, groups: list[NDArray[np.int64]]) -> Index:
+def _without_duplicates(index: Index, groups: list[NDArray[np.int64]]) -> Index:
     """Keep the first of each group; raises InputError if too few are left."""
     repeats = [group[1:] for group in groups]
-    places = np.setdiff1d(index.places, np.concatenate(repeats)) if groups else index.places
-    if len(places) < rates.LEAST:
+    indices = np.setdiff1d(index.indices, np.concatenate(repeats)) if groups else index.indices
+    if len(indices) < MIN_IMAGES:
         raise InputError(
-            f"The training set has only {len(places)} different images, and a copy rate needs "
-            f"{rates.LEAST} or more: among fewer, what is near by chance cannot be told."
+            f"The training set has only {len(indices)} different images, and a copy rate needs "
+            f"{MIN_IMAGES} or more to estimate what is near by chance."
         )
-    return Index(index.images, places) if groups else index
+    return Index(index.images, indices) if groups else index
 
 
-def _held_out(
+def _held_out_ratios(
     index: Index, test: Source | None, progress: Progress
-) -> tuple[rates.Ratios, str, tuple[str, ...]]:
-    """Return the ratios of held-out reals, what they are in words, and notes."""
-    if test is None or len(test.images) < rates.LEAST:
-        own = _some(len(index.places))
-        images = index.images[index.places[own]]
+) -> tuple[Ratios, str, tuple[str, ...]]:
+    """Return the ratios of held-out reals, their description, and notes."""
+    if test is None or len(test.images) < MIN_IMAGES:
+        own = _choose(len(index.indices))
+        images = index.images[index.indices[own]]
         found = index.nearest(images, progress, "calibrating", own)
-        return (
-            rates.ratios(found),
-            f"{len(own):,} training images, each held against the others",
-            (),
-        )
-    found = index.nearest(test.images[_some(len(test.images))], progress, "calibrating")
-    fresh = found.distances[:, 0] > SAME
-    lost = int((~fresh).sum())
-    if fresh.sum() < rates.LEAST:
+        kind = f"{len(own):,} training images, each compared with the others"
+        return distance_ratios(found), kind, ()
+    found = index.nearest(test.images[_choose(len(test.images))], progress, "calibrating")
+    unseen = found.distances[:, 0] > SAME
+    seen = int((~unseen).sum())
+    if unseen.sum() < MIN_IMAGES:
         raise InputError(
-            f"{lost} of {len(fresh)} test images of {test.name} are in the training set too, so "
-            f"nothing is held out. Give --data without test images: then each training image is "
-            f"held against the others."
+            f"{seen} of {len(unseen)} test images of {test.name} are in the training set too, so "
+            f"too few are held out. Give --data without test images: then each training image is "
+            f"compared with the others."
         )
-    note = f"{lost:,} test images are in the training set too, and were left out."
-    return rates.ratios(found)[fresh], f"{int(fresh.sum()):,} test images", (note,) if lost else ()
+    notes = (f"{seen:,} test images are in the training set too, and were left out.",)
+    kind = f"{int(unseen.sum()):,} test images"
+    return distance_ratios(found)[unseen], kind, notes if seen else ()
 
 
-def _some(count: int) -> NDArray[np.int64]:
-    """Choose up to 2,000 of `count` places, the same each time."""
+def _choose(count: int) -> NDArray[np.int64]:
+    """Return up to 2,000 of `count` indices, always the same."""
     return np.sort(randomness.permutation(0, "authenticity", 0, count)[:HELD_OUT])
 
 
-def _suspects(found: Nearest, copying: Copying, first: int) -> tuple[Suspect, ...]:
-    ratios = rates.ratios(found)
+def _suspects(found: Nearest, ratios: Ratios, copying: Copying, first: int) -> tuple[Suspect, ...]:
     order = np.argsort(ratios, kind="stable")[: int((ratios < copying.threshold).sum())]
     return tuple(
         Suspect(
-            first + int(i), int(found.places[i, 0]), float(found.distances[i, 0]), float(ratios[i])
+            image=first + int(i),
+            training=int(found.indices[i, 0]),
+            distance=float(found.distances[i, 0]),
+            ratio=float(ratios[i]),
         )
         for i in order
     )
@@ -256,19 +265,19 @@ def _write(found: Authenticity, shown: Neighbours) -> None:
 
 
 def stored(folder: Path) -> Authenticity | None:
-    """Return what a run's folder keeps of its last examination, if there was one."""
+    """Return the result stored in a run's folder, None without one."""
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        kept["copying"] = Copying(**kept["copying"])
-        kept["suspects"] = tuple(Suspect(**one) for one in kept["suspects"])
-        kept["duplicates"] = tuple(tuple(group) for group in kept["duplicates"])
-        notes = tuple(kept["notes"])
-        return Authenticity(**{**kept, "notes": notes, "folder": path.parent})
+        found = json.loads(path.read_text(encoding="utf-8"))
+        found["copying"] = Copying(**found["copying"])
+        found["suspects"] = tuple(Suspect(**one) for one in found["suspects"])
+        found["duplicates"] = tuple(tuple(group) for group in found["duplicates"])
+        notes = tuple(found["notes"])
+        return Authenticity(**{**found, "notes": notes, "folder": path.parent})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} holds no result that can be read ({type(error).__name__}). Delete it; "
-            f"ganbaru authenticity writes it anew."
+            f"{path} holds no readable result ({type(error).__name__}). Delete it; ganbaru "
+            f"authenticity writes a new one."
         ) from error

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: who lies among whose nearest neighbours."""
+"""Precision, recall, density, coverage and novelty, by balls around nearest neighbours."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ganbaru.errors import InputError
 
 NEAREST = 5
 CHUNK = 1 << 22  # distances at a time: 32 MB in float64, and about as much again to compare them
-# A point at the very edge of a ball is outside, as when fakes are copies of reals; without this,
-# rounding would decide.
+# A point at the edge of a ball counts as outside, as when fakes are copies of reals; without this
+# factor rounding would decide.
 BELOW = 1 - 1e-9
 
 Features = NDArray[np.floating]
@@ -22,14 +22,14 @@ Wide = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """Shares from 0 to 1, but density, which may pass 1. Reals would get about 1 in the first four.
+    """Shares from 0 to 1, except density, which may exceed 1. Reals get about 1 in the first four.
 
     With B(x) the ball around x that reaches to its k-th nearest neighbour of its own kind:
     `precision`: fakes in the ball of some real; `recall`: reals in the ball of some fake
     (Kynkäänniemi et al. 2019). `density`: real balls that a fake is in, on average, over k;
     `coverage`: reals with a fake in their ball (Naeem et al. 2020). `novelty`: fakes farther from
     their nearest real than that real is from its own nearest real ("authenticity", Alaa et al.
-    2022); 0 for copies, and for fresh reals a half or more, as the floor tells.
+    2022); 0 for copies, and a half or more for unseen reals: see the baseline.
     """
 
     precision: float
@@ -46,20 +46,20 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
     """
     if min(len(real), len(fake)) <= k:
         raise InputError(
-            f"Precision, recall, density and coverage look at the {k} nearest images of each kind, "
-            f"so they need {k + 1} or more; here are {len(real)} real and {len(fake)} fake ones."
+            f"Precision, recall, density and coverage use the {k} nearest images of each kind and "
+            f"need {k + 1} or more of each, not {len(real)} real and {len(fake)} fake ones."
         )
     centre = real.mean(axis=0, dtype=np.float64)  # near 0, squares lose the fewest digits
     reals, fakes = real - centre, fake - centre  # float64
-    reach, fake_reach = _reaches(reals, k), _reaches(fakes, k)[:, -1] * BELOW
-    nearest, ball = reach[:, 0], reach[:, -1] * BELOW
+    own, fake_ball = _own_distances(reals, k), _own_distances(fakes, k)[:, -1] * BELOW
+    nearest, ball = own[:, 0], own[:, -1] * BELOW
     inside, recalled = np.zeros(len(fakes)), np.zeros(len(reals), bool)
     covered, novel = np.zeros(len(reals), bool), np.zeros(len(fakes), bool)
     for part, squares in _squares(fakes, reals):
         within = squares < ball
         inside[part] = within.sum(axis=1)
         covered |= within.any(axis=0)
-        recalled |= (squares < fake_reach[part, None]).any(axis=0)
+        recalled |= (squares < fake_ball[part, None]).any(axis=0)
         closest = squares.argmin(axis=1)
         novel[part] = squares[np.arange(len(closest)), closest] > nearest[closest]
     return Neighbourhood(
@@ -71,12 +71,12 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
     )
 
 
-def _reaches(x: Wide, k: int) -> Wide:
-    """Return the squared distances (N, k) of each point to its k nearest others, in order."""
-    from sklearn.neighbors import NearestNeighbors  # a second; twice as fast as np.partition
+def _own_distances(x: Wide, k: int) -> Wide:
+    """Return the squared distances (N, k) of each point to its k nearest others, ascending."""
+    from sklearn.neighbors import NearestNeighbors  # imports in 1 s; twice np.partition's speed
 
     search = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(x)
-    distances: Wide = search.kneighbors(x)[0][:, 1:]  # the nearest of all is the point itself
+    distances: Wide = search.kneighbors(x)[0][:, 1:]  # without the point itself
     return distances * distances
 
 

@@ -1,4 +1,4 @@
-"""Passports: what a number depends on besides the images, and the refusal to compare others."""
+"""Passports: everything a score depends on besides the images; other scores are not compared."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ FILE = "scores.json"
 
 @dataclass(frozen=True)
 class Passport:
-    """Everything that two numbers must have in common to be compared."""
+    """What two scores must have in common to be comparable."""
 
     scorer: str  # its kind and version
     scorer_hash: str
-    scorer_accuracy: float | None  # on images that it has not learnt from
+    scorer_accuracy: float | None  # on images that it was not trained on
     data: str
     fingerprint: str  # of the real images
-    reference: str  # which real images were compared with
+    reference: str  # which real images are the reference
     reals: int
     fakes: int
-    floor: str  # which other real images took the fakes' place
+    floor: str  # which other real images the baseline is of
     resize: str
-    seed: int  # of subsets, subsamples and the pupil of CAS
+    seed: int  # of subsets, subsamples and CAS
     interval: str
     cas: str
 
 
 @dataclass(frozen=True)
 class Score:
-    """A number with its 95 % interval and what real images get in the fakes' place."""
+    """A score with its 95 % interval and its real-image baseline."""
 
     value: float
     low: float
     high: float
-    floor: float
-    spread: float | None = None  # deviation over random networks
+    floor: float  # the baseline: the score of other real images
+    spread: float | None = None  # standard deviation over random networks
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Evaluation:
     """The scores of a set of images, with their passport."""
 
     subject: str
-    origin: dict[str, Any]  # run, checkpoint and seeds, or file and fingerprint
+    origin: dict[str, Any]  # run, checkpoint and seed, or name and fingerprint
     passport: Passport
     scores: dict[str, Score]
     classes: dict[str, tuple[float, float]]  # share among the fakes and among the reals
@@ -64,7 +64,7 @@ class Evaluation:
 
     @staticmethod
     def from_json(found: dict[str, Any]) -> Evaluation:
-        """Make an evaluation of what `to_json` returned."""
+        """Return the evaluation that `to_json` was called on."""
         return Evaluation(
             subject=found["subject"],
             origin=found["origin"],
@@ -77,7 +77,7 @@ class Evaluation:
 
 
 def differences(one: Passport, other: Passport) -> list[str]:
-    """Say in what two passports differ; an empty list if numbers may be compared."""
+    """Return the differences of two passports; an empty list if scores may be compared."""
     pairs = (
         (field.name.replace("_", " "), getattr(one, field.name), getattr(other, field.name))
         for field in dataclasses.fields(Passport)
@@ -86,36 +86,36 @@ def differences(one: Passport, other: Passport) -> list[str]:
 
 
 def check_comparable(*evaluations: Evaluation) -> None:
-    """Raise InputError, with the reason, unless all have the same passport."""
+    """Raise InputError with the differences unless all have the same passport."""
     for other in evaluations[1:]:
         if found := differences(evaluations[0].passport, other.passport):
             raise InputError(
                 f"The scores of {evaluations[0].subject} and {other.subject} cannot be compared, "
-                f"since they were not measured alike ({'; '.join(found)}). Evaluate both again "
-                f"with the same data, scorer and -n."
+                f"since their conditions differ ({'; '.join(found)}). Evaluate both again with the "
+                f"same data, scorer and -n."
             )
 
 
 def stored(folder: Path) -> list[Evaluation]:
-    """Return the evaluations that a run's folder keeps, oldest first."""
+    """Return the evaluations stored in a run's folder, oldest first."""
     path = folder / FILE
     if not path.exists():
         return []
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return [Evaluation.from_json(one) for one in kept["evaluations"]]
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return [Evaluation.from_json(one) for one in found["evaluations"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} holds no scores that can be read ({type(error).__name__}). Delete it; "
-            f"ganbaru evaluate writes it anew."
+            f"{path} holds no readable scores ({type(error).__name__}). Delete it; "
+            f"ganbaru evaluate writes a new one."
         ) from error
 
 
 def store(folder: Path, evaluation: Evaluation) -> Path:
-    """Add an evaluation to those of a run; it replaces one of the same origin and passport."""
-    mark = (evaluation.origin, evaluation.passport)
-    others = [one for one in stored(folder) if (one.origin, one.passport) != mark]
-    kept = [one.to_json() for one in [*others, evaluation]]
-    text = json.dumps({"format": FORMAT, "evaluations": kept}, indent=1, ensure_ascii=False)
+    """Store an evaluation in a run's folder, replacing one of the same origin and passport."""
+    key = (evaluation.origin, evaluation.passport)
+    others = [one for one in stored(folder) if (one.origin, one.passport) != key]
+    every = [one.to_json() for one in [*others, evaluation]]
+    text = json.dumps({"format": FORMAT, "evaluations": every}, indent=1, ensure_ascii=False)
     files.write_text(folder / FILE, text + "\n")
     return folder / FILE

@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance: what no network looks at, the pixels themselves."""
+"""The sliced Wasserstein distance of pixels, which needs no feature network."""
 
 from __future__ import annotations
 
@@ -15,18 +15,8 @@ BLOCK = 4096  # rows at a time: 50 MB as float32 at 32x32x3
 Rows = NDArray[np.generic]
 
 
-def sliced_wasserstein(real: Rows, fake: Rows, seed: int = 0) -> float:
-    """Return the root mean square over random directions of the 2-Wasserstein distance.
-
-    Rows (N, D) and (M, D) are projected on 128 unit directions; along each, the distance is that
-    of sorted values, at 1,000 quantiles, so N and M may differ (Rabin et al. 2011; Bonneel et al.
-    2015). In the units of the rows; 0 is best.
-    """
-    return between(projected(real, seed), projected(fake, seed))
-
-
 def projected(rows: Rows, seed: int = 0) -> NDArray[np.float32]:
-    """Return the places (N, 128) of rows (N, D) along random unit directions of the seed."""
+    """Return the projections (N, 128) of rows (N, D) on random unit directions of the seed."""
     width = rows.shape[1]
     drawn = randomness.normal(seed, "sliced wasserstein", 0, width * DIRECTIONS)
     directions = drawn.reshape(width, DIRECTIONS)
@@ -35,16 +25,21 @@ def projected(rows: Rows, seed: int = 0) -> NDArray[np.float32]:
     return np.concatenate([block.astype(np.float32) @ directions for block in blocks])
 
 
-def between(real: NDArray[np.float32], fake: NDArray[np.float32]) -> float:
-    """Return the sliced Wasserstein distance of rows that are projected already."""
+def distance(real: NDArray[np.float32], fake: NDArray[np.float32]) -> float:
+    """Return the root mean square over directions of the 2-Wasserstein distance.
+
+    Rows (N, D) and (M, D) are projected on 128 unit directions by `projected`; along each, the
+    distance is that of sorted values, at 1,000 quantiles, so N and M may differ (Rabin et al. 2011;
+    Bonneel et al. 2015). In the units of the rows; 0 is best.
+    """
     if min(len(real), len(fake)) < 2:
         raise InputError("A sliced Wasserstein distance needs 2 images or more of each kind.")
-    apart = _quantiles(real) - _quantiles(fake)
-    return float(np.sqrt(np.mean(apart * apart)))
+    differences = _quantiles(real) - _quantiles(fake)
+    return float(np.sqrt(np.mean(differences * differences)))
 
 
 def _quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the values (1000, columns) below which equal shares of each column lie."""
+    """Return the 1,000 evenly spaced quantiles (1000, columns) of each column."""
     rows = np.sort(values, axis=0)
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     return np.asarray(rows[np.floor(levels * len(rows)).astype(np.int64)], np.float64)

@@ -74,7 +74,7 @@ class Network(torch.nn.Module):
         native.check_inputs(self._player, x.shape, None if given is None else given.shape, now)
         layers = {name: layer for name, layer in self.named_modules() if name}
 
-        def around(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
+        def intercept(scope: Scope, compute: Callable, x: torch.Tensor) -> torch.Tensor:
             layer = layers.get(scope.path)
             return compute(x) if layer is None else layer(x, compute=compute)
 
@@ -83,9 +83,10 @@ class Network(torch.nn.Module):
             self._player.network,
             dict(self.named_parameters()),
             buffers,
-            *([x] if given is None else [x, given]),
+            x,
+            given,
             training=self.training,
-            hooks=nn.LayerHooks(around=around),
+            hooks=nn.LayerHooks(intercept=intercept),
         )
         with torch.no_grad():
             for name in updated if self.training else ():

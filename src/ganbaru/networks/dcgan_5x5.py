@@ -1,8 +1,8 @@
 """DCGAN (Radford et al. 2016) with 5x5 kernels and a discriminator of two logits, fake and real.
 
 For any sides that are multiples of 4. Batch norm has neither scale nor offset, so biases before it
-do nothing; the first layer of D is normalised too. Goes with the objective `two-class`. Padding 2
-is TensorFlow's SAME, mirrored, for these kernels with stride 2.
+have no effect; the first layer of D is normalised too. Use it with the objective `two-class`.
+Padding 2 is TensorFlow's SAME, mirrored, for these kernels with stride 2.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ def _norm(scope: Scope, x: Tensor) -> Tensor:
 
 
 def generator(
-    scope: Scope, latent: Tensor, *, image_size: Size, channels: int, width: int
+    scope: Scope, latent: Tensor, *, image_size: Size, channels: int, base_channels: int
 ) -> Tensor:
-    """Turn latents (N, Z) into images."""
-    plan(image_size, width)
-    height, across, count = image_size[0] // 4, image_size[1] // 4, 2 * width
+    """Map latents (N, Z) to images."""
+    plan(image_size, base_channels)
+    height, width, count = image_size[0] // 4, image_size[1] // 4, 2 * base_channels
     stem = scope.child("stem.dense")
-    x = nn.dense(stem, latent, count * height * across, bias=False)
-    x = nn.add_bias(stem, ops.reshape(x, (-1, count, height, across)), fan_in=latent.shape[1])
+    x = nn.dense(stem, latent, count * height * width, bias=False)
+    x = nn.add_bias(stem, ops.reshape(x, (-1, count, height, width)), fan_in=latent.shape[1])
     x = ops.leaky_relu(_norm(scope.child("stem.norm"), x))
-    x = nn.up_conv(scope.child("up1.conv"), x, width, **STRIDED, output_padding=1)
+    x = nn.up_conv(scope.child("up1.conv"), x, base_channels, **STRIDED, output_padding=1)
     x = ops.leaky_relu(_norm(scope.child("up1.norm"), x))
     x = nn.up_conv(scope.child("image.conv"), x, channels, **STRIDED, output_padding=1)
     return ops.tanh(x * 0.5)  # 2 sigmoid(x) - 1, without its rounding near 0
 
 
 def discriminator(
-    scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
+    scope: Scope, image: Tensor, *, image_size: Size, channels: int, base_channels: int
 ) -> Tensor:
-    """Turn images into two logits each (N, 2): for fake and for real."""
+    """Map images to logits (N, 2): for fake and for real."""
     x = image
-    for i, count in enumerate((width, 2 * width)):
+    for i, count in enumerate((base_channels, 2 * base_channels)):
         x = nn.conv(scope.child(f"down{i + 1}.conv"), x, count, **STRIDED)
         x = ops.leaky_relu(_norm(scope.child(f"down{i + 1}.norm"), x), 0.2)
     return nn.scores(scope, ops.reshape(x, (x.shape[0], -1)), nn.dense, logits=LOGITS)

@@ -12,18 +12,18 @@ from ganbaru.ops import Tensor
 
 
 def generator(
-    scope: Scope, latent: Tensor, *, image_size: Size, channels: int, width: int
+    scope: Scope, latent: Tensor, *, image_size: Size, channels: int, base_channels: int
 ) -> Tensor:
-    """Turn latents (N, Z) into images."""
-    planned = plan(image_size, width)
-    (height, across), count = planned.inner, planned.maps[-1]
-    x = nn.dense(scope.child("stem.dense"), latent, count * height * across)
-    return grow(scope, ops.reshape(x, (-1, count, height, across)), planned, channels)
+    """Map latents (N, Z) to images."""
+    planned = plan(image_size, base_channels)
+    (height, width), count = planned.inner, planned.maps[-1]
+    x = nn.dense(scope.child("stem.dense"), latent, count * height * width)
+    return grow(scope, ops.reshape(x, (-1, count, height, width)), planned, channels)
 
 
 def discriminator(
-    scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
+    scope: Scope, image: Tensor, *, image_size: Size, channels: int, base_channels: int
 ) -> Tensor:
-    """Turn images into scores (N,)."""
-    x = shrink(scope, image, plan(image_size, width))
+    """Map images to scores (N,)."""
+    x = shrink(scope, image, plan(image_size, base_channels))
     return nn.scores(scope, ops.reshape(x, (x.shape[0], -1)), nn.dense)

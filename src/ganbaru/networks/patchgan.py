@@ -1,7 +1,7 @@
 """DCGAN's generator against a PatchGAN discriminator (Isola, Zhu, Zhou and Efros 2017).
 
-Each score judges a patch; objectives average over the map. Instance norm, biases, and one row and
-column of zeros above and left of the last layer, so that the map keeps the features' size.
+Each score belongs to a patch; objectives average over the map. Instance norm, biases, and one row
+and column of zeros above and left of the last layer, so that the map has the features' size.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ generator = dcgan.generator
 
 
 def discriminator(
-    scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
+    scope: Scope, image: Tensor, *, image_size: Size, channels: int, base_channels: int
 ) -> Tensor:
-    """Turn images into scores (N, P), one for each of P overlapping patches."""
-    planned, x = plan(image_size, width), image
+    """Map images to scores (N, P), one for each of P overlapping patches."""
+    planned, x = plan(image_size, base_channels), image
     for i, (count, kernel) in enumerate(zip(planned.maps, planned.kernels, strict=True)):
         layer = scope.child(f"down{i + 1}.conv")
         x = nn.conv(layer, x, count, kernel, stride=2, padding=1, bias=True)

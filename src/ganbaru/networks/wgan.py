@@ -1,7 +1,7 @@
 """DCGAN's generator against a critic without normalisation (Gulrajani et al. 2017).
 
-Batch norm ties the images of a batch together, which a penalty on each image's slope forbids
-(Gulrajani et al. 2017, section 4).
+Batch norm makes the scores of a batch depend on each other, so that a penalty on the gradient of
+each image's score is no longer valid (Gulrajani et al. 2017, section 4).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ generator = dcgan.generator
 
 
 def discriminator(
-    scope: Scope, image: Tensor, *, image_size: Size, channels: int, width: int
+    scope: Scope, image: Tensor, *, image_size: Size, channels: int, base_channels: int
 ) -> Tensor:
-    """Turn images into scores (N,)."""
-    planned = plan(image_size, width)
-    features = shrink(scope, image, planned, norm=lambda layer, x: x)
+    """Map images to scores (N,)."""
+    planned = plan(image_size, base_channels)
+    features = shrink(scope, image, planned, norm=lambda scope, x: x)
     return nn.scores(scope, features, nn.conv, planned.inner)

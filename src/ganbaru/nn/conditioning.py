@@ -1,7 +1,7 @@
-"""How labels reach the networks: each way wraps a network that knows nothing of labels.
+"""Class conditioning: wrappers that give labels to networks written without them.
 
-A wrapped network takes (scope, x, label) with labels (N,), or with weights of the classes
-(N, classes), such as those halfway between two; see `CONDITIONINGS` for the ways.
+A wrapped network takes (scope, x, label), where labels are (N,) class numbers or (N, num_classes)
+weights of the classes, such as those of an interpolation; see `CONDITIONINGS` for the methods.
 """
 
 from __future__ import annotations
@@ -11,50 +11,51 @@ from dataclasses import dataclass
 
 from ganbaru import ops
 from ganbaru.errors import InputError
-from ganbaru.nn import Network, Scope, normalization
+from ganbaru.nn import normalization
+from ganbaru.nn.scope import LastLayer, Network, Norm, Scope
 from ganbaru.ops import Tensor
 
 Wrapper = Callable[[Network, int], Network]
 
 
-def _weights(label: Tensor, classes: int, like: Tensor) -> Tensor:
-    """Return the weights (N, classes) of classes that labels stand for."""
-    return label if len(label.shape) == 2 else ops.one_hot(label, classes, like)
+def _weights(label: Tensor, num_classes: int, like: Tensor) -> Tensor:
+    """Return labels as weights of the classes (N, num_classes)."""
+    return label if len(label.shape) == 2 else ops.one_hot(label, num_classes, like)
 
 
-def joined(network: Network, classes: int) -> Network:
-    """Join the label to the latent (N, Z) as one-hot (Mirza and Osindero 2014, section 3.2)."""
+def concatenated(network: Network, num_classes: int) -> Network:
+    """Append the one-hot label to the latent (N, Z) (Mirza and Osindero 2014, section 3.2)."""
 
     def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
-        return network(scope, ops.concat([latent, _weights(label, classes, latent)], axis=1))
+        return network(scope, ops.concat([latent, _weights(label, num_classes, latent)], axis=1))
 
     return conditioned
 
 
-def planes(network: Network, classes: int) -> Network:
-    """Join the label to the image (N, C, H, W) as one-hot planes (ibid.)."""
+def planes(network: Network, num_classes: int) -> Network:
+    """Append the one-hot label to the image (N, C, H, W) as constant channels (ibid.)."""
 
     def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
         n, _, height, width = image.shape
-        marks = ops.reshape(_weights(label, classes, image), (n, classes, 1, 1))
-        spread = ops.broadcast_to(marks, (n, classes, height, width))
+        marks = ops.reshape(_weights(label, num_classes, image), (n, num_classes, 1, 1))
+        spread = ops.broadcast_to(marks, (n, num_classes, height, width))
         return network(scope, ops.concat([image, spread], axis=1))
 
     return conditioned
 
 
-def class_norms(network: Network, classes: int) -> Network:
-    """Give every normalisation of the network the label's own scale and offset."""
+def class_norms(network: Network, num_classes: int) -> Network:
+    """Replace each normalisation of the network by batch norm with a scale and offset by class."""
 
     def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
-        weights, reached = _weights(label, classes, latent), []
+        weights, replaced = _weights(label, num_classes, latent), []
 
-        def norm(layer: Scope, x: Tensor) -> Tensor:
-            reached.append(layer)
+        def norm(layer: Scope, x: Tensor, default: Norm) -> Tensor:
+            replaced.append(layer)
             return normalization.class_batch_norm(layer, x, weights)
 
         images = network(scope.using(norm=norm), latent)
-        if not reached:
+        if not replaced:
             raise InputError(
                 "--conditioning class-norm needs a generator with normalisation, and this one has "
                 "none: take --conditioning projection."
@@ -64,17 +65,17 @@ def class_norms(network: Network, classes: int) -> Network:
     return conditioned
 
 
-def projected(network: Network, classes: int) -> Network:
+def projection(network: Network, num_classes: int) -> Network:
     """Add <embedding(label), features> to the score (Miyato and Koyama 2018, eq. 5).
 
-    The features are those the score itself is linear in, all places of them: summed over places,
-    as in networks that end in global pooling, labels are obeyed far less (79 % against 98 % on
-    MNIST after 110,000 images). The products with all embeddings are one small layer.
+    The features are the input of the last layer, at all positions: summed over positions, as in
+    networks that end in global pooling, labels are obeyed far less (79 % against 98 % on MNIST
+    after 110,000 images). The products with all embeddings are one small layer.
     """
-    return _judging_labels(network, classes, _of_label)
+    return _with_products(network, num_classes, _of_label)
 
 
-def projected_softmax(network: Network, classes: int) -> Network:
+def softmax_projection(network: Network, num_classes: int) -> Network:
     """Add the label's log-probability: the log-softmax of all classes' products (ibid., eq. 3).
 
     Plain projection leaves the softmax's divisor to the rest of the score to learn. With it a score
@@ -82,71 +83,51 @@ def projected_softmax(network: Network, classes: int) -> Network:
     images and a latent of 32, 98.4 % of labels are obeyed instead of 97.7 %. It starts at 0, log K
     being added.
     """
-    return _judging_labels(
-        network, classes,
-        lambda products, chosen: _of_label(products, chosen) - _log_mean_exp(products),
-    )  # fmt: skip
+
+    def log_probability(products: Tensor, weights: Tensor) -> Tensor:
+        return _of_label(products, weights) - _log_mean_exp(products)
+
+    return _with_products(network, num_classes, log_probability)
 
 
-# gain(products (N, K, ...), weights of the classes, alike) -> what scores gain (N, 1, ...).
+# gain(products (N, K, ...), weights of the classes (N, K, ...)) -> added to the scores (N, 1, ...).
 Gain = Callable[[Tensor, Tensor], Tensor]
 
 
-def _judging_labels(network: Network, classes: int, gain: Gain) -> Network:
-    """Let scores gain what a rule makes of the label and the products of features."""
+def _with_products(network: Network, num_classes: int, gain: Gain) -> Network:
+    """Add to the scores a function of the label and the features' products with all embeddings."""
 
     def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
-        weights = _weights(label, classes, image)
+        weights = _weights(label, num_classes, image)
 
-        def score(scores: Tensor, last: Callable[[str, int], Tensor]) -> Tensor:
+        def score(scores: Tensor, last: LastLayer) -> Tensor:
             if scores.shape[1] != 1:
                 raise InputError(
                     f"A label's product is added to one score, and this discriminator gives "
                     f"{scores.shape[1]} for an image: take --conditioning planes."
                 )
-            products = last("label", classes)
-            chosen = ops.reshape(weights, (*weights.shape, *([1] * (len(products.shape) - 2))))
-            return scores + gain(products, chosen)
+            products = last("label", num_classes)
+            shape = (*weights.shape, *([1] * (len(products.shape) - 2)))
+            return scores + gain(products, ops.reshape(weights, shape))
 
         return network(scope.using(score=score), image)
 
     return conditioned
 
 
-def _of_label(products: Tensor, chosen: Tensor) -> Tensor:
-    return ops.sum(products * chosen, axis=1, keepdims=True)
+def _of_label(products: Tensor, weights: Tensor) -> Tensor:
+    return ops.sum(products * weights, axis=1, keepdims=True)
 
 
 def _log_mean_exp(x: Tensor) -> Tensor:
     """Return log mean exp over axis 1 of (N, K, ...) as (N, 1, ...), without overflow."""
-    values = ops.stop_gradient(x)
-    shift = ops.fused("largest", values, composed_largest)(values)
+    shift = ops.max(ops.stop_gradient(x), axis=1, keepdims=True)
     return shift + ops.log(ops.mean(ops.exp(x - shift), axis=1, keepdims=True))
-
-
-def composed_largest(x: Tensor) -> Tensor:
-    """Return the largest over axis 1 of (N, K, ...) as (N, 1, ...): halves meet until one is left.
-
-    Of an odd number the last one goes on alone. A convolution picks a half: some thirty operations
-    of ten classes, which is why engines that do one operation at a time have a form of their own.
-    """
-    most = x if len(x.shape) == 4 else ops.reshape(x, (*x.shape, 1, 1))
-    while (count := most.shape[1]) > 1:
-        half, alone = divmod(count, 2)
-        rest = [_part(most, count - 1, 1)] if alone else []
-        most = ops.concat([ops.maximum(_part(most, 0, half), _part(most, half, half)), *rest], 1)
-    return most if len(x.shape) == 4 else ops.reshape(most, (-1, 1))
-
-
-def _part(x: Tensor, first: int, count: int) -> Tensor:
-    """Return channels from `first` on of (N, C, H, W)."""
-    pick = ops.one_hot(list(range(first, first + count)), x.shape[1], x)
-    return ops.conv2d(x, ops.reshape(pick, (count, x.shape[1], 1, 1)))
 
 
 @dataclass(frozen=True)
 class Conditioning:
-    """One way: what wraps the generator and what wraps the discriminator."""
+    """A conditioning method: the wrappers of the generator and of the discriminator."""
 
     generator: Wrapper
     discriminator: Wrapper
@@ -154,10 +135,16 @@ class Conditioning:
 
 
 CONDITIONINGS = {
-    "projection": Conditioning(joined, projected, "one-hot joined to the latent; projection in D"),
-    "softmax": Conditioning(
-        joined, projected_softmax, "one-hot joined to the latent; log-softmax of projections in D"
+    "projection": Conditioning(
+        concatenated, projection, "one-hot joined to the latent; projection in D"
     ),
-    "planes": Conditioning(joined, planes, "one-hot joined to the latent; one-hot planes in D"),
-    "class-norm": Conditioning(class_norms, projected, "batch norm by class; projection in D"),
+    "softmax": Conditioning(
+        concatenated,
+        softmax_projection,
+        "one-hot joined to the latent; log-softmax of projections in D",
+    ),
+    "planes": Conditioning(
+        concatenated, planes, "one-hot joined to the latent; one-hot planes in D"
+    ),
+    "class-norm": Conditioning(class_norms, projection, "batch norm by class; projection in D"),
 }

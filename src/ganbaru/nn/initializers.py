@@ -1,4 +1,4 @@
-"""Where weights start: rules from a parameter's kind and shape to its first values."""
+"""Initialisation: rules from a parameter's kind and shape to its first values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
+from ganbaru.errors import pick
 
 # A rule turns standard normal numbers of the parameter's shape, and its fan-in, into values.
 Rule = Callable[[NDArray[np.float64], int], NDArray[np.float64]]
@@ -21,7 +22,7 @@ def normal(mean: float, deviation: float) -> Rule:
 
 
 def truncated(deviation: float) -> Rule:
-    """N(0, deviation²) cut off at two deviations, by the inverse of its distribution function."""
+    """N(0, deviation²) truncated at two deviations, by its inverse distribution function."""
 
     def rule(draw: NDArray[np.float64], fan_in: int) -> NDArray[np.float64]:
         from scipy.special import ndtr, ndtri
@@ -38,23 +39,23 @@ def he(draw: NDArray[np.float64], fan_in: int) -> NDArray[np.float64]:
 
 
 def uniform_by_fan(draw: NDArray[np.float64], fan_in: int) -> NDArray[np.float64]:
-    """Uniform within 1 / sqrt(fan-in): what PyTorch's layers start with."""
+    """Uniform within 1 / sqrt(fan-in), PyTorch's default for its layers."""
     from scipy.special import ndtr
 
     return np.asarray((2 * ndtr(draw) - 1) / np.sqrt(fan_in))
 
 
 def constant(value: float) -> Rule:
-    """The same value everywhere."""
+    """Return a rule that gives `value` everywhere."""
     return lambda draw, fan_in: np.full_like(draw, value)
 
 
 @dataclass(frozen=True)
 class Initialisation:
-    """One rule for each kind of parameter that layers ask for.
+    """A rule for each kind of parameter.
 
-    `weight` and `bias` for layers, `scale` and `offset` for norms, `closed` for the last layer of a
-    residual block that starts as nothing.
+    `weight` and `bias` of layers, `scale` and `offset` of norms; `zero` for what starts switched
+    off, such as the last layer of a residual block.
     """
 
     summary: str
@@ -62,15 +63,16 @@ class Initialisation:
     bias: Rule = constant(0)
     scale: Rule = constant(1)
     offset: Rule = constant(0)
-    closed: Rule = constant(0)
+    zero: Rule = constant(0)
 
     def values(
         self, seed: int, name: str, kind: str, shape: tuple[int, ...], fan_in: int = 1
     ) -> NDArray[np.float32]:
-        """Draw a parameter's first values; they depend on the seed and its name, not on order."""
+        """Draw a parameter's first values, which depend on the seed and the name alone."""
         key = zlib.crc32(name.encode())
         draw = randomness.normal(seed, "weights", key, int(np.prod(shape))).reshape(shape)
-        rule: Rule = getattr(self, kind)
+        rules: dict[str, Rule] = {name: rule for name, rule in vars(self).items() if callable(rule)}
+        rule = pick("kind of parameter", kind, rules)
         return rule(draw.astype(np.float64), fan_in).astype(np.float32)
 
 

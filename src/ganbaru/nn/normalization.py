@@ -1,20 +1,18 @@
-"""Normalisation of features and of weights, and statistics of the batch as a feature."""
+"""Batch, instance and spectral normalisation; minibatch deviation as a feature."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
+import math
+from typing import Any
 
 from ganbaru import ops
+from ganbaru.nn.scope import Network, Norm, Scope, layer
 from ganbaru.ops import Tensor
-
-if TYPE_CHECKING:
-    from ganbaru.nn import Network, Scope
 
 BATCH_NORM_MOMENTUM = 0.1
 BATCH_NORM_EPSILON = 1e-5
-SPECTRAL_EPSILON = 1e-12
+UNIT_EPSILON = 1e-12  # added to squared lengths
+SPECTRAL_FLOOR = 1e-2  # below the norm of any first weight but zero: N(0, 0.02) has at least 0.02
 
 
 def batch_norm(scope: Scope, x: Tensor) -> Tensor:
@@ -27,6 +25,12 @@ def batch_norm(scope: Scope, x: Tensor) -> Tensor:
     channels = (x.shape[1],)
     weight = scope.parameter("weight", channels, "scale")
     return _batch_norm(scope, x, weight, scope.parameter("bias", channels, "offset"))
+
+
+@layer
+def norm(scope: Scope, x: Tensor, default: Norm = batch_norm) -> Tensor:
+    """Normalise (N, C, H, W) or (N, C) by `default`, unless the hook `norm` replaces it."""
+    return scope.hooks.norm(scope, x, default)
 
 
 def plain_batch_norm(scope: Scope, x: Tensor) -> Tensor:
@@ -43,10 +47,8 @@ def _batch_norm(
     if weight is None:
         weight, bias = average * 0.0 + 1.0, average * 0.0
     if not scope.training:
-        rule = ops.fused("normalise", x, composed_normalise)
-        return rule(x, average, variance, weight, bias, BATCH_NORM_EPSILON)
-    rule = ops.fused("batch_norm", x, composed_batch_norm)
-    y, average, variance = rule(
+        return normalise(x, average, variance, weight, bias, BATCH_NORM_EPSILON)
+    y, average, variance = normalise_batch(
         x, weight, bias, average, variance, BATCH_NORM_MOMENTUM, BATCH_NORM_EPSILON
     )
     scope.update("running_mean", average)
@@ -55,7 +57,7 @@ def _batch_norm(
 
 
 def class_batch_norm(scope: Scope, x: Tensor, one_hot: Tensor) -> Tensor:
-    """Batch norm whose scale and offset are the label's own (de Vries et al. 2017, eq. 3 and 4).
+    """Batch norm with a scale and an offset for each label (de Vries et al. 2017, eq. 3 and 4).
 
     `one_hot` is (N, classes); the tables are (classes, C).
     """
@@ -81,8 +83,9 @@ def spectral_norm(scope: Scope, weight: Tensor, outputs: int) -> Tensor:
     """Divide a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
 
     The weight counts as a matrix (O, K) with a row for each output channel, axis `outputs`. In
-    training one power iteration improves the left vector, kept as the buffer `left`; no gradient
-    flows through the vectors.
+    training one power iteration improves the left vector, the buffer `left`; no gradient flows
+    through the vectors. A singular value below 0.01, such as that of a weight that starts at zero,
+    counts as 0.01.
     """
     count = weight.shape[outputs]
     axes = (outputs, *(i for i in range(len(weight.shape)) if i != outputs))
@@ -91,27 +94,29 @@ def spectral_norm(scope: Scope, weight: Tensor, outputs: int) -> Tensor:
     left = _unit(scope.buffer("left", (1, count), 1.0))
     right = _unit(ops.matmul(left, fixed))  # (1, K)
     if scope.training:
-        left = _unit(ops.matmul(right, ops.transpose(fixed, (1, 0))))
+        found = _unit(ops.matmul(right, ops.transpose(fixed, (1, 0))))
+        # Of length 1, but 0 for a matrix of zeros: the vector before it stays.
+        left = found + left * (1.0 - ops.sum(found * found))
         scope.update("left", left)
-    return weight / ops.sum(ops.matmul(left, matrix) * right)
+    return weight / ops.maximum(ops.sum(ops.matmul(left, matrix) * right), SPECTRAL_FLOOR)
 
 
-def spectral(network: Network) -> Network:
+def _unit(x: Tensor) -> Tensor:
+    return x / ops.sqrt(ops.sum(x * x) + UNIT_EPSILON)
+
+
+def with_spectral_norm(network: Network) -> Network:
     """Wrap a network so that each of its weights is divided by its spectral norm."""
     return lambda scope, *inputs: network(scope.using(weight=spectral_norm), *inputs)
 
 
-def watching_deviation(network: Network) -> Network:
-    """Wrap a discriminator so that it sees how much the images of a batch differ."""
+def with_minibatch_deviation(network: Network) -> Network:
+    """Wrap a discriminator so that its last layer sees the deviation within the batch."""
     return lambda scope, *inputs: network(scope.using(features=minibatch_deviation), *inputs)
 
 
-def _unit(x: Tensor) -> Tensor:
-    return x / ops.sqrt(ops.sum(x * x) + SPECTRAL_EPSILON)
-
-
 def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
-    """Join the mean deviation within groups of images as a channel (Karras et al. 2018, section 3).
+    """Append the mean deviation within groups of images as a channel (Karras et al. 2018, sec. 3).
 
     Groups have the largest size up to `group` that divides the batch; image i is in group
     i mod (N / size). (N, C, H, W) becomes (N, C + 1, H, W), and (N, C) becomes (N, C + 1).
@@ -120,7 +125,7 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
         joined = minibatch_deviation(ops.reshape(x, (*x.shape, 1, 1)), group)
         return ops.reshape(joined, (x.shape[0], -1))
     n, channels, height, width = x.shape
-    size = ops.fused("largest_divisor", x, _largest_divisor)(n, group)
+    size = _largest_divisor(n, group)
     grouped = ops.reshape(x, (size, n // size, channels, height, width))
     centred = grouped - ops.mean(grouped, axis=0, keepdims=True)
     deviation = ops.sqrt(ops.mean(centred * centred, axis=0) + 1e-8)
@@ -131,12 +136,15 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
     return ops.concat([x, spread], axis=1)
 
 
-def _largest_divisor(n: int, most: int) -> int:
-    """Return the largest of 1 to `most` that divides `n`."""
+def _largest_divisor(n: Any, most: int) -> Any:
+    """Return the largest of 1 to `most` that divides `n`, which is symbolic in an ONNX export."""
+    if hasattr(n, "largest_divisor"):
+        return n.largest_divisor(most)
     return max(size for size in range(1, min(most, n) + 1) if n % size == 0)
 
 
-def composed_batch_norm(
+@ops.composed("batch_norm")
+def normalise_batch(
     x: Tensor,
     weight: Tensor,
     bias: Tensor,
@@ -145,13 +153,13 @@ def composed_batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm in the vocabulary: what every engine's fused form must equal."""
+    """Batch norm as single operations: the reference for every engine's fused form."""
     axes = (0, *range(2, len(x.shape)))
-    count = int(np.prod([x.shape[i] for i in axes]))
+    count = math.prod(x.shape[i] for i in axes)
     average = ops.mean(x, axis=axes)
     centred = x - ops.reshape(average, _per_channel(x))
     variance = ops.mean(centred * centred, axis=axes)
-    y = composed_normalise(x, average, variance, weight, bias, epsilon)
+    y = normalise(x, average, variance, weight, bias, epsilon)
     unbiased = variance * (count / max(1, count - 1))
     return (
         y,
@@ -164,10 +172,11 @@ def _per_channel(x: Tensor) -> tuple[int, ...]:
     return (1, x.shape[1], *([1] * (len(x.shape) - 2)))
 
 
-def composed_normalise(
+@ops.composed("normalise")
+def normalise(
     x: Tensor, average: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon: float
 ) -> Tensor:
-    """Batch norm by statistics that are given, in the vocabulary."""
+    """Batch norm by given statistics, as single operations."""
     shape = _per_channel(x)
     scale = ops.reshape(weight / ops.sqrt(variance + epsilon), shape)
     return (x - ops.reshape(average, shape)) * scale + ops.reshape(bias, shape)

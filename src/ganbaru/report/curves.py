@@ -1,74 +1,128 @@
-"""The curves of a run: losses and logits, and the scores where there are any."""
+"""The curves of a run as data: titles and lines of its charts, for any way of drawing them."""
 
 from __future__ import annotations
 
-from ganbaru.callbacks.periodic_evaluation import MEASURE
-from ganbaru.metrics.definitions import MEASURES
-from ganbaru.report.chart import Line, chart
-from ganbaru.report.facts import Facts
-from ganbaru.report.markup import Markup
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-IMAGES = "real images shown"  # what charts are over
+from ganbaru.metrics.passport import Evaluation
+
+Points = Sequence[tuple[float, float]]
+Log = Sequence[Mapping[str, float]]
+
+# Labels in English; other languages have the same keys.
+WORDS = {
+    "axis": "real images seen",
+    "losses": "Losses",
+    "discriminator": "discriminator",
+    "generator": "generator",
+    "held_out": "held out",
+    "logits": "Mean logits of the discriminator",
+    "real": "real",
+    "fake": "fake",
+    "frechet": "Fréchet distance (lower is better)",
+    "shares": "Precision and recall",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "real_images": "real images",
+}
+LOSSES = {"d_loss": ("discriminator", "one"), "g_loss": ("generator", "two")}
+LOGITS = {"real_score": ("real", "one"), "fake_score": ("fake", "two")}
+DISTANCE = {"frechet": ("generator", "three")}
+SHARES = {"precision": ("precision", "one"), "recall": ("recall", "two")}
+ALL_SHARES = {**SHARES, "density": ("density", "four"), "coverage": ("coverage", "five")}
+
+Keys = Mapping[str, tuple[str, str]]  # keys of log lines to a key of WORDS and a colour
 
 
-def charts(facts: Facts) -> list[Markup]:
-    """Return the charts of a log of two lines or more."""
-    losses = [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")]
-    scores = [("real_score", "real", "one"), ("fake_score", "fake", "two")]
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart; `band` are the ends of an interval at each point, if any."""
+
+    name: str
+    points: Points
+    color: str  # a class of the page's style sheet
+    style: str = "solid"  # or dotted, dashed
+    band: Points = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart: its title, what is on the horizontal axis, and its lines."""
+
+    title: str
+    axis: str
+    lines: list[Line]
+
+
+def curves(
+    log: Log,
+    baselines: Mapping[str, float],
+    words: Mapping[str, str] = WORDS,
+    shares: Keys = SHARES,
+) -> dict[str, Chart]:
+    """Return the charts "losses", "logits", "frechet" and "shares" that have two points or more."""
+    held_out = [
+        Line(f"{line.name} ({words['held_out']})", line.points, line.color, "dotted")
+        for line in _lines(log, {f"held_out_{key}": value for key, value in LOSSES.items()}, words)
+    ]
+    groups = {
+        "losses": [*_lines(log, LOSSES, words), *held_out],
+        "logits": _lines(log, LOGITS, words),
+        "frechet": _with_baselines(log, DISTANCE, words, baselines),
+        "shares": _with_baselines(log, shares, words, baselines),
+    }
+    return {
+        name: Chart(words[name], words["axis"], lines)
+        for name, lines in groups.items()
+        if any(len(line.points) > 1 for line in lines)
+    }
+
+
+def _lines(log: Log, keys: Keys, words: Mapping[str, str]) -> list[Line]:
     return [
-        chart("Losses", [*_lines(facts, losses), *_lines(facts, losses, "held_out_")], IMAGES),
-        chart("Mean logits of the discriminator", _lines(facts, scores), IMAGES),
-        *_scores(facts),
+        Line(words[word], [(x["images"], x[key]) for x in log if key in x], color)
+        for key, (word, color) in keys.items()
     ]
 
 
-def _lines(facts: Facts, names: list[tuple[str, str, str]], before: str = "") -> list[Line]:
-    return [
-        Line(f"{text}{', held out' if before else ''}",
-             [(x["images"], x[before + name]) for x in facts.log if before + name in x],
-             colour, dotted=bool(before))
-        for name, text, colour in names
-    ]  # fmt: skip
-
-
-def _scores(facts: Facts) -> list[Markup]:
-    """Chart the scores in the log, or those of checkpoints that were evaluated alike."""
-    scored = [line for line in facts.log if MEASURE in line]
-    if len(scored) < 2 or not facts.floors:
-        return _evaluated(facts)
-    distances, shares = [(MEASURE, "two")], [("precision", "one"), ("recall", "two")]
-    return [
-        chart(
-            "Fréchet distance (lower is better)", _scored(scored, facts.floors, distances), IMAGES
-        ),
-        chart("Precision and recall", _scored(scored, facts.floors, shares), IMAGES),
-    ]
-
-
-def _scored(
-    scored: list[dict[str, float]], floors: dict[str, float], names: list[tuple[str, str]]
+def _with_baselines(
+    log: Log, keys: Keys, words: Mapping[str, str], baselines: Mapping[str, float]
 ) -> list[Line]:
-    """Return each score's line, and a dotted one for what real images get."""
-    made = [Line(MEASURES[name].title, [(x["images"], x[name]) for x in scored if name in x],
-                 colour)
-            for name, colour in names]  # fmt: skip
-    ends = scored[0]["images"], scored[-1]["images"]
-    real = [Line(f"{MEASURES[name].title} of real images", [(x, floors[name]) for x in ends],
-                 colour, dotted=True) for name, colour in names]  # fmt: skip
-    return [*made, *real]
-
-
-def _evaluated(facts: Facts) -> list[Markup]:
-    if not facts.scores:
+    """Return the lines of scores, and dotted ones for what real images get."""
+    lines = _lines(log, keys, words)
+    if any(len(line.points) < 2 for line in lines):
         return []
-    newest = facts.scores[-1].passport
-    alike = [one for one in facts.scores if one.passport == newest and "checkpoint" in one.origin]
-    points = sorted((float(one.origin["checkpoint"]), one.scores["frechet"]) for one in alike
-                    if "frechet" in one.scores)  # fmt: skip
-    if len({images for images, _ in points}) < 2:
-        return []
-    lines = [
-        Line("generator", [(images, score.value) for images, score in points], "two"),
-        Line("real images", [(images, score.floor) for images, score in points], "one", True),
+    first, *_, last = (images for images, _ in lines[0].points)
+    real = [
+        Line(
+            f"{line.name} ({words['real_images']})" if len(keys) > 1 else words["real_images"],
+            [(first, baselines[key]), (last, baselines[key])],
+            line.color,
+            "dotted",
+        )
+        for line, key in zip(lines, keys, strict=True)
+        if key in baselines
     ]
-    return [chart("Fréchet distance (lower is better)", lines, IMAGES)]
+    return [*lines, *real]
+
+
+def evaluated(scores: Sequence[Evaluation]) -> list[Chart]:
+    """Return the chart of checkpoints that were evaluated with the newest passport."""
+    found = {
+        float(one.origin["checkpoint"]): one.scores["frechet"]
+        for one in scores
+        if one.passport == scores[-1].passport
+        and one.origin.get("checkpoint", "").isdigit()
+        and "frechet" in one.scores
+    }
+    if len(found) < 2:
+        return []
+    points = sorted(found.items())
+    lines = [
+        Line("generator", [(images, score.value) for images, score in points], "three"),
+        Line("real images", [(images, score.floor) for images, score in points], "three", "dotted"),
+    ]
+    return [Chart(WORDS["frechet"], WORDS["axis"], lines)]

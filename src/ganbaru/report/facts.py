@@ -1,4 +1,4 @@
-"""What a report is made of: all that a run's folder tells, read back from its files."""
+"""The contents of a report: everything that a run's folder holds, read from its files."""
 
 from __future__ import annotations
 
@@ -12,60 +12,59 @@ from typing import Any
 import numpy as np
 
 from ganbaru import __version__, files, nn
-from ganbaru.callbacks import periodic_evaluation
-from ganbaru.callbacks.log import Line, read_log
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
-from ganbaru.metrics import memorization, passport
+from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.training import checkpoint, run_folder
-from ganbaru.training.loop import Run
-from ganbaru.training.loop import about as about_data
+from ganbaru.training.run import Run, describe_data
 from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import Line, read_log
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A run as its folder tells of it."""
+    """Everything that is known of a run."""
 
     folder: Folder
     config: Config
-    data: dict[str, Any]  # name, fingerprint, classes, shape, and the count where it is known
-    made: dict[str, Any]  # by which machine and versions; {} where that was not written down
+    data: dict[str, Any]  # name, fingerprint, classes, shape, and the count if known
+    made: dict[str, Any]  # machine and versions; {} if not recorded
     log: list[Line]
-    floors: dict[str, float]  # of the scores in the log; {} where there are none
+    baselines: dict[str, float]  # of the scores in the log; {} without scores
     grids: list[Path]
     scores: list[Evaluation]
     authenticity: Authenticity | None
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
+        """The folder's name."""
         return self.folder.path.resolve().name
 
 
 def note(run: Run) -> None:
-    """Write down what only the run itself knows: its data, its networks, its machine."""
+    """Record the run's data, parameter counts, versions and machine in its folder."""
     players = ("generator", "discriminator")
+    known = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
     found = {
-        "data": {**about_data(run.source), "count": len(run.source.images)},
+        "data": {**describe_data(run.source), "count": len(run.source.images)},
         "made": {
             "ganbaru": __version__,
             "engine": run.engine.describe(),
             "python": platform.python_version(),
             "numpy": np.__version__,
             "system": f"{platform.system()} {platform.machine()}",
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1,
+            "cores": cores,
             "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
         },
-    }  # fmt: skip
+    }
     files.write_text(run.folder.about, json.dumps(found, indent=1) + "\n")
 
 
 def read(folder: Folder) -> Facts:
-    """Read a run's folder; raises InputError where a file in it is damaged."""
+    """Read a run's folder; raises InputError if a file in it is damaged."""
     found = _about(folder)
     return Facts(
         folder=folder,
@@ -73,7 +72,7 @@ def read(folder: Folder) -> Facts:
         data=found["data"],
         made=found["made"],
         log=read_log(folder),
-        floors=periodic_evaluation.floors(folder),
+        baselines=milestones.baselines(folder),
         grids=sorted(folder.samples.glob("[0-9]*.png")),
         scores=passport.stored(folder.path),
         authenticity=memorization.stored(folder.path),
@@ -81,7 +80,7 @@ def read(folder: Folder) -> Facts:
 
 
 def _about(folder: Folder) -> dict[str, Any]:
-    """Return what `note` wrote; a run of before has it in its checkpoints, without the machine."""
+    """Return what `note` wrote; older runs have the data in their checkpoints."""
     if not folder.about.exists():
         return {
             "data": checkpoint.load(run_folder.find_checkpoint(folder.path))[1].data,
@@ -92,6 +91,6 @@ def _about(folder: Folder) -> dict[str, Any]:
         return {"data": dict(found["data"]), "made": dict(found["made"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{folder.about} cannot be read ({type(error).__name__}). Delete it: the report takes "
-            f"what it needs from a checkpoint then."
+            f"{folder.about} cannot be read ({type(error).__name__}). Delete it: the report then "
+            f"reads a checkpoint."
         ) from error

@@ -1,4 +1,4 @@
-"""Pictures inside the page."""
+"""Images embedded in the page."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from PIL import Image
 
 from ganbaru.errors import InputError
 
-MOST = 1040  # pixels across: the page's width on a screen
+MAX_WIDTH = 1040  # pixels: the page's width on a screen
 
 
-def embedded(path: Path, most: int = MOST) -> str:
-    """Return a picture as a data address, shrunk to at most `most` pixels across."""
+def embedded(path: Path, width: int = MAX_WIDTH) -> str:
+    """Return an image as a data URL, shrunk to at most `width` pixels."""
     try:
         with Image.open(path) as picture:
-            picture.load()  # all of it: a file cut short is told of here
-            content = _shrunk(picture, most) if picture.width > most else path.read_bytes()
+            picture.load()  # all of it, so that a file cut short raises here
+            content = _shrunk(picture, width) if picture.width > width else path.read_bytes()
     except (OSError, SyntaxError) as error:  # Pillow's for damage
         raise InputError(
-            f"The picture {path} is damaged ({error}). Delete it: the report does without it."
+            f"The picture {path} is damaged ({error}). Delete it: the report is written without it."
         ) from error
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
-def _shrunk(picture: Image.Image, most: int) -> bytes:
-    height = round(picture.height * most / picture.width)
+def _shrunk(picture: Image.Image, width: int) -> bytes:
+    height = round(picture.height * width / picture.width)
     stream = io.BytesIO()
-    picture.resize((most, height), Image.Resampling.LANCZOS).save(stream, format="PNG")
+    picture.resize((width, height), Image.Resampling.LANCZOS).save(stream, format="PNG")
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""The command that repeats a run: its preset, and flags for what differs from it."""
+"""The command that reproduces a run: its preset, and flags for what differs from it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from ganbaru.coerce import shown
 from ganbaru.config import TOTALS, Config, flag, from_fields, merged, preset_fields
 from ganbaru.presets import PRESETS
 
-# Where a run goes and whether it goes on are no part of what it is.
-_ELSEWHERE = {"preset", "run", "resume", "overwrite"}
+# Fields that do not change what is trained.
+_PLACE = {"preset", "run", "resume", "overwrite"}
 
 
 def command(config: Config, name: str) -> str:
-    """Return a command line that trains as the run `name` did.
+    """Return a command line that repeats the training of the run `name`.
 
-    A field that a preset sets and that is to be empty has no flag: then it is the run's own file.
+    No flag empties a field that a preset sets: then the command reads the run's config.yaml.
     """
     if config.preset in PRESETS:
         preset = preset_fields(config.preset)
-        given = {field: value for field, value in _fields(config).items()
-                 if value != getattr(from_fields(preset), field) and value is not None}  # fmt: skip
-        again = from_fields(merged(preset, given))
-        if _fields(again) == _fields(config):
-            words = [config.preset, *(word for pair in given.items() for word in _words(*pair))]
+        base = from_fields(preset)
+        changed = {
+            field: value
+            for field, value in _fields(config).items()
+            if value != getattr(base, field) and value is not None
+        }
+        if _fields(from_fields(merged(preset, changed))) == _fields(config):
+            words = [config.preset, *(word for pair in changed.items() for word in _words(*pair))]
             return f"ganbaru train {shlex.join(words)}"
     return (
         f"ganbaru train --config {shlex.quote(f'{name}/config.yaml')} --run {shlex.quote(name)}-2"
@@ -34,7 +37,7 @@ def command(config: Config, name: str) -> str:
 
 def _fields(config: Config) -> dict[str, Any]:
     found = dataclasses.asdict(config)
-    return {name: value for name, value in found.items() if name not in _ELSEWHERE}
+    return {name: value for name, value in found.items() if name not in _PLACE}
 
 
 def _words(field: str, value: Any) -> list[str]:
@@ -46,5 +49,5 @@ def _words(field: str, value: Any) -> list[str]:
 
 
 def by_clock(config: Config) -> bool:
-    """Say whether it is the clock alone that ends a run."""
+    """Return whether a run ends by time alone."""
     return {name for name in TOTALS if getattr(config, name)} == {"minutes"}

@@ -20,6 +20,7 @@ from ganbaru.nn import Network
 from ganbaru.ops import Parameters
 from ganbaru.sampling import image_io, interpolation, latent_spaces
 from ganbaru.sampling.players import Player, load_player
+from ganbaru.training.run import Run
 
 BATCH = 64
 Labels = int | str | Sequence[int | str] | None
@@ -204,6 +205,19 @@ class Generator:
             yield from image_io.to_bytes(self.floats(latents[part], some))
 
 
+def from_run(run: Run) -> Generator:
+    """Return the averaged (EMA) generator of a run in progress."""
+    return Generator(
+        engine=run.engine,
+        network=run.gan.generator,
+        parameters=run.state["ema"],
+        buffers=run.state["ema_buffers"],
+        latent=run.config.latent,
+        distribution=run.config.distribution,
+        classes=run.classes,
+    )
+
+
 def load(
     run: str | Path, *, which: str = "newest", engine: str = "numpy", device: str = "auto"
 ) -> Generator:
@@ -213,7 +227,9 @@ def load(
     or a number of images. Raises InputError if it is missing, damaged or of another architecture.
     """
     player = load_player(run, which)
-    return from_player(player, engines.load(engine, device, engines.kept(player.config.precision)))
+    return from_player(
+        player, engines.load(engine, device, engines.storage_precision(player.config.precision))
+    )
 
 
 def from_player(player: Player, engine: Engine) -> Generator:

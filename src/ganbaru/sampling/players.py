@@ -69,7 +69,7 @@ def load_player(run: str | Path, which: str = "newest", player: str = "generator
     zeros = models.zero_parameters(config, shape, len(classes))
     expected = {group: zeros[kind], f"{group}_buffers": zeros[f"{kind}_buffers"]}
     checkpoint.check_fits(path, groups, expected)
-    dtype = engines.kept(config.precision)  # an exported file may hold float16
+    dtype = engines.storage_precision(config.precision)  # an exported file may hold float16
     parameters, buffers = (
         {name: groups[each][name].astype(dtype, copy=False) for name in names}
         for each, names in expected.items()

@@ -1,6 +1,6 @@
-"""The service: pictures and films over HTTP, the playground, and the live pages of runs.
+"""The HTTP service: images and films on request, the playground, and live pages of runs.
 
-A request passes `gate` (who may ask, how much), `posts` (what is asked, `asked`), `making` (latents
-and labels), `batching` (the one thread that computes) and leaves as a `replies.Reply`. Pages are
-made by `pages` of what `live` reads in a run's folder. `server` puts it on a socket.
+A request passes `protocol` (deadlines, head size), `middleware` (host, key, body size) and a route
+of `api` or `web`. `image_service` and `film_service` prepare latents and labels, `batching` runs
+the generator in one thread. `run_status` reads the runs' folders that `pages` shows.
 """

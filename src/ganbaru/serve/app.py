@@ -1,74 +1,73 @@
-"""The application: routes, words for what goes wrong, and the gate before it all."""
+"""The application: checks of requests, routes, and problem documents for errors."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import Response
 
 from ganbaru import __version__
-from ganbaru.errors import InputError
 from ganbaru.serve import api, pages, web
-from ganbaru.serve.middleware import Gate, failed
-from ganbaru.serve.responses import OWN, ProblemError, Reply, refused
-from ganbaru.serve.routes_post import Posts
+from ganbaru.serve.middleware import BodyLimit, Key, LoopbackHosts
+from ganbaru.serve.problems import CONVERSIONS, ProblemError
+from ganbaru.serve.responses import OWN, response
 from ganbaru.serve.service import Service
 
-_ABOUT = """Images and films by trained generators. A seed is a picture: the same one here, by
-`ganbaru generate`, alone or among others. Refusals are problem documents (RFC 9457)."""
+_ABOUT = """Images and films by trained generators. A seed determines an image: the same one here
+and by `ganbaru generate`, alone or in a batch. Errors are problem documents (RFC 9457)."""
 
 
-def application(service: Service, key: str = "", loopback: bool = True) -> Gate:
-    """Return the application, as ASGI takes it.
+def application(service: Service, key: str = "", loopback: bool = True) -> FastAPI:
+    """Build the application.
 
-    `key` is what requests must know, "" for none; `loopback` says that only this computer asks.
+    `key` is required of requests, unless it is ""; `loopback`: only this computer can connect.
     """
-    posts = Posts(service.shelf, api.kinds(service))
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(service.refreshing())
+        refreshing = asyncio.create_task(service.refresh())
         yield
         refreshing.cancel()
         service.close()
 
-    # No documentation pages: the usual ones load their scripts from elsewhere.
+    # FastAPI's documentation pages load scripts from other sites, so there are none.
     app = FastAPI(
-        title="Ganbaru", version=__version__, description=_ABOUT, lifespan=lifespan,
-        docs_url=None, redoc_url=None, redirect_slashes=False,
-    )  # fmt: skip
-    app.include_router(api.routes(service, posts))
-    app.include_router(web.routes(service))
-    _add_problems(app)
-    return Gate(app, posts, service.limits, key, loopback)
+        title="Ganbaru",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.include_router(api.router)
+    app.include_router(web.router)
+    for kind, convert in CONVERSIONS.items():
+        app.add_exception_handler(kind, _handler(convert))
+    app.add_middleware(BodyLimit, most=service.limits.body)  # the last one added runs first
+    if key:
+        app.add_middleware(AuthenticationMiddleware, backend=Key(key), on_error=Key.refuse)
+    if loopback:
+        app.add_middleware(LoopbackHosts)
+    return app
 
 
-def _add_problems(app: FastAPI) -> None:
-    async def problem(request: Request, error: Any) -> Response:
-        found = _problem(error)
+def _handler(
+    convert: Callable[[Any, str], ProblemError],
+) -> Callable[[Request, Any], Awaitable[Response]]:
+    """Return a handler that answers with a problem document, or a page for a browser."""
+
+    async def handle(request: Request, error: Any) -> Response:
+        problem = convert(error, request.url.path)
         if "text/html" not in request.headers.get("accept", ""):
-            return web.response(found.reply())
-        text = pages.absent(found.detail, web.language(request))
-        headers = found.headers
-        return web.response(Reply(text.encode(), web.HTML, found.status, headers, policy=OWN))
+            return problem.response()
+        page = pages.error(problem.detail, web.language(request))
+        return response(page, web.HTML, problem.status_code, problem.headers, OWN)
 
-    for kind in (ProblemError, InputError, HTTPException, RequestValidationError, Exception):
-        app.add_exception_handler(kind, problem)
-
-
-def _problem(error: Exception) -> ProblemError:
-    if isinstance(error, ProblemError):
-        return error
-    if isinstance(error, InputError):
-        return refused(error)
-    if isinstance(error, HTTPException):
-        return ProblemError(error.status_code, f"{error.detail}.", error.headers)
-    if isinstance(error, RequestValidationError):
-        return ProblemError(404, "There is nothing at this address.")
-    return failed()
+    return handle

@@ -1,6 +1,6 @@
-"""Requests gathered into batches, which one thread computes: what waits while it works is the next.
+"""Dynamic batching: requests that arrive while one thread computes form its next batch.
 
-All but the computing runs in the event loop's thread, so nothing here needs a lock.
+Everything but the computation runs in the event loop's thread, so there are no locks.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 
 from ganbaru.sampling.image_io import Images
 from ganbaru.serve.models import Latents, Model, Weights
-from ganbaru.serve.responses import ProblemError
+from ganbaru.serve.problems import RETRY, ProblemError
 
-# Measured with 32 connections that ask for one 28x28 image each; a larger batch takes as long for
-# each image, and makes the others wait.
-MOST = 32
+# Measured with 32 connections that request one 28x28 image each: larger batches are no faster for
+# each image, and delay the others.
+MAX_BATCH = 32
 GATHER = 0.002  # seconds that the first image of a batch waits for others
 
 
 @dataclass
 class Job:
-    """Images of one request, at most a batch of them; `until` is when it is too late."""
+    """Images of one request, at most a batch; `until` is its deadline in monotonic seconds."""
 
     model: Model
     latents: Latents
@@ -35,7 +35,7 @@ class Job:
 
 
 class Batcher:
-    """Makes images in batches, in the order in which they were asked for."""
+    """Runs generators in batches, in the order of the requests."""
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
@@ -46,30 +46,31 @@ class Batcher:
     async def make(self, model: Model, latents: Latents, weights: Weights, until: float) -> Images:
         """Return byte images (N, H, W, C) of latents (N, Z) and weights (N, classes).
 
-        More than a batch go batch by batch, so that others come in between. Raises ProblemError
-        when it is past `until` before they are made.
+        Larger requests are split into batches, between which others may come. Raises ProblemError
+        if `until` passes first.
         """
-        if len(latents) <= MOST:
-            return await self._ask(Job(model, latents, weights, until, _future()))
         parts = [
-            await self._ask(Job(model, latents[i : i + MOST], weights[i : i + MOST], until,
-                                _future()))
-            for i in range(0, len(latents), MOST)
-        ]  # fmt: skip
-        return np.concatenate(parts)
+            await self._submit(model, latents[i : i + MAX_BATCH], weights[i : i + MAX_BATCH], until)
+            for i in range(0, len(latents), MAX_BATCH)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread."""
         self._thread.shutdown()
 
-    def _ask(self, job: Job) -> asyncio.Future[Images]:
+    def _submit(
+        self, model: Model, latents: Latents, weights: Weights, until: float
+    ) -> asyncio.Future[Images]:
+        loop = asyncio.get_running_loop()
+        job = Job(model, latents, weights, until, loop.create_future())
         self._jobs.append(job)
         if not self._busy and self._timer is None:
-            self._timer = job.made.get_loop().call_later(GATHER, self._start)
+            self._timer = loop.call_later(GATHER, self._start)
         return job.made
 
     def _start(self) -> None:
-        """Give the thread its next batch, if there is one."""
+        """Give the thread the next batch, if any."""
         self._timer = None
         jobs = self._next()
         self._busy = bool(jobs)
@@ -77,17 +78,17 @@ class Batcher:
             self._thread.submit(self._compute, jobs, asyncio.get_running_loop())
 
     def _next(self) -> list[Job]:
-        """Take the oldest job and those of its model that fit into its batch, in their order."""
+        """Take the oldest job, and the jobs of its model that fit into its batch, in order."""
         now, count = time.monotonic(), 0
         taken: list[Job] = []
         left: deque[Job] = deque()
-        while self._jobs and count < MOST:
+        while self._jobs and count < MAX_BATCH:
             job = self._jobs.popleft()
             if job.made.done():  # its request was cancelled
                 continue
             if job.until < now:
                 job.made.set_exception(_late())
-            elif not taken or (job.model is taken[0].model and count + len(job.latents) <= MOST):
+            elif not taken or _fits(job, taken[0].model, count):
                 taken.append(job)
                 count += len(job.latents)
             else:
@@ -96,19 +97,19 @@ class Batcher:
         return taken
 
     def _compute(self, jobs: list[Job], loop: asyncio.AbstractEventLoop) -> None:
-        """Make a batch; this runs in the thread."""
+        """Compute a batch; runs in the thread."""
         try:
             latents, weights = (
                 np.concatenate(arrays)
                 for arrays in zip(*((job.latents, job.weights) for job in jobs), strict=True)
             )
-            found: Images | Exception = jobs[0].model.pictures(latents, weights)
-        except Exception as error:  # whatever it is, those who wait hear of it
+            found: Images | Exception = jobs[0].model.images(latents, weights)
+        except Exception as error:  # passed on to the requests that wait
             found = error
         loop.call_soon_threadsafe(self._done, jobs, found)
 
     def _done(self, jobs: list[Job], found: Images | Exception) -> None:
-        self._start()  # before the answers are written, so that the thread does not wait for that
+        self._start()  # first, so that the thread computes while responses are written
         place = 0
         for job in jobs:
             count = len(job.latents)
@@ -121,11 +122,9 @@ class Batcher:
             place += count
 
 
-def _future() -> asyncio.Future[Images]:
-    return asyncio.get_running_loop().create_future()
+def _fits(job: Job, model: Model, count: int) -> bool:
+    return job.model is model and count + len(job.latents) <= MAX_BATCH
 
 
 def _late() -> ProblemError:
-    return ProblemError(
-        503, "It took too long until this request's turn. Ask again later.", {"Retry-After": "5"}
-    )
+    return ProblemError(503, "The request waited too long in the queue. Try again later.", RETRY)

@@ -1,6 +1,6 @@
-"""What is served: runs by name, each with its folder, its newest model and what its log tells.
+"""The catalog of served models: each a run's folder, or a single checkpoint, under a name.
 
-Names are made here, and requests are looked up among them: nothing of a request is ever a path.
+Requests are looked up among names that are made here: no part of a request is ever a path.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from pathlib import Path
 from ganbaru.errors import InputError, did_you_mean
 from ganbaru.serve import models
 from ganbaru.serve.models import Model
-from ganbaru.serve.responses import ProblemError
+from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.run_status import RunWatcher
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run_folder import Folder
 
 
 @dataclass(eq=False)
-class Entry:
-    """A run, or a single checkpoint, which has no folder and so nothing to watch."""
+class ServedModel:
+    """A run, or a single checkpoint, which has no folder to watch."""
 
     name: str
     checkpoint: Path | None
-    watch: RunWatcher | None
+    watcher: RunWatcher | None
     model: Model | None = None
 
     def refresh(self) -> None:
-        """Load the newest checkpoint unless it is there already; a damaged one is passed over.
+        """Load the newest checkpoint if it is not loaded yet.
 
-        Raises InputError only for the first.
+        Raises InputError for a damaged one, unless an older one is loaded.
         """
         newest = self._newest()
         if newest is None or newest == self.checkpoint and self.model:
@@ -44,9 +44,9 @@ class Entry:
         self.checkpoint = newest
 
     def _newest(self) -> Path | None:
-        if self.watch is None:
+        if self.watcher is None:
             return self.checkpoint
-        found = checkpoint.found(self.watch.folder.checkpoints)
+        found = checkpoint.found(self.watcher.folder.checkpoints)
         return found[-1] if found else None
 
     def ready(self) -> Model:
@@ -54,44 +54,44 @@ class Entry:
         if self.model is None:
             raise ProblemError(
                 503,
-                f"The run {self.name} has no checkpoint yet: it is still learning. Its page shows "
-                f"how far it is; ask again later.",
+                f"The run {self.name} has no checkpoint yet. Its page shows the progress of the "
+                f"training; try again later.",
                 {"Retry-After": "30"},
             )
         return self.model
 
     def watched(self) -> RunWatcher:
-        """Return what watches the run; raises ProblemError for a single checkpoint."""
-        if self.watch is None:
-            raise ProblemError(404, f"{self.name} is a checkpoint alone: no run is known of it.")
-        return self.watch
+        """Return the watcher of the run; raises ProblemError for a single checkpoint."""
+        if self.watcher is None:
+            raise ProblemError(404, f"{self.name} is a single checkpoint, without a run's pages.")
+        return self.watcher
 
 
-Catalog = Mapping[str, Entry]
+Catalog = Mapping[str, ServedModel]
 
 
-def fill(given: Sequence[str]) -> dict[str, Entry]:
+def load(paths: Sequence[str]) -> dict[str, ServedModel]:
     """Find and load runs, by folder or name, and checkpoints.
 
-    Raises InputError for what is missing or damaged; a run needs no checkpoint yet.
+    Raises InputError for a missing or damaged one; a run needs no checkpoint yet.
     """
-    shelf: dict[str, Entry] = {}
-    for one in given:
-        entry = _entry(one, shelf)
-        entry.refresh()
-        shelf[entry.name] = entry
-    return shelf
+    catalog: dict[str, ServedModel] = {}
+    for path in paths:
+        served = _served(path, catalog)
+        served.refresh()
+        catalog[served.name] = served
+    return catalog
 
 
-def _entry(given: str, taken: Catalog) -> Entry:
-    if Path(given).suffix == ".safetensors":
-        return Entry(_name(Path(given).stem, taken), Path(given), None)
-    folder = Folder(run_folder.existing(given).path.resolve())
-    return Entry(_name(folder.path.name, taken), None, RunWatcher(folder))
+def _served(path: str, taken: Catalog) -> ServedModel:
+    if Path(path).suffix == ".safetensors":
+        return ServedModel(_name(Path(path).stem, taken), Path(path), None)
+    folder = Folder(run_folder.existing(path).path.resolve())
+    return ServedModel(_name(folder.path.name, taken), None, RunWatcher(folder))
 
 
 def _name(text: str, taken: Catalog) -> str:
-    """Return a name that may stand in an address, and that no other has."""
+    """Return a unique name that may stand in an address."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-") or "run"
     name, number = plain, 1
     while name in taken:
@@ -100,11 +100,9 @@ def _name(text: str, taken: Catalog) -> str:
     return name
 
 
-def find(shelf: Catalog, name: str) -> Entry:
-    """Return the entry of a name that came with a request."""
-    if name not in shelf:
-        near = did_you_mean(name, shelf)
-        raise ProblemError(
-            404, f"There is no model {name!r} here.{near} Known: {', '.join(shelf)}."
-        )
-    return shelf[name]
+def find(catalog: Catalog, name: str) -> ServedModel:
+    """Return the model of a name in a request; raises ProblemError for an unknown one."""
+    if name not in catalog:
+        near = did_you_mean(name, catalog)
+        raise ProblemError(404, f"Unknown model {name!r}.{near} Known: {', '.join(catalog)}.")
+    return catalog[name]

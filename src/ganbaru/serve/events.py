@@ -1,49 +1,54 @@
-"""Server-sent events: what a page shows of its runs, whole, whenever one of them has changed."""
+"""Server-sent events: the whole state of each run whenever it has changed."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-from ganbaru.serve.catalog import Entry
+from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
 
-Tell = Callable[[Entry], dict[str, Any]]
-EVERY, ALIVE = 0.5, 15.0  # seconds between looks, and between signs of life
+from ganbaru.serve.catalog import ServedModel
+from ganbaru.serve.responses import NOTHING
+from ganbaru.serve.service import Service
+
+Describe = Callable[[ServedModel], dict[str, Any]]
+INTERVAL = 0.5  # seconds between looks at the runs' folders
 
 
-async def stream(
-    entries: Mapping[str, Entry], tell: Tell, stopping: Callable[[], bool]
-) -> AsyncIterator[bytes]:
-    """Yield an event with every run first, then one with those that changed, until it stops.
+def follow(
+    service: Service, models: Mapping[str, ServedModel], describe: Describe
+) -> EventSourceResponse:
+    """Return a stream of `models` that have a run; raises ProblemError above the limit of streams.
 
-    A page that comes back after a break is told all anew, so nothing is kept for it.
+    A client that reconnects gets every run once more, so the server remembers nothing of clients.
     """
-    told: dict[str, tuple[str, bool]] = {}
-    yield b"retry: 2000\n\n"
-    last = time.monotonic()
-    while not stopping():
-        changed = await asyncio.to_thread(_changed, entries, tell, told)
-        if changed:
-            yield b"data: " + json.dumps(changed, ensure_ascii=False).encode() + b"\n\n"
-            last = time.monotonic()
-        elif time.monotonic() - last > ALIVE:
-            yield b": still here\n\n"
-            last = time.monotonic()
-        await asyncio.sleep(EVERY)
+    service.check_streams()
+    runs = {name: served for name, served in models.items() if served.watcher}
+    policy = {"Content-Security-Policy": NOTHING}
+    return EventSourceResponse(_events(service, runs, describe), headers=policy)
+
+
+async def _events(
+    service: Service, runs: Mapping[str, ServedModel], describe: Describe
+) -> AsyncIterator[ServerSentEvent]:
+    sent: dict[str, tuple[str, bool]] = {}
+    with service.stream():
+        yield ServerSentEvent(retry=2000)
+        while not service.stopping:
+            if changed := await asyncio.to_thread(_changed, runs, describe, sent):
+                yield JSONServerSentEvent(changed)
+            await asyncio.sleep(INTERVAL)
 
 
 def _changed(
-    entries: Mapping[str, Entry], tell: Tell, told: dict[str, tuple[str, bool]]
+    runs: Mapping[str, ServedModel], describe: Describe, sent: dict[str, tuple[str, bool]]
 ) -> dict[str, Any]:
+    """Describe the runs that have changed since they were `sent`, and update it."""
     found = {}
-    for name, entry in entries.items():
-        if entry.watch is None:
-            continue
-        mark = entry.watch.seen().version, entry.model is not None
-        if told.get(name) != mark:
-            told[name] = mark
-            found[name] = {**tell(entry), "ready": entry.model is not None}
+    for name, served in runs.items():
+        version = served.watched().status().version, served.model is not None
+        if sent.get(name) != version:
+            sent[name] = version
+            found[name] = {**describe(served), "ready": served.model is not None}
     return found

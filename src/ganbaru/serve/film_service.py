@@ -1,4 +1,4 @@
-"""Films: latents along a path, their pictures by the batcher, and a thread that encodes them."""
+"""Films on request: latents along a path, images by the batcher, encoding in a thread."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from starlette.responses import Response
 
 from ganbaru.sampling import image_io, video
+from ganbaru.sampling.image_io import Images
 from ganbaru.serve.batching import Batcher
 from ganbaru.serve.limits import Admission, Limits
 from ganbaru.serve.models import Model
-from ganbaru.serve.responses import ProblemError, Reply
-from ganbaru.serve.schemas import FilmAsked
+from ganbaru.serve.problems import RETRY, ProblemError
+from ganbaru.serve.responses import response
+from ganbaru.serve.schemas import FilmRequest
 
 
 @dataclass(frozen=True)
-class FilmMaker:
+class FilmService:
     """Makes films, one after the other."""
 
     batcher: Batcher
@@ -28,51 +31,43 @@ class FilmMaker:
     limits: Limits
     thread: ThreadPoolExecutor
 
-    async def film(self, name: str, model: Model, asked: FilmAsked) -> Reply:
-        """Make a film; raises ProblemError or InputError for what cannot be made."""
-        self._check(asked)
-        kind = video.checked(f".{asked.format}", asked.fps)
-        with self.admission.place(asked.frames) as until:
+    async def make(self, model: Model, request: FilmRequest) -> Response:
+        """Make the film of a request; raises ProblemError or InputError for a wrong one."""
+        self._check(request)
+        kind = video.checked(f".{request.format}", request.fps)
+        with self.admission.place(request.frames) as until:
+            path, close, bounce = request.path, request.close, request.bounce
             latents, weights = model.generator.walk(
-                asked.path, asked.seeds, asked.labels, asked.frames,
-                close=asked.close, bounce=asked.bounce,
-            )  # fmt: skip
+                path, request.seeds, request.labels, request.frames, close=close, bounce=bounce
+            )
             given = model.weights(None, len(latents)) if weights is None else weights
             frames = await self.batcher.make(model, latents, given.astype(np.float32), until)
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(
-                self.thread, _encoded, kind, frames, asked.fps, asked.size, until
+            body = await asyncio.get_running_loop().run_in_executor(
+                self.thread, _encoded, kind, frames, request.fps, request.size, until
             )
-        return Reply(body, kind.media_type)
+        return response(body, kind.media_type)
 
-    def _check(self, asked: FilmAsked) -> None:
+    def _check(self, request: FilmRequest) -> None:
         """Refuse what is too large before anything is made."""
         bounds = {"frames": self.limits.frames, "size": self.limits.side}
         for name, most in bounds.items():
-            if getattr(asked, name) > most:
-                raise ProblemError(
-                    422, f"{name} may be {most} at most, not {getattr(asked, name)}."
-                )
-        if len(asked.seeds or ()) > asked.frames:
-            raise ProblemError(
-                422, f"{len(asked.seeds or ())} seeds do not fit into {asked.frames} frames."
-            )
+            if (value := getattr(request, name)) > most:
+                raise ProblemError(422, f"{name} may be {most} at most, not {value}.")
+        if (count := len(request.seeds or ())) > request.frames:
+            raise ProblemError(422, f"{count} seeds do not fit into {request.frames} frames.")
 
 
-def _encoded(
-    kind: video.Format, frames: image_io.Images, fps: float, size: int, until: float
-) -> bytes:
+def _encoded(kind: video.Format, frames: Images, fps: float, size: int, until: float) -> bytes:
     assert kind.stream
     stream = io.BytesIO()
     kind.stream(stream, _enlarged(frames, size, until), fps)
     return stream.getvalue()
 
 
-def _enlarged(frames: image_io.Images, size: int, until: float) -> Iterator[image_io.Images]:
+def _enlarged(frames: Images, size: int, until: float) -> Iterator[Images]:
     for frame in frames:
         if time.monotonic() > until:
             raise ProblemError(
-                503, "The film took too long: ask for fewer frames or a smaller size.",
-                {"Retry-After": "5"},
-            )  # fmt: skip
+                503, "The film took too long: ask for fewer frames or a smaller size.", RETRY
+            )
         yield image_io.enlarge(frame, size)

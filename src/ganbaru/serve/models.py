@@ -1,4 +1,4 @@
-"""Models that are served: what computes their pictures, and what they say of themselves."""
+"""Served models: a generator run by ONNX Runtime or the NumPy engine, and its metadata."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Draw = Callable[[Latents, Weights], NDArray[np.floating]]
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A generator at one checkpoint; `draw` gives images (N, C, H, W) in [-1, 1]."""
+    """A generator at one checkpoint; `draw` returns images (N, C, H, W) in [-1, 1]."""
 
     generator: Generator
     player: Player
@@ -37,15 +37,15 @@ class Model:
 
     @property
     def images_trained(self) -> int:
-        """How many real images it had seen."""
+        """Real images seen in training."""
         return self.player.header.images
 
-    def pictures(self, latents: Latents, weights: Weights) -> image_io.Images:
+    def images(self, latents: Latents, weights: Weights) -> image_io.Images:
         """Return byte images (N, H, W, C)."""
         return image_io.to_bytes(self.draw(latents, weights))
 
     def weights(self, labels: NDArray[np.int64] | None, count: int) -> Weights:
-        """Return labels (N,) as weights of the classes (N, classes)."""
+        """Return labels (N,) as one-hot weights of the classes (N, classes)."""
         if labels is None:
             return np.empty((count, 0), np.float32)
         return self._unit[labels]
@@ -55,7 +55,7 @@ class Model:
         return np.eye(len(self.generator.classes), dtype=np.float32)
 
     def card(self) -> dict[str, Any]:
-        """Return what a user needs to know of it, as exported files say it."""
+        """Return the metadata of exported files, without paths of this computer."""
         facts = metadata.facts(self.player)
         private = {"data"} if Path(str(facts["data"])).name != facts["data"] else set()
         return {key: x for key, x in facts.items() if key not in private} | {
@@ -64,23 +64,19 @@ class Model:
 
 
 def load(checkpoint: Path) -> Model:
-    """Load a checkpoint's averaged generator, to be run by ONNX Runtime if it is installed.
+    """Load a checkpoint's EMA generator, run by ONNX Runtime if it is installed.
 
     Raises InputError for a missing or damaged file.
     """
     player = load_player(checkpoint)
     generator = from_player(player, engines.load("numpy", "cpu", player.config.precision))
-    # Computed once a checkpoint: a network of the user's own may not be one that ONNX can say.
-    found = _by_onnx(player) or (_by_numpy(generator), generator.engine.describe())
-    return Model(generator, player, *found)
-
-
-def _by_numpy(generator: Generator) -> Draw:
-    return lambda latents, weights: generator.floats(latents, weights)
+    # A user's network may not be expressible in ONNX.
+    drawn_by = _by_onnx(player) or (generator.floats, generator.engine.describe())
+    return Model(generator, player, *drawn_by)
 
 
 def _by_onnx(player: Player) -> tuple[Draw, str] | None:
-    """Return what draws by ONNX Runtime, and its name; None without it."""
+    """Return a function that runs ONNX Runtime, and its name; None if it cannot."""
     if not all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime")):
         return None
     import onnxruntime
@@ -91,7 +87,7 @@ def _by_onnx(player: Player) -> tuple[Draw, str] | None:
         return None
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # One core is for answering; threads that wait in a loop would take it as well.
+    # One core is left for HTTP; threads that spin while they wait would occupy it.
     options.intra_op_num_threads = max(1, thread_count() - 1)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -105,9 +101,9 @@ def _by_onnx(player: Player) -> tuple[Draw, str] | None:
 
 
 def _traced(player: Player) -> bytes:
-    """Return a model like the exported one, but with weights of the classes in place of labels.
+    """Return the exported model, with weights of the classes (N, classes) in place of labels.
 
-    So one model draws pictures of classes and those between them, of which films are made.
+    Weights between classes are what films interpolate.
     """
     latents = batch("latents", player.shape)
     inputs = [latents]

@@ -1,4 +1,4 @@
-"""The pages, written whole by the server: a script only keeps them up to date."""
+"""The pages as HTML, complete from the server; the script `live.js` only updates them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.serve import view_model
-from ganbaru.serve.catalog import Catalog, Entry
-from ganbaru.serve.translations import Words
+from ganbaru.serve.catalog import Catalog, ServedModel
+from ganbaru.serve.translations import Translation
 
 EMPTY = Markup()
 
 
-def files() -> dict[str, tuple[bytes, str]]:
-    """Return the files that pages load, by name: their content and media type."""
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Return the content and media type of the files that pages load, by name."""
     places = {
         "report.css": ("ganbaru.report", "style.css", "text/css; charset=utf-8"),
         "serve.css": ("ganbaru.serve", "static/serve.css", "text/css; charset=utf-8"),
@@ -28,7 +28,7 @@ def files() -> dict[str, tuple[bytes, str]]:
     }
 
 
-def _page(title: str, words: Words, *content: str, **body: Any) -> str:
+def _page(title: str, text: Translation, *content: str, **body: Any) -> str:
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -40,183 +40,191 @@ def _page(title: str, words: Words, *content: str, **body: Any) -> str:
         tag("link", rel="stylesheet", href="/static/serve.css"),
         tag("script", src="/static/live.js", type="module"),
     )
-    mark = tag("img", src="/static/icon.svg", alt="", width=22, height=22)
-    brand = tag("a", mark, "Ganbaru", href="/", class_="brand")
-    news = tag("p", class_="news", role="status", data_lost=words["lost"],
-               data_connected=words["connected"])  # fmt: skip
-    top = tag("div", brand, news, class_="top")
+    icon = tag("img", src="/static/icon.svg", alt="", width=22, height=22)
+    brand = tag("a", icon, "Ganbaru", href="/", class_="brand")
+    states = {"data_lost": text["lost"], "data_connected": text["connected"]}
+    connection = tag("p", class_="connection", role="status", **states)
+    top = tag("div", brand, connection, class_="top")
     whole = tag("body", top, tag("main", *content), **body)
-    return f"<!doctype html>\n{tag('html', head, whole, lang=words['language'])}\n"
+    return f"<!doctype html>\n{tag('html', head, whole, lang=text['language'])}\n"
 
 
-def absent(why: str, words: Words) -> str:
-    """Return the page for an address that there is none at."""
-    back = tag("p", tag("a", words["back"], href="/", class_="button"))
-    return _page(words["absent"], words, tag("h1", words["absent"]), tag("p", why), back)
+def error(detail: str, text: Translation) -> str:
+    """Return the page for an error."""
+    back = tag("p", tag("a", text["back"], href="/", class_="button"))
+    return _page(text["absent"], text, tag("h1", text["absent"]), tag("p", detail), back)
 
 
-# --- all runs ---------------------------------------------------------------------------------
+# --- all runs -----------------------------------------------------------------------------------
 
 
-def start(shelf: Catalog, base: str, words: Words) -> str:
-    """Return the page that lists everything; `base` is the address that it is asked at."""
-    cards = tag("div", *(_card(entry, words) for entry in shelf.values()), class_="cards")
-    title = f"{words['runs']} · Ganbaru"
-    heading = tag("header", tag("h1", words["runs"]), tag("p", words["intro"], class_="summary"))
-    return _page(title, words, heading, cards, _usage(shelf, base, words), data_events="/events")
+def start(catalog: Catalog, base: str, text: Translation) -> str:
+    """Return the page that lists everything; `base` is the service's address."""
+    cards = tag("div", *(_card(served, text) for served in catalog.values()), class_="cards")
+    heading = tag("header", tag("h1", text["runs"]), tag("p", text["intro"], class_="summary"))
+    content = (heading, cards, _usage(catalog, base, text))
+    return _page(f"{text['runs']} · Ganbaru", text, *content, data_events="/events")
 
 
-def _card(entry: Entry, words: Words) -> Markup:
-    if entry.watch is None:
-        return _model_card(entry, words)
-    seen = view_model.brief(entry.watch.seen(), words)
-    place = f"/runs/{entry.name}"
+def _card(served: ServedModel, text: Translation) -> Markup:
+    if served.watcher is None:
+        return _model_card(served, text)
+    view, place = view_model.brief(served.watcher.status(), text), f"/runs/{served.name}"
+    open_run = tag("a", text["open"], href=place, class_="button")
     return tag(
         "article",
-        tag("a", _picture(entry.name, seen["grids"], words), href=place,
-            class_="picture", tabindex="-1", aria_hidden="true"),
-        _title(entry.name, place, seen),
-        _bar(seen, entry.name),
-        tag("p", seen["summary"], class_="summary", data_fill="summary"),
-        tag("p", tag("a", words["open"], href=place, class_="button"),
-            _play(entry, words), class_="actions"),
-        class_="card", data_run=entry.name,
-    )  # fmt: skip
+        _picture_link(place, _picture(served.name, view["grids"], text)),
+        _title(served.name, place, view),
+        _bar(view, served.name),
+        _summary(view),
+        tag("p", open_run, _play(served, text), class_="actions"),
+        class_="card",
+        data_run=served.name,
+    )
 
 
-def _model_card(entry: Entry, words: Words) -> Markup:
-    place = f"/models/{entry.name}/play"
-    seen = {"state": "model", "state_text": words["model"]}
-    picture = tag("img", src=f"/models/{entry.name}/sample.png", alt="", loading="lazy")
+def _model_card(served: ServedModel, text: Translation) -> Markup:
+    place = f"/models/{served.name}/play"
+    picture = tag("img", src=f"/models/{served.name}/sample.png", alt="", loading="lazy")
     return tag(
         "article",
-        tag("a", picture, href=place, class_="picture", tabindex="-1", aria_hidden="true"),
-        _title(entry.name, place, seen),
-        tag("p", _play(entry, words), class_="actions"),
+        _picture_link(place, picture),
+        _title(served.name, place, {"state": "model", "state_text": text["model"]}),
+        tag("p", _play(served, text), class_="actions"),
         class_="card",
     )
 
 
-def _title(name: str, place: str, seen: dict[str, Any]) -> Markup:
-    link = tag("a", name, href=place)
-    return tag("div", tag("h2", link), _state(seen), class_="title")
+def _picture_link(place: str, picture: Markup) -> Markup:
+    return tag("a", picture, href=place, class_="picture", tabindex="-1", aria_hidden="true")
 
 
-def _state(seen: dict[str, Any]) -> Markup:
-    return tag("span", seen["state_text"], class_="state", data_state=seen["state"],
-               data_fill="state")  # fmt: skip
+def _title(name: str, place: str, view: dict[str, Any]) -> Markup:
+    return tag("div", tag("h2", tag("a", name, href=place)), _state(view), class_="title")
 
 
-def _bar(seen: dict[str, Any], name: str) -> Markup:
-    return tag("progress", value=seen["share"], max=1, data_fill="share", aria_label=name)
+def _usage(catalog: Catalog, base: str, text: Translation) -> Markup:
+    command = (
+        f"curl -X POST {base}/api/models/{next(iter(catalog))}/images \\\n"
+        f"  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{json.dumps({'count': 16, 'seed': 0})}' -o images.png"
+    )
+    links = [tag("a", place, href=place) for place in ("/openapi.json", "/api/models")]
+    about = tag("p", f"{text['api_text']} ", links[0], " · ", links[1])
+    return tag("section", tag("h2", text["api"]), about, tag("pre", command))
 
 
-def _play(entry: Entry, words: Words) -> Markup:
-    """Return the way to the playground, hidden until there is a model."""
-    return _link(words["play"], f"/models/{entry.name}/play", "ready", bool(entry.model))
+# --- parts of both pages ------------------------------------------------------------------------
 
 
-def _wait(entry: Entry, words: Words) -> Markup:
-    """Return word of when there will be a model, hidden once there is one."""
-    return tag(
-        "span", words["untrained"], class_="wait", data_show="waiting",
-        **_hidden(bool(entry.model)),
-    )  # fmt: skip
+def _state(view: dict[str, Any]) -> Markup:
+    state = {"data_state": view["state"], "data_fill": "state"}
+    return tag("span", view["state_text"], class_="state", **state)
+
+
+def _bar(view: dict[str, Any], name: str) -> Markup:
+    return tag("progress", value=view["share"], max=1, data_fill="share", aria_label=name)
+
+
+def _summary(view: dict[str, Any]) -> Markup:
+    return tag("p", view["summary"], class_="summary", data_fill="summary")
+
+
+def _play(served: ServedModel, text: Translation) -> Markup:
+    return _link(text["play"], f"/models/{served.name}/play", "ready", bool(served.model))
+
+
+def _link(label: str, place: str, what: str, exists: bool) -> Markup:
+    """Return a link that is hidden until there is something at its address."""
+    shown = {"data_show": what, **_hidden(not exists)}
+    return tag("a", label, href=place, class_="button second", **shown)
 
 
 def _hidden(hidden: bool) -> dict[str, str]:
     return {"hidden": "hidden"} if hidden else {}
 
 
-def _picture(name: str, grids: tuple[int, ...], words: Words) -> Markup:
-    """Return the newest grid, or room for the first."""
+def _picture(name: str, grids: tuple[int, ...], text: Translation) -> Markup:
+    """Return the newest sample grid, or a placeholder before the first."""
     shown = {"src": f"/runs/{name}/grids/{grids[-1]}.png"} if grids else {"hidden": "hidden"}
-    about = words["after"].format(f"{grids[-1]:,}") if grids else ""
-    image = tag("img", **shown, alt=about, data_fill="grid", data_grids=f"/runs/{name}/grids/")
-    room = tag("span", words["no_grid"], class_="none", data_show="no-grid", **_hidden(bool(grids)))
-    return joined(image, room)
+    data = {"data_fill": "grid", "data_grids": f"/runs/{name}/grids/"}
+    image = tag("img", alt=_caption(grids, text), **shown, **data)
+    shown = {"data_show": "no-grid", **_hidden(bool(grids))}
+    return joined(image, tag("span", text["no_grid"], class_="none", **shown))
 
 
-def _usage(shelf: Catalog, base: str, words: Words) -> Markup:
-    name = next(iter(shelf))
-    command = (
-        f"curl -X POST {base}/api/models/{name}/images \\\n"
-        f"  -H 'Content-Type: application/json' \\\n"
-        f"  -d '{json.dumps({'count': 16, 'seed': 0})}' -o images.png"
-    )
-    text = tag("p", f"{words['api_text']} ", tag("a", "/openapi.json", href="/openapi.json"),
-               " · ", tag("a", "/api/models", href="/api/models"))  # fmt: skip
-    return tag("section", tag("h2", words["api"]), text, tag("pre", command))
+def _caption(grids: tuple[int, ...], text: Translation) -> str:
+    return text["after"].format(f"{grids[-1]:,}") if grids else ""
 
 
-# --- one run ----------------------------------------------------------------------------------
+# --- one run ------------------------------------------------------------------------------------
 
 
-def run(entry: Entry, shelf: Catalog, words: Words) -> str:
+def run(served: ServedModel, catalog: Catalog, text: Translation) -> str:
     """Return the page of a run."""
-    seen = view_model.full(entry.watched().seen(), words)
-    others = [
-        tag("a", name, href=f"/runs/{name}", aria_current="page" if name == entry.name else "false")
-        for name, other in shelf.items()
-        if other.watch
+    name, view = served.name, view_model.full(served.watched().status(), text)
+    title = tag("div", tag("h1", name), _state(view), class_="title")
+    header = tag("header", title, _bar(view, name), _summary(view), _links(served, view, text))
+    panels = tag("div", _grids(name, view, text), _facts(view), class_="panels")
+    content = (_others(name, catalog, text), header, panels, _curves(view, text))
+    data = {"data_events": f"/runs/{name}/events", "data_run": name}
+    return _page(f"{name} · Ganbaru", text, *content, **data)
+
+
+def _others(name: str, catalog: Catalog, text: Translation) -> Markup:
+    """Return links to all runs, if there are several."""
+    links = [
+        tag("a", other, href=f"/runs/{other}", aria_current="page" if other == name else "false")
+        for other, served in catalog.items()
+        if served.watcher
     ]
-    nav = tag("nav", *others, class_="others", aria_label=words["runs"]) if others[1:] else EMPTY
-    links = tag(
-        "p", _play(entry, words),
-        _link(words["report"], f"/runs/{entry.name}/report", "report", seen["report"]),
-        _link(words["timelapse"], f"/runs/{entry.name}/timelapse.gif", "film", seen["film"]),
-        tag("a", words["card"], href=f"/api/models/{entry.name}", class_="button second"),
-        _wait(entry, words), class_="actions",
-    )  # fmt: skip
-    header = tag(
-        "header",
-        tag("div", tag("h1", entry.name), _state(seen), class_="title"),
-        _bar(seen, entry.name), tag("p", seen["summary"], class_="summary", data_fill="summary"),
-        links,
-    )  # fmt: skip
-    panels = tag("div", _grids(entry.name, seen, words), _facts(seen), class_="panels")
-    content = (nav, header, panels, _curves(seen, words))
-    return _page(
-        f"{entry.name} · Ganbaru", words, *content,
-        data_events=f"/runs/{entry.name}/events", data_run=entry.name,
-    )  # fmt: skip
+    return tag("nav", *links, class_="others", aria_label=text["runs"]) if links[1:] else EMPTY
 
 
-def _link(text: str, place: str, what: str, there: bool) -> Markup:
-    return tag("a", text, href=place, class_="button second", data_show=what, **_hidden(not there))
-
-
-def _grids(name: str, seen: dict[str, Any], words: Words) -> Markup:
-    """Return the newest grid with a slider through those before: the time-lapse so far."""
-    last = max(0, len(seen["grids"]) - 1)
-    controls = tag(
-        "div",
-        tag("button", words["run_through"], type="button", data_control="run",
-            data_pause=words["pause"], data_run_through=words["run_through"]),
-        tag("input", type="range", min=0, max=last, value=last, data_control="slider",
-            aria_label=words["slider"]),
-        class_="controls", data_show="grids", **_hidden(last < 1),
-    )  # fmt: skip
-    caption = words["after"].format(f"{seen['grids'][-1]:,}") if seen["grids"] else ""
-    figure = tag(
-        "figure", _picture(name, seen["grids"], words),
-        tag("figcaption", caption, data_fill="caption", data_text=words["after"]), class_="hero",
-    )  # fmt: skip
+def _links(served: ServedModel, view: dict[str, Any], text: Translation) -> Markup:
+    place = f"/runs/{served.name}"
+    waiting = {"data_show": "waiting", **_hidden(bool(served.model))}
     return tag(
-        "section", tag("h2", words["grids"]), figure, controls,
-        data_numbers=json.dumps(seen["grids"]), class_="pictures",
-    )  # fmt: skip
+        "p",
+        _play(served, text),
+        _link(text["report"], f"{place}/report", "report", view["report"]),
+        _link(text["timelapse"], f"{place}/timelapse.gif", "film", view["film"]),
+        tag("a", text["card"], href=f"/api/models/{served.name}", class_="button second"),
+        tag("span", text["untrained"], class_="wait", **waiting),
+        class_="actions",
+    )
 
 
-def _facts(seen: dict[str, Any]) -> Markup:
-    rows = (tag("div", tag("dt", name), tag("dd", value)) for name, value in seen["facts"])
+def _grids(name: str, view: dict[str, Any], text: Translation) -> Markup:
+    """Return the newest sample grid, with a slider through the earlier ones."""
+    last = max(0, len(view["grids"]) - 1)
+    labels = {"data_pause": text["pause"], "data_run_through": text["run_through"]}
+    button = tag("button", text["run_through"], type="button", data_control="run", **labels)
+    steps = {"min": 0, "max": last, "value": last, "data_control": "slider"}
+    slider = tag("input", type="range", aria_label=text["slider"], **steps)
+    shown = {"data_show": "grids", **_hidden(last < 1)}
+    fill = {"data_fill": "caption", "data_text": text["after"]}
+    caption = tag("figcaption", _caption(view["grids"], text), **fill)
+    return tag(
+        "section",
+        tag("h2", text["grids"]),
+        tag("figure", _picture(name, view["grids"], text), caption, class_="hero"),
+        tag("div", button, slider, class_="controls", **shown),
+        data_numbers=json.dumps(view["grids"]),
+        class_="pictures",
+    )
+
+
+def _facts(view: dict[str, Any]) -> Markup:
+    rows = (tag("div", tag("dt", name), tag("dd", value)) for name, value in view["facts"])
     return tag("dl", *rows, class_="numbers", data_fill="facts")
 
 
-def _curves(seen: dict[str, Any], words: Words) -> Markup:
+def _curves(view: dict[str, Any], text: Translation) -> Markup:
+    absent = {"data_show": "no-charts", **_hidden(bool(view["charts"]))}
     return tag(
-        "section", tag("h2", words["curves"]),
-        tag("p", words["no_curves"], class_="absent", data_show="no-charts",
-            **_hidden(bool(seen["charts"]))),
-        tag("div", seen["charts"], class_="charts", data_fill="charts"),
-    )  # fmt: skip
+        "section",
+        tag("h2", text["curves"]),
+        tag("p", text["no_curves"], class_="absent", **absent),
+        tag("div", view["charts"], class_="charts", data_fill="charts"),
+    )

@@ -1,8 +1,9 @@
-"""A run's folder read again and again while it grows, without ever writing to it."""
+"""The status of a run, read from its folder while it trains; nothing is written."""
 
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,99 +11,100 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ganbaru.callbacks import periodic_evaluation
 from ganbaru.config import Config, from_fields, load_yaml
 from ganbaru.errors import InputError
+from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
 
 Line = dict[str, float]
 T = TypeVar("T")
-PAUSE = 0.3  # seconds in which a folder is read once, however many ask
-RECENT = 20  # lines of the log by which the pace is judged
-QUIET = 120.0  # seconds without news after which a run may have died, or three times its usual
+PAUSE = 0.3  # seconds for which a status is reused
+RECENT = 20  # lines of the log from which the speed is estimated
+# Seconds without a change after which a run may have died, or three times its usual interval.
+QUIET = 120.0
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run at one moment. `left` are seconds, None where that cannot be told."""
+    """A run at one moment; `seconds_left` is None where it cannot be estimated."""
 
     lines: tuple[Line, ...]
-    grids: tuple[int, ...]  # by the images that were shown before
-    floors: dict[str, float]
+    grids: tuple[int, ...]  # images seen at each sample grid
+    baselines: dict[str, float]  # scores of real images
     state: str
-    share: float
-    left: float | None
-    wanted: float | None  # images in all, where the run ends by them
-    film: bool
-    report: bool
+    progress: float  # 0 to 1
+    seconds_left: float | None
+    total_images: float | None  # where the run ends after a number of images or epochs
+    has_timelapse: bool
+    has_report: bool
 
     @property
     def version(self) -> str:
-        """Return what changes when anything did."""
+        """Return a text that changes with the status."""
         last = self.lines[-1]["images"] if self.lines else 0
-        return f"{len(self.lines)}-{last:.0f}-{len(self.grids)}-{self.state}-{self.report:d}"
+        return f"{len(self.lines)}-{last:.0f}-{len(self.grids)}-{self.state}-{self.has_report:d}"
 
 
 class RunWatcher:
-    """Reads a run's folder on demand: of the log only what is new."""
+    """Reads a run's folder on demand: only new lines of the log, other files once they change."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._log = Log(folder.log)
         self._lock = threading.Lock()
-        self._config = Kept(folder.config, lambda: from_fields(load_yaml(folder.config)))
-        self._count = Kept(folder.about, lambda: _count(folder))
-        self._floors = Kept(folder.milestones, lambda: periodic_evaluation.floors(folder))
+        self._config = CachedFile(folder.config, lambda: from_fields(load_yaml(folder.config)))
+        self._count = CachedFile(folder.about, lambda: _count(folder))
+        self._baselines = CachedFile(folder.milestones, lambda: milestones.baselines(folder))
         self._until = 0.0
-        self._seen: RunStatus | None = None
+        self._status: RunStatus | None = None
 
-    def seen(self) -> RunStatus:
-        """Return the run as it is now, or was a moment ago."""
+    def status(self) -> RunStatus:
+        """Return the status, at most `PAUSE` seconds old."""
         with self._lock:
-            if self._seen is None or time.monotonic() > self._until:
-                self._seen = self._read()
+            if self._status is None or time.monotonic() > self._until:
+                self._status = self._read()
                 self._until = time.monotonic() + PAUSE
-            return self._seen
+            return self._status
 
     def grid(self, images: int) -> Path | None:
-        """Return where the grid at `images` lies, None if there is none."""
-        return self.folder.sample(images) if images in self.seen().grids else None
+        """Return the path of the sample grid at `images`, None if there is none."""
+        return self.folder.sample(images) if images in self.status().grids else None
 
     def _read(self) -> RunStatus:
         self._log.read()
         lines, config = tuple(self._log.lines), self._config.read()
         count = self._count.read() or 0
-        share = _share(config, lines[-1], count) if lines else 0.0
-        wanted = config and (config.images or (config.epochs and count and config.epochs * count))
+        progress = _progress(config, lines[-1], count) if lines else 0.0
+        total = config and (config.images or (config.epochs and count and config.epochs * count))
+        grids = [path.stem for path in self.folder.samples.glob("[0-9]*.png")]
         return RunStatus(
             lines=lines,
-            grids=tuple(sorted(int(path.stem) for path in self.folder.samples.glob("[0-9]*.png")
-                               if path.stem.isdigit())),
-            floors=self._floors.read() or {},
-            state=self._state(lines, share),
-            share=share,
-            left=_left(config, lines, count, share),
-            wanted=wanted or None,
-            film=self.folder.timelapse.exists(),
-            report=self.folder.report.exists(),
-        )  # fmt: skip
+            grids=tuple(sorted(int(stem) for stem in grids if stem.isdigit())),
+            baselines=self._baselines.read() or {},
+            state=self._state(lines, progress),
+            progress=progress,
+            seconds_left=_seconds_left(config, lines, count, progress),
+            total_images=total or None,
+            has_timelapse=self.folder.timelapse.exists(),
+            has_report=self.folder.report.exists(),
+        )
 
-    def _state(self, lines: tuple[Line, ...], share: float) -> str:
-        if share >= 1:
+    def _state(self, lines: tuple[Line, ...], progress: float) -> str:
+        if progress >= 1:
             return "finished"
-        log = _changed(self.folder.log)
-        # The last thing that a run writes, also when it was stopped early.
-        if lines and _changed(self.folder.history) >= log:
+        log = _modified(self.folder.log)
+        # The history is the last file that a run writes, also when it is stopped early.
+        if lines and _modified(self.folder.history) >= log:
             return "stopped"
         usual = 3 * (lines[-1]["seconds"] - lines[-2]["seconds"]) if len(lines) > 1 else 0.0
-        news = max(log, _changed(self.folder.config), _changed(self.folder.samples)) / 1e9
-        if time.time() - news > max(QUIET, usual):
+        newest = max(log, _modified(self.folder.config), _modified(self.folder.samples)) / 1e9
+        if time.time() - newest > max(QUIET, usual):
             return "silent"
         return "training" if lines else "starting"
 
 
-class Kept(Generic[T]):
-    """What a file says, read anew only when the file has changed; None while it is damaged."""
+class CachedFile(Generic[T]):
+    """The content of a file, loaded when the file has changed; None while it is damaged."""
 
     def __init__(self, path: Path, load: Callable[[], T]) -> None:
         self._path, self._load = path, load
@@ -110,8 +112,8 @@ class Kept(Generic[T]):
         self._found: T | None = None
 
     def read(self) -> T | None:
-        """Return what the file says now."""
-        stamp = _changed(self._path)
+        """Return the present content."""
+        stamp = _modified(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
             try:
@@ -122,9 +124,9 @@ class Kept(Generic[T]):
 
 
 class Log:
-    """The lines of a log that grows; a line that is not whole yet waits, a damaged one is left out.
+    """The lines of a growing log; incomplete lines wait, damaged ones are skipped.
 
-    A run that goes on writes its log anew, and then it is read from the start.
+    A run that resumes rewrites its log, which is then read from the start.
     """
 
     def __init__(self, path: Path) -> None:
@@ -133,10 +135,10 @@ class Log:
         self._file, self._place = -1, 0
 
     def read(self) -> None:
-        """Read what is new."""
+        """Read the new lines."""
         try:
             with self.path.open("rb") as file:
-                self._follow(*_identity(self.path))
+                self._follow(self.path.stat())
                 file.seek(self._place)
                 new = file.read()
         except OSError:
@@ -146,9 +148,9 @@ class Log:
         self._place += len(whole)
         self.lines += filter(None, map(_line, whole.splitlines()))
 
-    def _follow(self, file: int, size: int) -> None:
-        if file != self._file or size < self._place:
-            self.lines, self._file, self._place = [], file, 0
+    def _follow(self, file: os.stat_result) -> None:
+        if file.st_ino != self._file or file.st_size < self._place:
+            self.lines, self._file, self._place = [], file.st_ino, 0
 
 
 NEEDED = ("images", "step", "seconds")
@@ -165,13 +167,8 @@ def _line(text: bytes) -> Line | None:
     return numbers if all(name in numbers for name in NEEDED) else None
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    about = path.stat()
-    return about.st_ino, about.st_size
-
-
-def _changed(path: Path) -> int:
-    """Return when a file changed, in nanoseconds; 0 if there is none."""
+def _modified(path: Path) -> int:
+    """Return the modification time of a file in nanoseconds, 0 if there is none."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -179,24 +176,26 @@ def _changed(path: Path) -> int:
 
 
 def _count(folder: Folder) -> int:
-    """Return how many training images there are."""
+    """Return the number of training images."""
     return int(json.loads(folder.about.read_text(encoding="utf-8"))["data"]["count"])
 
 
-def _share(config: Config | None, line: Line, count: int) -> float:
-    """Return how much of a run is done at a line."""
+def _progress(config: Config | None, line: Line, count: int) -> float:
+    """Return the progress of a run at a line, from 0 to 1."""
     if config is None:
         return 0.0
-    share = config.done(line["step"], line["images"], line["seconds"], count)
+    progress = config.done(line["step"], line["images"], line["seconds"], count)
     # The last line may have been written a step or a moment before the end.
-    return 1.0 if share > 0.9995 else share
+    return 1.0 if progress > 0.9995 else progress
 
 
-def _left(config: Config | None, lines: tuple[Line, ...], count: int, share: float) -> float | None:
-    """Estimate the seconds to go by the pace of the last lines."""
-    if len(lines) < 2 or not 0 < share < 1:
+def _seconds_left(
+    config: Config | None, lines: tuple[Line, ...], count: int, progress: float
+) -> float | None:
+    """Estimate the remaining seconds from the speed over the last lines."""
+    if len(lines) < 2 or not 0 < progress < 1:
         return None
     first, last = lines[max(0, len(lines) - RECENT)], lines[-1]
-    done = share - _share(config, first, count)
+    done = progress - _progress(config, first, count)
     seconds = last["seconds"] - first["seconds"]
-    return (1 - share) * seconds / done if done > 0 and seconds > 0 else None
+    return (1 - progress) * seconds / done if done > 0 and seconds > 0 else None

@@ -1,4 +1,4 @@
-"""What may be asked for: the bodies of requests, with the sentences and examples of the OpenAPI."""
+"""The bodies of requests and responses, with the sentences and examples of the OpenAPI."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Label = int | str
-_LABELS = "a class's number or name for all, or one for each; else seed mod classes"
+_LABELS = "a class's number or name for all, or one for each; default: seed mod classes"
 
 
 def _strict(*examples: dict[str, Any]) -> ConfigDict:
-    """Take the fields that there are, of their own types, and show examples."""
+    """Forbid unknown fields and conversions between types; show examples."""
     return ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": list(examples)})
 
 
 class ImageRequest(BaseModel):
-    """Pictures of seeds, or of latents of one's own; nothing given is the picture of seed 0."""
+    """Images of seeds or of given latents; by default the image of seed 0."""
 
     model_config = _strict(
         {"seed": 7},
@@ -25,44 +25,47 @@ class ImageRequest(BaseModel):
         {"seeds": [3, 17, 8], "labels": 0, "format": "json"},
     )
 
-    count: int | None = Field(None, ge=1, description="how many; their seeds count up")
+    count: int | None = Field(None, ge=1, description="number of images, of consecutive seeds")
     seed: Seed = Field(0, description="of the first image")
-    seeds: list[Seed] | None = Field(None, min_length=1, description="each image's, in their place")
+    seeds: list[Seed] | None = Field(None, min_length=1, description="one for each image")
     latents: list[list[float]] | None = Field(
-        None, min_length=1, description="each image's, numbers as the model's `latent` says"
+        None, min_length=1, description="one for each image, of the size of the model's `latent`"
     )
     labels: Label | list[Label] | None = Field(None, description=_LABELS)
     truncation: float = Field(
-        1.0, gt=0, le=1, description="below 1: fewer odd pictures, less variety"
+        1.0, gt=0, le=1, description="scale of the latents: below 1, more typical, less varied"
     )
     format: Literal["png", "grid", "zip", "json"] = Field(
-        "png",
-        description="png: the picture, or a grid of several; zip: a PNG each; json: with base64",
+        "png", description="png: one image, or a grid; zip: a PNG for each; json: PNGs in base64"
     )
-    columns: int | None = Field(None, ge=1, le=256, description="of a grid; else about square")
+    columns: int | None = Field(None, ge=1, le=256, description="of a grid; default: about square")
 
 
-class FilmAsked(BaseModel):
-    """A film from picture to picture."""
+class FilmRequest(BaseModel):
+    """A film that interpolates between images."""
 
     model_config = _strict(
         {"seeds": [3, 17, 8], "close": True, "frames": 45},
         {"path": "loop", "format": "webp", "fps": 30},
     )
 
-    path: str = Field("slerp", description="slerp, line, loop, or classes (a seed through labels)")
-    seeds: list[Seed] | None = Field(None, min_length=1, description="what it goes through")
+    path: str = Field("slerp", description="slerp, line, loop, or classes (one seed, all labels)")
+    seeds: list[Seed] | None = Field(None, min_length=1, description="the images on the path")
     labels: Label | list[Label] | None = Field(None, description=_LABELS)
-    frames: int = Field(45, ge=2, description="how many in all")
+    frames: int = Field(45, ge=2, description="number of frames in all")
     fps: float = Field(20.0, ge=0.1, le=1000, description="frames a second")
-    close: bool = Field(False, description="go back to the first seed")
-    bounce: bool = Field(False, description="go back the way it came")
-    size: int = Field(256, ge=1, description="the longer side has at least so many pixels")
+    close: bool = Field(False, description="return to the first seed")
+    bounce: bool = Field(False, description="play forwards, then backwards")
+    size: int = Field(256, ge=1, description="least pixels of the longer side")
     format: Literal["gif", "apng", "webp", "mp4"] = "gif"
 
 
+# The body of a POST request, by the last part of its path.
+BODIES: dict[str, type[BaseModel]] = {"images": ImageRequest, "morphs": FilmRequest}
+
+
 class Problem(BaseModel):
-    """Why a request was refused (RFC 9457): `detail` says what to do about it."""
+    """Why a request was refused (RFC 9457); `detail` says how to fix it."""
 
     type: str
     title: str
@@ -72,7 +75,7 @@ class Problem(BaseModel):
 
 
 class Card(BaseModel):
-    """What a model says of itself; `state` is `ready`, or `waiting` for its first checkpoint."""
+    """A model's metadata; `state` is `ready`, or `waiting` for the run's first checkpoint."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -87,8 +90,8 @@ class Models(BaseModel):
     models: list[Card]
 
 
-class Made(BaseModel):
-    """An image as JSON has it."""
+class EncodedImage(BaseModel):
+    """An image in JSON."""
 
     seed: int | None
     label: int | None
@@ -96,16 +99,16 @@ class Made(BaseModel):
     png: str = Field(description="base64")
 
 
-class ImagesMade(BaseModel):
-    """Images as JSON has them."""
+class EncodedImages(BaseModel):
+    """Images in JSON."""
 
     model: str
     images_trained: int
-    images: list[Made]
+    images: list[EncodedImage]
 
 
 class Health(BaseModel):
-    """Whether the service lives, or is ready."""
+    """Whether the service is alive, or ready."""
 
     status: str
     models: dict[str, str] | None = None

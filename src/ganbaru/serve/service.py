@@ -1,4 +1,4 @@
-"""All that a service consists of, in one object that its routes are given."""
+"""The service's parts, which routes reach through one object."""
 
 from __future__ import annotations
 
@@ -8,68 +8,67 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from starlette.responses import Response
+
 from ganbaru.errors import InputError
 from ganbaru.serve.batching import Batcher
-from ganbaru.serve.catalog import Catalog, Entry
-from ganbaru.serve.film_service import FilmMaker
-from ganbaru.serve.image_service import Maker
+from ganbaru.serve.catalog import Catalog, ServedModel
+from ganbaru.serve.film_service import FilmService
+from ganbaru.serve.image_service import ImageService
 from ganbaru.serve.limits import Admission, Limits
 from ganbaru.serve.models import Model
-from ganbaru.serve.responses import ProblemError, Reply
+from ganbaru.serve.problems import ProblemError
 
-REFRESH = 3.0  # seconds between looks for newer checkpoints
-Make = Callable[[Entry, Model], Awaitable[Reply]]
+REFRESH = 3.0  # seconds between searches for newer checkpoints
+Render = Callable[[str, Model], Awaitable[Response]]
 
 
 @dataclass
 class Service:
-    """What is served, what makes it, and how much of it there may be."""
+    """The models that are served, what renders their images and films, and the limits."""
 
-    shelf: Catalog
+    catalog: Catalog
     limits: Limits
     batcher: Batcher = field(default_factory=Batcher)
     stopping: bool = False
-    streams: int = 0
+    streams: int = 0  # event streams that are open
 
     def __post_init__(self) -> None:
-        """Make what makes pictures and films."""
+        """Build the parts."""
         self.admission = Admission(self.limits)
-        self._films = ThreadPoolExecutor(1, "films")
-        self.maker = Maker(self.batcher, self.admission, self.limits)
-        self.films = FilmMaker(self.batcher, self.admission, self.limits, self._films)
-        self._kept: dict[tuple[str, str], tuple[Model, Reply]] = {}
-        self._making = asyncio.Lock()
+        self._encoding = ThreadPoolExecutor(1, "films")
+        self.images = ImageService(self.batcher, self.admission, self.limits)
+        self.films = FilmService(self.batcher, self.admission, self.limits, self._encoding)
+        self._cache: dict[tuple[str, str], tuple[Model, Response]] = {}
+        self._rendering = asyncio.Lock()
 
-    async def refreshing(self) -> None:
-        """Look for newer checkpoints for ever."""
+    async def refresh(self) -> None:
+        """Load newer checkpoints as they appear, until it is cancelled."""
         while True:
-            for entry in self.shelf.values():
-                # Damaged, or deleted while it was read: there is the next look.
+            for served in self.catalog.values():
+                # A file that is damaged, or deleted while it is read, is tried again next time.
                 with contextlib.suppress(InputError, OSError):
-                    await asyncio.to_thread(entry.refresh)
+                    await asyncio.to_thread(served.refresh)
             await asyncio.sleep(REFRESH)
 
-    async def kept(self, entry: Entry, what: str, make: Make) -> Reply:
-        """Return what is made once for each checkpoint, such as a playground."""
-        model = entry.ready()
-        async with self._making:
-            known = self._kept.get((entry.name, what))
-            if known is None or known[0] is not model:
-                known = self._kept[entry.name, what] = (model, await make(entry, model))
-        return known[1]
+    async def cached(self, served: ServedModel, what: str, render: Render) -> Response:
+        """Return a response that is rendered once for each checkpoint, such as a playground."""
+        model = served.ready()
+        async with self._rendering:
+            found = self._cache.get((served.name, what))
+            if found is None or found[0] is not model:
+                found = self._cache[served.name, what] = (model, await render(served.name, model))
+        return found[1]
 
     def check_streams(self) -> None:
-        """Raise ProblemError if no more pages may follow runs."""
+        """Raise ProblemError if no more event streams may open."""
         if self.streams >= self.limits.streams:
-            raise ProblemError(
-                503,
-                f"{self.streams} pages follow runs already, and more may not.",
-                {"Retry-After": "30"},
-            )
+            detail = f"{self.streams} event streams are open, which is the limit. Try again later."
+            raise ProblemError(503, detail, {"Retry-After": "30"})
 
     @contextlib.contextmanager
     def stream(self) -> Iterator[None]:
-        """Count a page that follows a run."""
+        """Count an event stream while it is open."""
         self.streams += 1
         try:
             yield
@@ -77,6 +76,6 @@ class Service:
             self.streams -= 1
 
     def close(self) -> None:
-        """Let the threads end."""
+        """End the threads."""
         self.batcher.close()
-        self._films.shutdown()
+        self._encoding.shutdown()

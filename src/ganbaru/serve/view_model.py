@@ -1,110 +1,65 @@
-"""What the pages tell of a run at a moment, in a language: texts, curves, and which pictures."""
+"""What the pages show of a run: texts in the reader's language, curves, and sample grids."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ganbaru.report.chart import Line, chart
-from ganbaru.report.markup import Markup, joined
+from ganbaru.report import chart
+from ganbaru.report.curves import curves
+from ganbaru.report.markup import joined
 from ganbaru.serve.run_status import RunStatus
-from ganbaru.serve.translations import Words, duration
+from ganbaru.serve.translations import Translation, duration
 
 
-def brief(seen: RunStatus, words: Words) -> dict[str, Any]:
+def brief(status: RunStatus, text: Translation) -> dict[str, Any]:
     """Return what the card of a run shows."""
     return {
-        "version": seen.version,
-        "state": seen.state,
-        "state_text": words[seen.state],
-        "share": round(seen.share, 4),
-        "summary": " · ".join(_summary(seen, words)),
-        "grids": seen.grids[-1:],
-        "film": seen.film,
-        "report": seen.report,
+        "version": status.version,
+        "state": status.state,
+        "state_text": text[status.state],
+        "share": round(status.progress, 4),
+        "summary": " · ".join(_summary(status, text)),
+        "grids": status.grids[-1:],
+        "film": status.has_timelapse,
+        "report": status.has_report,
     }
 
 
-def full(seen: RunStatus, words: Words) -> dict[str, Any]:
+def full(status: RunStatus, text: Translation) -> dict[str, Any]:
     """Return what the page of a run shows."""
+    charts = curves(status.lines, status.baselines, text).values()
     return {
-        **brief(seen, words),
-        "grids": seen.grids,
-        "facts": facts(seen, words),
-        "charts": joined(*charts(seen, words)),
+        **brief(status, text),
+        "grids": status.grids,
+        "facts": facts(status, text),
+        "charts": joined(*map(chart.svg, charts)),
     }
 
 
-def _summary(seen: RunStatus, words: Words) -> list[str]:
-    if not seen.lines:
+def _summary(status: RunStatus, text: Translation) -> list[str]:
+    if not status.lines:
         return []
-    last = seen.lines[-1]
-    parts = [f"{last['images']:,.0f} {words['images']}"]
-    if seen.state == "training":
-        parts.append(f"{last.get('images_per_second', 0):,.0f} {words['speed']}")
-        if seen.left is not None:
-            parts.append(f"{words['left']} {duration(seen.left)}" if words["language"] == "ja"
-                         else f"{duration(seen.left)} {words['left']}")  # fmt: skip
+    last = status.lines[-1]
+    parts = [text["images_seen"].format(f"{last['images']:,.0f}")]
+    if status.state == "training":
+        parts.append(f"{last.get('images_per_second', 0):,.0f} {text['speed']}")
+        if status.seconds_left is not None:
+            parts.append(text["time_left"].format(duration(status.seconds_left)))
     return parts
 
 
-def facts(seen: RunStatus, words: Words) -> list[tuple[str, str]]:
-    """Return names and values of a run's newest numbers."""
-    if not seen.lines:
+def facts(status: RunStatus, text: Translation) -> list[tuple[str, str]]:
+    """Return the names and values of a run's newest numbers."""
+    if not status.lines:
         return []
-    last = seen.lines[-1]
-    total = f" {words['of']} {seen.wanted:,.0f}" if seen.wanted else ""
-    rows = [(words["images"], f"{last['images']:,.0f}{total}")]
+    last = status.lines[-1]
+    total = f" {text['of']} {status.total_images:,.0f}" if status.total_images else ""
+    rows = [(text["images"], f"{last['images']:,.0f}{total}")]
     if "images_per_second" in last:
-        rows.append((words["speed"], f"{last['images_per_second']:,.0f}"))
-    rows.append((words["elapsed"], duration(last["seconds"])))
-    if seen.state == "training" and seen.left is not None:
-        rows.append((words["left"], duration(seen.left)))
-    rows += [(words[name], f"{last[name]:.3f}") for name in ("d_loss", "g_loss") if name in last]
-    scored = [line["frechet"] for line in seen.lines if "frechet" in line]
-    rows += [(words["frechet"], f"{scored[-1]:.4g}")] if scored else []
-    return rows
-
-
-def charts(seen: RunStatus, words: Words) -> list[Markup]:
-    """Return the curves of a log of two lines or more: losses, logits, and scores if it has any."""
-    if len(seen.lines) < 2:
-        return []
-    losses = [("d_loss", "discriminator", "one"), ("g_loss", "generator", "two")]
-    logits = [("real_score", "real", "one"), ("fake_score", "fake", "two")]
-    groups = {
-        "losses": [*(_line(seen, words, *one) for one in losses),
-                   *(_held_out(seen, words, *one) for one in losses)],
-        "logits": [_line(seen, words, *one) for one in logits],
-        "frechet": _scored(seen, words, [("frechet", "generator", "two")]),
-        "shares": _scored(seen, words, [("precision", "precision", "one"),
-                                        ("recall", "recall", "two")]),
-    }  # fmt: skip
-    return [
-        chart(words[name], lines, words["axis"])
-        for name, lines in groups.items()
-        if any(len(line.points) > 1 for line in lines)
-    ]
-
-
-def _line(seen: RunStatus, words: Words, name: str, text: str, colour: str) -> Line:
-    return Line(words[text], [(x["images"], x[name]) for x in seen.lines if name in x], colour)
-
-
-def _held_out(seen: RunStatus, words: Words, name: str, text: str, colour: str) -> Line:
-    found = _line(seen, words, f"held_out_{name}", text, colour)
-    return Line(f"{found.name} ({words['held_out']})", found.points, colour, dotted=True)
-
-
-def _scored(seen: RunStatus, words: Words, names: list[tuple[str, str, str]]) -> list[Line]:
-    """Return the lines of scores, and dotted ones for what real images get."""
-    made = [_line(seen, words, *one) for one in names]
-    if not all(len(line.points) > 1 for line in made):
-        return []
-    ends = made[0].points[0][0], made[0].points[-1][0]
-    real = [
-        Line(f"{line.name} ({words['real_images']})", [(x, seen.floors[name]) for x in ends],
-             colour, dotted=True)
-        for line, (name, _, colour) in zip(made, names, strict=True)
-        if name in seen.floors
-    ]  # fmt: skip
-    return [*made, *real]
+        rows.append((text["speed"], f"{last['images_per_second']:,.0f}"))
+    rows.append((text["elapsed"], duration(last["seconds"])))
+    if status.state == "training" and status.seconds_left is not None:
+        rows.append((text["left"], duration(status.seconds_left)))
+    rows += [(text[name], f"{last[name]:.3f}") for name in ("d_loss", "g_loss") if name in last]
+    scores = [line["frechet"] for line in status.lines if "frechet" in line]
+    return [*rows, *[(text["frechet"], f"{score:.4g}") for score in scores[-1:]]]

@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file that holds a run's state and, in its header, how to rebuild it.
+"""Checkpoints: one safetensors file with a run's state and, in its header, how to rebuild it.
 
-Never a pickle. Tensors are named ``group/name`` and lie in PyTorch's layout, so any engine loads
-any file. A file appears whole or not at all: it is written under another name, flushed, renamed.
+Never a pickle. Tensors are named ``group/name`` and have PyTorch's layout, so any engine loads any
+file. Files are written atomically: under another name, flushed to disk, then renamed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from ganbaru import files
 from ganbaru.errors import InputError
 
-FORMAT = 1
+FORMAT = 2  # 1 had the log's `reports` where 2 has `callbacks`
 Groups = dict[str, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself: enough to rebuild the networks and to go on."""
+    """The description of a checkpoint: enough to rebuild the networks and to resume the run."""
 
     version: str
     config: dict[str, Any]
@@ -33,11 +33,11 @@ class Header:
     images: int
     seconds: float
     data: dict[str, Any]  # name, fingerprint, classes, shape (H, W, C)
-    reports: list[dict[str, float]]  # of the steps since the last line of the log
+    callbacks: dict[str, dict[str, Any]]  # states by callback's name
 
 
 def save(path: Path, groups: Groups, header: Header) -> None:
-    """Write a checkpoint; what was at `path` stays until the new file is whole."""
+    """Write a checkpoint; an old file at `path` stays until the new one is complete."""
     from safetensors.numpy import save as pack
 
     tensors = {
@@ -56,7 +56,7 @@ def save(path: Path, groups: Groups, header: Header) -> None:
 def load(path: Path, only: Collection[str] | None = None) -> tuple[Groups, Header]:
     """Read a checkpoint's header and tensors, those of the groups `only` if given.
 
-    Raises InputError for a file that is missing, cut short or not a checkpoint.
+    Raises InputError for a missing, truncated or foreign file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -77,7 +77,7 @@ def load(path: Path, only: Collection[str] | None = None) -> tuple[Groups, Heade
     except SafetensorError as error:
         raise InputError(
             f"The checkpoint {path} is damaged or cut short ({error}). Delete it to go on from the "
-            f"one before it, or name another with --checkpoint."
+            f"one before it, or choose another with --checkpoint."
         ) from error
     return groups, header
 
@@ -88,7 +88,7 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
         number = int(about.pop("format"))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"{path} is a safetensors file, but no checkpoint of ganbaru's: name one from the "
+            f"{path} is a safetensors file, but no checkpoint of ganbaru's: give one from the "
             f"checkpoints folder of a run."
         ) from error
     if number > FORMAT:
@@ -96,20 +96,27 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
             f"The checkpoint {path} was written by ganbaru {about.get('version')}, which is newer "
             f"than this one. Install that version or a later one: pip install -U ganbaru."
         )
-    return about.pop("groups"), Header(**about)
+    return about.pop("groups"), Header(**_migrated(about))
+
+
+def _migrated(about: dict[str, Any]) -> dict[str, Any]:
+    """Turn the header of format 1 into that of format 2."""
+    if "reports" in about:
+        about["callbacks"] = {"log": {"reports": about.pop("reports")}}
+    return about
 
 
 def found(folder: Path) -> list[Path]:
-    """List a folder's checkpoints, oldest first; the best, which has a name, is not among them."""
+    """List a folder's numbered checkpoints, oldest first; best.safetensors is not among them."""
     return sorted(path for path in folder.glob("*.safetensors") if path.stem.isdigit())
 
 
 def check_fits(path: Path, loaded: Groups, expected: Groups) -> None:
-    """Raise InputError unless the groups expected are there, with the same names and shapes."""
+    """Raise InputError unless the expected groups were loaded, with the same names and shapes."""
     for group, arrays in expected.items():
-        there = loaded.get(group, {})
-        for name in sorted(there.keys() | arrays.keys()):
-            _check_shape(path, f"{group}/{name}", there.get(name), arrays.get(name))
+        present = loaded.get(group, {})
+        for name in sorted(present.keys() | arrays.keys()):
+            _check_shape(path, f"{group}/{name}", present.get(name), arrays.get(name))
 
 
 def _check_shape(
@@ -119,5 +126,5 @@ def _check_shape(
     if got != want:
         raise InputError(
             f"The checkpoint {path} is of another architecture: {name} is {got} there and {want} "
-            f"in the network asked for. Use the run's own settings, or another --run."
+            f"in the configured network. Use the run's own settings, or another --run."
         )

@@ -1,11 +1,10 @@
-"""Run folders: where a run's files lie, and how a name finds them."""
+"""Run folders: the paths of a run's files, and finding runs and checkpoints by name."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from ganbaru.config import Config
@@ -15,92 +14,36 @@ from ganbaru.training import checkpoint
 RUNS = Path("runs")
 
 
-@dataclass(frozen=True)
 class Folder:
-    """The files of one run."""
+    """The paths of one run's files."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The configuration, YAML."""
-        return self.path / "config.yaml"
-
-    @property
-    def log(self) -> Path:
-        """The log: one JSON object on each line."""
-        return self.path / "log.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the best score."""
-        return self.checkpoints / "best.safetensors"
-
-    @property
-    def milestones(self) -> Path:
-        """What the scores in the log depend on, and what real images get; JSON."""
-        return self.path / "milestones.json"
-
-    @property
-    def scores(self) -> Path:
-        """The plot of the scores in the log."""
-        return self.path / "scores.png"
-
-    @property
-    def samples(self) -> Path:
-        """The folder of the sample grids."""
-        return self.path / "samples"
-
-    @property
-    def timelapse(self) -> Path:
-        """The film of the sample grids."""
-        return self.path / "timelapse.gif"
-
-    @property
-    def class_timelapses(self) -> Path:
-        """The folder of the films of one class each."""
-        return self.path / "timelapse"
-
-    @property
-    def history(self) -> Path:
-        """The picture of the fixed latents at each milestone."""
-        return self.path / "history.png"
-
-    @property
-    def tensorboard(self) -> Path:
-        """The folder of the records for TensorBoard."""
-        return self.path / "tensorboard"
-
-    @property
-    def losses(self) -> Path:
-        """The plot of the log."""
-        return self.path / "losses.png"
-
-    @property
-    def about(self) -> Path:
-        """What the report is told of data and machine, JSON."""
-        return self.path / "about.json"
-
-    @property
-    def report(self) -> Path:
-        """The report: one HTML file."""
-        return self.path / "report.html"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.log = path / "log.jsonl"  # one JSON object a line
+        self.checkpoints = path / "checkpoints"
+        self.best = self.checkpoints / "best.safetensors"  # with the best score
+        self.milestones = path / "milestones.json"  # passport and baselines of the log's scores
+        self.losses = path / "losses.png"  # plot of the losses and mean logits in the log
+        self.scores = path / "scores.png"  # plot of the scores in the log
+        self.samples = path / "samples"  # the sample grids
+        self.timelapse = path / "timelapse.gif"  # of the sample grids
+        self.class_timelapses = path / "timelapse"  # of one class each
+        self.history = path / "history.png"  # fixed latents at several moments of the run
+        self.tensorboard = path / "tensorboard"  # event files
+        self.about = path / "about.json"  # data, versions and machine, for the report
+        self.report = path / "report.html"
 
     def checkpoint(self, images: int) -> Path:
-        """Where the checkpoint at `images` lies."""
+        """Return the path of the checkpoint at `images`."""
         return self.checkpoints / f"{images:010d}.safetensors"
 
     def sample(self, images: int) -> Path:
-        """Where the sample grid at `images` lies."""
+        """Return the path of the sample grid at `images`."""
         return self.samples / f"{images:010d}.png"
 
     def class_timelapse(self, name: str) -> Path:
-        """Where the film of a class lies."""
+        """Return the path of the time-lapse of a class."""
         return self.class_timelapses / f"{name}.gif"
 
 
@@ -113,7 +56,7 @@ def resolve(name: str | Path) -> Path:
 
 
 def planned(config: Config) -> Folder:
-    """Return a new run's folder: the one it names, or preset, date and the first free number."""
+    """Return a new run's folder: `config.run`, or preset, date and the first free number."""
     if config.run:
         return Folder(resolve(config.run))
     today = datetime.date.today().isoformat()
@@ -124,7 +67,7 @@ def planned(config: Config) -> Folder:
 
 
 def prepare(folder: Folder, overwrite: bool) -> None:
-    """Make a new run's folder; refuses one that holds anything, unless told to overwrite a run."""
+    """Make a new run's folder; raises InputError if it is not empty and no run to overwrite."""
     try:
         if folder.path.exists() and any(folder.path.iterdir()):
             _clear(folder, overwrite)
@@ -152,34 +95,34 @@ def _clear(folder: Folder, overwrite: bool) -> None:
 
 
 def existing(name: str | Path) -> Folder:
-    """Find a run's folder, or raise InputError with the names of those there are."""
+    """Find a run's folder; raises InputError with the names of the runs below runs/."""
     path = resolve(name)
     for place in (path, Path(name)):
         if (place / "config.yaml").exists():
             return Folder(place)
-    there = sorted(found.parent.name for found in RUNS.glob("*/config.yaml"))
-    known = f"Runs here: {', '.join(there)}." if there else "There are no runs below runs/ yet."
-    raise InputError(f"There is no run at {path}.{did_you_mean(path.name, there)} {known}")
+    names = sorted(found.parent.name for found in RUNS.glob("*/config.yaml"))
+    known = f"Runs here: {', '.join(names)}." if names else "There are no runs below runs/ yet."
+    raise InputError(f"There is no run at {path}.{did_you_mean(path.name, names)} {known}")
 
 
 def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
-    """Find a checkpoint: a file itself, a run's newest or best, or that at a number of images."""
+    """Find a checkpoint: a file, or a run's "newest", "best" or the one at a number of images."""
     if Path(name).suffix == ".safetensors":
         return Path(name)
     folder = existing(name)
-    there = checkpoint.found(folder.checkpoints)
+    present = checkpoint.found(folder.checkpoints)
     if which == "best" and folder.best.exists():
         return folder.best
-    if not there:
+    if not present:
         raise InputError(
             f"The run {folder.path} has no checkpoint yet: start it again with --overwrite."
         )
     if which == "newest":
-        return there[-1]
-    matches = [path for path in there if which.isdigit() and int(path.stem) == int(which)]
+        return present[-1]
+    matches = [path for path in present if which.isdigit() and int(path.stem) == int(which)]
     if not matches:
-        known = ", ".join(str(int(path.stem)) for path in there)
-        best = " The best is kept by runs that train with --evaluate-every." * (which == "best")
+        known = ", ".join(str(int(path.stem)) for path in present)
+        best = " Runs with --evaluate-every save the best one." * (which == "best")
         raise InputError(
             f"There is no checkpoint {which!r} in {folder.path}. At images: {known}.{best}"
         )
@@ -187,7 +130,7 @@ def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
 
 
 def find_checkpoints(name: str | Path, which: str = "newest") -> list[Path]:
-    """Find a checkpoint, or "all" those that a run keeps."""
+    """Find one checkpoint, or all that a run still has for "all"."""
     if which != "all" or Path(name).suffix == ".safetensors":
         return [find_checkpoint(name, which)]
     return checkpoint.found(find_checkpoint(name).parent)

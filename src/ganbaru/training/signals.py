@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first asks a run to end, the second ends it."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first stops a run gracefully, the second at once."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ _SIGNALS = [
 ]
 
 
-class Request:
-    """Whether a signal has asked to stop, and which: call it to ask."""
+class StopRequest:
+    """Call it to learn whether a signal has requested a stop; `signal` is its number."""
 
     signal: int | None = None
 
     def __call__(self) -> bool:
-        """Say whether the run should end after this step."""
+        """Return whether the run should end after this step."""
         return self.signal is not None
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a command that a signal ended: 128 and the signal's number."""
+        """The shells' exit code of a command that a signal ended: 128 + the signal's number."""
         return 0 if self.signal is None else 128 + self.signal
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[Request]:
-    """Yield a request that signals fill in; signals come to the main thread only.
+def graceful_stop() -> Iterator[StopRequest]:
+    """Yield a request that the first signal sets; in other threads than the main one none comes.
 
-    A signal that is ignored stays so: that is how `nohup` and background jobs are meant.
+    An ignored signal stays ignored, as `nohup` and background jobs need it.
     """
-    request = Request()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -45,12 +45,12 @@ def watched() -> Iterator[Request]:
         for number, handler in before.items():
             signal.signal(number, handler or signal.SIG_DFL)
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         request.signal = number
-        restore()  # a second signal means it
+        restore()  # the second signal ends the process
 
     for number in before:
-        signal.signal(number, ask)
+        signal.signal(number, handle)
     try:
         yield request
     finally:

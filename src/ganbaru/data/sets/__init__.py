@@ -1,1 +1,1 @@
-"""The data sets that are known by name, one module each."""
+"""The image sets that are known by name: one module each, which declares DATASET."""

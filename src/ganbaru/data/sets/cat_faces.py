@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from ganbaru.data.dataset import Dataset
+from ganbaru.data.local_files import LocalFiles
 
-from ganbaru.data import local
-from ganbaru.data.source import Original, Progress
-
-SHAPE, CLASSES = (64, 64, 3), 0  # of an image (H, W, C); told without the files
-
-
-def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
-    """Find the pictures as a zip or a folder."""
-    candidates = ("cat-faces-64.zip", "cat-faces", "cats")
-    advice = (
-        'Get "Cats faces 64x64 (for generative models)" from Kaggle: a zip or folder of JPEG files.'
-    )
-    return local.original("cat-faces", candidates, advice, split, data_dir)
+DATASET = Dataset(
+    "cat-faces",
+    LocalFiles(
+        "cat-faces",
+        ("cat-faces-64.zip", "cat-faces", "cats"),
+        'Get "Cats faces 64x64 (for generative models)" from Kaggle: a zip or folder of JPEG '
+        "files.",
+    ),
+    shape=(64, 64, 3),
+    classes=(),
+)

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 
-from ganbaru.data.cache import kept
-from ganbaru.data.source import Arrays, Original, Progress, checked, of_reader
-
-SHAPE, CLASSES = (8, 8, 1), 10  # of an image (H, W, C); told without the files
-LICENCE = "CC BY 4.0, as the UCI repository says (Alpaydin and Kaynak 1998)"
+from ganbaru.data.arrays import checked
+from ganbaru.data.dataset import Dataset
+from ganbaru.data.source import Original, Progress, Samples
+from ganbaru.files import cached
 
 
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
     """Take every sixth image for testing (300 of them), the others for training (1,497)."""
 
-    def read() -> Arrays:
+    def read() -> Samples:
         # Importing scikit-learn takes a second: once, since its digits never change.
-        found = kept("digits-1", _decode)
-        sixth = np.arange(len(found["images"])) % 6 == 0
+        with np.load(io.BytesIO(cached("digits-1.npz", _npz))) as found:
+            images, labels = found["images"], found["labels"]
+        sixth = np.arange(len(images)) % 6 == 0
         chosen = {"train": ~sixth, "test": sixth}[split]
-        return checked("digits", found["images"][chosen], found["labels"][chosen])
+        return checked("digits", images[chosen], labels[chosen])
 
-    return of_reader("digits", f"digits/{split}", "1", read)
+    return Original("digits", f"digits/{split}", "1", read)
 
 
-def _decode() -> dict[str, np.ndarray]:
+def _npz() -> bytes:
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    values = np.rint(found.images * (255 / 16)).astype(np.uint8)
-    return {"images": values, "labels": found.target.astype(np.int64)}
+    found, stream = load_digits(), io.BytesIO()
+    images = np.rint(found.images * (255 / 16)).astype(np.uint8)
+    np.savez_compressed(stream, images=images, labels=found.target.astype(np.int64))
+    return stream.getvalue()
+
+
+DATASET = Dataset(
+    "digits",
+    original,
+    shape=(8, 8, 1),
+    classes=tuple("0123456789"),
+    licence="CC BY 4.0, as the UCI repository says (Alpaydin and Kaynak 1998)",
+)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from ganbaru.data.dataset import Dataset
+from ganbaru.data.idx_download import IdxDownload
 
-from ganbaru.data import published
-from ganbaru.data.source import Original, Progress
-
-SHAPE, CLASSES = (28, 28, 1), 10  # of an image (H, W, C); told without the files
-LICENCE = "MIT licence, Zalando SE"
-
-FASHION_MNIST = published.Published(
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+FILES = IdxDownload(
     name="fashion-mnist",
     folders=("FashionMNIST", "fashion_mnist"),
     url="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-    classes=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
+    classes=CLASSES,
     packed={
         "t10k-images-idx3": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "t10k-labels-idx1": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
@@ -39,8 +35,6 @@ FASHION_MNIST = published.Published(
         "train-labels-idx1": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
     },
 )
-
-
-def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
-    """Find or download the split."""
-    return published.original(FASHION_MNIST, split, data_dir, progress)
+DATASET = Dataset(
+    "fashion-mnist", FILES, shape=(28, 28, 1), classes=CLASSES, licence="MIT licence, Zalando SE"
+)

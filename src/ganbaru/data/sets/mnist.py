@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from ganbaru.data.dataset import Dataset
+from ganbaru.data.idx_download import IdxDownload
 
-from ganbaru.data import published
-from ganbaru.data.source import Original, Progress
-
-SHAPE, CLASSES = (28, 28, 1), 10  # of an image (H, W, C); told without the files
-LICENCE = "LeCun, Cortes and Burges; usually taken to be under CC BY-SA 3.0"
-
-MNIST = published.Published(
+CLASSES = tuple("0123456789")
+FILES = IdxDownload(
     name="mnist",
     folders=("MNIST",),
     url="https://ossci-datasets.s3.amazonaws.com/mnist",
-    classes=tuple("0123456789"),
+    classes=CLASSES,
     packed={
         "t10k-images-idx3": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
         "t10k-labels-idx1": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
@@ -28,8 +24,10 @@ MNIST = published.Published(
         "train-labels-idx1": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     },
 )
-
-
-def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
-    """Find or download the split."""
-    return published.original(MNIST, split, data_dir, progress)
+DATASET = Dataset(
+    "mnist",
+    FILES,
+    shape=(28, 28, 1),
+    classes=CLASSES,
+    licence="LeCun, Cortes and Burges; usually taken to be under CC BY-SA 3.0",
+)

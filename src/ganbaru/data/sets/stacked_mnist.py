@@ -12,43 +12,46 @@ from pathlib import Path
 import numpy as np
 
 from ganbaru import randomness
-from ganbaru.data import cache
-from ganbaru.data.resize import fit_block
+from ganbaru.data.dataset import Dataset
 from ganbaru.data.sets import mnist
-from ganbaru.data.sink import Sink
-from ganbaru.data.source import BLOCK, Details, Original, Progress, Sizes, Want, silent
+from ganbaru.data.source import Original, Progress, Samples
 
-SHAPE, CLASSES = (28, 28, 3), 1000  # of an image (H, W, C); told without the files
-SCORED_AS = "mnist"  # each channel by the classifier of this set
-LICENCE = mnist.LICENCE
-SCORED_COUNT = 26_000  # images that modes are counted in, as published
-
-COUNTS = {"train": 128_000, "test": SCORED_COUNT}
+COUNTS = {"train": 128_000, "test": 26_000}
+CLASSES = tuple(f"{number:03}" for number in range(1000))
 SEED = 0
 
 
-def _drawn(split: str, digits: int) -> np.ndarray:
+def digit_indices(split: str, digits: int) -> np.ndarray:
     """Return which of `digits` images are the channels of each picture (n, 3)."""
     count = COUNTS[split]
-    places = randomness.integers(SEED, f"stacked-mnist {split}", 0, 3 * count, digits)
-    return places.reshape(count, 3)
+    indices = randomness.integers(SEED, f"stacked-mnist {split}", 0, 3 * count, digits)
+    return indices.reshape(count, 3)
 
 
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
     """Find or download MNIST's split, and stack it."""
-    grey = mnist.original(split, data_dir, progress)
+    grey = mnist.DATASET.find(split, data_dir, progress)
 
-    def decode(want: Want, sink: Sink, progress: Progress) -> Details:
-        digits = cache.source(grey, Want(), silent)
-        places = _drawn(split, len(digits.images))
-        assert digits.labels is not None
-        images, values = np.asarray(digits.images)[..., 0], digits.labels[places]
-        for start in range(0, len(places), BLOCK):
-            block = images[places[start : start + BLOCK]].transpose(0, 2, 3, 1)
-            sink.write(fit_block(np.ascontiguousarray(block), want))
-            progress(start + len(block), len(places), "stacking digits")
-        labels = values @ np.array([100, 10, 1])
-        classes = tuple(f"{number:03}" for number in range(CLASSES))
-        return Details(labels, classes, digits.notes, Sizes.uniform(len(places), *SHAPE[:2]))
+    def read() -> Samples:
+        digits = grey.read()
+        assert isinstance(digits.images, np.ndarray) and digits.labels is not None
+        indices = digit_indices(split, len(digits.images))
+        # Taken channel by channel, so that each picture is in one piece of memory (300 MB in all).
+        images = np.empty((len(indices), 28, 28, 3), np.uint8)
+        for channel in range(3):
+            images[..., channel] = digits.images[indices[:, channel], ..., 0]
+        labels = digits.labels[indices] @ np.array([100, 10, 1])
+        return Samples(images, labels, CLASSES, digits.notes)
 
-    return Original("stacked-mnist", f"stacked-mnist/{split}", f"1|{grey.contents}", decode)
+    return Original("stacked-mnist", f"stacked-mnist/{split}", f"1|{grey.stamp}", read)
+
+
+DATASET = Dataset(
+    "stacked-mnist",
+    original,
+    shape=(28, 28, 3),
+    classes=CLASSES,
+    licence=mnist.DATASET.licence,
+    scored_as="mnist",
+    scored_count=COUNTS["test"],  # images that modes are counted in, as published
+)

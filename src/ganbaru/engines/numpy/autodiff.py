@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation: tensors that remember how they were made, and the walk back.
+"""Reverse-mode differentiation: tensors that record the call that made them, and the backward pass.
 
 Every gradient rule is written in the same differentiable operations, so a gradient can itself be
 differentiated, to any order (as in HIPS autograd). Outside a gradient nothing is recorded: the
@@ -17,7 +17,7 @@ import numpy as np
 
 Array = Any  # a numpy.ndarray, a NumPy scalar or a cupy.ndarray
 
-# How many gradients are being taken around the current call: inner ones must record their walk.
+# How many gradients are being taken around the current call: inner ones must be recorded.
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 
 
@@ -53,7 +53,7 @@ class Tensor:
 
 
 def value_of(x: Any) -> Array:
-    """Return the plain array in `x`."""
+    """Return the array of a tensor, or an array itself."""
     return x.value if isinstance(x, Tensor) else x
 
 
@@ -61,14 +61,14 @@ def array_module(x: Any) -> Any:
     """Return the module that owns the array in `x`: numpy, or cupy for an array on a GPU."""
     kind = type(value_of(x))
     if kind not in _modules:
-        _modules[kind] = importlib.import_module("cupy") if _is_cupys(kind) else np
+        _modules[kind] = importlib.import_module("cupy") if _is_cupy(kind) else np
     return _modules[kind]
 
 
-_modules: dict[type, Any] = {}  # a step asks a thousand times
+_modules: dict[type, Any] = {}  # a step needs it a thousand times
 
 
-def _is_cupys(kind: type) -> bool:
+def _is_cupy(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == "cupy"
 
 
@@ -108,12 +108,11 @@ def joint_rule(of: Callable, pullback: Callable) -> None:
 
 
 def stop_gradient(x: Any) -> Array:
-    """Return the value of `x`, through which no gradient flows."""
     return value_of(x)
 
 
 def _order(output: Tensor, wanted: set[int]) -> list[Tensor]:
-    """List the tensors between the wanted ones and `output`, each after the ones it was made of."""
+    """Return a topological order of the tensors between the wanted ones and `output`."""
     reaches: dict[int, bool] = {}
     order: list[Tensor] = []
     stack: list[tuple[Tensor, bool]] = [(output, False)]
@@ -150,7 +149,7 @@ def _walk_back(output: Tensor, wanted: list[Tensor], record: bool) -> list[Any]:
             if part is not None and isinstance(argument, Tensor):
                 before = gradients.get(id(argument))
                 gradients[id(argument)] = part if before is None else before + part
-        if not record:  # nobody walks here again: give the memory of the activations back
+        if not record:  # the activations are not needed again: free their memory
             node.arguments = ()
     return [gradients[id(t)] if id(t) in gradients else _zeros(t) for t in wanted]
 
@@ -160,7 +159,6 @@ def _zeros(tensor: Tensor) -> Array:
 
 
 def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[Any, Any, dict]:
-    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
     outer = _depth.get()
     token = _depth.set(outer + 1)
     try:
@@ -168,7 +166,7 @@ def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[An
         value, auxiliary = function(tensors)
     finally:
         _depth.reset(token)
-    if not isinstance(value, Tensor):  # a constant: the walk back finds nobody
+    if not isinstance(value, Tensor):  # a constant, without gradients
         value = Tensor(value)
     gradients = _walk_back(value, list(tensors.values()), record=outer > 0)
     result = dict(zip(tensors, gradients, strict=True))
@@ -177,14 +175,8 @@ def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[An
     return value, auxiliary, result
 
 
-def grad(function: Callable, x: Array) -> Any:
-    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
-    _, _, gradients = value_and_grad(lambda p: (function(p["x"]), None), {"x": x})
-    return gradients["x"]
-
-
 def _leaf(value: Array) -> Array:
-    """The primitive of a tensor that a gradient starts from: the identity."""
+    """The primitive of a leaf, in which gradients are taken: the identity."""
     return value
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import parallel
+from . import depthwise, parallel
 from .autodiff import Array, array_module, primitive, rules
 from .shape_ops import product, run
 
@@ -38,17 +38,6 @@ def _logical(x: Array) -> Array:
     return x.transpose(0, 3, 1, 2)
 
 
-def _padded(x: Array, padding: int) -> Array:
-    """Return (N, H, W, C) surrounded by `padding` zeros."""
-    if not padding:
-        return x
-    n, height, width, channels = x.shape
-    shape = (n, height + 2 * padding, width + 2 * padding, channels)
-    out = array_module(x).zeros(shape, x.dtype)
-    out[:, padding:-padding, padding:-padding] = x
-    return out
-
-
 def _gathered(x: Array, kernel: Sequence[int], stride: int, out: Sequence[int]) -> Array:
     """Copy the patches of padded (N, H, W, C) into a matrix (N OH OW, KH KW C)."""
     n, row, column, channel = x.strides
@@ -66,8 +55,8 @@ def _gathered(x: Array, kernel: Sequence[int], stride: int, out: Sequence[int]) 
 def _by_tiles(kernels: Array, stride: int) -> AddUp:
     """Return what adds scores (N, OH, OW, O) times kernels (O, KH, KW, C) up in an image.
 
-    A tile is `stride` neighbouring columns of a kernel's row: what a score adds to it lies in one
-    run of memory. Each product is added while it is in the cache: a fifth to a third faster than
+    A tile is `stride` neighbouring columns of a kernel's row: what a score adds to it is one run of
+    memory. Each product is added while it is in the cache: a fifth to a third faster than
     all of them at once for up to 64 channels, a twentieth for 128.
     """
     xp, (count, kh, kw, channels) = array_module(kernels), kernels.shape
@@ -132,55 +121,98 @@ def _blocks(count: int, patches_of_one: int) -> list[slice]:
 
 
 @primitive
-def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0) -> Array:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW); result (N, O, OH, OW)."""
-    xp, images, (count, _, kh, kw) = array_module(x), channels_last(x), w.shape
-    n, height, width, channels = images.shape
-    oh, ow = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
-    matrix = channels_last(w).reshape(count, -1).T
-    out = xp.empty((n, oh, ow, count), x.dtype)
+def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
+    images, kernels = channels_last(x), channels_last(w)
+    sides = zip(x.shape[2:], w.shape[2:], strict=True)
+    out = tuple((side + 2 * padding - k) // stride + 1 for side, k in sides)
+    if groups == 1:
+        return _logical(_correlated(images, kernels, out, stride, padding))
+    if w.shape[1] == 1:
+        return _logical(depthwise.correlate(images, kernels, out, stride, padding))
+    parts = zip(_channels(images, groups), _split(kernels, groups), strict=True)
+    found = [_correlated(part, of_it, out, stride, padding) for part, of_it in parts]
+    return _logical(array_module(x).concatenate(found, axis=3))
+
+
+def _correlated(
+    images: Array, kernels: Array, sides: Sequence[int], stride: int, padding: int
+) -> Array:
+    xp, (count, kh, kw, channels), (oh, ow) = array_module(images), kernels.shape, sides
+    n, matrix = len(images), kernels.reshape(count, -1).T
+    out = xp.empty((n, oh, ow, count), images.dtype)
 
     def task(part: slice) -> None:
-        gathered = _gathered(_padded(images[part], padding), (kh, kw), stride, (oh, ow))
+        gathered = _gathered(depthwise.padded(images[part], padding), (kh, kw), stride, (oh, ow))
         xp.matmul(gathered, matrix, out=out[part].reshape(-1, count))
 
-    run(task, _blocks(n, oh * ow * kh * kw * channels), x)
-    return _logical(out)
+    run(task, _blocks(n, oh * ow * kh * kw * channels), images)
+    return out
 
 
 @primitive
 def conv2d_input_gradient(
-    g: Array, w: Array, size: Sequence[int] = (), stride: int = 1, padding: int = 0
+    g: Array,
+    w: Array,
+    size: Sequence[int] = (),
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
 ) -> Array:
     """Spread scores (N, O, OH, OW) over images (N, C, *size): the adjoint of `conv2d` in `x`."""
-    xp, scores, kernels = array_module(g), channels_last(g), channels_last(w)
-    n, oh, ow, count = scores.shape
+    scores, kernels = channels_last(g), channels_last(w)
+    if groups == 1:
+        return _logical(_spread(scores, kernels, size, stride, padding))
+    if w.shape[1] == 1:
+        return _logical(depthwise.spread(scores, kernels, groups, size, stride, padding))
+    parts = zip(_channels(scores, groups), _split(kernels, groups), strict=True)
+    found = [_spread(part, of_it, size, stride, padding) for part, of_it in parts]
+    return _logical(array_module(g).concatenate(found, axis=3))
+
+
+def _spread(scores: Array, kernels: Array, size: Sequence[int], stride: int, padding: int) -> Array:
+    xp, (n, oh, ow, count) = array_module(scores), scores.shape
     _, kh, kw, channels = kernels.shape
     height, width = size
     if (oh, ow) == (1, 1) and (kh, kw) == (height, width) and not padding:  # a latent's first image
         flat = product(scores.reshape(n, count), kernels.reshape(count, -1))
-        return _logical(flat.reshape(n, height, width, channels))
-    out = xp.empty((n, height, width, channels), g.dtype)
+        return flat.reshape(n, height, width, channels)
+    out = xp.empty((n, height, width, channels), scores.dtype)
 
     add_up = (_by_tiles if channels > FEW else _by_taps)(kernels, stride)
 
     def task(part: slice) -> None:
         out[part] = _cut(add_up(scores[part]), size, padding)
 
-    run(task, _blocks(n, oh * ow * kh * kw * channels), g)
-    return _logical(out)
+    run(task, _blocks(n, oh * ow * kh * kw * channels), scores)
+    return out
 
 
 @primitive
 def conv2d_weight_gradient(
-    x: Array, g: Array, kernel: Sequence[int] = (), stride: int = 1, padding: int = 0
+    x: Array,
+    g: Array,
+    kernel: Sequence[int] = (),
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
 ) -> Array:
     """Correlate images (N, C, H, W) with scores (N, O, OH, OW): the adjoint of `conv2d` in `w`."""
-    images, scores = _padded(channels_last(x), padding), channels_last(g)
+    images, scores = channels_last(x), channels_last(g)
+    if groups > 1 and images.shape[3] == groups:
+        return _logical(depthwise.weights(images, scores, kernel, stride, padding))
+    images = depthwise.padded(images, padding)
+    if groups == 1:
+        return _logical(_weights(images, scores, kernel, stride))
+    parts = zip(_channels(images, groups), _channels(scores, groups), strict=True)
+    found = [_weights(part, of_it, kernel, stride) for part, of_it in parts]
+    return _logical(array_module(x).concatenate(found))
+
+
+def _weights(images: Array, scores: Array, kernel: Sequence[int], stride: int) -> Array:
     count, channels, (kh, kw) = scores.shape[3], images.shape[3], kernel
     by_row = count * kh * kw * channels > FEW_WEIGHTS
     of = _weights_by_row if by_row else _weights_by_block
-    return _logical(of(images, scores, (kh, kw), stride).reshape(count, kh, kw, channels))
+    return of(images, scores, (kh, kw), stride).reshape(count, kh, kw, channels)
 
 
 def _weights_by_row(images: Array, scores: Array, kernel: tuple[int, int], stride: int) -> Array:
@@ -217,10 +249,20 @@ def _weights_by_block(images: Array, scores: Array, kernel: tuple[int, int], str
     return total
 
 
+def _channels(x: Array, groups: int) -> list[Array]:
+    """Return each group's channels of (N, H, W, C)."""
+    xp = array_module(x)
+    return [xp.ascontiguousarray(part) for part in xp.split(x, groups, axis=3)]
+
+
+def _split(kernels: Array, groups: int) -> list[Array]:
+    """Return each group's kernels (O / groups, KH, KW, C / groups)."""
+    return list(array_module(kernels).split(kernels, groups))
+
+
 def conv_transpose2d(
     x: Any, w: Any, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Any:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW), as PyTorch's transposed convolution does."""
     size = tuple(
         (n - 1) * stride - 2 * padding + k + output_padding
         for n, k in zip(x.shape[2:], w.shape[2:], strict=True)

@@ -13,37 +13,31 @@ from .shape_ops import blockwise, product, sum_to, transpose
 
 @primitive
 def add(x: Array, y: Array) -> Array:
-    """Add."""
     return x + y
 
 
 @primitive
 def subtract(x: Array, y: Array) -> Array:
-    """Subtract."""
     return x - y
 
 
 @primitive
 def multiply(x: Array, y: Array) -> Array:
-    """Multiply."""
     return x * y
 
 
 @primitive
 def divide(x: Array, y: Array) -> Array:
-    """Divide."""
     return x / y
 
 
 @primitive
 def negative(x: Array) -> Array:
-    """Change the sign."""
     return -x
 
 
 @primitive
 def power(x: Array, exponent: float = 1.0) -> Array:
-    """Raise to a constant power."""
     return x**exponent
 
 
@@ -63,41 +57,29 @@ rules(power, lambda g, answer, x, exponent: g * (exponent * power(x, exponent=ex
 
 @primitive
 def matmul(x: Array, y: Array) -> Array:
-    """Multiply matrices (N, K) and (K, M)."""
     return product(x, y)
+
+
+def _turned(x: Any) -> Any:
+    return transpose(x, axes=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 rules(
     matmul,
-    lambda g, answer, x, y: matmul(g, transpose(y, axes=(1, 0))),
-    lambda g, answer, x, y: matmul(transpose(x, axes=(1, 0)), g),
+    lambda g, answer, x, y: _to(matmul(g, _turned(y)), x),
+    lambda g, answer, x, y: _to(matmul(_turned(x), g), y),
 )
 
 
 # --- functions --------------------------------------------------------------------------------
 
 
-@primitive
-def where(condition: Array, x: Array, y: Array) -> Array:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    return array_module(condition).where(condition, x, y)
-
-
 def _masked(g: Any, condition: Any) -> Any:
     return g * value_of(condition).astype(g.dtype)
 
 
-rules(
-    where,
-    None,
-    lambda g, answer, condition, x, y: _to(_masked(g, condition), x),
-    lambda g, answer, condition, x, y: _to(_masked(g, ~value_of(condition)), y),
-)
-
-
 @primitive
 def maximum(x: Array, y: Array) -> Array:
-    """Take the larger of two."""
     return array_module(x).maximum(x, y)
 
 
@@ -110,38 +92,32 @@ rules(
 
 @primitive
 def exp(x: Array) -> Array:
-    """Raise e to the power `x`."""
     return array_module(x).exp(x)
 
 
 @primitive
 def log(x: Array) -> Array:
-    """Take the natural logarithm."""
     return array_module(x).log(x)
 
 
 @primitive
 def sqrt(x: Array) -> Array:
-    """Take the square root."""
     return array_module(x).sqrt(x)
 
 
 @primitive
 def tanh(x: Array) -> Array:
-    """Take the hyperbolic tangent."""
     xp = array_module(x)
     return blockwise(lambda out, part: xp.tanh(part, out=out), xp.empty_like(x), x)
 
 
 @primitive
 def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)), without overflow."""
     return 0.5 * (1 + array_module(x).tanh(0.5 * x))
 
 
 @primitive
 def softplus(x: Array) -> Array:
-    """Return log(1 + exp(x)), without overflow."""
     xp = array_module(x)
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
 
@@ -156,7 +132,6 @@ rules(softplus, lambda g, answer, x: g * sigmoid(x))
 
 @primitive
 def leaky_relu(x: Array, slope: float = 0.0) -> Array:
-    """Return `x` where positive and ``slope * x`` elsewhere, 0 <= slope <= 1."""
     xp = array_module(x)
 
     def kernel(out: Array, part: Array) -> None:

@@ -1,4 +1,4 @@
-"""Composed operations worth a version of their own on arrays: batch norm, Adam, averages, maxima.
+"""Fused forms of composed operations on arrays: batch norm, Adam, moving averages.
 
 Composed batch norm makes about fifteen passes over the activations and a gradient as many again;
 these make two and two, in cache-sized blocks on the engine's threads.
@@ -169,7 +169,7 @@ def batch_norm(
     momentum: float,
     epsilon: float,
 ) -> tuple[Any, Array, Array]:
-    """Normalise each channel by its own batch; see `ganbaru.nn.batch_norm` for the rule."""
+    """Normalise each channel by its own batch; see `ganbaru.nn.normalization.batch_norm`."""
     average, variance = moments(x)
     count = x.size // x.shape[1]
     deviation = (variance + epsilon) ** 0.5
@@ -229,11 +229,6 @@ def adam(
 
     _each_block(parameters, task)
     return parameters, mean, square
-
-
-def largest(x: Array) -> Array:
-    """Return the largest over axis 1, kept as an axis of one."""
-    return array_module(x).max(x, axis=1, keepdims=True)
 
 
 def move_towards(average: dict, target: dict, keep: float) -> dict:

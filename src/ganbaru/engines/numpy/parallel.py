@@ -1,13 +1,12 @@
-"""Work shared between threads, block by block, with the same bits for any number of threads.
+"""Blocks of work on several threads, with the same bits for any number of threads.
 
 NumPy releases Python's lock inside its loops and BLAS, so plain threads are enough. Work is cut
 into blocks by size alone and partial results are combined in block order, never in the order of
 completion.
 
-All the while BLAS is held to one thread. Two levels of threads would fight for the cores, and the
-threads that OpenBLAS has wait for work by turning in circles, for milliseconds after each product:
-a single product of a step left to them took half of the processor (0.23 s of it for a step of the
-preset `mnist`, of which 0.12 s were turns in circles).
+Meanwhile BLAS is limited to one thread. Two levels of threads would compete for the cores, and idle
+OpenBLAS threads spin for milliseconds after each product: in one step of the preset `mnist` they
+used 0.12 of 0.23 CPU-seconds.
 """
 
 from __future__ import annotations
@@ -40,12 +39,12 @@ def thread_count() -> int:
 
 @functools.cache
 def _helpers() -> ThreadPoolExecutor:
-    """Return the threads beside the one that calls."""
+    """Return the pool of the threads beside the calling one."""
     return ThreadPoolExecutor(max(1, thread_count() - 1), "ganbaru")
 
 
 class _OneThread:
-    """Holds BLAS to one thread as long as anybody is inside; entered again, it costs nothing."""
+    """A reentrant context that limits BLAS to one thread; entering it again costs nothing."""
 
     def __init__(self) -> None:
         self.lock, self.inside = threading.Lock(), 0
@@ -75,18 +74,18 @@ def _blas() -> ThreadpoolController:
 def run(task: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     """Return ``[task(item) for item in items]``, computed on the engine's threads.
 
-    The caller works too: waking one thread less takes half the time (50 of 100 microseconds, of
-    which a step of a small network has 80).
+    The caller works too: waking one thread fewer takes half the time (50 of 100 microseconds; a
+    step of a small network has 80 such calls).
     """
     items = list(items)
     if len(items) == 1:
         with ONE_BLAS_THREAD:
             return [task(items[0])]
     results: list[Any] = [None] * len(items)
-    places = iter(range(len(items)))  # each thread takes the next one when it is done with one
+    places = iter(range(len(items)))  # each thread takes the next one when it has finished one
 
     def work() -> None:
-        # A thread has its own setting; what NumPy says of overflow is silenced in the caller.
+        # Each thread has its own setting; the caller silences NumPy's warnings of overflow too.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for i in places:
                 results[i] = task(items[i])
@@ -96,7 +95,7 @@ def run(task: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         others = [_helpers().submit(work) for _ in range(wanted)]
         try:
             work()
-        finally:  # a helper that is busy elsewhere, such as with what called this, is not needed
+        finally:  # a helper that is busy, such as with the calling task, is not needed
             helped = [other for other in others if not other.cancel()]
             wait(helped)
         for other in helped:
@@ -112,4 +111,4 @@ def blocks(length: int, size_of_one: int, target: int = BLOCK) -> list[slice]:
     """
     number = math.ceil(length * size_of_one / target)
     step = math.ceil(length / (number + number % 2)) if number > 1 else length
-    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+    return [slice(start, min(start + step, length)) for start in range(0, length, step or 1)]

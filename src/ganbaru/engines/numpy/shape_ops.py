@@ -1,7 +1,8 @@
-"""Operations that move, repeat, join, pick and add up numbers, and their gradient rules."""
+"""Operations on shapes, slices, sums and maxima, and their gradient rules."""
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +15,10 @@ from .autodiff import Array, array_module, joint_rule, primitive, rules, value_o
 PRODUCT = 1 << 21  # multiply-adds of a block of a product: 60 microseconds or more
 
 
-def whole_or_blocks(array: Array) -> list[slice]:
+def whole_or_blocks(array: Array) -> list[builtins.slice]:
     """Cut an array's first axis into cache-sized blocks; a GPU, parallel itself, takes it whole."""
     if array_module(array) is not np or array.size <= parallel.BLOCK:
-        return [slice(None)]
+        return [builtins.slice(None)]
     return parallel.blocks(len(array), array.size // len(array))
 
 
@@ -40,29 +41,45 @@ def blockwise(kernel: Any, out: Array, *inputs: Array) -> Array:
 
 
 def product(x: Array, y: Array) -> Array:
-    """Multiply matrices (N, K) and (K, M), by blocks of rows or of columns on the threads."""
+    """Multiply matrices (..., N, K) and (..., K, M), by blocks on the threads."""
     if array_module(x) is not np:
         return x @ y
+    if x.ndim > 2 or y.ndim > 2:
+        return _batched_product(x, y)
     n, m = len(x), y.shape[1]
     out = np.empty((n, m), np.result_type(x, y))
-    rows = n >= m  # the factor that stays whole is prepared anew for each block: the smaller one
+    rows = n >= m  # each block packs the whole factor again, so that is the smaller one
 
-    def task(part: slice) -> None:
+    def task(part: builtins.slice) -> None:
         if rows:
             np.matmul(x[part], y, out=out[part])
         else:
             np.matmul(x, y[:, part], out=out[:, part])
 
-    length, steps = max(n, m), n * m * x.shape[1]
-    few = steps <= PRODUCT
-    parallel.run(task, [slice(None)] if few else
-                 parallel.blocks(length, steps // length, max(PRODUCT, steps // 8)))  # fmt: skip
+    parallel.run(task, _product_blocks(builtins.max(n, m), n * m * x.shape[1]))
     return out
+
+
+def _batched_product(x: Array, y: Array) -> Array:
+    """Multiply matrices by blocks of the first axis."""
+    lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    out = np.empty((*lead, x.shape[-2], y.shape[-1]), np.result_type(x, y))
+    x, y = (np.broadcast_to(each, (*lead, *each.shape[-2:])) for each in (x, y))
+
+    def task(part: builtins.slice) -> None:
+        np.matmul(x[part], y[part], out=out[part])
+
+    parallel.run(task, _product_blocks(lead[0], out.size * x.shape[-1]))
+    return out
+
+
+def _product_blocks(length: int, steps: int) -> list[builtins.slice]:
+    target = builtins.max(PRODUCT, steps // 8)
+    return parallel.blocks(length, steps // builtins.max(1, length), target)
 
 
 @primitive
 def reshape(x: Array, shape: Sequence[int] = ()) -> Array:
-    """Give `x` another shape of the same size; one entry may be -1."""
     return x.reshape(shape)
 
 
@@ -71,7 +88,6 @@ rules(reshape, lambda g, answer, x, shape: reshape(g, shape=x.shape))
 
 @primitive
 def transpose(x: Array, axes: Sequence[int] = ()) -> Array:
-    """Reorder the axes of `x`."""
     return x.transpose(axes)
 
 
@@ -113,21 +129,49 @@ def _laid_out(make: Any, shape: Sequence[int], dtype: Any) -> Array:
 
 @primitive
 def pad(x: Array, widths: Sequence[tuple[int, int]] = ()) -> Array:
-    """Surround `x` with zeros: (before, after) for each axis."""
     shape = [n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)]
     padded = _laid_out(array_module(x).zeros, shape, x.dtype)
-    padded[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
+    padded[tuple(builtins.slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True))] = x
     return padded
 
 
 @primitive
-def crop(x: Array, widths: Sequence[tuple[int, int]] = ()) -> Array:
-    """Cut (before, after) entries off each axis: the adjoint of `pad`."""
-    return x[tuple(slice(a, n - b) for n, (a, b) in zip(x.shape, widths, strict=True))]
+def slice(x: Array, starts: Sequence[int] = (), stops: Sequence[int] = ()) -> Array:
+    """Return entries from `starts` up to `stops` on each axis, without copying."""
+    return x[tuple(map(builtins.slice, starts, stops))]
 
 
-rules(pad, lambda g, answer, x, widths: crop(g, widths=widths))
-rules(crop, lambda g, answer, x, widths: pad(g, widths=widths))
+def _unpad(g: Any, answer: Any, x: Any, widths: Sequence[tuple[int, int]]) -> Any:
+    stops = [n + before for n, (before, _) in zip(x.shape, widths, strict=True)]
+    return slice(g, starts=[before for before, _ in widths], stops=stops)
+
+
+def _unslice(g: Any, answer: Any, x: Any, starts: Sequence[int], stops: Sequence[int]) -> Any:
+    ends = (n - stop for n, stop in zip(x.shape, stops, strict=True))
+    return pad(g, widths=list(zip(starts, ends, strict=True)))
+
+
+rules(pad, _unpad)
+rules(slice, _unslice)
+
+
+def _overlap(move: int, side: int) -> tuple[builtins.slice, builtins.slice]:
+    """Return where pixels are after a move along an axis, and where these were before."""
+    ahead, back = (builtins.min(side, builtins.max(0, d)) for d in (move, -move))
+    return builtins.slice(ahead, side - back), builtins.slice(back, side - ahead)
+
+
+@primitive
+def translate(images: Array, offsets: Array) -> Array:
+    out = _laid_out(array_module(images).zeros, images.shape, images.dtype)
+    height, width = images.shape[2:]
+    for image, moved, (down, right) in zip(images, out, offsets.tolist(), strict=True):
+        (rows, from_rows), (columns, from_columns) = _overlap(down, height), _overlap(right, width)
+        moved[:, rows, columns] = image[:, from_rows, from_columns]
+    return out
+
+
+rules(translate, lambda g, answer, images, offsets: translate(g, -value_of(offsets)))
 
 
 @primitive
@@ -139,17 +183,16 @@ def _concat(*tensors: Array, axis: int = 0) -> Array:
 
 
 def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
-    """Join tensors along an axis."""
     return _concat(*tensors, axis=axis)
 
 
 def _split(g: Any, answer: Any, needs: Sequence[bool], *tensors: Any, axis: int) -> list:
-    parts, start, total, rank = [], 0, g.shape[axis], len(g.shape)
+    parts, start, rank = [], 0, len(g.shape)
     for tensor, need in zip(tensors, needs, strict=True):
         stop = start + tensor.shape[axis]
-        widths = [(0, 0)] * rank
-        widths[axis] = (start, total - stop)
-        parts.append(crop(g, widths=widths) if need else None)
+        starts, stops = [0] * rank, list(g.shape)
+        starts[axis], stops[axis] = start, stop
+        parts.append(slice(g, starts=starts, stops=stops) if need else None)
         start = stop
     return parts
 
@@ -157,39 +200,19 @@ def _split(g: Any, answer: Any, needs: Sequence[bool], *tensors: Any, axis: int)
 joint_rule(_concat, _split)
 
 
-@primitive
-def take(x: Array, index: Array) -> Array:
-    """Pick rows of `x` (n, ...) by whole numbers `index`."""
-    return x[index]
-
-
-@primitive
-def put(x: Array, index: Array, length: int = 0) -> Array:
-    """Add the rows of `x` at places `index` of `length` rows of zeros: the adjoint of `take`."""
-    out = array_module(x).zeros((length, *x.shape[index.ndim :]), x.dtype)
-    array_module(x).add.at(out, index, x)
-    return out
-
-
-rules(take, lambda g, answer, x, index: put(g, value_of(index), length=x.shape[0]))
-rules(put, lambda g, answer, x, index, length: take(g, value_of(index)))
-
-
 def one_hot(labels: Array, classes: int, like: Any) -> Array:
-    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
     return array_module(value_of(like)).eye(classes, dtype=like.dtype)[value_of(labels)]
 
 
 @primitive
 def sum(x: Array, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Array:
-    """Add up over `axis` (all axes by default)."""
     return x.sum(axis=axis, keepdims=keepdims)
 
 
 def _spread(g: Any, answer: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    kept = {a % x.ndim for a in axes}
-    shape = tuple(1 if i in kept else n for i, n in enumerate(x.shape))
+    reduced = {a % x.ndim for a in axes}
+    shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape))
     return broadcast_to(reshape(g, shape=shape), shape=x.shape)
 
 
@@ -197,6 +220,21 @@ rules(sum, _spread)
 
 
 def mean(x: Any, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Any:
-    """Average over `axis` (all axes by default)."""
     total = sum(x, axis=axis, keepdims=keepdims)
     return total * (math.prod(total.shape) / math.prod(x.shape))
+
+
+@primitive
+def max(x: Array, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Array:
+    return array_module(x).max(x, axis=axis, keepdims=keepdims)
+
+
+def _max_back(g: Any, answer: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    plain = value_of(x)
+    largest = array_module(plain).max(plain, axis=axis, keepdims=True)
+    ties = (plain >= largest).astype(plain.dtype)
+    shares = ties / ties.sum(axis=axis, keepdims=True)
+    return _spread(g, answer, x, axis, keepdims) * shares
+
+
+rules(max, _max_back)

@@ -1,50 +1,26 @@
-"""The ONNX engine: a network run on it computes nothing, but leaves the graph that does.
+"""The ONNX engine: a network run on it builds the ONNX graph that computes it.
 
-What is made of constants alone (weights divided by their spectral norm, batch norm's scales) is
-computed at once, by the NumPy engine in float64. Sizes are numbers, but for the number of images:
-it is a `Dim`, which a model learns when it runs. `ganbaru.export` writes the graph.
+Constants (weights divided by their spectral norm, batch norm's scales) are computed at once, by the
+NumPy engine in float64. Sizes are numbers, except the number of images: it is a `Dim`, known when
+the model runs. `ganbaru.export` writes the graph.
 """
 
 from __future__ import annotations
 
-from .layers import (
-    conv2d,
-    conv_transpose2d,
-    downsample,
-    exp,
-    leaky_relu,
-    log,
-    matmul,
-    maximum,
-    sigmoid,
-    softplus,
-    sqrt,
-    stop_gradient,
-    tanh,
-    upsample,
-    where,
-)
-from .shape_ops import (
-    broadcast_to,
-    concat,
-    largest_divisor,
-    mean,
-    one_hot,
-    pad,
-    reshape,
-    sum,
-    take,
-    transpose,
-)
-from .tensor import FLOAT, HALF, Dim, Tensor, affine, batch, constant
+from ganbaru import ops
 
-__all__ = [
-    "FLOAT", "FUSED", "HALF", "Dim", "Tensor", "affine", "batch", "broadcast_to", "concat",
-    "constant", "conv2d", "conv_transpose2d", "exp", "leaky_relu", "log", "matmul", "maximum",
-    "mean", "one_hot", "pad", "reshape", "sigmoid", "softplus", "sqrt", "stop_gradient", "sum",
-    "take", "tanh", "transpose", "where",
-]  # fmt: skip
+from . import layers, shape_ops
+from .shape_ops import reshape as reshape
+from .tensor import FLOAT as FLOAT
+from .tensor import HALF as HALF
+from .tensor import Dim as Dim
+from .tensor import Tensor as Tensor
+from .tensor import affine as affine
+from .tensor import batch as batch
+from .tensor import constant as constant
 
-FUSED = {
-    "downsample": downsample, "largest_divisor": largest_divisor, "upsample": upsample,
-}  # fmt: skip
+
+class Grapher(ops.Operations, modules=(layers, shape_ops), tensors=(Tensor,)):
+    """Operations that build an ONNX graph; `translate` is for training alone, and not exported."""
+
+    FUSED = {"downsample": layers.downsample, "upsample": layers.upsample}

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .shape_ops import take
-from .tensor import Tensor, broadcast, constant, lifted, vocabulary
+from .shape_ops import rows_of
+from .tensor import Tensor, broadcast, constant, folding_constants, lifted
 
 
 def _elementwise(name: str, operation: str) -> Callable[[Tensor], Tensor]:
@@ -16,7 +16,7 @@ def _elementwise(name: str, operation: str) -> Callable[[Tensor], Tensor]:
         return Tensor(operation, (x,), {}, x.shape)
 
     function.__name__ = name
-    return vocabulary(function)
+    return folding_constants(function)
 
 
 exp, log = _elementwise("exp", "Exp"), _elementwise("log", "Log")
@@ -24,39 +24,33 @@ sqrt, tanh = _elementwise("sqrt", "Sqrt"), _elementwise("tanh", "Tanh")
 sigmoid, softplus = _elementwise("sigmoid", "Sigmoid"), _elementwise("softplus", "Softplus")
 
 
-@vocabulary
+@folding_constants
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
-    """Return `x` where positive and ``slope * x`` elsewhere."""
     return Tensor(
         "LeakyRelu" if slope else "Relu", (x,), {"alpha": slope} if slope else {}, x.shape
     )
 
 
-@vocabulary
+@folding_constants
 def maximum(x: Tensor, y: Any) -> Tensor:
-    """Take the larger of two."""
     x, y = lifted(x), lifted(y)
     return Tensor("Max", (x, y), {}, broadcast(x.shape, y.shape))
 
 
-@vocabulary
-def where(condition: Tensor, x: Any, y: Any) -> Tensor:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    parts = (lifted(condition), lifted(x), lifted(y))
-    return Tensor("Where", parts, {}, broadcast(*(part.shape for part in parts)))
-
-
-@vocabulary
+@folding_constants
 def stop_gradient(x: Tensor) -> Tensor:
-    """Return `x`: there are no gradients."""
+    """Return `x`: a graph has no gradients."""
     return x
 
 
-@vocabulary
+@folding_constants
 def matmul(x: Tensor, y: Tensor) -> Tensor:
     """Multiply matrices; the rows of a constant, such as one-hot ones, are multiplied now."""
+    if len(x.shape) > 2 or len(y.shape) > 2:
+        lead = broadcast(x.shape[:-2], y.shape[:-2])
+        return Tensor("MatMul", (x, y), {}, (*lead, x.shape[-2], y.shape[-1]))
     if x.operation == "Gather" and x.inputs[0].value is not None and y.value is not None:
-        return take(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
+        return rows_of(constant(x.inputs[0].value @ y.value, y.name), x.inputs[1])
     return Tensor("Gemm", (x, y), {}, (x.shape[0], y.shape[1]))
 
 
@@ -68,19 +62,18 @@ def _convolved(
     return Tensor(operation, (x, w), attributes, (x.shape[0], count, *out))
 
 
-@vocabulary
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+@folding_constants
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    how = {"group": groups} if groups > 1 else {}
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
-    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding)
+    return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding, **how)
 
 
-@vocabulary
+@folding_constants
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     sides = zip(x.shape[2:], w.shape[2:], strict=True)
     out = [(side - 1) * stride - 2 * padding + k + output_padding for side, k in sides]
     how = {"output_padding": [output_padding] * 2} if output_padding else {}
@@ -88,7 +81,7 @@ def conv_transpose2d(
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Double the sides of images: one operation for five of rank 6, which few runtimes take."""
+    """Double the sides of images: one operation, not five of rank 6 that few runtimes support."""
     scales = Tensor("Constant", shape=(4,), kind="single", value=np.array([1.0, 1.0, 2.0, 2.0]))
     how = {
         "mode": "nearest",

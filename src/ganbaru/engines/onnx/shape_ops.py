@@ -1,4 +1,4 @@
-"""Operations that reshape, move, repeat, join, pick and add up."""
+"""Operations on shapes, slices, sums and maxima."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from .tensor import FLOAT, Dim, Tensor, constant, equal, lifted, vocabulary
+from .tensor import Dim, Tensor, constant, equal, folding_constants, lifted
 
 
 def _filled(shape: Sequence[Any], wanted: Sequence[Any]) -> tuple[Any, ...]:
-    """Put what is left of `shape` in place of the -1 of a wanted shape, if there is one."""
-    known, asked = ([n for n in sizes if not isinstance(n, Dim)] for sizes in (shape, wanted))
+    """Replace the -1 of a wanted shape, if there is one, by the size that remains of `shape`."""
+    known, named = ([n for n in sizes if not isinstance(n, Dim)] for sizes in (shape, wanted))
     left: list[Any] = [n for n in shape if isinstance(n, Dim) and not _among(n, wanted)]
-    whole, given = math.prod(known), math.prod(asked)
+    whole, given = math.prod(known), math.prod(named)
     if abs(given) != whole or not left:
         left.append(whole // abs(given))
-    if -1 in asked and len(left) > 1:
+    if -1 in named and len(left) > 1:
         raise ValueError("a reshape may not multiply it with another side")
     return tuple(left[0] if equal(n, -1) else n for n in wanted)
 
@@ -28,93 +28,95 @@ def _among(size: Dim, sizes: Sequence[Any]) -> bool:
     return any(size is other for other in sizes)
 
 
-def _sizes(shape: Sequence[Any], unsaid: int = 0) -> Tensor:
-    """Return a shape as a tensor of whole numbers; up to `unsaid` open ones may be a -1 there."""
-    if len([n for n in shape if isinstance(n, Dim)]) <= unsaid:
+def _sizes(shape: Sequence[Any], unknown: int = 0) -> Tensor:
+    """Return a shape as a tensor of integers; up to `unknown` open sizes may be -1 there."""
+    if len([n for n in shape if isinstance(n, Dim)]) <= unknown:
         return constant([-1 if isinstance(n, Dim) else n for n in shape])
     parts = tuple(n.value if isinstance(n, Dim) else constant([n]) for n in shape)
     return Tensor("Concat", parts, {"axis": 0}, (len(shape),), "int")
 
 
-@vocabulary
+@folding_constants
 def reshape(x: Tensor, shape: Sequence[Any]) -> Tensor:
-    """Give `x` another shape; one entry may be -1."""
     full = _filled(x.shape, shape)
-    return Tensor("Reshape", (x, _sizes(full, unsaid=1)), {}, full, x.kind)
+    return Tensor("Reshape", (x, _sizes(full, unknown=1)), {}, full, x.kind)
 
 
-@vocabulary
+@folding_constants
 def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """Reorder the axes of `x`."""
     shape = tuple(x.shape[i] for i in axes)
     return Tensor("Transpose", (x,), {"perm": list(axes)}, shape, x.kind)
 
 
-@vocabulary
+@folding_constants
 def broadcast_to(x: Tensor, shape: Sequence[Any]) -> Tensor:
-    """Repeat `x` along its axes of length 1; ONNX keeps an axis that is asked to be 1."""
+    """Repeat `x` along its axes of length 1; ONNX leaves an axis alone whose new size is 1."""
     before = (1,) * (len(shape) - len(x.shape)) + x.shape
-    asked = [1 if equal(n, there) else n for n, there in zip(shape, before, strict=True)]
-    return Tensor("Expand", (x, _sizes(asked)), {}, tuple(shape), x.kind)
+    sizes = [1 if equal(n, there) else n for n, there in zip(shape, before, strict=True)]
+    return Tensor("Expand", (x, _sizes(sizes)), {}, tuple(shape), x.kind)
 
 
-@vocabulary
+@folding_constants
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join tensors along an axis."""
     parts = tuple(map(lifted, tensors))
     shape = list(parts[0].shape)
     shape[axis] = functools.reduce(lambda n, part: n + part.shape[axis], parts[1:], shape[axis])
     return Tensor("Concat", parts, {"axis": axis}, tuple(shape), parts[0].kind)
 
 
-@vocabulary
+@folding_constants
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround `x` with zeros."""
     before, after = zip(*widths, strict=True)
     shape = tuple(n + a + b if a + b else n for n, (a, b) in zip(x.shape, widths, strict=True))
     return Tensor("Pad", (x, constant([*before, *after])), {"mode": "constant"}, shape)
 
 
 def _reduced(x: Tensor, axis: Any, keepdims: bool) -> tuple[list[int], tuple[Any, ...]]:
-    """Return the axes as ONNX takes them, and the shape that is left."""
+    """Return the axes as ONNX takes them, and the shape of the result."""
     rank = len(x.shape)
     axes = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
     gone = sorted(a % rank for a in axes)
-    kept = (1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone)
-    return gone, tuple(kept)
+    left = (1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone)
+    return gone, tuple(left)
 
 
-@vocabulary
+@folding_constants
 def sum(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Add up over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceSum", (x, constant(axes)), {"keepdims": int(keepdims)}, shape)
 
 
-@vocabulary
+@folding_constants
 def mean(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Average over axes."""
     axes, shape = _reduced(x, axis, keepdims)
     return Tensor("ReduceMean", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
 
 
-@vocabulary
-def take(x: Tensor, index: Tensor) -> Tensor:
+@folding_constants
+def max(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    axes, shape = _reduced(x, axis, keepdims)
+    return Tensor("ReduceMax", (x,), {"axes": axes, "keepdims": int(keepdims)}, shape)
+
+
+@folding_constants
+def slice(x: Tensor, starts: Sequence[int], stops: Sequence[Any]) -> Tensor:
+    """Return entries from `starts` up to `stops`; only axes that are cut are named."""
+    parts = list(enumerate(zip(x.shape, starts, stops, strict=True)))
+    cut = [i for i, (n, start, stop) in parts if not (equal(start, 0) and equal(n, stop))]
+    shape = tuple(stop - start if i in cut else n for i, (n, start, stop) in parts)
+    how = (constant([each[i] for i in cut]) for each in (starts, stops))
+    return Tensor("Slice", (x, *how, constant(cut)), {}, shape, x.kind)
+
+
+def rows_of(x: Tensor, index: Tensor) -> Tensor:
     """Pick rows of `x` by whole numbers (N,); a runtime refuses one that is out of range."""
-    return Tensor("Gather", (lifted(x), index), {"axis": 0}, (*index.shape, *x.shape[1:]))
+    x = lifted(x)
+    if x.value is not None and index.value is not None:
+        return constant(x.value[index.value], x.name)
+    return Tensor("Gather", (x, index), {"axis": 0}, (*index.shape, *x.shape[1:]))
 
 
 def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
     """Return labels (N,) as rows (N, classes): those of the unit matrix."""
     chosen = labels if isinstance(labels, Tensor) else constant(np.asarray(labels))
-    return take(constant(np.eye(classes)), chosen)
-
-
-def largest_divisor(n: Dim, most: int) -> Dim:
-    """Return the largest of 1 to `most` that divides `n`: the first with no remainder."""
-    candidates = np.arange(most, 0, -1)
-    left = Tensor("Mod", (n.value, constant(candidates)), {}, (most,), "int")
-    fits = Tensor("Equal", (left, constant([0])), {}, (most,), "bool")
-    marks = Tensor("Cast", (fits,), {"to": FLOAT}, (most,), "single")
-    first = Tensor("ArgMax", (marks,), {"axis": 0}, (1,), "int")
-    return Dim(Tensor("Sub", (constant([most]), first), {}, (1,), "int"))
+    return rows_of(constant(np.eye(classes)), chosen)

@@ -1,4 +1,4 @@
-"""Tensors that remember which ONNX operations they are made by, constants, and arithmetic."""
+"""Tensors that record the ONNX operation that makes them, constants, and arithmetic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ganbaru.engines import numpy as known
+from ganbaru.engines.numpy import Engine
 
 FLOAT, HALF = 1, 10  # ONNX's numbers for float32 and float16
 
@@ -52,9 +52,9 @@ class Tensor:
 
 
 class Dim:
-    """A size that is known when the model runs; its value is a tensor (1,) of whole numbers.
+    """A size that is known when the model runs; its value is a tensor (1,) of integers.
 
-    What a network might decide by it is refused: a model holds one way only.
+    A decision by it is refused: a model holds one branch only.
     """
 
     def __init__(self, value: Tensor) -> None:
@@ -64,20 +64,29 @@ class Dim:
         parts = (self.value, other.value if isinstance(other, Dim) else constant([other]))
         return Dim(Tensor("Div", parts, {}, (1,), "int"))
 
+    def largest_divisor(self, most: int) -> Dim:
+        """Return the largest of 1 to `most` that divides it: the first with no remainder."""
+        candidates = np.arange(most, 0, -1)
+        left = Tensor("Mod", (self.value, constant(candidates)), {}, (most,), "int")
+        fits = Tensor("Equal", (left, constant([0])), {}, (most,), "bool")
+        marks = Tensor("Cast", (fits,), {"to": FLOAT}, (most,), "single")
+        first = Tensor("ArgMax", (marks,), {"axis": 0}, (1,), "int")
+        return Dim(Tensor("Sub", (constant([most]), first), {}, (1,), "int"))
+
     def __eq__(self, other: object) -> bool:
         return self is other if isinstance(other, Dim) else self._refuse()
 
     __hash__ = object.__hash__
 
     def _refuse(self, *others: Any) -> NoReturn:
-        raise ValueError("it may stand in a shape or be divided by //, and no more")
+        raise ValueError("it can be a size in a shape or be divided by //, nothing else")
 
     __index__ = __int__ = __mod__ = __lt__ = __gt__ = __le__ = __ge__ = _refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _refuse
 
 
 def equal(size: Any, other: Any) -> bool:
-    """Say whether two sizes are known to be the same."""
+    """Return whether two sizes are known to be the same."""
     opens = isinstance(size, Dim) or isinstance(other, Dim)
     return size is other if opens else bool(size == other)
 
@@ -93,7 +102,7 @@ def constant(value: Any, name: str = "") -> Tensor:
 
 
 def batch(name: str, shape: tuple[int, ...]) -> Tensor:
-    """Return an input of any number of things, each of this shape."""
+    """Return an input of any number of items, each of this shape."""
     x = Tensor("Input", kind="float", name=name)
     sizes = Tensor("Shape", (x,), {}, (1 + len(shape),), "int")
     x.shape = (Dim(Tensor("Gather", (sizes, constant([0])), {"axis": 0}, (1,), "int")), *shape)
@@ -104,7 +113,7 @@ def batch(name: str, shape: tuple[int, ...]) -> Tensor:
 
 
 def _open(x: Any) -> bool:
-    """Say whether something, or something in it, is known only when the model runs."""
+    """Return whether a value, or part of it, is known only when the model runs."""
     if isinstance(x, (tuple, list)):
         return any(map(_open, x))
     return isinstance(x, Dim) or (isinstance(x, Tensor) and x.value is None)
@@ -117,15 +126,15 @@ def _plain(x: Any) -> Any:
 
 
 def _names(x: Any) -> str:
-    """Return the name of the first parameter in something."""
+    """Return the name of the first parameter in a value."""
     if isinstance(x, (tuple, list)):
         return next(filter(None, map(_names, x)), "")
     return x.name if isinstance(x, Tensor) else ""
 
 
-def vocabulary(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Compute with the NumPy engine's function of the same name what is of constants alone."""
-    compute = getattr(known, function.__name__)
+def folding_constants(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Compute constants by the NumPy engine's operation of the same name."""
+    compute = getattr(Engine, function.__name__)
 
     @functools.wraps(function)
     def applied(*given: Any, **options: Any) -> Tensor:
@@ -138,7 +147,7 @@ def vocabulary(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def lifted(x: Any) -> Tensor:
-    """Return a tensor as it is, and numbers as a constant; a single one is floating."""
+    """Return a tensor itself, and numbers as a constant; a single one is floating."""
     if isinstance(x, Tensor):
         return x
     return constant(x if np.ndim(x) else np.float64(x))
@@ -156,7 +165,7 @@ def broadcast(*shapes: Sequence[Any]) -> tuple[Any, ...]:
             if equal(found[i], 1):
                 found[i] = size
             elif not equal(size, 1) and not equal(size, found[i]):
-                raise ValueError("tensors meet whose shapes do not go together")
+                raise ValueError("shapes do not broadcast together")
     return tuple(found)
 
 
@@ -165,15 +174,23 @@ def _same(shape: Sequence[Any], other: Sequence[Any]) -> bool:
 
 
 _NUMPY = {
-    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Pow": np.power,
-    "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Pow": np.power,
+    "Greater": np.greater,
+    "Less": np.less,
+    "GreaterOrEqual": np.greater_equal,
     "LessOrEqual": np.less_equal,
-}  # fmt: skip
+}
 _COMPARISONS = ("Greater", "Less", "GreaterOrEqual", "LessOrEqual")
 # Scale and offset of what a constant c does to x as `x op c`, and as `c op x`.
 _LINEAR: dict[str, Callable[[np.ndarray], tuple]] = {
-    "Add": lambda c: (1.0, c), "Sub": lambda c: (1.0, -c), "Mul": lambda c: (c, 0.0),
-}  # fmt: skip
+    "Add": lambda c: (1.0, c),
+    "Sub": lambda c: (1.0, -c),
+    "Mul": lambda c: (c, 0.0),
+}
 _LINEAR_LEFT = {**_LINEAR, "Sub": lambda c: (-1.0, c)}
 
 
@@ -198,6 +215,6 @@ def _arithmetic(operation: str, left: Any, right: Any) -> Tensor:
 def affine(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
     """Return ``scale x + offset``, constants that leave the shape of `x` as it is.
 
-    No operation of ONNX: `ganbaru.export.folding` draws it into a layer, or makes two of it.
+    Not an ONNX operation: `ganbaru.export.folding` folds it into a layer, or splits it in two.
     """
     return Tensor("Affine", (x, scale, offset), {}, x.shape)

@@ -1,8 +1,7 @@
-"""The PyTorch engine: the vocabulary in PyTorch's functions, images channels-last in memory."""
+"""The PyTorch engine: each operation by PyTorch's functions, images channels-last in memory."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -11,64 +10,149 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
 
-from . import cuda_graph
-from .fused import FUSED as FUSED
-from .linear_ops import conv2d as conv2d
-from .linear_ops import conv_transpose2d as conv_transpose2d
-from .linear_ops import matmul as matmul
+from ganbaru.engines import base
+
+from . import cuda_graph, indexing, linear_ops, training_mode
+from .fused import adam, batch_norm, move_towards
 from .linear_ops import single
-from .training_mode import PRECISIONS as PRECISIONS
-from .training_mode import compile_step as compile_step
-from .training_mode import hold as hold
 from .training_mode import on_cuda
 
 Tensor = torch.Tensor
 _depth: ContextVar[int] = ContextVar("depth", default=0)
 
-exp, log, sqrt = single(torch.exp), single(torch.log), single(torch.sqrt)
-tanh, sigmoid, softplus = single(torch.tanh), single(torch.sigmoid), single(F.softplus)
 
+class Engine(base.Engine, modules=(linear_ops, indexing)):
+    """The PyTorch engine."""
 
-def describe(device: str) -> str:
-    """Say what computes: the library's version and how many threads, or the GPU's name."""
-    if on_cuda(device):
-        return f"PyTorch {torch.__version__}, {torch.cuda.get_device_name(device)}"
-    return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
+    TENSOR_MODULES = ("torch",)
+    FUSED = {"adam": adam, "batch_norm": batch_norm, "move_towards": move_towards}
+    EXTRA_PRECISIONS = training_mode.EXTRA_PRECISIONS
 
+    # --- devices ------------------------------------------------------------------------------
 
-def prepare(device: str) -> None:
-    """Make the device ready; raises ValueError for one that this PyTorch cannot use."""
-    try:
-        torch.zeros((), device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
-        raise ValueError(
-            f"PyTorch says: {reason}. Allowed here: {', '.join(_devices())}"
-        ) from error
-    if on_cuda(device):
-        cuda_graph.exactly()
+    @classmethod
+    def default_device(cls) -> str:
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
 
+    @classmethod
+    def check_device(cls, device: str) -> None:
+        try:
+            torch.zeros((), device=device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+            allowed = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+            allowed += ["mps"] if torch.backends.mps.is_available() else []
+            raise ValueError(
+                f"PyTorch says: {reason}. Allowed here: {', '.join(allowed)}"
+            ) from error
 
-def _devices() -> list[str]:
-    found = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return found + (["mps"] if torch.backends.mps.is_available() else [])
+    @classmethod
+    def describe_device(cls, device: str) -> str:
+        if on_cuda(device):
+            return f"PyTorch {torch.__version__}, {torch.cuda.get_device_name(device)}"
+        return f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads"
 
+    def configure_process(self) -> None:
+        if on_cuda(self.device):
+            cuda_graph.exactly()
 
-def default_device() -> str:
-    """Return the device taken when none is asked for: a GPU where there is one."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    def copy_to_device(self, array: np.ndarray) -> Tensor:
+        """Copy an array; images of one channel too are channels-last.
 
+        By their strides PyTorch chooses the layout of results.
+        """
+        if array.ndim == 4:
+            return _copied(array.transpose(0, 2, 3, 1), self.device).permute(0, 3, 1, 2)
+        return _copied(array, self.device)
 
-def from_numpy(array: np.ndarray, device: str = "cpu") -> Tensor:
-    """Copy an array to the device, images and kernels (N, C, H, W) channels-last in memory.
+    @staticmethod
+    def to_numpy(x: Tensor) -> np.ndarray:
+        return x.detach().cpu().numpy()
 
-    Images of one channel too: by their strides PyTorch chooses the layout of what it makes of them.
-    """
-    if array.ndim == 4:
-        return _copied(array.transpose(0, 2, 3, 1), device).permute(0, 3, 1, 2)
-    return _copied(array, device)
+    def compile_function(self, function: Callable) -> Callable:
+        """Return the function itself; on a GPU it computes in exact float32, repeatably."""
+        return cuda_graph.exact(function) if on_cuda(self.device) else function
+
+    def compile_step(self, function: Callable) -> Callable:
+        return training_mode.compile_step(function, self.device, self.precision, self.fast)
+
+    def device_dataset(self, images: np.ndarray) -> Callable[[Tensor], Tensor] | None:
+        return training_mode.device_dataset(images, self.device) if self.runs_async else None
+
+    def synchronise(self) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    # --- operations ---------------------------------------------------------------------------
+
+    exp, log, sqrt = (staticmethod(single(each)) for each in (torch.exp, torch.log, torch.sqrt))
+    tanh, sigmoid = (staticmethod(single(each)) for each in (torch.tanh, torch.sigmoid))
+    softplus = staticmethod(single(F.softplus))
+
+    @staticmethod
+    def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
+        return F.leaky_relu(x, slope)
+
+    @staticmethod
+    def maximum(x: Tensor, y: Any) -> Tensor:
+        return torch.where(x >= y, x, y)
+
+    @staticmethod
+    def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
+        return x.reshape(shape)
+
+    @staticmethod
+    def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
+        return x.permute(*axes)
+
+    @staticmethod
+    def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
+        return x.expand(*shape)
+
+    @staticmethod
+    def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
+        return torch.cat(list(tensors), dim=axis)
+
+    @staticmethod
+    def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
+        return F.pad(x, [n for pair in reversed(widths) for n in pair])
+
+    @staticmethod
+    @single
+    def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+        return torch.sum(x, dim=_axes(x, axis), keepdim=keepdims)
+
+    @staticmethod
+    @single
+    def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+        return torch.mean(x, dim=_axes(x, axis), keepdim=keepdims)
+
+    @staticmethod
+    @single
+    def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
+        return torch.amax(x, dim=_axes(x, axis), keepdim=keepdims)
+
+    @staticmethod
+    def stop_gradient(x: Tensor) -> Tensor:
+        return x.detach()
+
+    @staticmethod
+    def value_and_grad(
+        function: Callable, parameters: dict[str, Tensor]
+    ) -> tuple[Tensor, Any, dict[str, Tensor]]:
+        outer = _depth.get()
+        token = _depth.set(outer + 1)
+        try:
+            with torch.enable_grad():
+                leaves = {name: _leaf(p) for name, p in parameters.items()}
+                value, auxiliary = function(leaves)
+                gradients = _gradients(value, list(leaves.values()), create_graph=outer > 0)
+        finally:
+            _depth.reset(token)
+        result = dict(zip(leaves, gradients, strict=True))
+        return (value, auxiliary, result) if outer else (value.detach(), _plain(auxiliary), result)
 
 
 def _copied(array: np.ndarray, device: str) -> Tensor:
@@ -78,132 +162,17 @@ def _copied(array: np.ndarray, device: str) -> Tensor:
     return tensor.to(device)
 
 
-def to_numpy(x: Tensor) -> np.ndarray:
-    """Fetch the values of a tensor."""
-    return x.detach().cpu().numpy()
-
-
-def compile(function: Callable, consumes: bool = False) -> Callable:
-    """Return the function itself: PyTorch runs operations as they come."""
-    return function
-
-
-# --- the vocabulary ---------------------------------------------------------------------------
-
-
-def synchronise() -> None:
-    """Wait until the device has done its work."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Give `x` another shape of the same size; one entry may be -1."""
-    return x.reshape(shape)
-
-
-def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
-    """Reorder the axes of `x`."""
-    return x.permute(*axes)
-
-
-def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Repeat `x` along its axes of length 1 up to `shape`."""
-    return x.expand(*shape)
-
-
-def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-    """Join tensors along an axis."""
-    return torch.cat(list(tensors), dim=axis)
-
-
-def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround `x` with zeros: (before, after) for each axis."""
-    return F.pad(x, [n for pair in reversed(widths) for n in pair])
-
-
 def _axes(x: Tensor, axis: Sequence[int] | int | None) -> list[int]:
     if axis is None:
         return list(range(x.ndim))
     return [axis] if isinstance(axis, int) else list(axis)
 
 
-@single
-def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-    """Add up over `axis` (all axes by default)."""
-    return torch.sum(x, dim=_axes(x, axis), keepdim=keepdims)
-
-
-@single
-def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-    """Average over `axis` (all axes by default)."""
-    return torch.mean(x, dim=_axes(x, axis), keepdim=keepdims)
-
-
-def maximum(x: Tensor, y: Any) -> Tensor:
-    """Take the larger of two; in a tie the gradient goes to the first."""
-    return torch.where(x >= y, x, y)
-
-
-def where(condition: Tensor, x: Any, y: Any) -> Tensor:
-    """Pick from `x` where `condition` holds, else from `y`."""
-    return torch.where(condition, x, y)
-
-
-def take(x: Tensor, index: Tensor) -> Tensor:
-    """Pick rows of `x` by whole numbers `index`."""
-    return F.embedding(index, x) if x.ndim == 2 else x[index]
-
-
-def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
-    """Return labels (N,) as rows (N, classes) of zeros with a one, in the type of `like`."""
-    known = labels if isinstance(labels, Tensor) else _numbers(tuple(labels), like.device)
-    # Not F.one_hot, which looks at the labels first: a recorded step may look at nothing.
-    return (known[:, None] == torch.arange(classes, device=like.device)).to(like.dtype)
-
-
-def _numbers(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    """Bring numbers to the device, once: a recorded step may copy none from elsewhere."""
-    if torch.compiler.is_compiling():  # which warns of what is kept between calls
-        return torch.tensor(numbers, device=device)
-    return _constant(numbers, device)
-
-
-@functools.lru_cache(maxsize=64)
-def _constant(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    return torch.tensor(numbers, device=device)
-
-
-def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
-    """Return `x` where positive and ``slope * x`` elsewhere."""
-    return F.leaky_relu(x, slope)
-
-
-def stop_gradient(x: Tensor) -> Tensor:
-    """Return the values of `x`, through which no gradient flows."""
-    return x.detach()
-
-
-def value_and_grad(function: Callable, parameters: dict[str, Tensor]) -> tuple[Tensor, Any, dict]:
-    """Return (value, auxiliary, gradients) of ``function(parameters) -> (value, auxiliary)``."""
-    outer = _depth.get()
-    token = _depth.set(outer + 1)
-    try:
-        with torch.enable_grad():
-            leaves = {name: _leaf(p) for name, p in parameters.items()}
-            value, auxiliary = function(leaves)
-            gradients = _gradients(value, list(leaves.values()), create_graph=outer > 0)
-    finally:
-        _depth.reset(token)
-    result = dict(zip(leaves, gradients, strict=True))
-    return (value, auxiliary, result) if outer else (value.detach(), _plain(auxiliary), result)
-
-
 def _leaf(p: Tensor) -> Tensor:
-    """Return a tensor with the values of `p` to which gradients are counted.
+    """Return a tensor with the values of `p` that gradients are taken in.
 
-    One that an outer gradient follows gets another name, so that what the function makes of it
-    under its old name is not counted.
+    One that an outer gradient follows is viewed under another identity, so that what the function
+    makes of it by its old one does not count.
     """
     return p.view_as(p) if p.requires_grad else p.detach().requires_grad_()
 
@@ -214,12 +183,6 @@ def _gradients(value: Tensor, leaves: list[Tensor], create_graph: bool) -> tuple
     return torch.autograd.grad(
         value, leaves, create_graph=create_graph, allow_unused=True, materialize_grads=True
     )
-
-
-def grad(function: Callable, x: Tensor) -> Tensor:
-    """Return the gradient of the scalar ``function(x)`` at `x`, itself differentiable."""
-    _, _, gradients = value_and_grad(lambda p: (function(p["x"]), None), {"x": x})
-    return gradients["x"]
 
 
 def _plain(nest: Any) -> Any:

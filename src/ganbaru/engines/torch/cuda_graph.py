@@ -1,4 +1,4 @@
-"""A training step recorded once as a CUDA graph, and replayed: one launch instead of a thousand."""
+"""Training steps recorded as CUDA graphs and replayed: one launch instead of a thousand."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ WARM = 3
 class Recorder:
     """``train_step(state, *inputs) -> (state, report)``, recorded once for each set of shapes.
 
-    The state that the recorded step begins with is where every replay finds and leaves it: a step
-    consumes its state, so nobody else needs it. Inputs are copied to where the recording read
-    them, Python numbers among them too. Shapes that are rare, as those of a short batch, are
-    played as they come until they have been met more than three times.
+    Every replay reads and writes the memory of the state that the recording began with: a step
+    consumes its state, so this is safe. Inputs, Python numbers too, are copied to the memory that
+    the recording read. Rare shapes, such as a short batch's, run unrecorded until they have
+    occurred more than three times.
 
-    A step that cannot be recorded, since something in it asks the GPU for a number, is played as it
-    comes for good; `refused` says why.
+    A step that cannot be recorded, since something in it reads a number from the GPU, always runs
+    unrecorded; `refused` holds the reason.
     """
 
     def __init__(self, train_step: Callable, record: Record | None = None) -> None:
@@ -41,11 +41,11 @@ class Recorder:
         self.refused = ""
 
     def __call__(self, state: State, *inputs: Any) -> tuple[State, dict[str, Tensor]]:
-        """Play a step; what it reports stays valid after the next one."""
+        """Run a step; its metrics stay valid after the next one."""
         with _where(state):
-            return self._played(state, inputs)
+            return self._run(state, inputs)
 
-    def _played(self, state: State, inputs: tuple) -> tuple[State, dict[str, Tensor]]:
+    def _run(self, state: State, inputs: tuple) -> tuple[State, dict[str, Tensor]]:
         leaves = leaves_of(inputs)
         kind = tuple(_kind(leaf) for leaf in leaves)
         self.met[kind] += 1
@@ -53,16 +53,16 @@ class Recorder:
             self._try(kind, state, inputs)
         if kind in self.replays:
             return self.replays[kind](state, leaves)
-        with _aside(state):
+        with _side_stream(state):
             result: tuple[State, dict[str, Tensor]] = self.train_step(state, *inputs)
         return result
 
     def _try(self, kind: tuple, state: State, inputs: tuple) -> None:
         try:
             self.replays[kind] = Replay(self.train_step, self.record, state, inputs)
-        except RuntimeError as error:  # whatever CUDA says; nothing has been computed yet
+        except RuntimeError as error:  # CUDA's reason; nothing has been computed yet
             self.refused = str(error).partition("\n")[0]
-            logging.getLogger(__name__).info("A step is played unrecorded: %s", self.refused)
+            logging.getLogger(__name__).info("A step runs unrecorded: %s", self.refused)
 
 
 class Replay:
@@ -87,8 +87,8 @@ class Replay:
         self.replay = record(work)
 
     def __call__(self, state: State, leaves: list) -> tuple[State, dict[str, Tensor]]:
-        """Play the step from this state with these inputs."""
-        if state is not self.state:  # other shapes came between, and left some of it elsewhere
+        """Run the step from this state with these inputs."""
+        if state is not self.state:  # other shapes ran in between, and returned new tensors
             _write_back(state, self.state)
         tensors = (leaf for leaf in leaves if isinstance(leaf, Tensor))
         for mine, given in zip(self.tensors, tensors, strict=True):
@@ -99,7 +99,7 @@ class Replay:
 
 
 def _write_back(after: State, state: State) -> None:
-    """Put what a step leaves elsewhere to where the next one looks for it."""
+    """Copy state that the step returned in new memory to the memory that the graph reads."""
     for group, tensors in after.items():
         for name, tensor in tensors.items():
             if tensor is not state[group][name]:
@@ -111,17 +111,17 @@ def _numbers(leaves: list) -> list[float]:
 
 
 def _pinned(numbers: list[float], like: Tensor) -> Tensor:
-    """Return numbers where a copy to the GPU need not wait for them."""
+    """Return numbers in pinned memory, from which a copy to the GPU does not wait."""
     return torch.tensor(numbers, dtype=like.dtype, pin_memory=like.is_cuda)
 
 
 def _kind(leaf: Any) -> Any:
-    """Return what must be the same for a recording to fit."""
+    """Return what must be equal for a recording to apply."""
     return (leaf.dtype, tuple(leaf.shape)) if isinstance(leaf, Tensor) else type(leaf)
 
 
 def _refilled(nest: Any, tensors: list[Tensor], numbers: Tensor) -> Any:
-    """Return a nest whose tensors and numbers are those of a recording."""
+    """Return nested inputs with the tensors and numbers of a recording."""
     mine, each = iter(tensors), iter(numbers.unbind())
 
     def other(leaf: Any) -> Any:
@@ -133,14 +133,14 @@ def _refilled(nest: Any, tensors: list[Tensor], numbers: Tensor) -> Any:
 
 
 def leaves_of(nest: Any) -> list:
-    """List what nested dictionaries, lists and tuples hold, in their order."""
+    """List the leaves of nested dictionaries, lists and tuples, in order."""
     found: list = []
     mapped(found.append, nest)
     return found
 
 
 def mapped(rule: Callable, nest: Any) -> Any:
-    """Return the same nest of dictionaries, lists and tuples with each leaf as the rule has it."""
+    """Apply a rule to each leaf of nested dictionaries, lists and tuples."""
     if isinstance(nest, dict):
         return {key: mapped(rule, item) for key, item in nest.items()}
     if isinstance(nest, (list, tuple)):
@@ -153,13 +153,13 @@ def mapped(rule: Callable, nest: Any) -> Any:
 
 
 class CudaRecord:
-    """Records as CUDA graphs, which share one pool of memory since they never run side by side."""
+    """Records CUDA graphs, which share one pool of memory since they never run concurrently."""
 
     def __init__(self) -> None:
         self.pool: Any = None
 
     def __call__(self, work: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """Record what `work` launches on the current GPU, and return what launches it again."""
+        """Record what `work` launches on the current GPU; return what launches it again."""
         self.pool = self.pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         # Of this thread alone: another one may copy from pinned memory meanwhile.
@@ -184,8 +184,8 @@ def _where(state: State) -> Any:
 
 
 @contextlib.contextmanager
-def _aside(state: State) -> Iterator[None]:
-    """Play on a stream of its own, as what will be recorded should be; wait before and after."""
+def _side_stream(state: State) -> Iterator[None]:
+    """Run on a separate stream, as CUDA requires before recording; wait before and after."""
     if not _first(state).is_cuda:
         yield
         return
@@ -197,31 +197,37 @@ def _aside(state: State) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _loosely() -> Iterator[None]:
-    """Let float32 products keep 10 bits (TF32), and cuDNN choose its algorithms by trying them."""
+def _float32_products(precision: str, **cudnn: bool) -> Iterator[None]:
+    """Set the precision of float32 products ("high" keeps 10 bits) and cuDNN's flags, inside."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision(precision)
     try:
-        with torch.backends.cudnn.flags(
-            enabled=True, benchmark=True, deterministic=False, allow_tf32=True
-        ):
+        with torch.backends.cudnn.flags(enabled=True, **cudnn):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
 
 
-def loose(function: Callable) -> Callable:
-    """Return a function inside which float32 products are loose."""
-
+def _within(function: Callable, precision: str, **cudnn: bool) -> Callable:
     def run(*inputs: Any) -> Any:
-        with _loosely():
+        with _float32_products(precision, **cudnn):
             return function(*inputs)
 
     return run
 
 
+def loose(function: Callable) -> Callable:
+    """Return a function inside which float32 products keep 10 bits and cuDNN tries algorithms."""
+    return _within(function, "high", benchmark=True, deterministic=False, allow_tf32=True)
+
+
+def exact(function: Callable) -> Callable:
+    """Return a function inside which float32 is exact and the same input gives the same bits."""
+    return _within(function, "highest", benchmark=False, deterministic=True, allow_tf32=False)
+
+
 def exactly() -> None:
-    """Let float32 be float32 on a GPU, and the same input give the same bits."""
+    """Compute everything in this process on a GPU as inside `exact`."""
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True

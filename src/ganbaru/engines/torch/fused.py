@@ -1,4 +1,4 @@
-"""Fused forms: batch norm, Adam, the running average, maxima, each in one kernel or a few."""
+"""Fused forms: batch norm, Adam, moving averages, each in one kernel or a few."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def batch_norm(
 
 
 def _laid_out_like(x: Tensor, y: Tensor) -> Tensor:
-    """Return `y` laid out in memory as `x` is: fused Adam walks memory whatever the strides say."""
+    """Return `y` in the memory layout of `x`: fused Adam ignores strides."""
     return y if x.stride() == y.stride() else torch.empty_like(x).copy_(y)
 
 
@@ -64,11 +64,6 @@ def adam(
     return parameters, mean, square
 
 
-def largest(x: Tensor) -> Tensor:
-    """Return the largest over axis 1, kept as an axis of one."""
-    return x.amax(1, keepdim=True)
-
-
 def move_towards(average: dict, target: dict, keep: Any) -> dict:
     """Move running averages in place: ``average = keep * average + (1 - keep) * target``."""
     averages, targets = list(average.values()), [target[n] for n in average]
@@ -79,8 +74,3 @@ def move_towards(average: dict, target: dict, keep: Any) -> dict:
     torch._foreach_mul_(ways, (1 - keep).to(averages[0].dtype))
     torch._foreach_add_(averages, ways)
     return average
-
-
-FUSED = {
-    "adam": adam, "batch_norm": batch_norm, "largest": largest, "move_towards": move_towards,
-}  # fmt: skip

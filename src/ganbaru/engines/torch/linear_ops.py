@@ -1,4 +1,4 @@
-"""Convolutions and products of matrices: in what arithmetic, and by which form for which shape."""
+"""Convolutions and matrix products: their arithmetic, and the fastest form for each shape."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ FEW = 4
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
-    """Multiply matrices (N, K) and (K, M)."""
     return _single(_multiply(torch.matmul, x, y))
 
 
-def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
-    """Correlate images (N, C, H, W) with kernels (O, C, KH, KW)."""
+def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
+    if groups > 1:
+        rule = functools.partial(_conv2d, stride=stride, padding=padding, groups=groups)
+        return _features(_multiply(rule, x, w))
     if not padding and x.shape[2:] == w.shape[2:]:
         return _multiply(_at_one_place, x, w)
     halves = not (x.shape[2] % 2 or x.shape[3] % 2) and x.requires_grad
@@ -35,7 +36,6 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    """Spread (N, C, H, W) by kernels (C, O, KH, KW)."""
     how = (stride, padding, output_padding)
     if x.shape[2:] == (1, 1) and not (padding or output_padding):
         return _features(_multiply(_from_one_place, x, w))
@@ -45,13 +45,15 @@ def conv_transpose2d(
 
 
 def _by_two(w: Tensor, how: tuple[int, int, int]) -> bool:
-    """Say whether kernels take two rows to one, or one to two, of images, and oneDNN is slow."""
+    """Return whether kernels halve or double images of few channels, where oneDNN is slow."""
     usual = w.shape[2:] == (4, 4) and how == (2, 1, 0)
     return usual and w.shape[1] <= FEW and w.device.type == "cpu"
 
 
 def _multiply(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
-    if torch.compiler.is_compiling():  # which cannot look into a ContextVar, nor is it a step
+    if (
+        torch.compiler.is_compiling()
+    ):  # which cannot read a ContextVar, and is never used for a step
         return rule(x, y)
     return _arithmetic.get()(rule, x, y)
 
@@ -59,10 +61,10 @@ def _multiply(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
 # --- forms ------------------------------------------------------------------------------------
 
 
-def _conv2d(x: Tensor, w: Tensor, stride: int, padding: int) -> Tensor:
+def _conv2d(x: Tensor, w: Tensor, stride: int, padding: int, groups: int = 1) -> Tensor:
     if x.dtype == torch.float64:  # PyTorch's slow CPU path wants its weights in plain order
         x, w = x.contiguous(), w.contiguous()
-    return F.conv2d(x, w, None, stride, padding)
+    return F.conv2d(x, w, None, stride, padding, 1, groups)
 
 
 def _conv_transpose2d(x: Tensor, w: Tensor, how: tuple[int, int, int]) -> Tensor:
@@ -104,7 +106,7 @@ def _by_phases(x: Tensor, w: Tensor) -> Tensor:
 
 
 class _FromFew(torch.autograd.Function):
-    """Correlate images of few channels with 4x4 kernels; its slope in the images goes by phases."""
+    """Correlates images of few channels with 4x4 kernels; its gradient in them is by phases."""
 
     @staticmethod
     def forward(ctx, x, w):  # type: ignore[no-untyped-def]
@@ -128,20 +130,20 @@ def _kernel_slope(slope: Tensor, x: Tensor, w: Tensor) -> Tensor:
 
 
 def as_they_are(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
-    """Multiply in the precision that the tensors have."""
+    """Multiply in the tensors' own precision."""
     return rule(x, y)
 
 
 def in_bf16(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
-    """Multiply in bfloat16, as processors do that have it: sums are float32, results rounded."""
+    """Multiply in bfloat16, by its own instructions: sums in float32, results rounded."""
     return rule(x.bfloat16(), y.bfloat16())
 
 
 def rounded(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
     """Give bfloat16's results in float32: a product of two such numbers is exact there.
 
-    Takes 1.03 to 1.15 times float32's time where PyTorch's own bfloat16, on a processor that lacks
-    it, takes 24 to 45 times as long.
+    Takes 1.03 to 1.15 times float32's time; on a processor without bfloat16, PyTorch's own takes 24
+    to 45 times as long.
     """
     return _rounded(rule(_rounded(x), _rounded(y)))
 
@@ -151,7 +153,7 @@ def _rounded(x: Tensor) -> Tensor:
 
 
 def _features(x: Tensor) -> Tensor:
-    """Return a result as it is, but in float32 if its channels are an image's or scores."""
+    """Return a result, in float32 if its channels are few, as those of an image or scores."""
     return _single(x) if x.shape[1] <= FEW else x
 
 
@@ -160,7 +162,7 @@ def _single(x: Tensor) -> Tensor:
 
 
 def single(rule: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let a function compute in float32 what it is given in bfloat16: sums, losses, pictures."""
+    """Return a function that converts bfloat16 to float32 first: for sums, losses and images."""
 
     @functools.wraps(rule)
     def exact(x: Tensor, *how, **options) -> Tensor:  # type: ignore[no-untyped-def]
@@ -173,7 +175,7 @@ _arithmetic: ContextVar[Arithmetic] = ContextVar("arithmetic", default=as_they_a
 
 
 def using(arithmetic: Arithmetic, function: Callable) -> Callable:
-    """Return a function inside which products are computed in another arithmetic."""
+    """Return a function inside which products use another arithmetic."""
 
     def run(*inputs: object) -> object:
         token = _arithmetic.set(arithmetic)

@@ -1,4 +1,4 @@
-"""What makes training fast: steps recorded, images in the GPU's memory, products in bfloat16."""
+"""Faster training: steps recorded as CUDA graphs, images in GPU memory, products in bfloat16."""
 
 from __future__ import annotations
 
@@ -7,39 +7,43 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ganbaru.engines.base import ExtraPrecision
+
 from . import cuda_graph, linear_ops
 
 Tensor = torch.Tensor
 
 
 def compile_step(function: Callable, device: str, precision: str, fast: bool) -> Callable:
-    """Return the fastest form of a step ``train_step(state, *inputs)``, consuming the state.
+    """Return the fastest form of a step ``train_step(state, *inputs)``, which consumes the state.
 
     In bf16 its products are computed in bfloat16. If `fast`, on NVIDIA's GPUs, it is recorded as a
     CUDA graph (see `Recorder`), float32 products keep TF32's 10 bits, and algorithms are chosen by
     trying them.
     """
     step = linear_ops.using(ARITHMETIC[precision](device), function)
-    return cuda_graph.Recorder(cuda_graph.loose(step)) if fast and on_cuda(device) else step
+    if not on_cuda(device):
+        return step
+    return cuda_graph.Recorder(cuda_graph.loose(step)) if fast else cuda_graph.exact(step)
 
 
 def on_cuda(device: str) -> bool:
-    """Say whether a device is a GPU of NVIDIA's (or of AMD's, which PyTorch calls the same)."""
+    """Return whether a device is a GPU of NVIDIA (or of AMD, which PyTorch calls the same)."""
     return device.partition(":")[0] == "cuda"
 
 
-def hold(images: np.ndarray, device: str) -> Callable[[Tensor], Tensor] | None:
-    """Put bytes (N, H, W, C) into the GPU's memory; returns what picks some of them as float32.
+def device_dataset(images: np.ndarray, device: str) -> Callable[[Tensor], Tensor] | None:
+    """Copy bytes (N, H, W, C) to a GPU; return a function from indices to those images as float32.
 
     Returns None on other devices, and where they would take more than a quarter of what is free.
     """
     if not on_cuda(device) or images.nbytes > torch.cuda.mem_get_info(device)[0] / 4:
         return None
-    return held(torch.tensor(images, device=device))
+    return selector(torch.tensor(images, device=device))
 
 
-def held(images: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what picks some of the images, by their numbers (N,), as float32."""
+def selector(images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Return a function from indices (N,) to those images as float32."""
     return lambda chosen: images.index_select(0, chosen).float()
 
 
@@ -47,7 +51,7 @@ def held(images: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def lacks_bf16(device: str) -> str:
-    """Say why products cannot be computed in bfloat16 on a device; nothing if they can."""
+    """Return why a device cannot multiply in bfloat16, "" if it can."""
     if device == "cpu":
         return ""
     if not on_cuda(device):
@@ -58,12 +62,12 @@ def lacks_bf16(device: str) -> str:
 
 
 def bf16_notes(device: str) -> tuple[str, ...]:
-    """Say what should be known before computing in bfloat16 on a device."""
+    """Return what to know before training in bfloat16 on a device."""
     if device != "cpu" or _cpu_has_bf16():
         return ()
     return (
-        "This processor has no bfloat16 instructions: bf16 is rounded to in float32, which takes "
-        "as long as --precision float32.",
+        "This processor has no bfloat16 instructions: products are computed in float32 and rounded "
+        "to bf16, which takes as long as --precision float32.",
     )
 
 
@@ -76,9 +80,8 @@ def _bf16_on(device: str) -> linear_ops.Arithmetic:
     return linear_ops.rounded if slow else linear_ops.in_bf16
 
 
-# What there is beyond float32 and float64: why a device lacks it, and what should be known of it.
-PRECISIONS = {"bf16": (lacks_bf16, bf16_notes)}
-# How a step multiplies, by precision and device.
+EXTRA_PRECISIONS = {"bf16": ExtraPrecision(lacks_bf16, bf16_notes)}
+# The arithmetic of a step's products, by precision and device.
 ARITHMETIC: dict[str, Callable[[str], linear_ops.Arithmetic]] = {
     "float32": lambda device: linear_ops.as_they_are,
     "float64": lambda device: linear_ops.as_they_are,

@@ -99,6 +99,11 @@ def _nothing(tensor: Tensor) -> Node:
 
 
 def _kernel(tensor: Tensor) -> Node:
+    if "group" in tensor.attributes:
+        raise InputError(
+            "A page cannot compute a grouped convolution, which this generator has: take a name "
+            "ending in .onnx."
+        )
     stride, padding = tensor.attributes["strides"][0], tensor.attributes["pads"][0]
     return {"kernel": list(tensor.inputs[1].shape[2:]), "stride": stride, "padding": padding}
 

@@ -1,7 +1,7 @@
-// Keeps a page up to date: the server sends what it shows, whole, whenever a run has changed.
+// Updates a page: the server sends the whole state of a run whenever it has changed.
 
 const page = document.body;
-const news = document.querySelector(".news");
+const connection = document.querySelector(".connection");
 
 const fill = (root, what, act) => root.querySelectorAll(`[data-fill="${what}"]`).forEach(act);
 const show = (root, what, yes) =>
@@ -17,7 +17,7 @@ function facts(list, rows) {
   }));
 }
 
-// --- pictures: the newest grid, or the one that the slider is at
+// --- sample grids: the newest, or the one at the slider
 
 class Pictures {
   constructor(section) {
@@ -30,7 +30,7 @@ class Pictures {
     this.button.addEventListener("click", () => (this.timer ? this.pause() : this.run()));
   }
 
-  take(numbers) {
+  update(numbers) {
     const newest = Number(this.slider.value) >= this.numbers.length - 1;
     this.numbers = numbers;
     this.slider.max = Math.max(0, numbers.length - 1);
@@ -71,7 +71,7 @@ class Pictures {
   }
 }
 
-// Shows a grid once it is decoded, so that nothing flickers.
+// Shows a grid once it is decoded, which avoids flicker.
 function grid(root, number, after) {
   const waits = [];
   fill(root, "grid", (image) => {
@@ -108,18 +108,18 @@ function update(root, run) {
     fill(root, "charts", (part) => { part.innerHTML = run.charts; }); // the server's own SVG
     show(root, "no-charts", false);
   }
-  if (pictures) pictures.take(run.grids);
+  if (pictures) pictures.update(run.grids);
   else if (run.grids.length) grid(root, run.grids.at(-1), run.grids.at(-1).toLocaleString("en-US"));
 }
 
 if (page.dataset.events) {
   const events = new EventSource(page.dataset.events);
   const say = (state) => {
-    news.dataset.state = state;
-    news.textContent = news.dataset[state];
+    connection.dataset.state = state;
+    connection.textContent = connection.dataset[state];
   };
   events.onopen = () => say("connected");
-  events.onerror = () => say("lost"); // the browser tries again by itself
+  events.onerror = () => say("lost"); // the browser reconnects by itself
   events.onmessage = (event) => {
     for (const [name, run] of Object.entries(JSON.parse(event.data))) {
       const root = page.dataset.run ? page : document.querySelector(`[data-run="${name}"]`);

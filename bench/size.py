@@ -1,0 +1,148 @@
+"""Size and structure of the source: files, lines, functions, layers and import cycles.
+
+    python -m bench.size
+
+`tests/test_layers.py` asserts what this prints.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "ganbaru"
+# A package imports only from those before it. `ganbaru` itself holds the version and lazy names.
+LAYERS = [
+    "ganbaru",
+    "errors",
+    "formatting",
+    "files",
+    "randomness",
+    "registry",
+    "coerce",
+    "presets",
+    "config",
+    "ops",
+    "engines",
+    "nn",
+    "networks",
+    "data",
+    "gan",
+    "training",
+    "sampling",
+    "native",
+    "metrics",
+    "report",
+    "callbacks",
+    "export",
+    "comparison",
+    "conformance",
+    "serve",
+    "cli",
+    "api",
+]
+
+
+def modules() -> dict[str, ast.Module]:
+    """Return every module's syntax tree by its dotted name; a package's is its `__init__`'s."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imported(name: str, trees: dict[str, ast.Module]) -> set[str]:
+    """Return the modules of ours that one imports anywhere, in functions too."""
+    package = name if (SOURCE.parent / name.replace(".", "/")).is_dir() else name.rpartition(".")[0]
+    found = set()
+    for node in ast.walk(trees[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            home = ".".join([*above, *filter(None, [node.module])])
+            names = {f"{home}.{alias.name}" for alias in node.names}
+            found |= {each if each in trees else home for each in names}
+    return {each for each in found if each in trees} - {name}
+
+
+def layer(name: str) -> int:
+    """Return the place of a module's package in `LAYERS`."""
+    return LAYERS.index(name.split(".")[1] if "." in name else name)
+
+
+def violations(graph: dict[str, set[str]]) -> list[str]:
+    """List the imports from a later layer."""
+    return [
+        f"{name} imports {other}"
+        for name, others in graph.items()
+        for other in sorted(others)
+        if name != "ganbaru.__main__" and layer(other) > layer(name)
+    ]
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """List the groups of modules that import each other (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in graph[name]:
+            if other not in index:
+                visit(other)
+            if other in stack:
+                low[name] = min(low[name], low[other])
+        if low[name] == index[name]:
+            place = stack.index(name)
+            if len(stack) - place > 1:
+                found.append(sorted(stack[place:]))
+            del stack[place:]
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return found
+
+
+def functions(trees: dict[str, ast.Module]) -> Iterator[tuple[int, str]]:
+    """Yield the length in lines and the name of every function."""
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield (node.end_lineno or node.lineno) - node.lineno + 1, f"{name}.{node.name}"
+
+
+def lines(folder: Path) -> dict[Path, int]:
+    """Return the number of lines of each Python file below a folder."""
+    return {path: path.read_text(encoding="utf-8").count("\n") for path in folder.rglob("*.py")}
+
+
+def report() -> str:
+    """Return the size report."""
+    trees = modules()
+    graph = {name: imported(name, trees) for name in trees}
+    source, tests = lines(SOURCE), lines(ROOT / "tests")
+    longest = max(source, key=lambda path: source[path])
+    top = len(list(SOURCE.glob("*.py")))
+    skips = sum(path.read_text(encoding="utf-8").count("# fmt: ") for path in source)
+    length, name = max(functions(trees))
+    return f"""\
+source: {len(source)} files, {sum(source.values()):,} lines; {top} files at the top
+tests: {len(tests)} files, {sum(tests.values()):,} lines
+longest file: {longest.relative_to(SOURCE)}, {source[longest]} lines
+longest function: {name}, {length} lines
+formatter switched off: {skips} times
+import cycles: {len(cycles(graph))}
+imports against the layers: {len(violations(graph))}"""
+
+
+if __name__ == "__main__":
+    print(report())

@@ -1,0 +1,30 @@
+"""The checkpoint callback: saves every so many images and at the end."""
+
+from __future__ import annotations
+
+from ganbaru.callbacks.every import Every
+from ganbaru.gan.step import Report
+from ganbaru.training import checkpoint
+from ganbaru.training.run import Callback, Run
+
+
+class Checkpoints(Callback):
+    """Saves every `checkpoint_every` images and at the end; deletes all but the newest `keep`."""
+
+    def start(self, run: Run) -> None:
+        """Delete files that a killed run left half-written."""
+        self.every = Every(run.config.checkpoint_every, run.images)
+        for path in run.folder.checkpoints.glob(".*.tmp"):
+            path.unlink()
+
+    def step(self, run: Run, report: Report) -> None:
+        if self.every.due(run.images):
+            self._save(run)
+
+    def end(self, run: Run) -> None:
+        self._save(run)
+
+    def _save(self, run: Run) -> None:
+        run.save()
+        for path in checkpoint.found(run.folder.checkpoints)[: -run.config.keep]:
+            path.unlink()

@@ -1,0 +1,70 @@
+"""`ganbaru data`: check a data set before training on it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganbaru.cli import options
+from ganbaru.cli.evaluation_options import DATA_DIR
+from ganbaru.cli.parser import Parser
+from ganbaru.config import parse_size
+from ganbaru.errors import InputError
+
+if TYPE_CHECKING:
+    from ganbaru.data import Source
+
+
+def _parser() -> Parser:
+    parser = Parser("data", "Check a data set before training on it.")
+    what = "a known set or a path; without it, the known sets are listed"
+    parser.add_positional("what", what, required=False)
+    add = parser.add_argument
+    add("--data-dir", metavar="DIR", help=DATA_DIR)
+    add("--image-size", metavar="SIZE", help="resize to a side N or HxW")
+    add("--split", default="train", help="train or test")
+    output = "where the contact sheet is written"
+    add("-o", "--output", default="contact-sheet.png", metavar="PATH", help=output)
+    return parser
+
+
+def data(arguments: Sequence[str]) -> None:
+    """Print what a data set contains, and write a contact sheet of it."""
+    args = _parser().parse_args(arguments)
+    if not hasattr(args, "what"):
+        sets = ", ".join(options.known("data"))
+        print(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
+        return
+    from ganbaru import data as sources
+    from ganbaru.sampling.contact_sheet import contact_sheet
+
+    source = _source(args)
+    print("\n".join(sources.inspect(source).lines()))
+    contact_sheet(source, Path(args.output))
+    print(f"contact sheet: {args.output}")
+
+
+def _source(args: argparse.Namespace) -> Source:
+    """Load the data; pictures of different sizes are resized as the presets for them do."""
+    from ganbaru import data as sources
+
+    def load(size: str | None) -> Source:
+        return sources.load(
+            args.what,
+            image_size=parse_size(size) if size else None,
+            split=args.split,
+            progress=progress,
+            data_dir=Path(args.data_dir) if args.data_dir else None,
+        )
+
+    with sources.progress_bar() as progress:
+        try:
+            return load(args.image_size)
+        except InputError:
+            if args.image_size or not Path(args.what).exists():
+                raise
+        source = load("64")
+    print("The pictures are of different sizes; here they are cropped and resized to 64x64.")
+    return source

@@ -1,0 +1,28 @@
+"""`ganbaru import`: start a run from the weights of a PyTorch DCGAN."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from ganbaru.cli import options, run_summary
+
+
+def import_weights(arguments: Sequence[str]) -> None:
+    """Create a run with the weights of files; print which tensor went to which layer."""
+    description = "Start a run from the weights of a plain PyTorch DCGAN."
+    config, files = options.importing(description, arguments)
+    from ganbaru import data
+    from ganbaru.export import pytorch_import
+
+    with data.progress_bar() as progress:
+        made = pytorch_import.weights(config, **files, progress=progress)
+    for player in ("generator", "discriminator"):
+        print(f"{player:13}  {files.get(player, 'not given: initialised')}")
+        for match in made.matches.get(player, []):
+            shapes = (f"{name} {'x'.join(map(str, x))}" for name, x in match.tensors.items())
+            print(f"  {match.source:12} -> {match.target:12} {', '.join(shapes)}")
+    print(run_summary.opening(made.run))
+    path = shlex.quote(str(made.run.folder.path))
+    print(f"Images:  ganbaru generate {path} -n 64 -o images.png")
+    print(f"Train:   {run_summary.resuming(path)}")

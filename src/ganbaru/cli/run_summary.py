@@ -1,0 +1,72 @@
+"""What the commands print of a run: its settings before training, its files afterwards."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from ganbaru.config import TOTALS, Config
+
+if TYPE_CHECKING:
+    from ganbaru.training.run import Run
+
+
+def opening(run: Run) -> str:
+    """Return the lines that describe a run before it trains."""
+    from ganbaru import nn
+
+    config, (height, width, channels) = run.config, run.source.images.shape[1:]
+    labels = f", {len(run.classes)} classes" if run.classes else ""
+    counts = [nn.parameter_count(run.state[player]) for player in ("generator", "discriminator")]
+    start = f"resumed at {run.images:,} images" if run.images else "from the start"
+    lines = [
+        f"data      {run.source.name}: {len(run.source.images):,} images "
+        f"{height}x{width}x{channels}{labels}",
+        *(f"          {note}" for note in run.notes),
+        f"networks  {config.network}, width {config.width}: generator {counts[0]:,} and "
+        f"discriminator {counts[1]:,} parameters",
+        f"training  {config.objective}, penalty {config.penalty}, batch {config.batch}",
+        f"engine    {run.engine.describe()}, {run.engine.precision}",
+        f"run       {run.folder.path}, {start} until {length(config)}",
+    ]
+    return "\n".join(lines)
+
+
+def length(config: Config) -> str:
+    """Return how long a run lasts, such as "20 epochs or 5 minutes"."""
+    totals = {name: getattr(config, name) for name in TOTALS}
+    return " or ".join(f"{total:,g} {name}" for name, total in totals.items() if total)
+
+
+def closing(run: Run) -> str:
+    """Return the lines that say how a run ended, where its files are and how to go on."""
+    path = shlex.quote(str(run.folder.path))
+    speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
+    if run.finished:
+        first = f"Done: {speed}." + (f"\n{run.stopped}" if run.stopped else "")
+    else:
+        first = f"Stopped early and saved: {speed}. Resume with:\n  {resuming(path)}"
+    return f"{first}\n{_files(run)}\nMore images: ganbaru generate {path} -n 64 -o images.png"
+
+
+def resuming(path: str) -> str:
+    """Return the command that resumes the run in the quoted folder `path`."""
+    return f"ganbaru train --run {path} --resume"
+
+
+def _files(run: Run) -> str:
+    folder = run.folder
+    rows = [
+        ("report", folder.report),
+        ("sample grid", folder.sample(run.images)),
+        ("time-lapse", folder.timelapse),
+        *([("by class", folder.class_timelapses)] if folder.class_timelapses.exists() else []),
+        ("history", folder.history),
+        ("loss plot", folder.losses),
+        *([("score plot", folder.scores)] if folder.scores.exists() else []),
+        ("log", folder.log),
+        *([("TensorBoard", folder.tensorboard)] if run.config.tensorboard else []),
+        ("checkpoint", folder.checkpoint(run.images)),
+        *([("best", folder.best)] if folder.best.exists() else []),
+    ]
+    return "\n".join(f"  {name:12}{path}" for name, path in rows)

@@ -1,0 +1,28 @@
+"""`ganbaru train`: train a GAN with a progress bar, or resume a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganbaru.cli import options, run_summary
+
+
+def train(arguments: Sequence[str]) -> int:
+    """Train and print where the files are; returns the exit code."""
+    description = "Train a GAN; all files are written to the run's folder."
+    config = options.config("train", description, arguments)
+    from ganbaru import callbacks, data
+    from ganbaru.training import setup, signals
+    from ganbaru.training.loop import loop
+
+    bar = callbacks.Display()
+    with data.progress_bar() as progress:
+        run = setup.build(config, callbacks.standard(bar), progress)
+    print(run_summary.opening(run), flush=True)
+    try:
+        with signals.graceful_stop() as interrupted:
+            loop(run, interrupted)
+    finally:
+        bar.close()
+    print(run_summary.closing(run))
+    return 0 if run.finished else interrupted.exit_code

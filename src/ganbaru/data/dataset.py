@@ -1,0 +1,86 @@
+"""`Dataset`, the one declaration of an image set that has a name."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganbaru import registry
+from ganbaru.data.source import Original, Progress, SplitError
+from ganbaru.errors import InputError
+
+_RECIPE = (
+    "Declare DATASET = ganbaru.data.Dataset(name, original) in it, where original(split, data_dir, "
+    "progress) returns ganbaru.data.of_arrays(name, images, ...)."
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An image set: its name, how its images are found, and what is known without them."""
+
+    name: str
+    original: Callable[[str, Path | None, Progress], Original]  # SplitError for an unknown split
+    shape: tuple[int, int, int] | None = None  # of an image (H, W, C); None if it is not known
+    classes: tuple[str, ...] | None = None  # names by label, () without labels; None: not known
+    licence: str = ""
+    scored_as: str = ""  # the known set whose classifier scores each channel by itself
+    scored_count: int | None = None  # images to score, where another count was published
+
+    def __post_init__(self) -> None:
+        """Raise InputError unless `original` can be called and `shape` is that of an image."""
+        if not callable(self.original):
+            raise InputError(f"The data set {self.name} has no function 'original'. {_RECIPE}")
+        if self.shape and (len(self.shape) != 3 or self.shape[2] not in (1, 3)):
+            raise InputError(
+                f"The data set {self.name} has the shape {self.shape}: expected (height, width, "
+                f"channels) with 1 or 3 channels, such as (28, 28, 1)."
+            )
+
+    def find(self, split: str, data_dir: Path | None, progress: Progress) -> Original:
+        """Find the images of a split; raises SplitError if there is no such split."""
+        try:
+            found: Any = self.original(split, data_dir, progress)
+        except KeyError as error:
+            if error.args != (split,):
+                raise
+            # As from a dictionary of the splits, the plainest way to write one's own.
+            raise SplitError(f"{self.name} has no {split!r} split.") from error
+        if not isinstance(found, Original):
+            raise InputError(
+                f"'original' of the data set {self.name} returned {type(found).__name__}. {_RECIPE}"
+            )
+        return found
+
+
+def declared(what: str) -> Dataset | None:
+    """Return the data set with a known name or in a user's module; None if `what` is neither.
+
+    A known name comes before a file or folder of the same name, and that before a module. A module
+    with a function `original` and without DATASET declares a set of unknown shape and classes.
+    """
+    if what not in registry.names("data") and (_is_path(what) or not _is_module(what)):
+        return None
+    members = vars(registry.module("data", what))
+    found = members.get("DATASET")
+    if found is None and "original" in members:
+        return Dataset(what, members["original"])
+    if not isinstance(found, Dataset):
+        raise InputError(f"Module {what!r} declares no data set. {_RECIPE}")
+    return found
+
+
+def _is_path(what: str) -> bool:
+    return bool(what) and Path(what).expanduser().exists()
+
+
+def _is_module(what: str) -> bool:
+    """Return whether a name begins with a module or package that Python finds."""
+    first = what.partition(".")[0]
+    try:
+        return bool(first.isidentifier() and importlib.util.find_spec(first))
+    except ValueError:  # __main__ has no specification
+        return False

@@ -1,0 +1,68 @@
+"""File formats: each module recognises one by a path and the first bytes of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ganbaru.data.formats import cifar, folder, idx, numpy_files, tar_shards, zip_archive
+from ganbaru.data.source import Original
+from ganbaru.errors import InputError
+
+# Returns None for other formats; raises SplitError where the split is missing.
+Recognizer = Callable[[Path, bytes, str], Original | None]
+
+# CIFAR-10's archive is any gzip file until it is unpacked, so it comes after those that have a
+# mark of their own; the folder of pictures comes last, since any folder may be one.
+FORMATS: tuple[Recognizer, ...] = (
+    numpy_files.recognize_npy,
+    numpy_files.recognize_npz,
+    zip_archive.recognize,
+    idx.recognize,
+    tar_shards.recognize,
+    cifar.recognize,
+    folder.recognize,
+)
+
+
+def open_path(path: Path, split: str) -> Original:
+    """Return the images of a file or folder, whose format is found by its content."""
+    try:
+        head = _head(path)
+        for recognize in FORMATS:
+            if found := recognize(path, head, split):
+                return found
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
+    raise InputError(_unknown_format(path, head))
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        return b""
+    with open(path, "rb") as file:
+        return file.read(512)
+
+
+def _unknown_format(path: Path, head: bytes) -> str:
+    if not head:
+        return f"{path} is empty. Copy or download it again."
+    if _is_picture(path):
+        return f"{path} is a single image; a GAN needs at least 2. Give the folder that holds them."
+    begins = head[:8].hex(" ")
+    advice = " Unpack it and give the folder." if head.startswith(b"\x1f\x8b") else ""
+    return (
+        f"{path} is in no known format (it begins with {begins}): expected a folder or zip of "
+        f"pictures, tar shards, .npz or .npy, IDX as in MNIST, or CIFAR-10 as a folder or as "
+        f"published.{advice}"
+    )
+
+
+def _is_picture(path: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(path):
+            return True
+    except Exception:  # whatever Pillow raises, it is no picture
+        return False

@@ -1,0 +1,84 @@
+"""Reading the pickles that CIFAR-10 is published in, without running any code of theirs."""
+
+from __future__ import annotations
+
+import io
+import pickle
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganbaru.data.source import Images, Labels
+from ganbaru.errors import InputError
+
+
+class _Array:
+    """Replaces a NumPy array of bytes in a pickle: takes shape and bytes, calls no code of it."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.array: NDArray[np.uint8] = np.zeros(0, np.uint8)
+
+    def __setstate__(
+        self, state: tuple[object, tuple[int, ...], object, bool, str | bytes]
+    ) -> None:
+        _, shape, _, columns_first, raw = state
+        data = raw.encode("latin-1") if isinstance(raw, str) else raw
+        values = np.frombuffer(data, np.uint8)
+        self.array = values.reshape(shape[::-1]).T if columns_first else values.reshape(shape)
+
+
+class _ByteType:
+    """Replaces a NumPy type in a pickle: unsigned bytes, or an error."""
+
+    def __init__(self, code: str, *arguments: object) -> None:
+        if code not in ("u1", "uint8", "B"):
+            raise pickle.UnpicklingError(f"values are {code}, expected bytes (u1)")
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore byte order and the like."""
+
+
+def _encode(text: str, *coding: str) -> bytes:
+    return text.encode("latin-1")
+
+
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _ByteType,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _RefusedError(Exception):
+    pass
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _ALLOWED:
+            raise _RefusedError(f"{module}.{name}")
+        return _ALLOWED[module, name]
+
+
+def read(name: str, data: bytes) -> tuple[Images, Labels]:
+    """Return the pixels and labels of a pickle of numbers, texts, lists and byte arrays alone."""
+    try:
+        # CIFAR's pickles are Python 2's, whose strings hold bytes: Latin-1 keeps each as it is.
+        found = _Reader(io.BytesIO(data), encoding="latin-1").load()
+        pixels, labels = found["data"], found["labels"]
+        if not isinstance(pixels, _Array) or not isinstance(labels, list):
+            raise TypeError("its 'data' and 'labels' are no array of bytes and list")
+        return pixels.array, np.array(labels, np.int64)
+    except _RefusedError as error:
+        raise InputError(
+            f"{name} calls {error} when it is loaded. CIFAR-10's files do not: this one is not "
+            f"genuine and was not loaded. Download it again from the publisher."
+        ) from error
+    # The unpickler is a small machine; damaged programs for it fail with any exception.
+    except Exception as error:
+        raise InputError(
+            f"{name} is damaged, cut off or not a batch of CIFAR-10: {type(error).__name__}: "
+            f"{str(error)[:80]}. Delete it and copy or download it again."
+        ) from error

@@ -1,0 +1,151 @@
+"""IDX files, the format of MNIST: a big-endian header, then one byte for each pixel or label."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from ganbaru.data.arrays import checked
+from ganbaru.data.formats.splits import require_train
+from ganbaru.data.source import Images, Original, Samples, SplitError, file_stamp
+from ganbaru.errors import InputError
+
+GZIP = b"\x1f\x8b"
+UBYTES = b"\x00\x00\x08"
+TYPES = b"\x08\x09\x0b\x0c\x0d\x0e"  # bytes, shorts, integers, floats
+SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # words in the names of files
+PIECE = 2**24  # bytes read at a time
+
+
+def recognize(path: Path, head: bytes, split: str) -> Original | None:
+    """Return the images of an IDX file, or of a folder that holds one for the split."""
+    images = _in_folder(path, split) if path.is_dir() else _as_file(path, split)
+    if images is None:
+        return None
+    labels = _labels_beside(images)
+    stamp = file_stamp([images] if labels is None else [images, labels])
+
+    def read() -> Samples:
+        if labels is None:
+            return checked(str(images), _only_images(images, parse(images)))
+        return read_pair(images, labels)
+
+    return Original(path.stem.split(".")[0], f"{path.resolve()}/{split}", stamp, read)
+
+
+def parse(file: Path) -> Images:
+    """Read one IDX file of bytes, gzipped or not."""
+    try:
+        with _open(file) as stream:
+            return _parse(file, stream)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(
+            f"{file} is damaged or cut off: it does not unpack ({error}). "
+            f"Delete it and copy or download it again."
+        ) from error
+
+
+def _open(file: Path) -> BinaryIO:
+    with open(file, "rb") as stream:
+        packed = stream.read(2) == GZIP
+    return cast(BinaryIO, gzip.open(file, "rb")) if packed else open(file, "rb")
+
+
+def _parse(file: Path, stream: BinaryIO) -> Images:
+    shape = _shape(file, stream)
+    expected = math.prod(shape)
+    data = _read(stream, expected + 1)
+    if len(data) != expected:
+        sides = " x ".join(str(side) for side in shape)
+        found = f"more than {expected:,}" if len(data) > expected else f"{len(data):,}"
+        raise InputError(
+            f"{file} is damaged or cut off: its header announces {sides} = {expected:,} bytes, "
+            f"but {found} follow. Delete it and copy or download it again."
+        )
+    array: Images = np.frombuffer(data, np.uint8).reshape(shape)
+    return array
+
+
+def _shape(file: Path, stream: BinaryIO) -> list[int]:
+    """Read the header."""
+    magic = stream.read(4)
+    if magic[:3] != UBYTES or len(magic) < 4:
+        raise InputError(
+            f"{file} is not an IDX file of bytes: it begins with {magic.hex(' ') or 'nothing'}, "
+            f"expected 00 00 08 and the number of dimensions. Delete it and download it again."
+        )
+    sizes = stream.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise InputError(
+            f"{file} is damaged or cut off: it ends after {4 + len(sizes)} bytes, within its "
+            f"header. Delete it and copy or download it again."
+        )
+    shape: list[int] = np.frombuffer(sizes, ">u4").tolist()
+    return shape
+
+
+def _read(stream: BinaryIO, most: int) -> bytes:
+    """Read at most `most` bytes, in pieces: a damaged header may announce more than fits memory."""
+    pieces: list[bytes] = []
+    while most > 0 and (piece := stream.read(min(most, PIECE))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
+def _only_images(file: Path, found: Images) -> Images:
+    if found.ndim == 1:
+        raise InputError(f"{file} holds labels. Give the file of images; its labels are found.")
+    return found
+
+
+def read_pair(
+    images: Path, labels: Path, classes: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+) -> Samples:
+    """Read a file of images and the file of their labels."""
+    pixels, numbers = parse(images), parse(labels)
+    if numbers.ndim != 1 or len(numbers) != len(pixels):
+        raise InputError(
+            f"{labels} holds {len(numbers):,} labels but {images} holds {len(pixels):,} images: "
+            f"the two files do not belong together, or one is damaged."
+        )
+    return checked(str(images), pixels, numbers, classes, notes)
+
+
+def _in_folder(path: Path, split: str) -> Path | None:
+    files = sorted(file for file in path.iterdir() if "images" in file.name and _is_idx(file))
+    chosen = [file for file in files if any(word in file.name for word in SPLITS[split])]
+    if files and not chosen:
+        raise SplitError(f"{path} holds {files[0].name} but no IDX file of {split} images.")
+    return chosen[0] if chosen else None
+
+
+def _as_file(path: Path, split: str) -> Path | None:
+    if not _is_idx(path):
+        return None
+    if not any(word in path.name for word in SPLITS[split]):
+        require_train(path, split)
+    return path
+
+
+def _is_idx(file: Path) -> bool:
+    """Return whether a file begins as IDX: two zeros, a type, one to four dimensions."""
+    if not file.is_file():
+        return False
+    try:
+        with _open(file) as stream:
+            head = stream.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
+
+
+def _labels_beside(images: Path) -> Path | None:
+    name = images.name.replace("images", "labels").replace("idx3", "idx1")
+    labels = images.with_name(name)
+    return labels if name != images.name and labels.is_file() else None

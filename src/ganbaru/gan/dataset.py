@@ -1,0 +1,53 @@
+"""The images and labels that a configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganbaru import data
+from ganbaru.config import Config
+from ganbaru.data import Progress, Source
+from ganbaru.errors import InputError
+from ganbaru.gan import models
+
+
+def load_data(config: Config, progress: Progress | None = None) -> Source:
+    """Load the training images of a configuration."""
+    return data.load(
+        config.data,
+        image_size=config.size,
+        channels=config.channels,
+        data_dir=Path(config.data_dir) if config.data_dir else None,
+        progress=progress,
+    )
+
+
+def load_test_data(config: Config, source: Source, progress: Progress | None) -> Source | None:
+    """Load the test images in the shape of the training images `source`; None if there are none."""
+    height, width, channels = source.images.shape[1:]
+    try:
+        test = data.load(
+            config.data,
+            image_size=(height, width),
+            channels=channels,
+            split="test",
+            data_dir=Path(config.data_dir) if config.data_dir else None,
+            progress=progress,
+        )
+    except data.SplitError:
+        return None
+    # A file of test images, or a module that ignores the split, gives the training images again.
+    return None if test.fingerprint == source.fingerprint else test
+
+
+def label_names(config: Config, source: Source) -> tuple[str, ...]:
+    """Return the names of the labels that the networks take; raises InputError if there are none.
+
+    Unconditional networks take none: ().
+    """
+    if config.conditioning != "none" and source.labels is None:
+        raise InputError(
+            f"--conditioning {config.conditioning} needs labels, and {source.name} has none. Put "
+            f"each class in a sub-folder of its own, or take --conditioning none."
+        )
+    return models.class_names(config, source.classes)

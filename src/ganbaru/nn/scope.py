@@ -1,0 +1,212 @@
+"""Scopes name the parameters of networks, which are functions; hooks change what layers do."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec
+
+import numpy as np
+
+from ganbaru import ops
+from ganbaru.engines import trace as tracer
+from ganbaru.nn.initializers import Initialisation
+from ganbaru.ops import Parameters, Tensor
+
+Network = Callable[..., Tensor]  # network(scope, *inputs) -> tensor
+Shape = tuple[int, ...]
+ParameterVisitor = Callable[[str, Shape, str, int], None]  # name, shape, kind, fan-in
+BufferVisitor = Callable[[str, Shape, float], None]  # name, shape, first value
+
+Norm = Callable[["Scope", Tensor], Tensor]
+Compute = Callable[[Tensor], Tensor]
+LastLayer = Callable[[str, int], Tensor]  # of a discriminator: (name, outputs) -> (N, outputs, ...)
+Arguments = ParamSpec("Arguments")
+Layer = Callable[Concatenate["Scope", Tensor, Arguments], Tensor]
+
+
+@dataclass(frozen=True)
+class LayerHooks:
+    """Changes to the layers of a network, set by wrapping the network (`Scope.using`).
+
+    - `weight(scope, weight, outputs)` replaces each kernel and matrix before its use; `outputs` is
+      the axis of its output channels.
+    - `norm(scope, x, norm)` replaces the network's own normalisation, `norm(scope, x)`.
+    - `features(x)` changes the input of a discriminator's last layer.
+    - `score(scores, last)` changes the output of that layer; `last(name, outputs)` applies another
+      one of its kind to the same features.
+    - `intercept(scope, compute, x)` surrounds each layer, which is `compute(x)`.
+    """
+
+    weight: Callable[[Scope, Tensor, int], Tensor] = lambda scope, weight, outputs: weight
+    norm: Callable[[Scope, Tensor, Norm], Tensor] = lambda scope, x, norm: norm(scope, x)
+    features: Compute = lambda x: x
+    score: Callable[[Tensor, LastLayer], Tensor] = lambda scores, last: scores
+    intercept: Callable[[Scope, Compute, Tensor], Tensor] = lambda scope, compute, x: compute(x)
+
+    def then(self, outer: LayerHooks) -> LayerHooks:
+        """Return hooks that apply these first and `outer` to the result."""
+        return LayerHooks(
+            weight=lambda scope, weight, outputs: outer.weight(
+                scope, self.weight(scope, weight, outputs), outputs
+            ),
+            norm=lambda scope, x, norm: outer.norm(
+                scope, x, lambda scope, x: self.norm(scope, x, norm)
+            ),
+            features=lambda x: outer.features(self.features(x)),
+            score=lambda scores, last: outer.score(self.score(scores, last), last),
+            intercept=lambda scope, compute, x: outer.intercept(
+                scope, lambda x: self.intercept(scope, compute, x), x
+            ),
+        )
+
+
+class Scope:
+    """The place of a layer in its network: gives its parameters and buffers by their full names.
+
+    `parameter(name, shape, kind, fan_in)` and `buffer(name, shape, start)` return tensors by full
+    name. `updates` collects the new values of buffers.
+    """
+
+    def __init__(
+        self,
+        parameter: Callable[[str, Shape, str, int], Tensor],
+        buffer: Callable[[str, Shape, float], Tensor],
+        training: bool,
+        path: str = "",
+        updates: Parameters | None = None,
+        hooks: LayerHooks | None = None,
+    ) -> None:
+        self._parameter = parameter
+        self._buffer = buffer
+        self._path = path
+        self.training = training
+        self.updates: Parameters = {} if updates is None else updates
+        self.hooks = hooks or LayerHooks()
+
+    @property
+    def path(self) -> str:
+        """The layer's name, such as ``up1.conv``; empty for the whole network."""
+        return self._path.removesuffix(".")
+
+    def child(self, name: str) -> Scope:
+        """Return the scope of the layer `name` below this one."""
+        path = f"{self._path}{name}."
+        return Scope(self._parameter, self._buffer, self.training, path, self.updates, self.hooks)
+
+    def using(self, **hooks: Any) -> Scope:
+        """Return the same scope with more hooks (fields of `LayerHooks`).
+
+        They are applied before those that are set: of nested wrappers, the innermost first.
+        """
+        added = LayerHooks(**hooks).then(self.hooks)
+        return Scope(self._parameter, self._buffer, self.training, self._path, self.updates, added)
+
+    def parameter(self, name: str, shape: Shape, kind: str, fan_in: int = 1) -> Tensor:
+        """Return a trained tensor; `kind` (a field of `Initialisation`) chooses its first values.
+
+        `fan_in` is the number of inputs that each output of the layer sums over.
+        """
+        return self._parameter(self._path + name, shape, kind, fan_in)
+
+    def weight(self, shape: Shape, kind: str = "weight", outputs: int = 0) -> Tensor:
+        """Return the layer's kernel or matrix; `outputs` is the axis of its output channels.
+
+        All axes but the first count as fan-in: for transposed kernels too, as in PyTorch.
+        """
+        found = self.parameter("weight", shape, kind, math.prod(shape[1:]))
+        return self.hooks.weight(self, found, outputs)
+
+    def bias(self, count: int, fan_in: int) -> Tensor:
+        """Return the layer's bias (count,)."""
+        return self.parameter("bias", (count,), "bias", fan_in)
+
+    def buffer(self, name: str, shape: Shape, start: float) -> Tensor:
+        """Return a tensor that is saved but not trained, filled with `start` at first."""
+        return self._buffer(self._path + name, shape, start)
+
+    def update(self, name: str, value: Tensor) -> None:
+        """Set the value that a buffer has after this pass; no gradient flows into it."""
+        self.updates[self._path + name] = ops.stop_gradient(value)
+
+
+def layer(function: Layer[Arguments]) -> Layer[Arguments]:
+    """Decorate a layer, a function of (scope, x, ...), to call it through the hook `intercept`."""
+
+    @functools.wraps(function)
+    def intercepted(
+        scope: Scope, x: Tensor, /, *args: Arguments.args, **options: Arguments.kwargs
+    ) -> Tensor:
+        return scope.hooks.intercept(scope, lambda x: function(scope, x, *args, **options), x)
+
+    return intercepted
+
+
+def apply(
+    network: Network,
+    parameters: Parameters,
+    buffers: Parameters,
+    *inputs: Any,
+    training: bool,
+    hooks: LayerHooks | None = None,
+) -> tuple[Tensor, Parameters]:
+    """Run a network; return its result and its buffers after this pass.
+
+    Inputs that are None, such as the labels of an unconditional network, are left out. In training
+    mode batch norm uses the batch's statistics and moves the running ones; otherwise it uses the
+    running ones and changes nothing.
+    """
+    scope = Scope(
+        lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, hooks=hooks
+    )
+    result = network(scope, *(x for x in inputs if x is not None))
+    return result, {**buffers, **scope.updates}
+
+
+def initialise(
+    network: Network, *shapes: Shape, seed: int, initialisation: Initialisation, prefix: str = ""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Create a network's parameters and buffers (NumPy, float32) by tracing it."""
+    parameters: dict[str, np.ndarray] = {}
+    buffers: dict[str, np.ndarray] = {}
+
+    def parameter(name: str, shape: Shape, kind: str, fan_in: int) -> None:
+        parameters[name] = initialisation.values(seed, prefix + name, kind, shape, fan_in)
+
+    def buffer(name: str, shape: Shape, start: float) -> None:
+        buffers[name] = np.full(shape, start, np.float32)
+
+    trace(network, *shapes, parameter=parameter, buffer=buffer)
+    return parameters, buffers
+
+
+def trace(
+    network: Network,
+    *shapes: Shape,
+    parameter: ParameterVisitor = lambda name, shape, kind, fan_in: None,
+    buffer: BufferVisitor = lambda name, shape, start: None,
+) -> tuple[Shape, list[tracer.Record]]:
+    """Run a network on shapes alone, calling `parameter` and `buffer` for each of its tensors.
+
+    Returns the result's shape and the recorded operations.
+    """
+    tape = tracer.Tape()
+
+    def traced_parameter(name: str, shape: Shape, kind: str, fan_in: int) -> Tensor:
+        parameter(name, shape, kind, fan_in)
+        return tracer.Shape(shape, tape, name)
+
+    def traced_buffer(name: str, shape: Shape, start: float) -> Tensor:
+        buffer(name, shape, start)
+        return tracer.Shape(shape, tape)
+
+    scope = Scope(traced_parameter, traced_buffer, training=True)
+    result = network(scope, *(tracer.Shape(shape, tape, fed=True) for shape in shapes))
+    return result.shape, tape.records
+
+
+def parameter_count(parameters: Mapping[str, Any]) -> int:
+    """Count the numbers in a dictionary of tensors."""
+    return sum(math.prod(p.shape) for p in parameters.values())

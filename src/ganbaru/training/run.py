@@ -1,0 +1,160 @@
+"""A training run: what it is made of and how far it has come, and the callbacks' base class."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganbaru import __version__
+from ganbaru.config import Config
+from ganbaru.data import Progress, Source
+from ganbaru.engines import Engine
+from ganbaru.errors import InputError, RunError
+from ganbaru.gan.batches import BatchSampler, Prefetcher
+from ganbaru.gan.step import GAN, Report, State
+from ganbaru.training import checkpoint
+from ganbaru.training.run_folder import Folder
+
+
+@dataclass
+class Run:
+    """A run as callbacks see it."""
+
+    config: Config
+    folder: Folder
+    source: Source
+    engine: Engine
+    gan: GAN
+    state: State
+    sampler: BatchSampler | Prefetcher
+    schedule: Callable[[int], float]  # factor on the learning rates, by images seen
+    classes: tuple[str, ...]  # names of the labels that the networks take
+    callbacks: Sequence[Callback] = ()
+    step: int = 0
+    images: int = 0  # real images shown to D
+    seconds: float = 0.0  # of training, in all sessions
+    paused_seconds: float = 0.0  # of this session, not counted in `seconds`
+    stopped: str = ""  # why a callback ended the run before its totals
+    notes: list[str] = field(default_factory=list)  # what the user should know about this run
+
+    @property
+    def share(self) -> float:
+        """The fraction of the run that is done, from 0 to 1: the largest of any of its totals."""
+        count = len(self.source.images)
+        return self.config.done(self.step, self.images, self.seconds, count)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended: a total is reached, or a callback stopped it."""
+        return self.share >= 1 or bool(self.stopped)
+
+    def stop(self, reason: str) -> None:
+        """End the run after this step; `reason` is a sentence for the user."""
+        self.stopped = reason
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock of the training, for evaluation for example."""
+        began = time.perf_counter()
+        yield
+        self.paused_seconds += time.perf_counter() - began
+
+    def save(self, path: Path | None = None) -> None:
+        """Write a checkpoint of the current state to `path`, by default named by `images`."""
+        groups = {group: self.fetched(group) for group in self.state}
+        states = {callback.name: callback.state() for callback in self.callbacks}
+        header = checkpoint.Header(
+            version=__version__,
+            config=dataclasses.asdict(self.config),
+            step=self.step,
+            images=self.images,
+            seconds=self.seconds,
+            data=describe_data(self.source),
+            callbacks={name: state for name, state in states.items() if state},
+        )
+        checkpoint.save(path or self.folder.checkpoint(self.images), groups, header)
+
+    def fetched(self, group: str) -> dict[str, np.ndarray]:
+        """Fetch a group of the state as NumPy arrays; raises RunError for NaN or infinity."""
+        arrays = {name: self.engine.to_numpy(x) for name, x in self.state[group].items()}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise self.diverged(f"{group}'s numbers")
+        return arrays
+
+    def diverged(self, what: str) -> RunError:
+        """Build the error for NaN or infinity in `what`, which has not been saved."""
+        good = checkpoint.found(self.folder.checkpoints)
+        last = f"The last good checkpoint is {good[-1]}." if good else "No checkpoint was due yet."
+        return RunError(
+            f"The training diverged before {self.images:,} images: {what} became NaN or infinite. "
+            f"{last} Try a lower --lr, a penalty such as --penalty r1, or another --objective."
+        )
+
+
+def describe_data(source: Source) -> dict[str, Any]:
+    """Return the description of the data that checkpoints hold."""
+    return {
+        "name": source.name,
+        "fingerprint": source.fingerprint,
+        "classes": list(source.classes),
+        "shape": list(source.images.shape[1:]),
+    }
+
+
+class Callback:
+    """Base class of callbacks: what a run does besides training. All methods are optional."""
+
+    @property
+    def name(self) -> str:
+        """The key of its state in checkpoints; one run cannot have two callbacks of a name."""
+        return type(self).__name__
+
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Load what it needs; raises InputError before anything is written or deleted."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the state that the checkpoint of a resumed run has, after `setup`."""
+
+    def start(self, run: Run) -> None:
+        """Called before the first step of this session."""
+
+    def step(self, run: Run, report: Report) -> None:
+        """Called after each step, with its losses and mean scores."""
+
+    def line(self, run: Run, line: dict[str, float]) -> None:
+        """Called after a line was written to the log."""
+
+    def grid(self, run: Run, path: Path) -> None:
+        """Called after a sample grid was written to `path`; `start` finds earlier ones on disk."""
+
+    def end(self, run: Run) -> None:
+        """Called after the last step, also when the run is interrupted."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run needs, as JSON types; saved in every checkpoint."""
+        return {}
+
+
+_HOOKS = ("setup", "start", "step", "line", "grid", "end")
+
+
+def as_callback(given: Any) -> Callback:
+    """Return a callback; an object with some of the methods, but another base class, is wrapped."""
+    if isinstance(given, Callback):
+        return given
+    methods = {name: getattr(given, name) for name in _HOOKS if hasattr(given, name)}
+    if isinstance(given, type) or not methods:
+        raise InputError(
+            f"{given!r} is not a callback: give an object of a class that extends "
+            f"ganbaru.callbacks.Callback, or has its methods {', '.join(_HOOKS)}."
+        )
+    wrapped = Callback()
+    vars(wrapped).update(methods)
+    return wrapped

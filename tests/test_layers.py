@@ -1,0 +1,20 @@
+"""The layers of the source: a package imports only from those before it, without cycles."""
+
+from __future__ import annotations
+
+from bench import size
+
+TREES = size.modules()
+GRAPH = {name: size.imported(name, TREES) for name in TREES}
+
+
+def test_packages_import_only_from_earlier_layers():
+    assert size.violations(GRAPH) == []
+
+
+def test_there_is_no_import_cycle():
+    assert size.cycles(GRAPH) == []
+
+
+def test_few_modules_stand_at_the_top():
+    assert len(list(size.SOURCE.glob("*.py"))) <= 13
