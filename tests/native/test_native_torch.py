@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+from itertools import product
 
 import numpy as np
 import pytest
@@ -162,7 +163,11 @@ def compiles(run: loop.Run, player: str, backend: str) -> None:
             assert_allclose(two.numpy(), one.numpy(), atol=1e-5)
 
 
-COMPILED = ["projection", "planes-patchgan", "class-norm-spectral", "deviation"]
+# Minibatch deviation changes the discriminator only.
+COMPILED = [
+    *product(["projection", "planes-patchgan", "class-norm-spectral"], PLAYERS),
+    ("deviation", "discriminator"),
+]
 
 
 def forget_tensors(monkeypatch) -> None:
@@ -171,8 +176,7 @@ def forget_tensors(monkeypatch) -> None:
     monkeypatch.setattr(ops, "_engines", own)
 
 
-@pytest.mark.parametrize("run", COMPILED, indirect=True)
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize(("run", "player"), COMPILED, indirect=["run"])
 def test_compiles_without_a_graph_break(player, run, monkeypatch):
     forget_tensors(monkeypatch)
     compiles(run, player, "aot_eager")

@@ -394,6 +394,6 @@ def test_progress_is_reported_frame_by_frame(run):
 
     heard: list[tuple[int, int, str]] = []
     frames = generators.load(run).morph(frames=5)
-    counted = morph._counted(frames, 5, lambda *report: heard.append(report))
-    assert len(list(counted)) == 5
+    frames = morph._counted(frames, 5, lambda *report: heard.append(report))
+    assert len(list(frames)) == 5
     assert heard == [(i, 5, "making frames") for i in range(1, 6)]

@@ -177,7 +177,7 @@ def find(
 def run_samples(what: str | Path, which: str, engine: str, device: str) -> RunSamples:
     """Load a run's generator at a checkpoint, and how its training data were loaded."""
     path = run_folder.find_checkpoint(what, which)
-    _, header = checkpoint.load(path)
+    _, header = checkpoint.load(path, ())
     config, owner = from_fields(header.config), path.resolve().parent.parent
     return RunSamples(
         name=str(what),

@@ -176,7 +176,7 @@ def _training_data(
 
 
 def _check_own(candidate: RunSamples, source: Source) -> None:
-    own = checkpoint.load(candidate.checkpoint)[1].data
+    own = checkpoint.load(candidate.checkpoint, ())[1].data
     if own["fingerprint"] != source.fingerprint:
         raise InputError(
             f"{candidate.name} was trained on {own['name']} ({own['fingerprint'][:12]}), and "

@@ -83,7 +83,7 @@ def _about(folder: Folder) -> dict[str, Any]:
     """Return what `note` wrote; older runs have the data in their checkpoints."""
     if not folder.about.exists():
         return {
-            "data": checkpoint.load(run_folder.find_checkpoint(folder.path))[1].data,
+            "data": checkpoint.load(run_folder.find_checkpoint(folder.path), ())[1].data,
             "made": {},
         }
     try:
