@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 import ganbaru
-from ganbaru.callbacks import standard
+from ganbaru.callbacks import Callback, standard
 
 
-class Watch:
-    """A habit of one's own: says every 100 steps how D scores real and fake images."""
+class Watch(Callback):
+    """A callback of one's own: prints D's mean logits of real and fake images every 100 steps."""
 
     def start(self, run):
         print(f"training in {run.folder.path}")

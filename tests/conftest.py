@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,25 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory) -> Callable[..., Path]:
+    """Return a function that trains a tiny run once for each set of options; only read its folder.
+
+    The options are those of `train_helpers.tiny`.
+    """
+    from train_helpers import trained
+
+    runs: dict[str, Path] = {}
+
+    def run(**options: Any) -> Path:
+        key = repr(sorted(options.items()))
+        if key not in runs:
+            runs[key] = trained(tmp_path_factory.mktemp("trained"), **options)
+        return runs[key]
+
+    return run
 
 
 def engine(name: str, precision: str) -> Engine:

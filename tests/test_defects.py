@@ -212,11 +212,14 @@ def test_a_classs_film_shows_that_class_and_grows_by_a_frame(tmp_path):
     contents = []
 
     class Copies(callbacks.Callback):
+        def start(self, run):
+            self.grid(run, run.folder.sample(0))
+
         def grid(self, run, path):
             contents.append((run.folder.path / "timelapse" / "1.gif").read_bytes())
 
-    chosen = [callbacks.Log(), callbacks.Checkpoints(), callbacks.Samples()]
-    run = train(tiny(tmp_path), [*chosen, callbacks.TimeLapse(), Copies()])
+    films = [callbacks.Samples(), callbacks.TimeLapse(), Copies()]
+    run = train(tiny(tmp_path), [callbacks.Log(), callbacks.Checkpoints(), *films])
     assert len(contents) == 4
     for before, after in zip(contents, contents[1:], strict=False):
         assert after.startswith(before[:-1])  # all but the mark of its end

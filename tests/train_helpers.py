@@ -1,4 +1,4 @@
-"""Tiny runs: data, configurations, the command itself, and what a run left behind."""
+"""Tiny runs: data, configurations, the command itself, and reading a run's files."""
 
 from __future__ import annotations
 

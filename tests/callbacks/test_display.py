@@ -1,4 +1,4 @@
-"""What a run shows while it lasts."""
+"""The progress display."""
 
 from __future__ import annotations
 

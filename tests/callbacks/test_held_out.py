@@ -1,4 +1,4 @@
-"""Losses on test images: which, by which networks, when; and data that have none."""
+"""Validation: the held-out losses, when they are computed, and data without test images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores during training: when, what they say, the best checkpoint, and when patience ends."""
+"""Periodic evaluation: when, its scores, the best checkpoint, and early stopping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCORED = {"evaluate_every": 40, "evaluate_images": 50}  # a line of the log is 2
 
 
 def scripted(monkeypatch, distances: dict[int, float]) -> None:
-    """Let scores be what a table says at so many images, in no time."""
+    """Replace the scores by a table, by images."""
     monkeypatch.setattr(
         periodic_evaluation.PeriodicEvaluation,
         "score",
@@ -54,14 +54,14 @@ def test_scores_in_the_log_are_those_of_evaluate(place):
     assert found.passport.reals == found.passport.fakes == 50
 
 
-def test_run_without_the_option_does_nothing_of_it(place, monkeypatch):
-    monkeypatch.setattr(metrics, "evaluator_for", lambda *a, **k: pytest.fail("made a judge"))
+def test_run_without_the_option_is_not_evaluated(place, monkeypatch):
+    monkeypatch.setattr(metrics, "evaluator_for", lambda *a, **k: pytest.fail("made an evaluator"))
     run = trained(place, run=place / "plain", steps=3)
     assert not (run / BEST).exists() and not (run / "milestones.json").exists()
     assert all("frechet" not in line for line in log(run))
 
 
-def test_too_few_pictures_are_told_and_nothing_is_lost(tmp_path):
+def test_too_few_pictures_are_refused_and_nothing_is_deleted(tmp_path):
     pictures(tmp_path / "few.npz", count=60)
     run = trained(tmp_path, data=tmp_path / "few.npz", steps=2)
     with pytest.raises(InputError, match=r"too few images.*To train without.*--evaluate-every 0"):
@@ -149,7 +149,7 @@ def test_scoring_is_no_training_time(place, monkeypatch):
     assert took - counted > 1.0  # two scorings, each with two calls of the progress or more
 
 
-# --- patience ---------------------------------------------------------------------------------
+# --- early stopping ---------------------------------------------------------------------------
 
 FALLS_THEN_STAYS = {48: 5.0, 96: 3.0, 120: 4.0, 168: 3.0, 216: 2.0}
 
@@ -165,7 +165,7 @@ def test_patience_ends_a_run(place, monkeypatch):
     assert newest(run)[1].images == 224 and checkpoint.load(run / BEST)[1].images == 216
 
 
-def test_patience_is_remembered_over_a_stop(place, monkeypatch):
+def test_patience_counts_over_a_stop(place, monkeypatch):
     scripted(monkeypatch, FALLS_THEN_STAYS)
     options = {"run": place / "stopped", "patience": 2, **SCORED}
     trained(place, steps=16, **options)  # 128 images: one score without progress
@@ -175,7 +175,7 @@ def test_patience_is_remembered_over_a_stop(place, monkeypatch):
 
 def test_command_says_why_it_ended(place, monkeypatch):
     scripted(monkeypatch, FALLS_THEN_STAYS)
-    config = tiny(place, run=place / "told", steps=28, patience=2, **SCORED)
+    config = tiny(place, run=place / "reason", steps=28, patience=2, **SCORED)
     (place / "config.yaml").write_text(setup.to_yaml(config))
     said = command("train", "--config", place / "config.yaml")
     assert (said.code, said.err) == (0, "")

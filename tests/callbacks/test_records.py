@@ -1,4 +1,4 @@
-"""What a run writes down: when a line is due, its log, and the plot of it."""
+"""The log, when something is due, and the plot of the losses."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ganbaru.training.run_log import read_log
 
 
 @given(st.integers(1, 500), st.integers(1, 300), st.integers(0, 5000), st.integers(1, 60))
-def test_every_tells_each_multiple_once(interval, stride, start, count):
+def test_every_is_due_once_for_each_multiple(interval, stride, start, count):
     every = Every(interval, start)
-    told = 0
+    times = 0
     for images in range(start + stride, start + stride * (count + 1), stride):
         due = every.due(images)
         assert due == any(n % interval == 0 for n in range(images - stride + 1, images + 1))
-        told += due
+        times += due
     end = start + stride * count
-    assert told <= end // interval - start // interval
-    assert told >= 1 or end // interval == start // interval
+    assert times <= end // interval - start // interval
+    assert times >= 1 or end // interval == start // interval
 
 
 # --- log --------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def test_loss_plot_draws_every_series(tmp_path):
     found = {"blue": np.argwhere(bluer > 60), "red": np.argwhere(bluer < -60)}
     above = {name: places[places[:, 0] < 330] for name, places in found.items()}
     below = {name: places[places[:, 0] >= 330] for name, places in found.items()}
-    # D's loss lies below G's (rows count downwards); real scores rise and fake ones fall.
+    # D's loss is below G's (rows count downwards); real scores rise and fake ones fall.
     left = {name: places[places[:, 1] < 700] for name, places in above.items()}  # no legend
     assert np.median(left["blue"][:, 0]) > np.median(left["red"][:, 0]) + 100
     for name, sign in (("blue", -1), ("red", 1)):

@@ -76,7 +76,7 @@ def test_names_of_classes_stay_as_they_are_where_they_can():
     lambda path: Image.new("L", (10, 10)).save(path),
     lambda path: Image.fromarray(grey(path).astype(np.uint8)).convert("RGB").save(path),
 ], ids=["cut short", "text", "another size", "colour"])  # fmt: skip
-def test_damaged_grid_is_told_and_the_run_goes_on_without_it(tmp_path, damage):
+def test_damaged_grid_is_refused_and_the_run_goes_on_without_it(tmp_path, damage):
     run = trained(tmp_path, steps=7)
     path = run / "samples" / "0000000040.png"
     damage(path)
@@ -97,9 +97,9 @@ def grey(path) -> np.ndarray:
         return np.asarray(picture.convert("L"), int)
 
 
-def test_films_are_the_grids(tmp_path):
+def test_films_are_the_grids(trained_run):
     """Each frame is a grid, or the images of one class in it; a grey picture keeps its shades."""
-    run = trained(tmp_path)
+    run = trained_run()
     drawn = sorted(grids(run))
     made = films(run)
     assert drawn == [0, 40, 80, 96]
@@ -116,8 +116,8 @@ def test_films_are_the_grids(tmp_path):
         assert np.abs(film[-1][..., 0].astype(int) - wanted).max() <= 1
 
 
-def test_films_loop_and_hold_the_last_frame(tmp_path):
-    run = trained(tmp_path)
+def test_films_loop_and_hold_the_last_frame(trained_run):
+    run = trained_run()
     for path in [run / "timelapse.gif", *(run / "timelapse").iterdir()]:
         with Image.open(path) as film:
             delays = []
@@ -127,8 +127,8 @@ def test_films_loop_and_hold_the_last_frame(tmp_path):
             assert film.info["loop"] == 0 and delays == [150, 150, 150, 2000]
 
 
-def test_unconditional_run_has_the_whole_film_alone(tmp_path):
-    run = trained(tmp_path, conditioning="none")
+def test_unconditional_run_has_the_whole_film_alone(trained_run):
+    run = trained_run(conditioning="none")
     assert films(run).keys() == {"timelapse.gif"} and not (run / "timelapse").exists()
 
 

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run, read back by TensorBoard itself."""
+"""TensorBoard event files, read back by TensorBoard itself."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def pixels(encoded: bytes) -> np.ndarray:
 def assert_shows(run: Path) -> None:
     """Compare with the log, each number at its images, and with the grids, pixel by pixel."""
     found, lines = shown(run), whole_log(run)
-    told = {tag: name for tag, name in TAGS.items() if any(name in line for line in lines)}
-    assert set(found.Tags()["scalars"]) == told.keys()
-    for tag, name in told.items():
+    names = {tag: name for tag, name in TAGS.items() if any(name in line for line in lines)}
+    assert set(found.Tags()["scalars"]) == names.keys()
+    for tag, name in names.items():
         points = [(event.step, event.value) for event in found.Scalars(tag)]
         wanted = [(line["images"], line[name]) for line in lines if name in line]
         assert points == [(images, np.float32(value)) for images, value in wanted]
@@ -103,7 +103,7 @@ def test_run_that_lost_its_last_checkpoint_shows_everything_once(tmp_path):
 
 
 @needs_posix
-def test_full_disk_is_told_and_the_run_ends(tmp_path):
+def test_full_disk_ends_the_run_with_one_message(tmp_path):
     for options in ({}, {"split": "test", "channels": 1}):  # or the cache would be refused first
         data.load("digits", image_size=(16, 16), **options)
     arguments = ["train", "digits", "--tensorboard", "--steps", 30, "--width", 4, "--run", "r",

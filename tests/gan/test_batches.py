@@ -24,7 +24,7 @@ def _draw(engine=NUMPY32, **options) -> BatchSampler:
 
 
 def _numbered() -> Source:
-    """Pictures of which each is told by its pixels: image i is grey i, its label i mod 5."""
+    """Return pictures known by their pixels: image i is grey i, its label i mod 5."""
     images = np.arange(COUNT, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 1), np.uint8)
     return Source("numbered", images, np.arange(COUNT) % 5, tuple("abcde"), "")
 

@@ -28,15 +28,11 @@ HEADER = Header(
 GROUPS = {"generator": {"stem.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}}
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("run"))
-
-
 @pytest.fixture
-def file(run, tmp_path):
-    """Return a copy of a real checkpoint, far from its run."""
-    return shutil.copy(checkpoint.found(run / "checkpoints")[-1], tmp_path / "copy.safetensors")
+def file(trained_run, tmp_path):
+    """Return a copy of a real checkpoint, outside its run."""
+    newest_file = checkpoint.found(trained_run() / "checkpoints")[-1]
+    return shutil.copy(newest_file, tmp_path / "copy.safetensors")
 
 
 # --- whole or absent --------------------------------------------------------------------------

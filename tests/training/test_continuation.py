@@ -1,4 +1,4 @@
-"""One checkpoint for all: a run begun on any engine goes on on any other, in every pair."""
+"""A run begun on one engine is resumed on another, for every pair: one checkpoint format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import conftest
 import numpy as np
 import pytest
-from train_helpers import newest, tiny, trained
+from train_helpers import newest, tiny
 
 from ganbaru import callbacks, engines, load, train
 from ganbaru.training import checkpoint
@@ -17,7 +17,7 @@ from ganbaru.training import checkpoint
 BEFORE = 500  # steps on the first engine; then ten on the second
 # Small enough to compile in a second, and no bias stands before a norm that takes it away again:
 # its slope is rounding alone, of which Adam makes whole steps.
-GAME = {
+SETUP = {
     "conditioning": "none",
     "width": 2,
     "checkpoint_every": 8 * BEFORE,  # the batch is 8
@@ -39,10 +39,15 @@ def whole_runs(tmp_path_factory, precision) -> dict[str, Path]:
     """A run of 501 steps on every engine, with checkpoints after 500 and at the end."""
     folder = tmp_path_factory.mktemp("whole")
     return {
-        name: trained(folder, engine=name, run=folder / name, steps=BEFORE + 1,
-                      precision=precision, **GAME)
+        name: _train(
+            folder, engine=name, run=folder / name, steps=BEFORE + 1, precision=precision, **SETUP
+        )
         for name in engines.available()
-    }  # fmt: skip
+    }
+
+
+def _train(folder: Path, **options) -> Path:
+    return train(tiny(folder, **options), [callbacks.Log(), callbacks.Checkpoints()])
 
 
 def _continued(whole: Path, folder: Path, engine: str, precision: str) -> Path:
@@ -50,10 +55,8 @@ def _continued(whole: Path, folder: Path, engine: str, precision: str) -> Path:
     run = folder / "run"
     shutil.copytree(whole, run)
     checkpoint.found(run / "checkpoints")[-1].unlink()
-    options = {**GAME, "checkpoint_every": 8, "keep": 99, "precision": precision}
-    config = tiny(whole.parent, run=run, engine=engine, steps=BEFORE + 10, resume=True, **options)
-    train(config, [callbacks.Log(), callbacks.Checkpoints()])
-    return run
+    options = {**SETUP, "checkpoint_every": 8, "keep": 99, "precision": precision}
+    return _train(whole.parent, run=run, engine=engine, steps=BEFORE + 10, resume=True, **options)
 
 
 def _assert_same_step(found: dict, expected: dict, relative: float) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first is a request, the second an order."""
+"""Ctrl-C and SIGTERM: the first stops a run gracefully, the second at once."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_first_signal_is_a_request(number):
-    with signals.graceful_stop() as asked:
-        assert not asked() and asked.exit_code == 0
+def test_first_signal_requests_a_stop(number):
+    with signals.graceful_stop() as requested:
+        assert not requested() and requested.exit_code == 0
         os.kill(os.getpid(), number)
-        assert asked() and asked.exit_code == 128 + number
+        assert requested() and requested.exit_code == 128 + number
 
 
-def test_second_ctrl_c_is_an_order():
-    with signals.graceful_stop() as asked:
+def test_second_ctrl_c_interrupts():
+    with signals.graceful_stop() as requested:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert asked()
+        assert requested()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_handlers_come_back():
+def test_signal_handlers_are_restored():
     before = [signal.getsignal(number) for number in NUMBERS]
     with signals.graceful_stop():
         assert all(signal.getsignal(number) not in before for number in NUMBERS)
@@ -68,11 +68,11 @@ def test_handlers_come_back():
 
 
 def test_ignored_signal_stays_ignored():
-    """`nohup` has it so."""
+    """As under `nohup`."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals.graceful_stop() as asked:
+    with signals.graceful_stop() as requested:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert not asked()
+        assert not requested()
 
 
 def test_other_threads_train_without_signals(tmp_path):
@@ -84,8 +84,8 @@ def test_other_threads_train_without_signals(tmp_path):
     assert results == [tmp_path / "run"]
 
 
-def test_run_ends_after_the_step_in_which_it_was_asked(tmp_path):
-    class Asks:
+def test_run_ends_after_the_step_in_which_a_stop_was_requested(tmp_path):
+    class PressesCtrlC:
         """Presses Ctrl-C in step 4."""
 
         def start(self, run): ...
@@ -97,7 +97,7 @@ def test_run_ends_after_the_step_in_which_it_was_asked(tmp_path):
         def end(self, run):
             run.save()
 
-    run = train(tiny(tmp_path), [Asks()])
+    run = train(tiny(tmp_path), [PressesCtrlC()])
     assert newest(run)[1].step == 4
 
 
@@ -110,7 +110,7 @@ def long_run(folder, **options):
     return folder / "run", ["train", "--config", folder / "config.yaml"]
 
 
-# What a run does at its end, made to take longer than the tests have patience for.
+# The end of a run, made to take longer than the tests wait.
 SLOW_END = """
 import sys, time
 from ganbaru import callbacks

@@ -1,4 +1,4 @@
-"""A run that stops and goes on is, bit for bit, the run that never stopped."""
+"""A resumed run is, bit for bit, the run that was never interrupted."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from train_helpers import (
     until,
 )
 
+from ganbaru import callbacks, train
 from ganbaru.config import to_yaml
 from ganbaru.training import checkpoint
 
-GAMES = {
+VARIANTS = {
     "plain": {},
     "unconditional": {"conditioning": "none"},
     "two D updates": {"d_steps": 2},
@@ -73,10 +74,10 @@ def assert_same_run(parts: Path, whole: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("gan", GAMES)
-def test_parts_equal_the_whole(tmp_path, engine, gan):
-    options = {"engine": engine, **GAMES[gan]}
-    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+@pytest.mark.parametrize("gan", VARIANTS)
+def test_parts_equal_the_whole(tmp_path, trained_run, engine, gan):
+    options = {"engine": engine, **VARIANTS[gan]}
+    whole = trained_run(**options)
     # An epoch has 5 batches, a line of the log 3: both cuts fall inside the one or the other.
     parts = in_parts(tmp_path, [4, 6], 12, run=tmp_path / "parts", **options)
     assert_same_run(parts, whole)
@@ -85,12 +86,19 @@ def test_parts_equal_the_whole(tmp_path, engine, gan):
 
 @pytest.mark.parametrize("engine", ["tensorflow", pytest.param("jax", marks=pytest.mark.compiled)])
 def test_parts_equal_the_whole_where_steps_are_compiled(tmp_path, engine):
-    """A program that is compiled anew gives the same bits."""
+    """A program that is compiled again gives the same bits."""
     pytest.importorskip(engine)
-    options = {"engine": engine, "conditioning": "none"}
-    whole = trained(tmp_path, run=tmp_path / "whole", **options)
-    parts = in_parts(tmp_path, [5], 12, run=tmp_path / "parts", **options)
-    assert_same_run(parts, whole)
+
+    def train_to(steps: int, name: str, resume: bool = False) -> Path:
+        options = {"engine": engine, "conditioning": "none", "steps": steps, "resume": resume}
+        config = tiny(tmp_path, run=tmp_path / name, **options)
+        return train(config, [callbacks.Log(), callbacks.Checkpoints()])
+
+    whole = train_to(12, "whole")
+    train_to(5, "parts")
+    parts = train_to(12, "parts", resume=True)
+    assert_same_state(parts, whole)
+    assert log(parts) == log(whole)
 
 
 def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
@@ -111,20 +119,19 @@ def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
     check()
 
 
-def test_other_seed_is_another_run(tmp_path):
+def test_other_seed_is_another_run(trained_run):
     """The comparison above can fail."""
-    one = trained(tmp_path, run=tmp_path / "one")
-    other = trained(tmp_path, run=tmp_path / "other", seed=1)
+    one, other = trained_run(), trained_run(seed=1)
     with pytest.raises(AssertionError):
         assert_same_state(one, other)
     assert log(one) != log(other)
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-def test_films_of_parts_cut_at_milestones_are_the_same_bytes(tmp_path, classes):
-    """The films made anew at a resume are those that were made frame by frame."""
+def test_films_of_parts_cut_at_milestones_are_the_same_bytes(tmp_path, trained_run, classes):
+    """The films written again at a resume are those that were written frame by frame."""
     options = {} if classes else {"conditioning": "none"}
-    whole = trained(tmp_path, run=tmp_path / "whole", **options)
+    whole = trained_run(**options)
     parts = in_parts(tmp_path, [5, 10], 12, run=tmp_path / "parts", **options)
     assert films(parts) == films(whole) and len(films(whole)) == 1 + classes
 
@@ -141,9 +148,9 @@ def test_held_out_losses_of_parts_are_those_of_the_whole(tmp_path, objective):
     assert sum("held_out_d_loss" in line for line in log(whole)) == 2
 
 
-def test_a_checkpoint_of_format_1_goes_on(tmp_path):
+def test_a_checkpoint_of_format_1_goes_on(tmp_path, trained_run):
     """It has the log's `reports`, of the steps since its last line, beside the other fields."""
-    whole = trained(tmp_path, run=tmp_path / "whole")
+    whole = trained_run()
     run = trained(tmp_path, steps=4)
     path = checkpoint.found(run / "checkpoints")[-1]
     with safe_open(path, framework="numpy") as file:
@@ -170,7 +177,7 @@ def started(folder: Path, **options) -> tuple[Path, list]:
 
 @needs_posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path, number):
+def test_interrupted_run_goes_on_as_if_it_had_not_stopped(tmp_path, number):
     run, words = started(tmp_path, **KILLED)
     with background(*words, cwd=tmp_path) as process:
         until(lambda: last_images(run) >= 160, process)
@@ -191,17 +198,17 @@ def test_killed_run_goes_on_from_its_checkpoint_without_leaving_doubles(tmp_path
     run, words = started(tmp_path, **KILLED)
 
     def ahead() -> bool:
-        kept = checkpoint.found(run / "checkpoints")
-        return len(kept) > 1 and last_images(run) > int(kept[-1].stem) + 80
+        saved = checkpoint.found(run / "checkpoints")
+        return len(saved) > 1 and last_images(run) > int(saved[-1].stem) + 80
 
     with background(*words, cwd=tmp_path) as process:
         until(ahead, process)
         process.kill()
         process.wait()
     assert process.returncode == -signal.SIGKILL
-    kept = checkpoint.found(run / "checkpoints")
-    assert max(grids(run)) > int(kept[-1].stem)
-    (run / "checkpoints" / f".{kept[-1].stem}.99.safetensors.tmp").write_bytes(b"half")
+    saved = checkpoint.found(run / "checkpoints")
+    assert max(grids(run)) > int(saved[-1].stem)
+    (run / "checkpoints" / f".{saved[-1].stem}.99.safetensors.tmp").write_bytes(b"half")
     with (run / "log.jsonl").open("a") as file:
         file.write('{"images": 99999999, "st')  # what a crash in the middle of a line leaves
     steps = newest(run)[1].step + 7  # fewer than the killed run had gone on for

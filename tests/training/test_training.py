@@ -174,15 +174,15 @@ def test_run_folder(tmp_path):
 
 def test_log_lines_are_means_of_the_steps_since_the_last(tmp_path):
     class Steps:
-        """Keeps what it hears."""
+        """Keeps the reports of all steps."""
 
         def __init__(self):
-            self.heard = []
+            self.reports = []
 
         def start(self, run): ...
 
         def step(self, run, report):
-            self.heard.append({name: float(value) for name, value in report.items()})
+            self.reports.append({name: float(value) for name, value in report.items()})
 
         def end(self, run): ...
 
@@ -194,12 +194,12 @@ def test_log_lines_are_means_of_the_steps_since_the_last(tmp_path):
     assert [line["step"] for line in lines] == [3, 6, 8]
     for line, part in zip(lines, (slice(0, 3), slice(3, 6), slice(6, 8)), strict=True):
         for name in ("d_loss", "g_loss", "real_score", "fake_score"):
-            mean = np.mean([report[name] for report in steps.heard[part]])
+            mean = np.mean([report[name] for report in steps.reports[part]])
             assert line[name] == pytest.approx(mean, rel=1e-12)
 
 
-def test_log_tells_time_and_speed(tmp_path):
-    run = trained(tmp_path)
+def test_log_has_time_and_speed(trained_run):
+    run = trained_run()
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     seconds, images = 0.0, 0
     for line in lines:
@@ -212,8 +212,8 @@ def test_log_tells_time_and_speed(tmp_path):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_samples_are_those_of_the_averaged_generator(tmp_path, engine):
-    run = trained(tmp_path, engine=engine)
+def test_samples_are_those_of_the_averaged_generator(trained_run, engine):
+    run = trained_run(engine=engine)
     groups, _ = newest(run)
     differs = [not np.array_equal(groups["ema"][n], a) for n, a in groups["generator"].items()]
     assert all(differs)
@@ -275,29 +275,29 @@ def diverging(tmp_path, monkeypatch, limit: float):
     return f"{module}.breaks"
 
 
-HABIT = {"steps": 10_000, "lr": 0.01, "sample_every": 16, "checkpoint_every": 16}
+OFTEN = {"steps": 10_000, "lr": 0.01, "sample_every": 16, "checkpoint_every": 16}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, engine):
-    options = {**HABIT, "objective": diverging(tmp_path, monkeypatch, 2), "engine": engine}
+def test_nan_stops_the_run_and_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, engine):
+    options = {**OFTEN, "objective": diverging(tmp_path, monkeypatch, 2), "engine": engine}
     # Lines of the log are far apart: saving and drawing must notice for themselves.
     with pytest.raises(RunError) as stopped:
         trained(tmp_path, **{**options, "log_every": 10**6})
     run = tmp_path / "run"
-    kept = checkpoint.found(run / "checkpoints")[-1]
+    good = checkpoint.found(run / "checkpoints")[-1]
     said = str(stopped.value)
-    assert "became NaN or infinite" in said and f"The last good checkpoint is {kept}." in said
+    assert "became NaN or infinite" in said and f"The last good checkpoint is {good}." in said
     assert "Try a lower --lr, a penalty such as --penalty r1" in said
     for path in checkpoint.found(run / "checkpoints"):
         groups, _ = checkpoint.load(path)
         assert all(np.isfinite(a).all() for arrays in groups.values() for a in arrays.values())
-    assert max(grids(run)) == int(kept.stem)
+    assert max(grids(run)) == int(good.stem)
     assert generators.load(run).sample(2).std() > 0
 
 
 def test_nan_in_a_loss_is_named_by_the_log(tmp_path, monkeypatch):
-    options = {**HABIT, "objective": diverging(tmp_path, monkeypatch, 1)}
+    options = {**OFTEN, "objective": diverging(tmp_path, monkeypatch, 1)}
     with pytest.raises(RunError, match="g_loss.* became NaN or infinite"):
         trained(tmp_path, **{**options, "log_every": 8})
     assert all(math.isfinite(v) for line in log(tmp_path / "run") for v in line.values())
@@ -314,8 +314,8 @@ def test_rate_far_too_high(tmp_path):
     assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
-def test_run_started_anew_is_the_same_run(tmp_path):
-    first = trained(tmp_path, run=tmp_path / "first")
+def test_a_run_started_again_is_the_same_run(tmp_path, trained_run):
+    first = trained_run()
     run = trained(tmp_path, seed=5)
     trained(tmp_path, overwrite=True)
     assert_same_state(run, first)

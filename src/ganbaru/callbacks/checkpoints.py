@@ -18,12 +18,10 @@ class Checkpoints(Callback):
             path.unlink()
 
     def step(self, run: Run, report: Report) -> None:
-        """Save when a checkpoint is due."""
         if self.every.due(run.images):
             self._save(run)
 
     def end(self, run: Run) -> None:
-        """Save the last state."""
         self._save(run)
 
     def _save(self, run: Run) -> None:

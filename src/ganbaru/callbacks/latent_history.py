@@ -21,7 +21,6 @@ class History(Callback):
     """Draws history.png at the end, from the first rows of the sample grids."""
 
     def end(self, run: Run) -> None:
-        """Draw and write the picture."""
         sheet = picture(run)
         with files.replacing(run.folder.history) as temporary:
             sheet.save(temporary, format="PNG")

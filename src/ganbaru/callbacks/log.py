@@ -33,7 +33,6 @@ class Log(Callback):
         self.measurements = default if measurements is None else measurements
 
     def setup(self, run: Run, progress: Progress) -> None:
-        """Set up the measurements."""
         self.reports: list[Report] = []
         for measurement in self.measurements:
             measurement.setup(run, progress)
@@ -44,7 +43,6 @@ class Log(Callback):
         return {"reports": reports}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up the steps since the last line."""
         self.reports = list(state["reports"])
 
     def start(self, run: Run) -> None:
@@ -58,7 +56,6 @@ class Log(Callback):
             measurement.start(run, lines)
 
     def step(self, run: Run, report: Report) -> None:
-        """Collect a step's numbers; write a line when one is due."""
         self.reports.append(report)
         if self.every.due(run.images):
             line = self._write(run, short=False)

@@ -35,14 +35,12 @@ class Display(Callback):
             self.bar.start()
 
     def step(self, run: Run, report: Report) -> None:
-        """Move the bar."""
         self.now = (run.share, run.seconds)
         if self.bar:
             texts = {"images": f"{run.images:,} images", "left": f"{clock(self._left())} left"}
             self.bar.update(self.task, completed=run.share, **texts)
 
     def end(self, run: Run) -> None:
-        """Remove the bar."""
         self.close()
         if not run.finished:
             self._say("Stopping and saving; press Ctrl-C again to end at once.")
@@ -54,7 +52,6 @@ class Display(Callback):
             self.bar = None
 
     def line(self, run: Run, line: Line) -> None:
-        """Show a line of the log."""
         numbers = (
             f"{line['images_per_second']:.0f}/s  D {line['d_loss']:.3f}  G {line['g_loss']:.3f}  "
             f"real {line['real_score']:+.2f}  fake {line['fake_score']:+.2f}"

@@ -23,10 +23,8 @@ class HtmlReport(Callback):
         report.write(run.folder)
 
     def step(self, run: Run, numbers: Report) -> None:
-        """Write the report when a grid is due."""
         if self.every.due(run.images):
             report.write(run.folder)
 
     def end(self, run: Run) -> None:
-        """Write the final report."""
         report.write(run.folder)

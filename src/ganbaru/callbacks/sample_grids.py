@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ganbaru.callbacks import grid_layout
 from ganbaru.callbacks.every import Every
 from ganbaru.gan.step import Report
@@ -10,7 +12,7 @@ from ganbaru.training.run import Callback, Run
 
 
 class Samples(Callback):
-    """Draws seeds from 0 every `sample_every` images, and passes each grid to all callbacks."""
+    """Draws seeds from 0 every `sample_every` images, and calls `grid` of all callbacks."""
 
     def start(self, run: Run) -> None:
         """Delete the grids that are newer than the checkpoint; draw one if it is due now."""
@@ -21,18 +23,17 @@ class Samples(Callback):
         # grid a killed run had no time.
         before = run.images - run.sampler.images(run.step - 1) if run.step else -1
         self.every = Every(run.config.sample_every, before)
-        self.step(run, {})
+        if self.every.due(run.images):
+            self._draw(run, run.callbacks[: run.callbacks.index(self)])  # the others start later
 
     def step(self, run: Run, report: Report) -> None:
-        """Draw a grid when one is due."""
         if self.every.due(run.images):
-            self._draw(run)
+            self._draw(run, run.callbacks)
 
     def end(self, run: Run) -> None:
-        """Draw the last grid."""
-        self._draw(run)
+        self._draw(run, run.callbacks)
 
-    def _draw(self, run: Run) -> None:
+    def _draw(self, run: Run, notified: Sequence[Callback]) -> None:
         path = run.folder.sample(run.images)
         if path.exists():
             return
@@ -40,5 +41,5 @@ class Samples(Callback):
         count = grid_layout.ROWS * grid_layout.columns(run)
         images = generators.from_run(run).sample(count)
         image_io.save_png(path, grid_layout.arranged(run, images))
-        for callback in run.callbacks:
+        for callback in notified:
             callback.grid(run, path)

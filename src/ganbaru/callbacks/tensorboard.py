@@ -70,7 +70,6 @@ class TensorBoard(Callback):
             self.grid(run, run.folder.sample(run.images))
 
     def line(self, run: Run, line: Line) -> None:
-        """Write the numbers of a line of the log."""
         if self.writer:
             values = {tag: line[name] for name, tag in TAGS.items() if name in line}
             self._add(int(line["images"]), "simple_value", values)
@@ -83,10 +82,8 @@ class TensorBoard(Callback):
             self._add(int(path.stem), "image", images)
 
     def end(self, run: Run) -> None:
-        """Close the file."""
         if self.writer:
             self.writer.close()
-            self.writer = None
 
     def _add(self, images: int, kind: str, values: dict[str, Any]) -> None:
         from tensorboardX.proto.event_pb2 import Event

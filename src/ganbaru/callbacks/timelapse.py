@@ -18,10 +18,7 @@ FRAME, LAST = 15, 200  # how long a frame and the last one are shown, in centise
 
 
 class TimeLapse(Callback):
-    """Films the whole grid, and each class if there are 2 to 16 of them."""
-
-    def __init__(self) -> None:
-        self.films: dict[str, Gif] = {}  # by class, and "" for the whole grid; none before `start`
+    """Films the whole grid, and each class if there are 2 to 16 of them; listed after `Samples`."""
 
     def start(self, run: Run) -> None:
         """Film the grids that are on disk, up to the current images."""
@@ -30,20 +27,16 @@ class TimeLapse(Callback):
             with files.writing(run.folder.class_timelapses):
                 run.folder.class_timelapses.mkdir(exist_ok=True)
         self.films = {name: Gif(run.folder.class_timelapse(name)) for name in names}
-        self.films[""] = Gif(run.folder.timelapse)
+        self.films[""] = Gif(run.folder.timelapse)  # of the whole grid
         for path in grid_layout.found(run):
             if int(path.stem) <= run.images:
                 self.grid(run, path)
 
     def grid(self, run: Run, path: Path) -> None:
-        """Add a frame to each film; a grid drawn before `start` is filmed there."""
-        if self.films:
-            sheets = {"": grid_layout.read(run, path), **grid_layout.by_class(run, path)}
-            for name, film in self.films.items():
-                film.append(image_io.picture(sheets[name]), FRAME)
+        sheets = {"": grid_layout.read(run, path), **grid_layout.by_class(run, path)}
+        for name, film in self.films.items():
+            film.append(image_io.picture(sheets[name]), FRAME)
 
     def end(self, run: Run) -> None:
-        """Hold the last frame."""
         for film in self.films.values():
             film.hold(LAST)
-        self.films = {}

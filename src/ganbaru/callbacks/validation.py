@@ -60,7 +60,6 @@ class Validation(Measurement):
             run.notes.append(f"Without losses on test images, which could not be loaded: {error}")
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
-        """Find out when the next losses are due."""
         self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
 
     def values(self, run: Run, short: bool) -> Line:

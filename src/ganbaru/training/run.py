@@ -132,7 +132,7 @@ class Callback:
         """Called after a line was written to the log."""
 
     def grid(self, run: Run, path: Path) -> None:
-        """Called after a sample grid was written to `path`."""
+        """Called after a sample grid was written to `path`; `start` finds earlier ones on disk."""
 
     def end(self, run: Run) -> None:
         """Called after the last step, also when the run is interrupted."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from ganbaru.config import Config
@@ -15,81 +14,25 @@ from ganbaru.training import checkpoint
 RUNS = Path("runs")
 
 
-@dataclass(frozen=True)
 class Folder:
     """The paths of one run's files."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The configuration, YAML."""
-        return self.path / "config.yaml"
-
-    @property
-    def log(self) -> Path:
-        """The log: one JSON object on each line."""
-        return self.path / "log.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint with the best score."""
-        return self.checkpoints / "best.safetensors"
-
-    @property
-    def milestones(self) -> Path:
-        """The passport and the real-image baselines of the scores in the log, JSON."""
-        return self.path / "milestones.json"
-
-    @property
-    def scores(self) -> Path:
-        """The plot of the scores in the log, PNG."""
-        return self.path / "scores.png"
-
-    @property
-    def samples(self) -> Path:
-        """The folder of the sample grids."""
-        return self.path / "samples"
-
-    @property
-    def timelapse(self) -> Path:
-        """The time-lapse of the sample grids, an animated GIF."""
-        return self.path / "timelapse.gif"
-
-    @property
-    def class_timelapses(self) -> Path:
-        """The folder of the time-lapses of one class each."""
-        return self.path / "timelapse"
-
-    @property
-    def history(self) -> Path:
-        """The picture of fixed latents at several moments of the run, PNG."""
-        return self.path / "history.png"
-
-    @property
-    def tensorboard(self) -> Path:
-        """The folder of the TensorBoard event files."""
-        return self.path / "tensorboard"
-
-    @property
-    def losses(self) -> Path:
-        """The plot of the losses and mean logits in the log, PNG."""
-        return self.path / "losses.png"
-
-    @property
-    def about(self) -> Path:
-        """Data, versions and machine of the run, for the report; JSON."""
-        return self.path / "about.json"
-
-    @property
-    def report(self) -> Path:
-        """The report: one HTML file."""
-        return self.path / "report.html"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.log = path / "log.jsonl"  # one JSON object a line
+        self.checkpoints = path / "checkpoints"
+        self.best = self.checkpoints / "best.safetensors"  # with the best score
+        self.milestones = path / "milestones.json"  # passport and baselines of the log's scores
+        self.losses = path / "losses.png"  # plot of the losses and mean logits in the log
+        self.scores = path / "scores.png"  # plot of the scores in the log
+        self.samples = path / "samples"  # the sample grids
+        self.timelapse = path / "timelapse.gif"  # of the sample grids
+        self.class_timelapses = path / "timelapse"  # of one class each
+        self.history = path / "history.png"  # fixed latents at several moments of the run
+        self.tensorboard = path / "tensorboard"  # event files
+        self.about = path / "about.json"  # data, versions and machine, for the report
+        self.report = path / "report.html"
 
     def checkpoint(self, images: int) -> Path:
         """Return the path of the checkpoint at `images`."""
