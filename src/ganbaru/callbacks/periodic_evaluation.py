@@ -66,6 +66,7 @@ class PeriodicEvaluation(Measurement):
         return self.score(run) if due else {}
 
     def score(self, run: Run) -> Line:
+        """Score the averaged generator."""
         with run.paused():
             run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
             images, labels = _candidate(run).images(len(self.evaluator.reference), 0, data.silent)
