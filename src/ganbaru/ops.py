@@ -35,7 +35,8 @@ _MODULES = {
     "jax": "ganbaru.engines.jax",  # inside a compiled function
     "jaxlib": "ganbaru.engines.jax",
 }
-_engines: dict[type, type[Operations]] = {}  # by the type of a tensor
+_engines: dict[type, type[Operations]] = {}  # by the type of a tensor, as found so far
+_own: dict[type, type[Operations]] = {}  # by the type of a tensor of our own
 _replaced: dict[str, type[Operations]] = {}  # by root module
 
 
@@ -56,11 +57,13 @@ class Operations:
             for module in modules:
                 if hasattr(module, name) and name not in cls.__dict__:
                     setattr(cls, name, staticmethod(getattr(module, name)))
-        _engines.update(dict.fromkeys(tensors, cls))
+        _own.update(dict.fromkeys(tensors, cls))
 
 
 def _find_engine(kind: type) -> type[Operations]:
     root = kind.__module__.partition(".")[0]
+    if kind in _own:
+        return _own[kind]
     if root in _replaced:
         return _replaced[root]
     if root not in _MODULES:
