@@ -117,7 +117,7 @@ def _attributes(tensor: Tensor) -> Node:
 
 
 _PLAIN = """Gemm Reshape Expand Resize AveragePool Relu Tanh Sigmoid Exp Log Sqrt Softplus Add Sub
-Mul Div Pow Max Where Greater Less GreaterOrEqual LessOrEqual"""
+Mul Div Pow Max Greater Less GreaterOrEqual LessOrEqual"""
 
 # The attributes of each operation that a page can compute.
 NEEDS: dict[str, Callable[[Tensor], Node]] = {
