@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganbaru.data.dataset import Dataset
-from ganbaru.data.download import fetch
+from ganbaru.data.download import data_folders, fetch
 from ganbaru.data.formats import cifar
-from ganbaru.data.locations import data_folders
 from ganbaru.data.source import Original, Progress
 from ganbaru.errors import RunError
 
