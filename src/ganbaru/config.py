@@ -34,7 +34,9 @@ class Config:
     network: str = _option("dcgan", "the architecture: {known} or a dotted path to your own module")
     width: int = _option(64, "feature maps at the image; up to 8 times as many in deeper layers")
     latent: int = _option(100, "size of a latent vector")
-    distribution: str = _option("normal", "latents: normal, uniform in [-1, 1] or unit: in [0, 1]")
+    distribution: str = _option(
+        "normal", "of the latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
+    )
     conditioning: str = _option(
         "none", "how labels enter the networks: none, class-norm, planes, projection or softmax"
     )
@@ -43,7 +45,8 @@ class Config:
     initialisation: str = _option("dcgan", "initial weights: dcgan, pytorch, truncated or he")
     objective: str = _option("non-saturating", "the loss of both players: {known} or a dotted path")
     penalty: str = _option(
-        "none", "on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 adds both"
+        "none",
+        "gradient penalty on D: none, {known} or a dotted path; r1:gamma=10, or r1+r2 for both",
     )
     d_steps: int = _option(1, "D updates for each G update, each on a new batch")
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
@@ -55,7 +58,7 @@ class Config:
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
     schedule: str = _option(
         "constant",
-        "decay of the learning rates: {known}; linear:start=N,end=N in images (end: total)",
+        "decay of learning rates: {known}; linear:start=N,end=N in images (default end: the total)",
     )
     optimiser: str = _option("adam", "{known}; adam:epsilon=1e-7 gives an option")
     betas: tuple[float, float] = _option(
