@@ -91,7 +91,7 @@ def test_links_modules_and_files_in_documents_exist(document):
 def test_python_blocks_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=1280))
-    monkeypatch.setattr(evaluator, "PUPIL", scorer.Recipe(width=4, shown=1280))
+    monkeypatch.setattr(evaluator, "CAS_RECIPE", scorer.Recipe(width=4, shown=1280))
     code = blocks(README, "python")
     assert len(code) >= 2 and sum(SMALL in block for block in code) == 1
     known, names = dict(OBJECTIVES), {}

@@ -25,19 +25,14 @@ class Config:
     """What a run trains, on which data, for how long and where; each field is a flag of `train`."""
 
     preset: str = _option("", "the preset that this configuration is based on")
-    data: str = _option(
-        "digits", "a path (folder, zip, npz or other file), or a known set: {known}"
-    )
+    data: str = _option("digits", "a path (folder, zip, npz or other file) or a known set: {known}")
     data_dir: str | None = _option(None, "the folder where named sets are searched first")
     replacement: bool = _option(False, "sample images with replacement instead of by epochs")
     short_batch: bool = _option(False, "also use the last, short batch of each epoch")
     image_size: str | None = _option(None, "side N or HxW of the images; if not given, unchanged")
     channels: int | None = _option(None, "1 for grey, 3 for colour; if not given, unchanged")
     network: str = _option("dcgan", "the architecture: {known} or a dotted path to your own module")
-    width: int = _option(
-        64,
-        "feature maps next to the image (base channels); deeper layers have up to 8 times as many",
-    )
+    width: int = _option(64, "feature maps at the image; up to 8 times as many in deeper layers")
     latent: int = _option(100, "size of a latent vector")
     distribution: str = _option(
         "normal", "of the latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
@@ -45,25 +40,17 @@ class Config:
     conditioning: str = _option(
         "none", "how labels enter the networks: none, class-norm, planes, projection or softmax"
     )
-    spectral_norm: str = _option(
-        "none", "which networks have spectral normalization: none, d, g or both"
-    )
-    minibatch_deviation: bool = _option(
-        False, "give D the standard deviation over the batch as a feature"
-    )
+    spectral_norm: str = _option("none", "networks with spectral normalization: none, d, g or both")
+    minibatch_deviation: bool = _option(False, "give D the batch's standard deviation as a feature")
     initialisation: str = _option("dcgan", "initial weights: dcgan, pytorch, truncated or he")
     objective: str = _option("non-saturating", "the loss of both players: {known} or a dotted path")
     penalty: str = _option(
         "none",
-        "gradient penalty on D: none, {known} or a dotted path; r1:gamma=10 gives an option, r1+r2 "
-        "adds both",
+        "gradient penalty on D: none, {known} or a dotted path; r1:gamma=10, or r1+r2 for both",
     )
     d_steps: int = _option(1, "D updates for each G update, each on a new batch")
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
-    share: str = _option(
-        "nothing",
-        "what the two updates of a step share: nothing, latents, or fakes (the same images)",
-    )
+    share: str = _option("nothing", "shared by a step's two updates: nothing, latents or fakes")
     clip: float | None = _option(None, "clip D's weights to plus and minus this (WGAN)")
     batch: int = _option(64, "batch size, in images")
     lr: float = _option(2e-4, "learning rate of both players")
@@ -71,24 +58,16 @@ class Config:
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
     schedule: str = _option(
         "constant",
-        "decay of the learning rates: {known}; linear:start=10000,end=90000 in images, end being "
-        "the run's first total if not given",
+        "decay of learning rates: {known}; linear:start=N,end=N in images (default end: the total)",
     )
     optimiser: str = _option("adam", "{known}; adam:epsilon=1e-7 gives an option")
     betas: tuple[float, float] = _option(
         (0.5, 0.999), "Adam's beta1 and beta2; RMSprop's momentum and decay"
     )
-    ema: float = _option(
-        0.999, "decay per step of the EMA generator, the running average of G that is sampled"
-    )
+    ema: float = _option(0.999, "decay per step of G's running average, the EMA generator")
     seed: int = _option(0, "seed of all random numbers in the run")
-    engine: str = _option(
-        "auto",
-        "the engine: auto (the fastest here, see: ganbaru engines), {known} or a dotted path",
-    )
-    device: str = _option(
-        "auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine finds"
-    )
+    engine: str = _option("auto", "auto (fastest: see ganbaru engines), {known} or a dotted path")
+    device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine has")
     precision: str = _option(
         "auto",
         "float32, float64 or bf16 (convolutions and matrix products in bfloat16, all else in "
@@ -103,27 +82,18 @@ class Config:
     images: int | None = _option(None, "real images shown to D")
     epochs: float | None = _option(None, "passes over the data")
     minutes: float | None = _option(None, "minutes of training")
-    run: str | None = _option(
-        None, "the run's folder, or its name below runs/; if not given, named by preset and date"
-    )
+    run: str | None = _option(None, "the run's folder or name below runs/; else preset and date")
     resume: bool = _option(False, "resume from the run's newest checkpoint")
     overwrite: bool = _option(False, "delete the run that is in the folder and start again")
     log_every: int = _option(2_000, "images between two log lines")
     sample_every: int = _option(20_000, "images between two sample grids")
     checkpoint_every: int = _option(100_000, "images between two checkpoints")
     keep: int = _option(3, "how many of the newest checkpoints to keep")
-    held_out: int = _option(
-        1_000,
-        "validation: test images for the held-out losses logged with each sample grid; 0 for none",
-    )
-    evaluate_every: int = _option(
-        0, "images between two evaluations of the EMA generator; 0 for none"
-    )
+    held_out: int = _option(1_000, "test images for held-out losses at each grid; 0 for none")
+    evaluate_every: int = _option(0, "images between evaluations of the EMA generator; 0 for none")
     evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
     patience: int = _option(
-        0,
-        "early stopping: end after this many evaluations without a better Fréchet distance; 0 for "
-        "never",
+        0, "early stopping: evaluations without a better Fréchet distance; 0 for never"
     )
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
 

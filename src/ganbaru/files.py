@@ -51,11 +51,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _ignore(message: str) -> None:
-    """Drop a warning."""
-
-
-def cached(name: str, make: Callable[[], bytes], warn: Callable[[str], None] = _ignore) -> bytes:
+def cached(
+    name: str, make: Callable[[], bytes], warn: Callable[[str], object] = lambda message: None
+) -> bytes:
     """Return the content of the file `name` below `cache()`; made and stored if it is missing.
 
     NAME.sha256 beside it holds its SHA-256. A file with another one is passed to `warn` in a

@@ -17,8 +17,8 @@ class Preset:
     """A named starting point and the fields of `Config` that it sets."""
 
     summary: str
-    system: str  # whose settings these are
     options: Options
+    system: str = "ours"  # whose settings these are
     deviations: str = ""  # from the published settings, and why
     measured: str = ""  # the result, and after how long
 
@@ -34,42 +34,35 @@ SMALL_BATCH = "Batches of 64 instead of 128, to save memory."
 
 PRESETS["digits"] = Preset(
     "handwritten digits of scikit-learn, by class",
-    "ours",
     {"data": "digits", "image_size": "16", "width": 24, "latent": 32, "minutes": 1.5}
     | {"sample_every": 10_000, **FAST},
     measured="1 min: legible",
 )
 PRESETS["mnist"] = Preset(
     "MNIST at 28x28, by class",
-    "ours",
     {"data": "mnist", "width": 24, "latent": 16, "minutes": 5, **STEADY},
     measured="1 min, 72,000 images: 98.1 % of labels obeyed",
 )
 PRESETS["fashion-mnist"] = Preset(
     "Fashion-MNIST at 28x28, by class",
-    "ours",
     {"data": "fashion-mnist", "width": 24, "latent": 32, "minutes": 5, **STEADY},
     measured="1 min, 74,000 images: 88.8 % of labels obeyed",
 )
 PRESETS["stacked-mnist"] = Preset(
     "three digits as red, green and blue: 1,000 modes to count",
-    "ours",
     {"data": "stacked-mnist", "width": 32, "lr": 1e-3, "betas": (0.5, 0.99), "minutes": 10},
 )
 PRESETS["cifar10"] = Preset(
-    "CIFAR-10 at 32x32, by class",
-    "ours",
-    {"data": "cifar10", "conditioning": "projection", "epochs": 50},
+    "CIFAR-10 at 32x32, by class", {"data": "cifar10", "conditioning": "projection", "epochs": 50}
 )
 PRESETS["dcgan"] = Preset(
     "the paper's DCGAN, for your pictures",
-    "Radford et al. 2016",
     {"data": "", "image_size": "64", "epochs": 100},
+    "Radford et al. 2016",
     SMALL_BATCH,
 )
 PRESETS["small"] = Preset(
     "a DCGAN of half the width, for your pictures",
-    "ours",
     {"data": "", "image_size": "64", "width": 32, "epochs": 100},
 )
 
@@ -82,33 +75,33 @@ PLANES: Options = {**YAGAMI, "conditioning": "planes", "epochs": 30}
 
 PRESETS["cgan-mnist"] = Preset(
     "one-hot joined to the latent, label planes in D",
-    CGAN,
     {"data": "mnist", **PLANES},
+    CGAN,
     AVERAGE,
     "32x32, width 16, 47,000 images: digits by class",
 )
 PRESETS["cgan-cifar10"] = Preset(
-    "cgan-mnist on CIFAR-10", CGAN, {"data": "cifar10", **PLANES}, AVERAGE
+    "cgan-mnist on CIFAR-10", {"data": "cifar10", **PLANES}, CGAN, AVERAGE
 )
 PRESETS["cgan-lsgan-mnist"] = Preset(
     "cgan-mnist with least squares",
-    CGAN,
     {"data": "mnist", "objective": "least-squares", **PLANES},
+    CGAN,
     AVERAGE,
 )
 PRESETS["cgan-patchgan-mnist"] = Preset(
     "cgan-mnist with a PatchGAN discriminator",
-    CGAN,
     {"data": "mnist", "network": "patchgan", **PLANES},
+    CGAN,
     AVERAGE,
     "32x32, width 16, 43,000 images: strokes",
 )
 PRESETS["cgan-mnist28"] = Preset(
     "conditional, 28x28, two linear layers",
-    CGAN,
     {"data": "mnist", "network": "dcgan-mlp", "conditioning": "planes"}
     | {"initialisation": "pytorch", "latent": 62, "distribution": "unit", "batch": 128}
     | {"lr": 5e-5, "epochs": 20},
+    CGAN,
     "D scores a fake with the label that G was given, not with the real's, or G would have no "
     f"reason to follow its label. Reals and fakes are in [-1, 1]. {AVERAGE}",
 )
@@ -122,11 +115,9 @@ FRESH = (
 )
 
 
-def _relativistic(
-    data: str, objective: str, summary: str, result: str = "", size: str = "32x32, width 16"
-) -> Preset:
+def _relativistic(data: str, objective: str, summary: str, result: str = "") -> Preset:
     options = {"data": data, "objective": objective, **YAGAMI, "epochs": 100}
-    return Preset(summary, RGAN, options, FRESH, result and f"{size}, {result}")
+    return Preset(summary, options, RGAN, FRESH, result and f"32x32, width 16, {result}")
 
 
 PRESETS |= {
@@ -148,25 +139,25 @@ PRESETS |= {
 
 PRESETS["dcgan-cats"] = Preset(
     "small DCGAN; G first, both updates on the same fakes",
-    "DCGAN in NumPy (pometa0507)",
     {"data": "cat-faces", "width": 32, "order": "g-first", "share": "fakes"}
     | {"short_batch": True, "optimiser": "adam:epsilon=1e-7", "epochs": 300},
+    "DCGAN in NumPy (pometa0507)",
     "Weights start from N(0, 0.02): the published initialisation saturates D's last layer within "
     f"13 updates. float32 instead of float64. {AVERAGE}",
     "70,000 images: soft cat faces",
 )
 PRESETS["dcgan-celeba"] = Preset(
     "the paper's DCGAN on CelebA",
-    "Radford et al. 2016",
     {"data": "celeba", "image_size": "64", "epochs": 25},
+    "Radford et al. 2016",
     SMALL_BATCH,
 )
 PRESETS["dcgan-mnist28"] = Preset(
     "two-class softmax, 5x5 kernels, uniform latents",
-    "DCGAN in TensorFlow (Yagami360)",
     {"data": "mnist", "network": "dcgan-5x5", "objective": "two-class", "latent": 64}
     | {"distribution": "uniform", "initialisation": "truncated", "batch": 32, "replacement": True}
     | {"share": "latents", "lr": 1e-4, "betas": (0.5, 0.99), "epochs": 10},
+    "DCGAN in TensorFlow (Yagami360)",
     "Reals and fakes have the same range (they had 0 to 255 and 0 to 1). Ten epochs instead of "
     "1,000 updates, which are half an epoch. Images are generated with running statistics, each "
     f"independent of its batch. {AVERAGE}",
@@ -174,9 +165,9 @@ PRESETS["dcgan-mnist28"] = Preset(
 )
 PRESETS["dcgan-cifar10"] = Preset(
     "linear first and last layers, smoothed targets 0.9 and 0.1",
-    "DCGAN in PyTorch (nyantaro723)",
     {"data": "cifar10", "image_size": "64", "network": "dcgan-linear", "batch": 128}
     | {"objective": "non-saturating:real=0.9,fake=0.1", "short_batch": True, "epochs": 100},
+    "DCGAN in PyTorch (nyantaro723)",
     AVERAGE,
     "14,000 images: blurred colours",
 )
@@ -185,17 +176,17 @@ PRESETS["dcgan-cifar10"] = Preset(
 
 PRESETS["wgan-mnist"] = Preset(
     "weight clipping, 5 D updates, RMSprop",
-    "WGAN in PyTorch (Yagami360)",
     {"data": "mnist", "objective": "wgan", "clip": 0.01, "d_steps": 5, "optimiser": "rmsprop"}
     | {"betas": (0.0, 0.99), "epochs": 100, **YAGAMI, "lr": 5e-5},
+    "WGAN in PyTorch (Yagami360)",
     "Weights are clipped after each of D's updates, as in the paper. Each of them has a new batch. "
     f"{AVERAGE}",
 )
 PRESETS["wgan-gp-mnist"] = Preset(
     "gradient penalty, 5 D updates, D without batch norm",
-    "WGAN-GP in PyTorch (Yagami360)",
     {"data": "mnist", "network": "wgan", "objective": "wgan", "penalty": "wgan-gp:gamma=10"}
     | {"d_steps": 5, "epochs": 100, **YAGAMI},
+    "WGAN-GP in PyTorch (Yagami360)",
     f"Each of D's updates has a new batch. {AVERAGE}",
     "32x32, width 16, 69,000 images: blots",
 )
@@ -204,10 +195,10 @@ PRESETS["wgan-gp-mnist"] = Preset(
 
 PRESETS["r3gan-cifar10"] = Preset(
     "residual, no normalisation, rsgan with R1 and R2",
-    "R3GAN (Huang et al. 2024)",
     {"data": "cifar10", "network": "r3gan", "objective": "rsgan", "conditioning": "projection"}
     | {"penalty": "r1:gamma=0.5+r2:gamma=0.5", "initialisation": "pytorch", "betas": (0.0, 0.99)}
     | {"width": 32, "latent": 64, "epochs": 100},
+    "R3GAN (Huang et al. 2024)",
     "Small: two blocks at each size without grouped convolutions, width 32, batches of 64 instead "
     "of 512, no augmentation, constant gamma.",
 )

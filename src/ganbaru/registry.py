@@ -8,6 +8,7 @@ import inspect
 import math
 import pkgutil
 import traceback
+from contextlib import suppress
 from types import ModuleType
 
 from ganbaru.errors import InputError, did_you_mean, unknown
@@ -50,11 +51,8 @@ def _user_module(path: str) -> ModuleType:
     except Exception as error:  # the user's code may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f" ({place.filename}, line {place.lineno})"
-        if isinstance(error, SyntaxError):
-            where = ""  # its message has the place
-        raise InputError(
-            f"Cannot import {path!r}: {type(error).__name__}: {error}{where}."
-        ) from error
+        reason = f"{error}" if isinstance(error, SyntaxError) else f"{error}{where}"
+        raise InputError(f"Cannot import {path!r}: {type(error).__name__}: {reason}.") from error
 
 
 def _attribute(found: ModuleType, name: str) -> object:
@@ -79,20 +77,14 @@ def parse_options(text: str) -> tuple[str, dict[str, float]]:
     options: dict[str, float] = {}
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
-        options[key.strip()] = _number(value)
+        options[key.strip()] = math.nan
+        with suppress(ValueError):
+            options[key.strip()] = float(value)
         if not math.isfinite(options[key.strip()]):
             raise InputError(
                 f"Cannot read {item!r} in {text!r}: write options as {name}:key=number,key=number."
             )
     return name, options
-
-
-def _number(text: str) -> float:
-    """Return a number, or NaN if the text is not one."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def check_options(kind: str, name: str, function: object, options: dict[str, float]) -> None:

@@ -139,5 +139,5 @@ def test_truncated_files(tmp_path, length):
         save_npz(tmp_path / "a.npz", images=random_images(50)),
     ):
         file.write_bytes(file.read_bytes()[:length])
-        with pytest.raises(InputError, match=f"{file.name} is damaged or cut off .*again"):
+        with pytest.raises(InputError, match=f"{file.name} is damaged or cut off: .*again"):
             data.load(file)

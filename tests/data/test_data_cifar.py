@@ -136,7 +136,7 @@ def test_pickle_that_runs_code_is_refused(tmp_path, call, named):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (python_batch(IMAGES, LABELS)[:500], "data_batch_1 is damaged, cut off"),
+        (python_batch(IMAGES, LABELS)[:500], "data_batch_1 is damaged or cut off"),
         (pickle.dumps([1], 2), "data_batch_1 is .*not a batch of CIFAR-10"),
         (pickle.dumps({"labels": [1]}, 2), "not a batch of CIFAR-10: KeyError: 'data'"),
         (pickle.dumps({"data": "", "labels": [1]}, 2), "not a batch .*'data' and 'labels'"),
@@ -159,7 +159,7 @@ def test_damaged_binary(tmp_path):
     with pytest.raises(InputError, match=r"data_batch_1.bin .* 36,875 bytes .* 3,073-byte"):
         data.load(root)
     (root / "data_batch_1.bin").write_bytes(cifar_binary(IMAGES, LABELS + 1))
-    with pytest.raises(InputError, match=r"data_batch_1.bin has labels from 1 to 10"):
+    with pytest.raises(InputError, match=r"data_batch_1.bin .* labels from 1 to 10"):
         data.load(root)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ganbaru.data.resize import centre_box, fit, fit_block, resample
+from ganbaru.data.picture import centre_box, fit, fit_block, resample
 from ganbaru.data.source import Target
 from ganbaru.errors import InputError
 

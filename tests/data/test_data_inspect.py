@@ -24,13 +24,13 @@ def source(tmp_path):
 
 def test_numbers(source):
     found = data.inspect(source)
-    assert (found.count, found.height, found.width, found.channels) == (300, 8, 6, 3)
-    assert found.classes == (("ant", 200), ("bee", 99), ("cat", 1))
-    assert found.duplicates == 3 and found.duplicate_groups == ((3, 7, 290), (298, 299))
-    assert found.constant == (5,) and found.bytes == 300 * 8 * 6 * 3
+    assert found.source.images.shape == (300, 8, 6, 3)
+    assert found.classes == [("ant", 200), ("bee", 99), ("cat", 1)]
+    assert found.duplicates == 3 and found.groups == [[3, 7, 290], [298, 299]]
+    assert found.constant == [5]
     assert found.mean == pytest.approx(source.images.mean(axis=(0, 1, 2)))
     assert found.std == pytest.approx(source.images.std(axis=(0, 1, 2)))
-    assert found.fingerprint == source.fingerprint
+    assert found.lines()[-1] == f"fingerprint {source.fingerprint}"
 
 
 def test_words(source):
@@ -48,10 +48,10 @@ def test_originals_and_broken_files(tmp_path):
     root = write_folder(tmp_path / "set", files | {"x.png": b"text"})
     for _ in "12":  # decoded, then from the cache
         found = data.inspect(data.load(root, image_size=(8, 8)))
-        assert found.broken == ("x.png (not a picture)",)
-        assert found.originals == (
+        assert found.source.broken == ("x.png (not a picture)",)
+        assert found.lines()[1] == (
             "originals 8 to 30 high (median 13), 8 to 20 wide (median 10): "
-            "2 upright, 1 wide, 1 square",
+            "2 upright, 1 wide, 1 square"
         )
         text = "\n".join(found.lines())
         assert "no labels" in text and "no exact repeats and no blank images" in text

@@ -17,7 +17,7 @@ from PIL import Image
 from train_helpers import command
 
 from ganbaru import InputError, data
-from ganbaru.data.locations import downloads
+from ganbaru.data.download import downloads
 from ganbaru.data.sets import celeba
 
 CATS = random_images(6, 64, 64)

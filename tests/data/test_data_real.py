@@ -41,7 +41,7 @@ def test_published_numbers(real, name, split, mean, std, counts):
     assert found.mean == pytest.approx((mean,), abs=6e-4)
     assert found.std == pytest.approx((std,), abs=6e-4)
     assert tuple(count for _, count in found.classes) == counts
-    assert (found.height, found.width, found.channels) == (28, 28, 1)
+    assert source.images.shape[1:] == (28, 28, 1)
 
 
 @pytest.mark.parametrize(

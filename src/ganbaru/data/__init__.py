@@ -11,11 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ganbaru.data import cache, finding
+from ganbaru.data import cache
 from ganbaru.data.arrays import of_arrays
-from ganbaru.data.dataset import Dataset, declared
+from ganbaru.data.dataset import Dataset, declared, find, licence_note
+from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, inspect
-from ganbaru.data.locations import data_folders
 from ganbaru.data.progress import progress_bar
 from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
 
@@ -31,6 +31,7 @@ __all__ = [
     "declared",
     "in_memory",
     "inspect",
+    "licence_note",
     "load",
     "of_arrays",
     "progress_bar",
@@ -61,4 +62,4 @@ def load(
     target = Target(image_size, channels)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
-    return cache.load(finding.find(name, split, data_dir, report), target, report)
+    return cache.load(find(name, split, data_dir, report), target, report)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,41 +17,40 @@ import numpy as np
 from ganbaru import files
 from ganbaru.data.decoding import convert, same_size
 from ganbaru.data.npy_writer import NpyWriter, cannot_write
-from ganbaru.data.resize import RULE
-from ganbaru.data.source import (
-    Images,
-    Original,
-    Progress,
-    Samples,
-    Source,
-    Target,
-    fingerprint,
-)
+from ganbaru.data.picture import RULE
+from ganbaru.data.source import Images, Original, Progress, Samples, Source, Target, fingerprint
 from ganbaru.errors import InputError, RunError
 
 MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
 UNFINISHED = ".unfinished-"
 ABANDONED = 24 * 3600  # seconds after which an unfinished entry is removed
+ABOUT = ("name", "classes", "fingerprint", "notes", "broken")  # fields of a Source in about.json
 
 
 def load(original: Original, target: Target, progress: Progress) -> Source:
     """Return the images converted to `target`: from the cache, else decoded into it."""
     if not original.stamp:
-        return _in_memory(original, _samples(original), target, progress)
+        return convert(original, _samples(original), target, NpyWriter(), progress)
     entry = _entry(original, target)
     if found := _read(entry):
         return found
     samples = _samples(original)
     if isinstance(samples.images, np.memmap) and target.fits(samples.images.shape):
         return _mapped(original, samples, samples.images)
-    with ExitStack() as stack:
-        try:
-            folder = stack.enter_context(_temporary_folder(entry.parent))
-        except OSError as error:
-            return _without_cache(original, samples, target, progress, error)
-        _write(folder, original, samples, target, progress)
-        _publish(folder, entry)
-    return _read(entry) or _in_memory(original, samples, target, progress)
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(
+            prefix=UNFINISHED, dir=entry.parent, ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        found = convert(original, samples, target, NpyWriter(limit=MAX_IN_MEMORY), progress)
+        why = cannot_write(files.cache(), error)
+        note = f"{why} Until then the images are decoded again each time."
+        return replace(found, notes=(*found.notes, note))
+    with temporary as name:
+        _write(Path(name), original, samples, target, progress)
+        _publish(Path(name), entry)
+    return _read(entry) or convert(original, samples, target, NpyWriter(), progress)
 
 
 def _entry(original: Original, target: Target) -> Path:
@@ -72,18 +69,12 @@ def _read(entry: Path) -> Source | None:
         return None
     try:
         about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
+        about.update((name, tuple(about[name])) for name in ("classes", "notes", "broken"))
         # A plain array that looks into the map: rows are picked without the subclass's overhead.
         images = np.asarray(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False))
-        return Source(
-            name=about["name"],
-            images=images,
-            labels=np.load(entry / "labels.npy") if about["labelled"] else None,
-            classes=tuple(about["classes"]),
-            fingerprint=about["fingerprint"],
-            notes=tuple(about["notes"]),
-            original_sizes=np.broadcast_to(np.load(entry / "sizes.npy"), (len(images), 2)),
-            broken=tuple(about["broken"]),
-        )
+        labels = np.load(entry / "labels.npy") if about.pop("labelled") else None
+        sizes = np.broadcast_to(np.load(entry / "sizes.npy"), (len(images), 2))
+        return Source(images=images, labels=labels, original_sizes=sizes, **about)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError):
         shutil.rmtree(entry, ignore_errors=True)
         return None
@@ -93,20 +84,8 @@ def _samples(original: Original) -> Samples:
     try:
         return original.read()
     except OSError as error:
-        raise InputError(
-            f"Cannot read {original.location}: {error}. Check that it is there."
-        ) from error
-
-
-@contextmanager
-def _temporary_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder that is removed at the end, unless it was renamed."""
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        place = original.location
+        raise InputError(f"Cannot read {place}: {error}. Check that it is there.") from error
 
 
 def _write(
@@ -117,17 +96,10 @@ def _write(
     sizes = source.original_sizes
     if sizes is not None and (sizes == sizes[0]).all():
         sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
-    arrays = {"labels": source.labels, "sizes": sizes}
-    about = {
-        "name": source.name,
-        "classes": source.classes,
-        "fingerprint": source.fingerprint,
-        "notes": source.notes,
-        "labelled": source.labels is not None,
-        "broken": source.broken,
-    }
+    about = {name: getattr(source, name) for name in ABOUT}
+    about["labelled"] = source.labels is not None
     try:
-        for name, array in arrays.items():
+        for name, array in (("labels", source.labels), ("sizes", sizes)):
             if array is not None:
                 np.save(folder / f"{name}.npy", array)
         (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
@@ -141,7 +113,6 @@ def _publish(folder: Path, entry: Path) -> None:
         os.rename(folder, entry)
     except OSError as error:
         if _read(entry) is None:
-            shutil.rmtree(entry, ignore_errors=True)
             raise RunError(cannot_write(entry, error)) from error
     how = entry.name.partition("-")[0]
     stale = [other for other in entry.parent.glob(f"{how}-*") if other != entry]
@@ -168,23 +139,3 @@ def _mapped(original: Original, samples: Samples, images: Images) -> Source:
         notes=samples.notes,
         original_sizes=same_size(images),
     )
-
-
-def _in_memory(
-    original: Original,
-    samples: Samples,
-    target: Target,
-    progress: Progress,
-    limit: int | None = None,
-) -> Source:
-    return convert(original, samples, target, NpyWriter(io.BytesIO(), limit), progress)
-
-
-def _without_cache(
-    original: Original, samples: Samples, target: Target, progress: Progress, error: OSError
-) -> Source:
-    """Decode into memory up to a safe size, with a note that the cache cannot be written."""
-    found = _in_memory(original, samples, target, progress, MAX_IN_MEMORY)
-    why = cannot_write(files.cache(), error)
-    note = f"{why} Until then the images are decoded again each time."
-    return replace(found, notes=(*found.notes, note))

@@ -1,16 +1,21 @@
-"""`Dataset`, the one declaration of an image set that has a name."""
+"""`Dataset`, the declaration of an image set with a name, and finding images by name or path."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganbaru import registry
+from ganbaru.config import Config
+from ganbaru.data.formats import open_path
 from ganbaru.data.source import Original, Progress, SplitError
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, did_you_mean, unknown
+
+SPLITS = ("train", "test")
 
 _RECIPE = (
     "Declare DATASET = ganbaru.data.Dataset(name, original) in it, where original(split, data_dir, "
@@ -62,7 +67,7 @@ def declared(what: str) -> Dataset | None:
     A known name comes before a file or folder of the same name, and that before a module. A module
     with a function `original` and without DATASET declares a set of unknown shape and classes.
     """
-    if what not in registry.names("data") and (_is_path(what) or not _is_module(what)):
+    if what not in registry.names("data") and (_exists(what) or not _is_module(what)):
         return None
     members = vars(registry.module("data", what))
     found = members.get("DATASET")
@@ -73,7 +78,7 @@ def declared(what: str) -> Dataset | None:
     return found
 
 
-def _is_path(what: str) -> bool:
+def _exists(what: str) -> bool:
     return bool(what) and Path(what).expanduser().exists()
 
 
@@ -84,3 +89,39 @@ def _is_module(what: str) -> bool:
         return bool(first.isidentifier() and importlib.util.find_spec(first))
     except ValueError:  # __main__ has no specification
         return False
+
+
+def find(what: str, split: str, data_dir: Path | None, progress: Progress) -> Original:
+    """Find images by name, path or module; a known name comes before a folder of the same name."""
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    if dataset := declared(what):
+        return dataset.find(split, data_dir, progress)
+    path = Path(what).expanduser()
+    if not _exists(what):
+        raise _not_found(what, path)
+    return open_path(path, split)
+
+
+def _not_found(what: str, path: Path) -> InputError:
+    beside = os.listdir(path.parent) if path.parent.is_dir() else []
+    near = did_you_mean(path.name, beside)
+    also = near.replace("Did you mean", f"In {path.parent} there is") if near else ""
+    return unknown(
+        "data",
+        what,
+        registry.names("data"),
+        f"There is no file or folder of this name either: {path.absolute()}.{also.rstrip('?')} "
+        f"Give a known name, or the path of a folder, zip, npz, npy, tar, IDX or CIFAR file; a "
+        f"module of your own is found if its folder is on PYTHONPATH.",
+    )
+
+
+def licence_note(config: Config) -> str:
+    """Return what Ganbaru's licence covers, and the licence of a known data set."""
+    own = "Ganbaru is under the MIT licence, which says nothing of weights and images."
+    # A module of the user's own is not imported for this: the name may be from another's file.
+    dataset = declared(config.data) if config.data in registry.names("data") else None
+    if dataset and dataset.licence:
+        return f"{own} The data: {dataset.licence}."
+    return f"{own} Look up what the data's own licence allows before you pass them on."

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ganbaru.data.npy_writer import NpyWriter
-from ganbaru.data.picture import brief, decode
-from ganbaru.data.resize import fit_block
+from ganbaru.data.picture import brief, decode, fit_block
 from ganbaru.data.source import (
     BLOCK,
     Files,
@@ -39,12 +38,16 @@ def convert(
     content, labels, notes = samples.images, samples.labels, samples.notes
     broken: dict[str, str] = {}
     if isinstance(content, np.ndarray):
-        sizes = _write_array(original.name, content, target, writer, progress)
+        sizes = same_size(content)
+        for start in range(0, len(content), BLOCK):
+            block = content[start : start + BLOCK]
+            writer.write(fit_block(block, target))
+            progress(start + len(block), len(content), f"preparing {original.name}")
     else:
         sizes, broken = _write_files(original, content, target, writer, progress)
-        if labels is not None and broken:
+        if labels is not None:
             labels = labels[[name not in broken for name in content]]
-        notes += _broken_note(len(content), broken) + _empty_note(labels, samples.classes)
+        notes += _notes(len(content), broken, labels, samples.classes)
     images = writer.finish()
     return Source(
         name=original.name,
@@ -63,16 +66,6 @@ def same_size(images: Images) -> Sizes:
     return np.broadcast_to(np.array(images.shape[1:3], np.int32), (len(images), 2))
 
 
-def _write_array(
-    name: str, images: Images, target: Target, writer: NpyWriter, progress: Progress
-) -> Sizes:
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
-        writer.write(fit_block(block, target))
-        progress(start + len(block), len(images), f"preparing {name}")
-    return same_size(images)
-
-
 def _write_files(
     original: Original, files: Files, target: Target, writer: NpyWriter, progress: Progress
 ) -> tuple[Sizes, dict[str, str]]:
@@ -80,6 +73,7 @@ def _write_files(
     sizes: dict[str, tuple[int, int]] = {}
     broken: dict[str, str] = {}
     shape: tuple[int, ...] = ()
+    place = original.location
     for name, outcome in zip(files, _decoded(files, target, original.name, progress), strict=True):
         if isinstance(outcome, str):
             broken[name] = outcome
@@ -87,9 +81,21 @@ def _write_files(
         pixels, sizes[name] = outcome
         shape = shape or pixels.shape[:2]
         if pixels.shape[:2] != shape:
-            raise _different_sizes(original.location, next(iter(sizes.items())), name, sizes[name])
+            (first, (height, width)), size = next(iter(sizes.items())), sizes[name]
+            raise InputError(
+                f"{place} holds pictures of different sizes: {first} is {width}x{height}, {name} "
+                f"is {size[1]}x{size[0]} (width x height). Give the size to crop and resize them "
+                f"to, for example --image-size 64."
+            )
         writer.write(pixels[None])
-    _check_count(original.location, len(sizes), broken)
+    if not sizes:
+        raise InputError(
+            f"None of the {len(broken):,} picture files in {place} could be read: "
+            f"{_named(broken)}. Check that they are pictures and are complete."
+        )
+    if len(sizes) == 1:
+        lost = f"; unreadable: {_named(broken)}" if broken else ""
+        raise InputError(f"{place} holds a single readable picture; a GAN needs at least 2{lost}.")
     return np.array(list(sizes.values()), np.int32), broken
 
 
@@ -117,42 +123,18 @@ def _decoded(files: Files, target: Target, name: str, progress: Progress) -> Ite
             progress(start + len(block), len(readers), f"decoding {name}")
 
 
-def _different_sizes(
-    place: str, first: tuple[str, tuple[int, int]], name: str, size: tuple[int, int]
-) -> InputError:
-    one, (height, width) = first
-    return InputError(
-        f"{place} holds pictures of different sizes: {one} is {width}x{height}, {name} is "
-        f"{size[1]}x{size[0]} (width x height). Give the size to crop and resize them to, for "
-        f"example --image-size 64."
-    )
-
-
-def _check_count(place: str, readable: int, broken: dict[str, str]) -> None:
-    if readable >= 2:
-        return
-    if readable == 0:
-        raise InputError(
-            f"None of the {len(broken):,} picture files in {place} could be read: "
-            f"{_named(broken)}. Check that they are pictures and that they arrived whole."
-        )
-    lost = f"; unreadable: {_named(broken)}" if broken else ""
-    raise InputError(f"{place} holds a single readable picture; a GAN needs at least 2{lost}.")
-
-
-def _broken_note(count: int, broken: dict[str, str]) -> tuple[str, ...]:
-    if not broken:
-        return ()
-    left_out = f"{len(broken):,} of {count:,} files could not be read and were left out"
-    return (f"{left_out}: {_named(broken)}.",)
-
-
-def _empty_note(labels: Labels | None, classes: tuple[str, ...]) -> tuple[str, ...]:
-    if labels is None:
-        return ()
-    counts = np.bincount(labels, minlength=len(classes))
-    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
-    return (f"Classes without a readable picture: {', '.join(empty)}.",) if empty else ()
+def _notes(
+    count: int, broken: dict[str, str], labels: Labels | None, classes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return sentences on unreadable files and on classes without a picture."""
+    notes: tuple[str, ...] = ()
+    if broken:
+        left_out = f"{len(broken):,} of {count:,} files could not be read and were left out"
+        notes += (f"{left_out}: {_named(broken)}.",)
+    if labels is not None and (empty := sorted(set(range(len(classes))).difference(labels))):
+        names = ", ".join(classes[label] for label in empty)
+        notes += (f"Classes without a readable picture: {names}.",)
+    return notes
 
 
 def _named(broken: dict[str, str]) -> str:

@@ -1,16 +1,34 @@
-"""Downloading a published file once, complete and checked."""
+"""Folders in which data sets are found, and downloads into one of them."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
-from ganbaru.data.locations import downloads
 from ganbaru.data.source import Progress
-from ganbaru.errors import RunError
+from ganbaru.errors import InputError, RunError
+from ganbaru.files import cache
 
 PIECE = 2**18  # pooch's own 1 KiB pieces would report progress 170,000 times for CIFAR-10
 TIMEOUT = 30  # seconds without an answer
+
+
+def downloads() -> Path:
+    """Return the folder that named sets are downloaded to, one sub-folder each."""
+    return cache() / "downloads"
+
+
+def data_folders(data_dir: Path | None) -> list[Path]:
+    """Return where a named set is searched, in order: `data_dir`, $GANBARU_DATA, downloads."""
+    named = [("--data-dir", data_dir), ("$GANBARU_DATA", os.environ.get("GANBARU_DATA"))]
+    found = []
+    for origin, folder in named:
+        if folder:
+            found.append(Path(folder).expanduser().absolute())
+            if not found[-1].is_dir():
+                raise InputError(f"{origin} is {str(folder)!r}, which is not a folder. Correct it.")
+    return [*found, downloads()]
 
 
 def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
@@ -39,41 +57,40 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
         ) from error
 
 
+@dataclass
 class _Meter:
     """A progress bar for pooch that reports to a `Progress` function."""
 
-    def __init__(self, progress: Progress, what: str) -> None:
-        self.total = 0
-        self._done = 0
-        self._progress = progress
-        self._what = what
+    progress: Progress
+    what: str
+    total: int = 0
+    done: int = 0
 
     def update(self, size: int) -> None:
         """Count bytes; pooch counts a whole piece even where the last is shorter."""
-        self._done = min(self._done + size, self.total)
-        self._progress(self._done, self.total, self._what)
+        self.done = min(self.done + size, self.total)
+        self.progress(self.done, self.total, self.what)
 
     def reset(self) -> None:
         """Start again from 0, as pooch does at the end to correct its rounding."""
-        self._done = 0
+        self.done = 0
 
     def close(self) -> None:
         """Do nothing: the caller closes its own display."""
 
 
 def _reason(error: OSError | ValueError, folder: Path) -> str:
-    from requests import exceptions
+    from requests import exceptions as of
 
-    if isinstance(error, exceptions.HTTPError) and error.response is not None:
+    if isinstance(error, of.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError)):
-        return "the connection was cut before the end"
-    if isinstance(error, exceptions.Timeout):
-        return f"the server did not answer within {TIMEOUT} seconds"
-    if isinstance(error, exceptions.ConnectionError):
-        return "there is no connection to the server"
-    if isinstance(error, exceptions.RequestException):
-        return str(error)
-    if isinstance(error, ValueError):
-        return "the file received has a wrong checksum and was deleted"
-    return f"{folder} cannot be written ({error.strerror}); set $GANBARU_CACHE to another"
+    reasons: tuple[tuple[type[Exception], str], ...] = (
+        (of.ChunkedEncodingError, "the connection was cut before the end"),
+        (of.ContentDecodingError, "the connection was cut before the end"),
+        (of.Timeout, f"the server did not answer within {TIMEOUT} seconds"),
+        (of.ConnectionError, "there is no connection to the server"),
+        (of.RequestException, str(error)),
+        (ValueError, "the file received has a wrong checksum and was deleted"),
+    )
+    unwritable = f"{folder} cannot be written ({error}); set $GANBARU_CACHE to another"
+    return next((reason for kind, reason in reasons if isinstance(error, kind)), unwritable)

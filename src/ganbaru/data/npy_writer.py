@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from typing import BinaryIO
 
 import numpy as np
@@ -28,9 +27,9 @@ def cannot_write(place: object, error: OSError) -> str:
 class NpyWriter:
     """Writes images of one size; grey ones stay grey until the first RGB image arrives."""
 
-    def __init__(self, file: BinaryIO, limit: int | None = None) -> None:
-        """Write into `file`; over `limit` bytes raise RunError."""
-        self._file = file
+    def __init__(self, file: BinaryIO | None = None, limit: int | None = None) -> None:
+        """Write into `file`, or into memory; over `limit` bytes raise RunError."""
+        self._file = file or io.BytesIO()
         self._limit = limit
         self._shape: tuple[int, int, int] | None = None
         self._count = 0
@@ -51,10 +50,11 @@ class NpyWriter:
     def finish(self) -> Images:
         """Write the header; return all images (n, H, W, C), read-only, without a copy."""
         shape = (self._count, *(self._shape or (0, 0, 0)))
-        fields = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
-        text = fields.ljust(HEADER - 11).encode() + b"\n"
+        fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, fields)  # HEADER bytes, whatever the shape
         self._file.seek(0)
-        self._append(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text)
+        self._append(header.getbuffer())
         if not isinstance(self._file, io.BytesIO):
             return np.memmap(self._file.name, np.uint8, "r", HEADER, shape)
         images: Images = np.frombuffer(self._file.getbuffer(), np.uint8, offset=HEADER)

@@ -7,7 +7,8 @@ of their own sizes; `decoding` converts those to a `Target`, and the cache retur
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,17 +94,56 @@ class Source:
     broken: tuple[str, ...] = ()  # files that could not be read, with the reason
 
 
-def file_stamp(files: list[Path]) -> str:
-    """Describe files by path, length and modification time; it changes when their content does."""
-    found = [(str(file.resolve()), file.stat()) for file in files]
-    return "\n".join(f"{name}|{stat.st_size}|{stat.st_mtime_ns}" for name, stat in found)
+def file_stamp(files: Iterable[str | Path], root: str | Path = "") -> str:
+    """Describe files below `root` by path, length and modification time; changes with them."""
+    lines = []
+    for file in files:
+        try:
+            stat = os.stat(os.path.join(root, file))
+            lines.append(f"{file}|{stat.st_size}|{stat.st_mtime_ns}")
+        except OSError:  # a dangling link, which is reported as unreadable
+            lines.append(f"{file}|absent")
+    return "\n".join(lines)
+
+
+def undivided(
+    path: Path, split: str, read: Callable[[], Samples], files: list[Path] | None = None
+) -> Original:
+    """Return the images of a path that has no splits, found in `files` (the path itself if None).
+
+    Raises SplitError for another split than training.
+    """
+    require_train(path, split)
+    return Original(path.stem, str(path.resolve()), file_stamp(files or [path]), read)
+
+
+def require_train(path: Path, split: str) -> None:
+    """Raise SplitError for another split than training of data that have no splits."""
+    if split != "train":
+        raise SplitError(
+            f"{path} is not divided into training and test images, so it has no {split!r} split. "
+            f"A folder with 'train' and 'test' sub-folders has both."
+        )
+
+
+def damaged(file: object, reason: str) -> InputError:
+    """Return the error for a file that is damaged or incomplete."""
+    return InputError(
+        f"{file} is damaged or cut off: {reason}. Delete it and copy or download it again."
+    )
+
+
+def blocks(images: Images) -> Iterator[tuple[int, Images]]:
+    """Yield the images in blocks of BLOCK, each after the index of its first image."""
+    for start in range(0, len(images), BLOCK):
+        yield start, np.ascontiguousarray(images[start : start + BLOCK])
 
 
 def fingerprint(images: Images, labels: Labels | None) -> str:
     """Return the SHA-256 of shape, pixels and labels, reading a block at a time."""
     digest = hashlib.sha256(f"{images.shape}|{labels is not None}|".encode())
-    for start in range(0, len(images), BLOCK):
-        digest.update(np.ascontiguousarray(images[start : start + BLOCK]).data)
+    for _, block in blocks(images):
+        digest.update(block.data)
     if labels is not None:
         digest.update(labels.astype("<i8").tobytes())
     return digest.hexdigest()

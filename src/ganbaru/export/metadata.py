@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbaru import __version__, registry
 from ganbaru.config import Config
-from ganbaru.data import licences
+from ganbaru.data import licence_note
 from ganbaru.sampling.players import Player
 from ganbaru.training.checkpoint import Header
 
@@ -33,7 +33,7 @@ def facts(player: Player) -> dict[str, Any]:
         "seed": config.seed,
         "images_trained": header.images,
         "weights_sha256": digest(player),
-        "licence": licences.note(config),
+        "licence": licence_note(config),
     }
 
 

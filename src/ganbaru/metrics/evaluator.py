@@ -13,7 +13,7 @@ import numpy as np
 
 from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source
-from ganbaru.data.resize import RULE
+from ganbaru.data.picture import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced
 from ganbaru.metrics.classifier import Images, Labels, Recipe

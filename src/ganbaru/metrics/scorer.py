@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source, Target
-from ganbaru.data.resize import RULE, fit_block
+from ganbaru.data.picture import RULE, fit_block
 from ganbaru.errors import InputError
 from ganbaru.metrics import classifier
 from ganbaru.metrics.class_metrics import agreement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganbaru.data import licences
+from ganbaru.data import licence_note
 from ganbaru.report.facts import Facts
 
 Rows = list[tuple[str, str]]
@@ -23,7 +23,7 @@ def rows(facts: Facts, size: str) -> Rows:
         ("meant for", "images like its training data, for study, teaching and experiments"),
         ("not for", "passing its images off as real, as evidence, or for decisions about people"),
         ("limits", " ".join(_limits(facts))),
-        ("licence", licences.note(facts.config)),
+        ("licence", licence_note(facts.config)),
     ]
 
 

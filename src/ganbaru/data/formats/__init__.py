@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ganbaru.data.formats import cifar, folder, idx, numpy_files, tar_shards, zip_archive
+from ganbaru.data.formats import archives, cifar, folder, idx, numpy_files
 from ganbaru.data.source import Original
 from ganbaru.errors import InputError
 
@@ -17,9 +17,9 @@ Recognizer = Callable[[Path, bytes, str], Original | None]
 FORMATS: tuple[Recognizer, ...] = (
     numpy_files.recognize_npy,
     numpy_files.recognize_npz,
-    zip_archive.recognize,
+    archives.recognize_zip,
     idx.recognize,
-    tar_shards.recognize,
+    archives.recognize_tar,
     cifar.recognize,
     folder.recognize,
 )

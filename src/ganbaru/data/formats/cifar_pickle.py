@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.data.source import Images, Labels
+from ganbaru.data.source import Images, Labels, damaged
 from ganbaru.errors import InputError
 
 
@@ -78,7 +78,5 @@ def read(name: str, data: bytes) -> tuple[Images, Labels]:
         ) from error
     # The unpickler is a small machine; damaged programs for it fail with any exception.
     except Exception as error:
-        raise InputError(
-            f"{name} is damaged, cut off or not a batch of CIFAR-10: {type(error).__name__}: "
-            f"{str(error)[:80]}. Delete it and copy or download it again."
-        ) from error
+        reason = f"{type(error).__name__}: {str(error)[:80]}"
+        raise damaged(name, f"not a batch of CIFAR-10: {reason}") from error

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
-from ganbaru.data.formats.pictures import SUFFIXES, is_picture, labelled_by_folder
-from ganbaru.data.formats.splits import split_folder
-from ganbaru.data.source import Original, Samples
+import numpy as np
+
+from ganbaru.data.source import Files, Original, Samples, SplitError, file_stamp, require_train
 from ganbaru.errors import InputError
+
+_SUFFIXES = (
+    ".apng .avif .bmp .dib .gif .ico .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif "
+    ".tiff .webp"
+)
+SUFFIXES = frozenset(_SUFFIXES.split())
+SPLIT_FOLDERS = frozenset(("train", "test", "val", "valid", "validation"))
 
 
 def recognize(path: Path, head: bytes, split: str) -> Original | None:
     """Return the pictures of a folder that is in no other format."""
     if not path.is_dir():
         return None
-    root = split_folder(path, split)
+    root = _split_folder(path, split)
     files = _listing(root)
     names = [name for name in files if is_picture(name)]
+    kinds = ", ".join(sorted(SUFFIXES))
+    if not files:
+        raise InputError(f"The folder {root} is empty. Put pictures ({kinds}) in it.")
     if not names:
-        raise InputError(_no_pictures(root, files))
+        raise InputError(
+            f"{root} holds {len(files):,} files, such as {files[0]}, but no pictures. Pictures are "
+            f"recognised by their suffix: {kinds}."
+        )
 
     def read() -> Samples:
         return labelled_by_folder({name: (root / name).read_bytes for name in names})
 
-    return Original(path.resolve().name, str(root.resolve()), _stamp(root, names), read)
+    return Original(path.resolve().name, str(root.resolve()), file_stamp(names, root), read)
+
+
+def _split_folder(path: Path, split: str) -> Path:
+    """Return the sub-folder of a split; `path` itself, only for training, if it has no splits."""
+    folders = {entry.name for entry in path.iterdir() if entry.is_dir() and entry.name[0] != "."}
+    if "train" in folders and folders <= SPLIT_FOLDERS:
+        if split in folders:
+            return path / split
+        raise SplitError(f"{path} has no {split!r} folder beside {', '.join(sorted(folders))}.")
+    require_train(path, split)
+    return path
 
 
 def _listing(root: Path) -> list[str]:
@@ -43,23 +68,27 @@ def _listing(root: Path) -> list[str]:
     return sorted(found)
 
 
-def _stamp(root: Path, names: list[str]) -> str:
-    """Describe files by name, length and modification time: cheaper than `file_stamp`."""
-    lines = []
-    for name in names:
-        try:
-            stat = os.stat(os.path.join(root, name))
-            lines.append(f"{name}|{stat.st_size}|{stat.st_mtime_ns}")
-        except OSError:  # a dangling link, which is reported as unreadable
-            lines.append(f"{name}|absent")
-    return "\n".join(lines)
+def is_picture(name: str) -> bool:
+    """Return whether a file in a folder or archive is a picture, by its name."""
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden
 
 
-def _no_pictures(root: Path, files: list[str]) -> str:
-    kinds = ", ".join(sorted(SUFFIXES))
-    if not files:
-        return f"The folder {root} is empty. Put pictures ({kinds}) in it."
-    return (
-        f"{root} holds {len(files):,} files, such as {files[0]}, but no pictures. Pictures are "
-        f"recognised by their suffix: {kinds}."
-    )
+def labelled_by_folder(files: Files, names: Iterable[str] | None = None) -> Samples:
+    """Label files by the first folder in which they differ, if every file is in such a folder.
+
+    `names` are the paths to go by, those of `files` if None.
+    """
+    paths = [PurePosixPath(name).parts for name in names or files]
+    shared = os.path.commonprefix([path[:-1] for path in paths])
+    folders = [path[len(shared)] if len(path) > len(shared) + 1 else "" for path in paths]
+    classes = tuple(sorted(set(folders) - {""}))
+    outside = folders.count("")
+    if not classes:
+        return Samples(files)
+    if outside:
+        note = f"{outside:,} of {len(files):,} pictures are beside the sub-folders"
+        return Samples(files, notes=(f"{note}, so the sub-folders are not taken as classes.",))
+    numbers = {name: k for k, name in enumerate(classes)}
+    return Samples(files, np.array([numbers[folder] for folder in folders], np.int64), classes)

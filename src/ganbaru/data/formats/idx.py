@@ -5,14 +5,22 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
 
 from ganbaru.data.arrays import checked
-from ganbaru.data.formats.splits import require_train
-from ganbaru.data.source import Images, Original, Samples, SplitError, file_stamp
+from ganbaru.data.source import (
+    Images,
+    Original,
+    Samples,
+    SplitError,
+    damaged,
+    file_stamp,
+    require_train,
+)
 from ganbaru.errors import InputError
 
 GZIP = b"\x1f\x8b"
@@ -27,15 +35,28 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
     images = _in_folder(path, split) if path.is_dir() else _as_file(path, split)
     if images is None:
         return None
-    labels = _labels_beside(images)
-    stamp = file_stamp([images] if labels is None else [images, labels])
+    labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
+    found = [images, labels] if labels != images and labels.is_file() else [images]
+    read = partial(read_pair, images, found[1] if found[1:] else None)
+    return Original(path.stem.split(".")[0], f"{path.resolve()}/{split}", file_stamp(found), read)
 
-    def read() -> Samples:
-        if labels is None:
-            return checked(str(images), _only_images(images, parse(images)))
-        return read_pair(images, labels)
 
-    return Original(path.stem.split(".")[0], f"{path.resolve()}/{split}", stamp, read)
+def read_pair(
+    images: Path,
+    labels: Path | None = None,
+    classes: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Samples:
+    """Read a file of images and perhaps the file of their labels."""
+    pixels, numbers = parse(images), parse(labels) if labels else None
+    if pixels.ndim < 2:
+        raise InputError(f"{images} holds labels. Give the file of images; its labels are found.")
+    if numbers is not None and numbers.shape != (len(pixels),):
+        raise InputError(
+            f"{labels} holds {numbers.size:,} labels but {images} holds {len(pixels):,} images: "
+            f"the two files do not belong together, or one is damaged."
+        )
+    return checked(str(images), pixels, numbers, classes, notes)
 
 
 def parse(file: Path) -> Images:
@@ -44,10 +65,7 @@ def parse(file: Path) -> Images:
         with _open(file) as stream:
             return _parse(file, stream)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"{file} is damaged or cut off: it does not unpack ({error}). "
-            f"Delete it and copy or download it again."
-        ) from error
+        raise damaged(file, f"it does not unpack ({error})") from error
 
 
 def _open(file: Path) -> BinaryIO:
@@ -61,12 +79,9 @@ def _parse(file: Path, stream: BinaryIO) -> Images:
     expected = math.prod(shape)
     data = _read(stream, expected + 1)
     if len(data) != expected:
-        sides = " x ".join(str(side) for side in shape)
+        sides = " x ".join(map(str, shape))
         found = f"more than {expected:,}" if len(data) > expected else f"{len(data):,}"
-        raise InputError(
-            f"{file} is damaged or cut off: its header announces {sides} = {expected:,} bytes, "
-            f"but {found} follow. Delete it and copy or download it again."
-        )
+        raise damaged(file, f"it announces {sides} = {expected:,} bytes, but {found} follow")
     array: Images = np.frombuffer(data, np.uint8).reshape(shape)
     return array
 
@@ -81,10 +96,7 @@ def _shape(file: Path, stream: BinaryIO) -> list[int]:
         )
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise InputError(
-            f"{file} is damaged or cut off: it ends after {4 + len(sizes)} bytes, within its "
-            f"header. Delete it and copy or download it again."
-        )
+        raise damaged(file, f"it ends after {4 + len(sizes)} bytes, within its header")
     shape: list[int] = np.frombuffer(sizes, ">u4").tolist()
     return shape
 
@@ -96,25 +108,6 @@ def _read(stream: BinaryIO, most: int) -> bytes:
         pieces.append(piece)
         most -= len(piece)
     return b"".join(pieces)
-
-
-def _only_images(file: Path, found: Images) -> Images:
-    if found.ndim == 1:
-        raise InputError(f"{file} holds labels. Give the file of images; its labels are found.")
-    return found
-
-
-def read_pair(
-    images: Path, labels: Path, classes: tuple[str, ...] = (), notes: tuple[str, ...] = ()
-) -> Samples:
-    """Read a file of images and the file of their labels."""
-    pixels, numbers = parse(images), parse(labels)
-    if numbers.ndim != 1 or len(numbers) != len(pixels):
-        raise InputError(
-            f"{labels} holds {len(numbers):,} labels but {images} holds {len(pixels):,} images: "
-            f"the two files do not belong together, or one is damaged."
-        )
-    return checked(str(images), pixels, numbers, classes, notes)
 
 
 def _in_folder(path: Path, split: str) -> Path | None:
@@ -135,17 +128,9 @@ def _as_file(path: Path, split: str) -> Path | None:
 
 def _is_idx(file: Path) -> bool:
     """Return whether a file begins as IDX: two zeros, a type, one to four dimensions."""
-    if not file.is_file():
-        return False
     try:
         with _open(file) as stream:
             head = stream.read(4)
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, zlib.error):  # a folder as well
         return False
     return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
-
-
-def _labels_beside(images: Path) -> Path | None:
-    name = images.name.replace("images", "labels").replace("idx3", "idx1")
-    labels = images.with_name(name)
-    return labels if name != images.name and labels.is_file() else None

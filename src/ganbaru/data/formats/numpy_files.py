@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganbaru.data.arrays import checked
-from ganbaru.data.formats.splits import require_train
-from ganbaru.data.source import Original, Samples, file_stamp
+from ganbaru.data.source import Original, Samples, damaged, undivided
 from ganbaru.errors import InputError
 
 MEMBERS = ("images", "labels", "classes")
-NPY = b"\x93NUMPY"
 FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels' and 'classes'"
 
 
@@ -23,36 +19,26 @@ def recognize_npy(path: Path, head: bytes, split: str) -> Original | None:
 
     If they need no conversion, a run reads from the file itself, which must not change then.
     """
-    if not head.startswith(NPY):
+    if not head.startswith(b"\x93NUMPY"):
         return None
-    require_train(path, split)
-
-    def read() -> Samples:
-        return checked(str(path), _mapped(path))
-
-    return Original(path.stem, str(path.resolve()), file_stamp([path]), read)
+    return undivided(path, split, lambda: _read_npy(path))
 
 
 def recognize_npz(path: Path, head: bytes, split: str) -> Original | None:
     """Return the images of a .npz file: a zip archive whose first member is an array."""
-    if not head.startswith(b"PK\x03\x04") or not _first_member(head).endswith(b".npy"):
+    first_member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    if not head.startswith(b"PK\x03\x04") or not first_member.endswith(b".npy"):
         return None
-    require_train(path, split)
-    location, stamp = str(path.resolve()), file_stamp([path])
-    return Original(path.stem, location, stamp, lambda: _read_npz(path))
+    return undivided(path, split, lambda: _read_npz(path))
 
 
-def _first_member(head: bytes) -> bytes:
-    return head[30 : 30 + int.from_bytes(head[26:28], "little")]
-
-
-def _mapped(path: Path) -> NDArray[Any]:
-    # Fed a damaged header, NumPy's reader raises anything from ValueError to TokenError.
+def _read_npy(path: Path) -> Samples:
     try:
-        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    # For a damaged header, NumPy's reader raises anything from ValueError to TokenError.
     except Exception as error:
         raise _unreadable(path, error) from error
-    return found
+    return checked(str(path), images)
 
 
 def _read_npz(path: Path) -> Samples:
@@ -76,4 +62,4 @@ def _unreadable(path: Path, error: Exception) -> InputError:
             f"{path} holds Python objects, which could run code when loaded, so it is not opened. "
             f"Save plain uint8 arrays: {FORM}."
         )
-    return InputError(f"{path} is damaged or cut off ({error}). Write or copy it again; {FORM}.")
+    return damaged(path, f"{error}; {FORM}")

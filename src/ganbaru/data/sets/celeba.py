@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganbaru.data.dataset import Dataset
-from ganbaru.data.local_files import LocalFiles
+from ganbaru.data.published import LocalFiles
 
 DATASET = Dataset(
     "celeba",

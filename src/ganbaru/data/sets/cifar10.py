@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganbaru.data.dataset import Dataset
-from ganbaru.data.download import fetch
-from ganbaru.data.formats import cifar
-from ganbaru.data.locations import data_folders
+from ganbaru.data.download import data_folders, fetch
+from ganbaru.data.formats import cifar, open_path
 from ganbaru.data.source import Original, Progress
-from ganbaru.errors import RunError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
@@ -18,12 +16,7 @@ CHECKSUM = "md5:c32a1d4ab5d03f1284b67883e8d87530"
 def original(split: str, data_dir: Path | None, progress: Progress) -> Original:
     """Find the split in any published form, or download the binary one (162 MiB)."""
     found = cifar.find(data_folders(data_dir), split)
-    if found is None:
-        fetch("cifar10", URL, CHECKSUM, progress)
-        found = cifar.find(data_folders(data_dir), split)
-    if found is None:
-        raise RunError("CIFAR-10 was downloaded but cannot be found again: is the disk failing?")
-    return found
+    return found or open_path(fetch("cifar10", URL, CHECKSUM, progress), split)
 
 
 DATASET = Dataset(

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from ganbaru.data.dataset import Dataset
-from ganbaru.data.idx_download import IdxDownload
+from ganbaru.data.published import IdxDownload
 
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+_NAMES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
+CLASSES = tuple(_NAMES.split(","))
 FILES = IdxDownload(
     name="fashion-mnist",
     folders=("FashionMNIST", "fashion_mnist"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganbaru.data.dataset import Dataset
-from ganbaru.data.idx_download import IdxDownload
+from ganbaru.data.published import IdxDownload
 
 CLASSES = tuple("0123456789")
 FILES = IdxDownload(
