@@ -77,7 +77,8 @@ def _run(arguments: Sequence[str]) -> int:
         arguments = [arguments[1], "--help"]
     if arguments[0] not in COMMANDS:
         raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
-    importlib.import_module("ganbaru.engines").own_process()
+    if not {"-h", "--help"} & set(arguments):  # help pages load no library
+        importlib.import_module("ganbaru.engines").own_process()
     name = _MODULES.get(arguments[0], arguments[0])
     command = getattr(importlib.import_module(f"ganbaru.cli.{name}"), name)
     try:

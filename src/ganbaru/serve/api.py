@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ganbaru.serve import catalog, schemas
+from ganbaru.serve import catalog, film_service, image_service, schemas
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.problems import PROBLEM
 from ganbaru.serve.responses import json_response
@@ -74,7 +74,7 @@ def find(request: Request, name: str) -> ServedModel:
 )
 async def make_images(name: str, body: schemas.ImageRequest, request: Request) -> Response:
     """Make images of seeds or of given latents; by default the image of seed 0."""
-    return await serving(request).images.make(name, find(request, name).ready(), body)
+    return await image_service.make(serving(request), name, find(request, name).ready(), body)
 
 
 @router.post(
@@ -86,7 +86,7 @@ async def make_images(name: str, body: schemas.ImageRequest, request: Request) -
 )
 async def make_morphs(name: str, body: schemas.FilmRequest, request: Request) -> Response:
     """Make a film that interpolates between images."""
-    return await serving(request).films.make(find(request, name).ready(), body)
+    return await film_service.make(serving(request), find(request, name).ready(), body)
 
 
 # --- models -------------------------------------------------------------------------------------

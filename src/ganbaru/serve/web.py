@@ -13,7 +13,7 @@ from ganbaru.callbacks import grid_layout
 from ganbaru.errors import InputError
 from ganbaru.export import page as playground
 from ganbaru.sampling import image_io
-from ganbaru.serve import events, pages, view_model
+from ganbaru.serve import events, image_service, pages, view_model
 from ganbaru.serve.api import find, serving
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
@@ -124,7 +124,8 @@ async def sample(name: str, request: Request) -> Response:
         columns = image_io.columns(len(model.generator.classes))
         count = min(grid_layout.ROWS * columns, service.limits.images)
         fields = {"count": count, "format": "grid", "columns": columns}
-        return await service.images.make(name, model, ImageRequest.model_validate(fields))
+        request = ImageRequest.model_validate(fields)
+        return await image_service.make(service, name, model, request)
 
     return await service.cached(find(request, name), "sample", render)
 
