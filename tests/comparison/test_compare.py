@@ -360,7 +360,7 @@ REFUSED = [
     (["digits", "--vary", "seed=1,2", *G], ["--seed"]),
     (["digits", "--vary", "objective", *G], ["KEY=VALUE,VALUE"]),
     (["digits", "--vary", "batch=8,x", *G], ["--batch x"]),
-    (["digits", "--vary", "short_batch=1,true", *G], ["neither true nor false"]),
+    (["digits", "--vary", "short_batch=1,true", *G], ["short-batch 1", "true or false"]),
     (["digits", "mnist", "--images", 96], ["--data digits and mnist"]),
     (["mnist", "cgan-mnist", "--images", 96], ["--image-size None and 64", "--image-size"]),
     (["small", *V, "--images", 96], ["--data"]),

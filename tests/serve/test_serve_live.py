@@ -16,8 +16,9 @@ from serve_helpers import serving
 from train_helpers import ROOT, tiny, trained
 
 from ganbaru.config import to_yaml
+from ganbaru.formatting import clock
 from ganbaru.serve import run_status, view_model
-from ganbaru.serve.translations import TRANSLATIONS, duration, preferred
+from ganbaru.serve.translations import TRANSLATIONS, preferred
 from ganbaru.training.run_folder import Folder
 
 
@@ -191,7 +192,7 @@ def test_the_browsers_language(header, language):
 
 
 def test_durations():
-    assert [duration(x) for x in (0, 59.6, 61, 3661, -3)] == [
+    assert [clock(x) for x in (0, 59.6, 61, 3661, -3)] == [
         "0:00",
         "1:00",
         "1:01",

@@ -29,7 +29,7 @@ def _parser() -> Parser:
         "where result and picture are written; else authenticity/ in the run's folder, or the "
         "current folder for images of your own"
     )
-    parser.add_argument("-o", "--output", metavar="FOLDER", help=output)
+    parser.option("-o --output", output, metavar="FOLDER")
     return parser
 
 

@@ -6,6 +6,8 @@ Comparisons are called tournaments in messages, and what they compare contestant
 from __future__ import annotations
 
 import argparse
+import math
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbaru import coerce, config
 from ganbaru.cli import options
-from ganbaru.cli.parser import Parser, whole
+from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
 
@@ -33,28 +35,23 @@ BUDGET = ("images", "seconds", "evaluate_every", "evaluate_images")
 def _parser() -> Parser:
     parser = Parser("compare", " ".join(_DESCRIPTION.split()))
     parser.headings = {**options.HEADINGS, "data": "training data, the same for all contestants"}
-    add = parser.add_argument
     contestants = "presets, in quotes with options of their own"
-    add("contestants", nargs="*", default=None, help=contestants)
+    parser.add_argument("contestants", nargs="*", default=None, help=contestants)
     vary = "give an option each of these values; repeat it for all combinations"
-    add("--vary", action="append", metavar="KEY=V1,V2", help=vary)
-    seeds = "runs of each contestant, 5 if not given; more can be added later"
-    add("--seeds", type=whole("--seeds"), metavar="N", help=seeds)
-    images = "the budget of a run: real images shown to D"
-    add("--images", type=whole("--images"), metavar="N", help=images)
-    add("--seconds", type=_seconds, metavar="X", help="or seconds of training")
-    output = "where it is written; else a new folder below runs/"
-    add("-o", "--output", metavar="FOLDER", help=output)
+    parser.add_argument("--vary", action="append", metavar="KEY=V1,V2", help=vary)
+    option = parser.option
+    option("--seeds", "runs of each contestant, 5 if not given; more can be added later", of=int)
+    option("--images", "the budget of a run: real images shown to D", of=int)
+    option("--seconds", "or seconds of training", of=_seconds, metavar="X")
+    option("-o --output", "where it is written; else a new folder below runs/", metavar="FOLDER")
     workers = (
         "runs in parallel, each with its share of the cores; one run uses all cores, so more than "
         "one pays from about 4 cores on"
     )
-    add("--workers", type=_workers, default=1, metavar="N", help=workers)
+    option("--workers", workers, 1, int, within=(1, math.inf))
     every = "images between two evaluations; if not given, a tenth of --images, or 10,000"
-    add("--evaluate-every", type=whole("--evaluate-every"), metavar="N", help=every)
-    most = whole("--evaluate-images")
-    number = "number of images to score a run by, at most"
-    add("--evaluate-images", type=most, default=2000, metavar="N", help=number)
+    option("--evaluate-every", every, of=int)
+    option("--evaluate-images", "number of images to score a run by, at most", 2000, int)
     return parser
 
 
@@ -121,13 +118,6 @@ def _seconds(text: str) -> float:
     return found
 
 
-def _workers(text: str) -> int:
-    found: int = coerce.convert(int, "--workers", text)
-    if found < 1:
-        raise InputError(f"--workers {text} is out of range: give 1 or more.")
-    return found
-
-
 def _entry(text: str, free: Sequence[str]) -> dict[str, Any]:
     """Parse a contestant: a preset, and options of its own as `train` takes them."""
     try:
@@ -147,25 +137,13 @@ def _varied(texts: Sequence[str]) -> dict[str, list[Any]]:
         field = key.strip().removeprefix("--").replace("-", "_")
         if not equals or not rest:
             raise InputError(f"--vary {text} cannot be read: write it as KEY=VALUE,VALUE.")
-        found[field] = [_value(field, one) for one in _split(rest)]
+        values = re.split(r",(?!\s*[^\W\d]\w*\s*=)", rest)
+        found[field] = [_value(field, one.strip()) for one in values]
     return found
-
-
-def _split(text: str) -> list[str]:
-    parts: list[str] = []
-    for part in text.split(","):
-        name, equals, _ = part.partition("=")
-        if parts and equals and name.strip().isidentifier():
-            parts[-1] += f",{part}"
-        else:
-            parts.append(part.strip())
-    return parts
 
 
 def _value(field: str, text: str) -> Any:
     of, _ = config.kind(field)
     if of is bool:
-        if text not in ("true", "false"):
-            raise InputError(f"--vary {field}={text} is neither true nor false.")
-        return text == "true"
+        return config.typed(field, {"true": True, "false": False}.get(text, text))
     return config.typed(field, text.split() if of == tuple[float, float] else text)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show
 from ganbaru.errors import InputError
-
-if TYPE_CHECKING:
-    from ganbaru.conformance import CheckPlan
 
 
 def _parser() -> Parser:
@@ -19,19 +15,17 @@ def _parser() -> Parser:
         "Check the engines against each other and the NumPy engine against finite differences."
     )
     parser = Parser("conformance", description)
-    add = parser.add_argument
     engines = (
         "the engines, such as numpy,torch or a dotted path to your own; else all that are installed"
     )
-    add("--engines", metavar="E,E", help=engines)
+    parser.option("--engines", engines, metavar="E,E")
     preset = "only its networks, objective and penalties, in place of all that are registered"
-    add("--preset", metavar="NAME", help=preset)
+    parser.option("--preset", preset, metavar="NAME")
     run = "only those of a run, with the weights of its newest checkpoint (or of a checkpoint file)"
-    add("--run", metavar="RUN", help=run)
-    device = "of the engines other than numpy: cpu, cuda, cuda:1 or mps"
-    add("--device", default="auto", help=device)
+    parser.option("--run", run)
+    parser.option("--device", "of the engines other than numpy: cpu, cuda, cuda:1 or mps", "auto")
     output = "also write every comparison to this file, as JSON"
-    add("-o", "--output", metavar="FILE", help=output)
+    parser.option("-o --output", output, metavar="FILE")
     return parser
 
 
@@ -43,7 +37,11 @@ def conformance(arguments: Sequence[str]) -> int:
     from ganbaru import conformance, data, engines
     from ganbaru.conformance import report
 
-    path, plan = _output(args.output), _plan(args.preset, args.run)
+    path, plan = _output(args.output), None
+    if args.preset:
+        plan = conformance.of_preset(args.preset)
+    elif args.run:
+        plan = conformance.of_run(args.run)
     names = engines.available() if args.engines is None else _names(args.engines)
     loaded = conformance.load(names, args.device)
     plan = plan or conformance.registered()
@@ -67,15 +65,6 @@ def _output(name: str | None) -> Path | None:
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"Cannot write {path}: give a file in a folder that exists.")
     return path
-
-
-def _plan(preset: str | None, run: str | None) -> CheckPlan | None:
-    """Return the plan of a preset or a run, if one is given; this loads no engine."""
-    from ganbaru import conformance
-
-    if preset:
-        return conformance.of_preset(preset)
-    return conformance.of_run(run) if run else None
 
 
 def _names(text: str) -> list[str]:

@@ -21,12 +21,11 @@ def _parser() -> Parser:
     parser = Parser("data", "Check a data set before training on it.")
     what = "a known set or a path; without it, the known sets are listed"
     parser.add_positional("what", what, required=False)
-    add = parser.add_argument
-    add("--data-dir", metavar="DIR", help=DATA_DIR)
-    add("--image-size", metavar="SIZE", help="resize to a side N or HxW")
-    add("--split", default="train", help="train or test")
+    parser.option("--data-dir", DATA_DIR, metavar="DIR")
+    parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
+    parser.option("--split", "train or test", "train")
     output = "where the contact sheet is written"
-    add("-o", "--output", default="contact-sheet.png", metavar="PATH", help=output)
+    parser.option("-o --output", output, "contact-sheet.png", metavar="PATH")
     return parser
 
 

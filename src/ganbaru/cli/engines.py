@@ -7,7 +7,6 @@ import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ganbaru import engines as family
 from ganbaru.cli.parser import Parser
@@ -36,7 +35,7 @@ class Found:
 def engines(arguments: Sequence[str]) -> None:
     """List the engines with versions and devices, and which one "auto" chooses and why."""
     parser = Parser("engines", "List the engines: versions, devices, the choice of auto.")
-    parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.option("--json", "print as JSON", of=bool)
     args = parser.parse_args(arguments)
     found = [look(name) for name in family.LIBRARIES]
     (_print_json if args.json else _print)(found)
@@ -86,14 +85,11 @@ def _auto() -> dict[str, Rule | None]:
 
 
 def _print_json(found: Sequence[Found]) -> None:
-    def plain(rules: Sequence[Rule]) -> list[dict[str, Any]]:
-        return [rule._asdict() for rule in rules]
-
     content = {
         "engines": [dataclasses.asdict(one) for one in found],
         "gpus": gpu_driver.count(),
         "auto": {kind: rule and rule._asdict() for kind, rule in _auto().items()},
-        "rules": {kind: plain(rules) for kind, rules in RULES.items()},
+        "rules": {kind: [rule._asdict() for rule in rules] for kind, rules in RULES.items()},
     }
     print(json.dumps(content, indent=2))
 

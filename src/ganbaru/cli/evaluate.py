@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from ganbaru.formatting import number
 if TYPE_CHECKING:
     from ganbaru.metrics import Evaluation, Score
 
+_number = functools.partial(number, form=".4f")  # without an exponent
 HEADINGS = ("score", "value", "95 % interval", "real images", "better", "what it means")
 
 
@@ -28,9 +30,8 @@ def _parser() -> Parser:
         "the feature network: classifier (trained on the data, then cached), random (five "
         "networks, no labels needed), inception, or auto: classifier if labelled"
     )
-    parser.add_argument("--scorer", default="auto", help=scorer)
-    weights = "the file of Inception's weights"
-    parser.add_argument("--weights", metavar="PATH", help=weights)
+    parser.option("--scorer", scorer, "auto")
+    parser.option("--weights", "the file of Inception's weights", metavar="PATH")
     return parser
 
 
@@ -68,11 +69,6 @@ def _rows(found: Evaluation) -> Iterator[Sequence[str]]:
 def _value(score: Score) -> str:
     spread = "" if score.spread is None else f" (nets ± {_number(score.spread)})"
     return _number(score.value) + spread
-
-
-def _number(value: float) -> str:
-    """Return a number with four decimal places and no exponent."""
-    return number(value, ".4f")
 
 
 def _conditions(found: Evaluation) -> list[str]:

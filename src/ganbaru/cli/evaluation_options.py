@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, whole
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device
 from ganbaru.config import parse_size
 
 _WHAT = f"images to judge: {RUN_HELP}; or a folder, zip or .npz of images"
@@ -17,17 +17,15 @@ CHECKPOINT = "newest, best, or the number of images it was written at"
 def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     """Add the images to judge; `data` and `number` are the sentences of those options."""
     parser.add_positional("what", _WHAT)
-    add = parser.add_argument
-    add("--data", metavar="X", help=data)
-    add("--data-dir", metavar="DIR", help=DATA_DIR)
+    parser.option("--data", data, metavar="X")
+    parser.option("--data-dir", DATA_DIR, metavar="DIR")
     size = "side N or HxW, for image files of different sizes"
-    add("--image-size", metavar="SIZE", help=size)
-    add("-n", "--number", type=whole("-n"), metavar="N", help=number)
-    seed = "seed of the first image and of all random draws"
-    add("--seed", type=whole("--seed"), default=0, metavar="N", help=seed)
-    add("--checkpoint", default="newest", metavar="WHICH", help=CHECKPOINT)
+    parser.option("--image-size", size, metavar="SIZE")
+    parser.option("-n --number", number, of=int)
+    parser.option("--seed", "seed of the first image and of all random draws", 0, int)
+    parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
     add_device(parser, "the engine that generates a run's images")
-    add("--json", action="store_true", help="print everything as JSON")
+    parser.option("--json", "print everything as JSON", of=bool)
 
 
 def candidate(args: argparse.Namespace) -> dict[str, Any]:

@@ -11,19 +11,18 @@ from ganbaru.cli.parser import RUN_HELP, Parser
 def _parser() -> Parser:
     parser = Parser("export", "Export a trained network for use without Ganbaru.")
     parser.add_positional("run", RUN_HELP)
-    add = parser.add_argument
     player = (
         "generator (the EMA generator, a running average), unaveraged-generator or discriminator"
     )
-    add("--player", default="generator", metavar="PLAYER", help=player)
-    add("--checkpoint", default="newest", metavar="WHICH", help=CHECKPOINT)
+    parser.option("--player", player, "generator")
+    parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
     precision = "of the weights: float32, or float16 for half the size, as a page always has"
-    add("--precision", metavar="PRECISION", help=precision)
+    parser.option("--precision", precision)
     output = (
         ".onnx for a model that any runtime takes, .html for a page that generates images in any "
         "browser, .safetensors for weights alone, or a folder to share"
     )
-    add("-o", "--output", default="gan.onnx", metavar="PATH", help=output)
+    parser.option("-o --output", output, "gan.onnx", metavar="PATH")
     return parser
 
 

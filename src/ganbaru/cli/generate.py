@@ -5,30 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, number, whole
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device
 
 
 def _parser() -> Parser:
     parser = Parser("generate", "Generate images with a trained generator.")
     parser.add_positional("run", RUN_HELP)
-    add = parser.add_argument
-    count = "how many seeds, one image each"
-    add("-n", "--number", type=whole("-n"), default=64, metavar="N", help=count)
-    seed = "seed of the first image; the others count up from it"
-    add("--seed", type=whole("--seed"), default=0, metavar="N", help=seed)
-    add("--label", help="the label of all images, number or name; else each label in turn")
-    add("--every-label", action="store_true", help="each seed with every label: a row of a grid")
+    option = parser.option
+    option("-n --number", "how many seeds, one image each", 64, int)
+    option("--seed", "seed of the first image; the others count up from it", 0, int)
+    option("--label", "the label of all images, number or name; else each label in turn")
+    option("--every-label", "each seed with every label: a row of a grid", of=bool)
     truncation = "below 1: latents scaled towards their mean, for fewer odd images and less variety"
-    ratio = number("--truncation")
-    add("--truncation", type=ratio, default=1.0, metavar="X", help=truncation)
+    option("--truncation", truncation, 1.0, float)
     checkpoint = (
         "newest, best, the number of images it was written at, or all, each into a file with that "
         "number in its name"
     )
-    add("--checkpoint", default="newest", metavar="WHICH", help=checkpoint)
+    option("--checkpoint", checkpoint, "newest", metavar="WHICH")
     add_device(parser, "the engine that computes")
     output = ".png for a grid, .npz for arrays, or a folder of PNGs"
-    add("-o", "--output", default="images.png", metavar="PATH", help=output)
+    option("-o --output", output, "images.png", metavar="PATH")
     return parser
 
 

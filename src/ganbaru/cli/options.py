@@ -10,7 +10,7 @@ from typing import Any
 
 from ganbaru import config as settings
 from ganbaru import registry
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import PLACEHOLDERS, Parser
 from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError
@@ -34,7 +34,6 @@ HEADINGS = {
 }
 _PRESET = "the preset to start from"
 _FILES = "a state dict, .pth, .pt or .safetensors"
-_PLACEHOLDERS = {int: "N", float: "X", tuple[float, float]: "X X"}
 
 
 def config(
@@ -120,7 +119,7 @@ def _add(parser: Parser, field: dataclasses.Field[Any]) -> None:
     if of is bool:  # a preset or a run may have set it, so --no-... unsets it
         parser.add_argument(flag(field.name), action=BooleanOptionalAction, **how)
         return
-    how["metavar"] = _PLACEHOLDERS.get(of, field.name.rpartition("_")[2].upper())
+    how["metavar"] = PLACEHOLDERS.get(of, field.name.rpartition("_")[2].upper())
     if of == tuple[float, float]:
         how["nargs"] = 2
     parser.add_argument(flag(field.name), **how)

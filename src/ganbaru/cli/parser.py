@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import math
 from argparse import SUPPRESS
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,6 +13,7 @@ from ganbaru import coerce
 from ganbaru.cli import help_page
 from ganbaru.errors import InputError, did_you_mean
 
+PLACEHOLDERS: dict[Any, str] = {int: "N", float: "X", tuple[float, float]: "X X"}
 RUN_HELP = "a run's folder, its name below runs/, or a checkpoint"
 
 
@@ -40,6 +42,28 @@ class Parser(argparse.ArgumentParser):
         self.add_argument(name, nargs="?", default=SUPPRESS, metavar=shown, help=sentence)
         if required:
             self._required[name] = sentence
+
+    def option(
+        self,
+        flags: str,
+        sentence: str,
+        default: Any = None,
+        of: Callable[[str], Any] = str,
+        metavar: str | None = None,
+        within: tuple[float, float] = (-math.inf, math.inf),
+    ) -> None:
+        """Add an option under `flags` such as "-n --number"; an `of` bool is a switch.
+
+        `of` converts its text; whole and other numbers are in the closed interval `within`.
+        """
+        names = flags.split()
+        if of is bool:
+            self.add_argument(*names, action="store_true", help=sentence)
+            return
+        number = functools.partial(_number, of, names[0], within)
+        kind = number if of in (int, float) else of
+        shown = metavar or PLACEHOLDERS.get(of)
+        self.add_argument(*names, type=kind, default=default, metavar=shown, help=sentence)
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Return the parsed arguments; raises InputError."""
@@ -92,17 +116,16 @@ def _shown(default: Any) -> str:
     return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 
-def whole(name: str) -> Callable[[str], int]:
-    """Return the type of an option `name` whose value is a whole number."""
-    return functools.partial(coerce.convert, int, name)
-
-
-def number(name: str) -> Callable[[str], float]:
-    """Return the type of an option `name` whose value is a number."""
-    return functools.partial(coerce.convert, float, name)
+def _number(of: Any, flag: str, within: tuple[float, float], text: str) -> float:
+    found: float = coerce.convert(of, flag, text)
+    low, high = within
+    if not low <= found <= high:
+        allowed = f"{low} or more" if high == math.inf else f"{low:,} to {high:,}"
+        raise InputError(f"{flag} {text} is out of range: give {allowed}.")
+    return found
 
 
 def add_device(parser: Parser, engine: str) -> None:
     """Add --engine, which `engine` describes, and --device."""
-    parser.add_argument("--engine", default="numpy", help=engine)
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 or mps")
+    parser.option("--engine", engine, "numpy")
+    parser.option("--device", "cpu, cuda, cuda:1 or mps", "auto")

@@ -56,17 +56,17 @@ def resuming(path: str) -> str:
 
 def _files(run: Run) -> str:
     folder = run.folder
-    rows = [
-        ("report", folder.report),
-        ("sample grid", folder.sample(run.images)),
-        ("time-lapse", folder.timelapse),
-        *([("by class", folder.class_timelapses)] if folder.class_timelapses.exists() else []),
-        ("history", folder.history),
-        ("loss plot", folder.losses),
-        *([("score plot", folder.scores)] if folder.scores.exists() else []),
-        ("log", folder.log),
-        *([("TensorBoard", folder.tensorboard)] if run.config.tensorboard else []),
-        ("checkpoint", folder.checkpoint(run.images)),
-        *([("best", folder.best)] if folder.best.exists() else []),
-    ]
-    return "\n".join(f"  {name:12}{path}" for name, path in rows)
+    files = {
+        "report": folder.report,
+        "sample grid": folder.sample(run.images),
+        "time-lapse": folder.timelapse,
+        "by class": folder.class_timelapses,
+        "history": folder.history,
+        "loss plot": folder.losses,
+        "score plot": folder.scores,
+        "log": folder.log,
+        "TensorBoard": folder.tensorboard,
+        "checkpoint": folder.checkpoint(run.images),
+        "best": folder.best,
+    }
+    return "\n".join(f"  {name:12}{path}" for name, path in files.items() if path.exists())

@@ -1,4 +1,4 @@
-"""The command `ganbaru serve`: runs over HTTP."""
+"""`ganbaru serve`: runs over HTTP."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import Parser, whole
+from ganbaru.cli.parser import Parser
 from ganbaru.errors import InputError
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
 MIN_KEY = 16  # characters
-_WHOLE = {
-    "--port": (8000, "0 for a free one"),
-    "--most-images": (256, "images of a request at most"),
-    "--queue": (1024, "images that may wait; further requests are refused"),
-    "--timeout": (30, "seconds after which a waiting request is given up"),
-}
 
 
 def _parser() -> Parser:
@@ -27,13 +21,16 @@ def _parser() -> Parser:
         "key if $GANBARU_KEY or --key-file has one.",
     )
     runs = "runs' folders, their names below runs/, or checkpoints; a run may still be training"
-    parser.add_argument("runs", type=str, nargs="*", metavar="RUN", help=runs)
-    host = "address to listen on; 0.0.0.0 admits other computers"
-    parser.add_argument("--host", type=str, default="127.0.0.1", help=host)
-    file = "file whose first line is the key"
-    parser.add_argument("--key-file", type=str, default=None, metavar="FILE", help=file)
-    for flag, (default, about) in _WHOLE.items():
-        parser.add_argument(flag, type=whole(flag), default=default, metavar="N", help=about)
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=runs)
+    parser.option("--host", "address to listen on; 0.0.0.0 admits other computers", "127.0.0.1")
+    parser.option("--key-file", "file whose first line is the key", metavar="FILE")
+    parser.option("--port", "0 for a free one", 8000, int, within=(0, 2**16 - 1))
+    bounds = (1, 10_000)
+    parser.option("--most-images", "images of a request at most", 256, int, within=bounds)
+    queue = "images that may wait; further requests are refused"
+    parser.option("--queue", queue, 1024, int, within=bounds)
+    timeout = "seconds after which a waiting request is given up"
+    parser.option("--timeout", timeout, 30, int, within=bounds)
     return parser
 
 
@@ -43,12 +40,6 @@ def serve(arguments: Sequence[str]) -> int:
     _check_extra()
     if not given.runs:
         raise InputError("Give a RUN to serve: a folder, its name below runs/, or a checkpoint.")
-    if not 0 <= given.port < 2**16:
-        raise InputError(f"--port {given.port} is out of range: give 0 to {2**16 - 1}.")
-    for name in ("most_images", "queue", "timeout"):
-        if not 1 <= (value := getattr(given, name)) <= 10_000:
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(f"{flag} {value} is out of range: give 1 to 10,000.")
     key = _key(given.key_file)
     from ganbaru.serve import catalog, server
     from ganbaru.serve.limits import Limits
@@ -62,11 +53,9 @@ def _check_extra() -> None:
     """Raise InputError if packages of the extra are missing."""
     missing = [name.replace("_", "-") for name in NEEDED if not importlib.util.find_spec(name)]
     if missing:
-        *others, last = missing
-        names = f"{', '.join(others)} and {last}" if others else last
         raise InputError(
-            f"ganbaru serve needs {names}, which {'are' if others else 'is'} not installed. "
-            f"Install with: pip install 'ganbaru[serve]'."
+            f"ganbaru serve needs packages that are not installed: {', '.join(missing)}. Install "
+            f"with: pip install 'ganbaru[serve]'."
         )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ganbaru.serve import catalog, schemas
+from ganbaru.serve import catalog, film_service, image_service, schemas
 from ganbaru.serve.catalog import ServedModel
-from ganbaru.serve.problems import PROBLEM, ProblemError
+from ganbaru.serve.problems import PROBLEM
 from ganbaru.serve.responses import json_response
 from ganbaru.serve.service import Service
 
@@ -43,29 +43,18 @@ def _made(description: str, *kinds: str, **more: Any) -> Responses:
     return {200: made, **_problems(401, 404, 408, 413, 415, 421, 422, 429, 503)}
 
 
-# --- dependencies -------------------------------------------------------------------------------
+# The two are called by routes: as dependencies of FastAPI they would double a request's time.
 
 
-async def _service(request: Request) -> Service:
+def serving(request: Request) -> Service:
+    """Return the service that a request was sent to."""
     service: Service = request.app.state.service
     return service
 
 
-Serving = Annotated[Service, Depends(_service)]
-
-
-async def _served(name: str, request: Request) -> ServedModel:
-    return catalog.find(request.app.state.service.catalog, name)
-
-
-Served = Annotated[ServedModel, Depends(_served)]
-
-
-async def _json_only(request: Request) -> None:
-    """Refuse other types than JSON: another site's page may send plain text here, but not JSON."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise ProblemError(415, "Send JSON, with the header Content-Type: application/json.")
+def find(request: Request, name: str) -> ServedModel:
+    """Return a served model; raises ProblemError for an unknown name."""
+    return catalog.find(serving(request).catalog, name)
 
 
 # --- images and films ---------------------------------------------------------------------------
@@ -75,7 +64,6 @@ async def _json_only(request: Request) -> None:
     "/api/models/{name}/images",
     operation_id="images",
     tags=["make"],
-    dependencies=[Depends(_json_only)],
     response_class=Response,
     responses=_made(
         "the images, in the requested format",
@@ -84,22 +72,21 @@ async def _json_only(request: Request) -> None:
         model=schemas.EncodedImages,
     ),
 )
-async def make_images(served: Served, body: schemas.ImageRequest, service: Serving) -> Response:
+async def make_images(name: str, body: schemas.ImageRequest, request: Request) -> Response:
     """Make images of seeds or of given latents; by default the image of seed 0."""
-    return await service.images.make(served.name, served.ready(), body)
+    return await image_service.make(serving(request), name, find(request, name).ready(), body)
 
 
 @router.post(
     "/api/models/{name}/morphs",
     operation_id="morphs",
     tags=["make"],
-    dependencies=[Depends(_json_only)],
     response_class=Response,
     responses=_made("the film", "image/gif", "image/apng", "image/webp", "video/mp4"),
 )
-async def make_morphs(served: Served, body: schemas.FilmRequest, service: Serving) -> Response:
+async def make_morphs(name: str, body: schemas.FilmRequest, request: Request) -> Response:
     """Make a film that interpolates between images."""
-    return await service.films.make(served.ready(), body)
+    return await film_service.make(serving(request), find(request, name).ready(), body)
 
 
 # --- models -------------------------------------------------------------------------------------
@@ -121,9 +108,9 @@ def _state(served: ServedModel) -> str:
 @router.get(
     "/api/models", response_model=schemas.Models, responses=_problems(401, 421), tags=["models"]
 )
-async def models(service: Serving) -> Response:
+async def models(request: Request) -> Response:
     """List the models that are served, with their cards."""
-    return json_response({"models": list(map(_card, service.catalog.values()))})
+    return json_response({"models": list(map(_card, serving(request).catalog.values()))})
 
 
 @router.get(
@@ -132,9 +119,9 @@ async def models(service: Serving) -> Response:
     responses=_problems(401, 404, 421),
     tags=["models"],
 )
-async def model(served: Served) -> Response:
+async def model(name: str, request: Request) -> Response:
     """Describe a model: its image size, classes, latent size and origin."""
-    return json_response(_card(served))
+    return json_response(_card(find(request, name)))
 
 
 # --- health -------------------------------------------------------------------------------------
@@ -154,8 +141,9 @@ async def live() -> Response:
     responses={**_problems(421), 503: {"description": "stopping", "model": schemas.Health}},
     tags=["health"],
 )
-async def ready(service: Serving) -> Response:
+async def ready(request: Request) -> Response:
     """Report whether new requests are accepted, and which models have a checkpoint."""
+    service = serving(request)
     states = {name: _state(served) for name, served in service.catalog.items()}
     status = "stopping" if service.stopping else "ready"
     return json_response({"status": status, "models": states}, 503 if service.stopping else 200)

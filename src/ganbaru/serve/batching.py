@@ -87,8 +87,11 @@ class Batcher:
             if job.made.done():  # its request was cancelled
                 continue
             if job.until < now:
-                job.made.set_exception(_late())
-            elif not taken or _fits(job, taken[0].model, count):
+                detail = "The request waited too long in the queue. Try again later."
+                job.made.set_exception(ProblemError(503, detail, RETRY))
+            elif not taken or (
+                job.model is taken[0].model and count + len(job.latents) <= MAX_BATCH
+            ):
                 taken.append(job)
                 count += len(job.latents)
             else:
@@ -120,11 +123,3 @@ class Batcher:
             else:
                 job.made.set_result(found[place : place + count])
             place += count
-
-
-def _fits(job: Job, model: Model, count: int) -> bool:
-    return job.model is model and count + len(job.latents) <= MAX_BATCH
-
-
-def _late() -> ProblemError:
-    return ProblemError(503, "The request waited too long in the queue. Try again later.", RETRY)

@@ -10,9 +10,10 @@ from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEv
 
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.responses import NOTHING
+from ganbaru.serve.run_status import RunStatus
 from ganbaru.serve.service import Service
 
-Describe = Callable[[ServedModel], dict[str, Any]]
+Describe = Callable[[RunStatus], dict[str, Any]]
 INTERVAL = 0.5  # seconds between looks at the runs' folders
 
 
@@ -47,8 +48,8 @@ def _changed(
     """Describe the runs that have changed since they were `sent`, and update it."""
     found = {}
     for name, served in runs.items():
-        version = served.watched().status().version, served.model is not None
-        if sent.get(name) != version:
-            sent[name] = version
-            found[name] = {**describe(served), "ready": served.model is not None}
+        status, ready = served.watched().status(), served.model is not None
+        if sent.get(name) != (status.version, ready):
+            sent[name] = status.version, ready
+            found[name] = {**describe(status), "ready": ready}
     return found

@@ -15,12 +15,12 @@ from starlette.responses import Response
 
 from ganbaru.sampling import image_io, png
 from ganbaru.sampling.image_io import Images
-from ganbaru.serve.batching import Batcher
-from ganbaru.serve.limits import Admission, Limits
+from ganbaru.serve.limits import Limits
 from ganbaru.serve.models import Latents, Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.responses import json_response, response
 from ganbaru.serve.schemas import ImageRequest
+from ganbaru.serve.service import Service
 
 # Images of more bytes are encoded outside the event loop's thread, since it takes milliseconds.
 LARGE = 2**16
@@ -38,25 +38,17 @@ class ImageJob:
     columns: int | None
 
 
-@dataclass(frozen=True)
-class ImageService:
-    """Makes images, within limits."""
-
-    batcher: Batcher
-    admission: Admission
-    limits: Limits
-
-    async def make(self, name: str, model: Model, request: ImageRequest) -> Response:
-        """Make the images of a request; raises ProblemError or InputError for a wrong one."""
-        count = _count(request, self.limits)
-        with self.admission.place(count) as until:
-            job = _job(name, model, request, count)
-            weights = model.weights(job.labels, count)
-            images = await self.batcher.make(model, job.latents, weights, until)
-            encode = FORMATS[request.format]
-            if images.nbytes < LARGE:
-                return encode(job, images)
-            return await asyncio.to_thread(encode, job, images)
+async def make(service: Service, name: str, model: Model, request: ImageRequest) -> Response:
+    """Make the images of a request; raises ProblemError or InputError for a wrong one."""
+    count = _count(request, service.limits)
+    with service.admission.place(count) as until:
+        job = _job(name, model, request, count)
+        weights = model.weights(job.labels, count)
+        images = await service.batcher.make(model, job.latents, weights, until)
+        encode = FORMATS[request.format]
+        if images.nbytes < LARGE:
+            return encode(job, images)
+        return await asyncio.to_thread(encode, job, images)
 
 
 def _count(request: ImageRequest, limits: Limits) -> int:
@@ -68,9 +60,8 @@ def _count(request: ImageRequest, limits: Limits) -> int:
         raise ProblemError(422, "truncation is for seeds: scale the latents themselves.")
     count = next((len(value) for value in lists.values() if value), request.count or 1)
     if count > limits.images:
-        raise ProblemError(
-            422, f"{count:,} images are too many: at most {limits.images} in a request."
-        )
+        detail = f"{count:,} images are too many: at most {limits.images} in a request."
+        raise ProblemError(422, detail)
     return count
 
 
@@ -90,9 +81,8 @@ def _job(name: str, model: Model, request: ImageRequest, count: int) -> ImageJob
 
 def _latents(rows: list[list[float]], size: int) -> Latents:
     if wrong := [len(row) for row in rows if len(row) != size]:
-        raise ProblemError(
-            422, f"A latent of this model has {size} numbers, and one in the request {wrong[0]}."
-        )
+        detail = f"A latent of this model has {size} numbers, and one in the request {wrong[0]}."
+        raise ProblemError(422, detail)
     with np.errstate(over="ignore"):
         latents = np.array(rows, np.float32)
     if not np.isfinite(latents).all():
@@ -103,19 +93,20 @@ def _latents(rows: list[list[float]], size: int) -> Latents:
 # --- formats ------------------------------------------------------------------------------------
 
 
-def _trained(model: Model) -> dict[str, str]:
-    return {"Ganbaru-Images-Trained": str(model.images_trained)}
+def _file(job: ImageJob, content: bytes, kind: str, **headers: str) -> Response:
+    trained = {"Ganbaru-Images-Trained": str(job.model.images_trained)}
+    return response(content, kind, headers={**trained, **headers})
 
 
 def _png(job: ImageJob, images: Images) -> Response:
-    if len(images) > 1:
-        return _grid(job, images)
-    return response(png.encoded(images[0]), "image/png", headers=_trained(job.model))
+    return (
+        _grid(job, images) if len(images) > 1 else _file(job, png.encoded(images[0]), "image/png")
+    )
 
 
 def _grid(job: ImageJob, images: Images) -> Response:
     sheet = image_io.grid(images, min(job.columns, len(images)) if job.columns else None)
-    return response(png.encoded(sheet), "image/png", headers=_trained(job.model))
+    return _file(job, png.encoded(sheet), "image/png")
 
 
 def _zip(job: ImageJob, images: Images) -> Response:
@@ -125,8 +116,8 @@ def _zip(job: ImageJob, images: Images) -> Response:
             label = "" if job.labels is None else f"-label{job.labels[i]}"
             source = f"latent{i:04d}" if job.seeds is None else f"{i:04d}-seed{job.seeds[i]}"
             archive.writestr(f"{source}{label}.png", png.encoded(image))
-    headers = {**_trained(job.model), "Content-Disposition": 'attachment; filename="images.zip"'}
-    return response(stream.getvalue(), "application/zip", headers=headers)
+    attached = {"Content-Disposition": 'attachment; filename="images.zip"'}
+    return _file(job, stream.getvalue(), "application/zip", **attached)
 
 
 def _json(job: ImageJob, images: Images) -> Response:
@@ -146,9 +137,5 @@ def _json(job: ImageJob, images: Images) -> Response:
     return json_response({"model": job.name, "images_trained": trained, "images": encoded})
 
 
-FORMATS: dict[str, Callable[[ImageJob, Images], Response]] = {
-    "png": _png,
-    "grid": _grid,
-    "zip": _zip,
-    "json": _json,
-}
+FORMATS: dict[str, Callable[[ImageJob, Images], Response]]
+FORMATS = {"png": _png, "grid": _grid, "zip": _zip, "json": _json}

@@ -26,20 +26,23 @@ class LoopbackHosts:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        async def trusted(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["trusted"] = True
+
+        self.app, self._check = app, TrustedHostMiddleware(trusted, LOOPBACK)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass requests for this computer on."""
 
-        async def trusted(scope: Scope, receive: Receive, _: Send) -> None:
+        async def discard(message: Message) -> None:
+            """Ignore Starlette's own response."""
+
+        await self._check(scope, receive, discard)
+        if scope.pop("trusted", False):
             await self.app(scope, receive, send)
-
-        async def refuse(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                detail = f"This service answers only to {', '.join(LOOPBACK)}."
-                await ProblemError(421, detail).response()(scope, receive, send)
-
-        await TrustedHostMiddleware(trusted, LOOPBACK)(scope, receive, refuse)
+        else:
+            detail = f"This service answers only to {', '.join(LOOPBACK)}."
+            await ProblemError(421, detail).response()(scope, receive, send)
 
 
 class Key(AuthenticationBackend):

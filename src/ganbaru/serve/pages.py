@@ -67,40 +67,19 @@ def start(catalog: Catalog, base: str, text: Translation) -> str:
 
 
 def _card(served: ServedModel, text: Translation) -> Markup:
-    if served.watcher is None:
-        return _model_card(served, text)
-    view, place = view_model.brief(served.watcher.status(), text), f"/runs/{served.name}"
-    open_run = tag("a", text["open"], href=place, class_="button")
-    return tag(
-        "article",
-        _picture_link(place, _picture(served.name, view["grids"], text)),
-        _title(served.name, place, view),
-        _bar(view, served.name),
-        _summary(view),
-        tag("p", open_run, _play(served, text), class_="actions"),
-        class_="card",
-        data_run=served.name,
-    )
-
-
-def _model_card(served: ServedModel, text: Translation) -> Markup:
-    place = f"/models/{served.name}/play"
-    picture = tag("img", src=f"/models/{served.name}/sample.png", alt="", loading="lazy")
-    return tag(
-        "article",
-        _picture_link(place, picture),
-        _title(served.name, place, {"state": "model", "state_text": text["model"]}),
-        tag("p", _play(served, text), class_="actions"),
-        class_="card",
-    )
-
-
-def _picture_link(place: str, picture: Markup) -> Markup:
-    return tag("a", picture, href=place, class_="picture", tabindex="-1", aria_hidden="true")
-
-
-def _title(name: str, place: str, view: dict[str, Any]) -> Markup:
-    return tag("div", tag("h2", tag("a", name, href=place)), _state(view), class_="title")
+    name, progress, links, data = served.name, [], [], {}
+    if served.watcher:
+        view, place = view_model.brief(served.watcher.status(), text), f"/runs/{name}"
+        picture = _picture(name, view["grids"], text)
+        progress = [_bar(view, name), _summary(view)]
+        links, data = [tag("a", text["open"], href=place, class_="button")], {"data_run": name}
+    else:
+        view, place = {"state": "model", "state_text": text["model"]}, f"/models/{name}/play"
+        picture = tag("img", src=f"/models/{name}/sample.png", alt="", loading="lazy")
+    link = tag("a", picture, href=place, class_="picture", tabindex="-1", aria_hidden="true")
+    title = tag("div", tag("h2", tag("a", name, href=place)), _state(view), class_="title")
+    actions = tag("p", *links, _play(served, text), class_="actions")
+    return tag("article", link, title, *progress, actions, class_="card", **data)
 
 
 def _usage(catalog: Catalog, base: str, text: Translation) -> Markup:
@@ -136,12 +115,12 @@ def _play(served: ServedModel, text: Translation) -> Markup:
 
 def _link(label: str, place: str, what: str, exists: bool) -> Markup:
     """Return a link that is hidden until there is something at its address."""
-    shown = {"data_show": what, **_hidden(not exists)}
-    return tag("a", label, href=place, class_="button second", **shown)
+    return tag("a", label, href=place, class_="button second", **_shown(what, exists))
 
 
-def _hidden(hidden: bool) -> dict[str, str]:
-    return {"hidden": "hidden"} if hidden else {}
+def _shown(what: str, now: bool) -> dict[str, str]:
+    """Return the attributes of an element that the script shows when there is `what`."""
+    return {"data_show": what, **({} if now else {"hidden": "hidden"})}
 
 
 def _picture(name: str, grids: tuple[int, ...], text: Translation) -> Markup:
@@ -149,8 +128,8 @@ def _picture(name: str, grids: tuple[int, ...], text: Translation) -> Markup:
     shown = {"src": f"/runs/{name}/grids/{grids[-1]}.png"} if grids else {"hidden": "hidden"}
     data = {"data_fill": "grid", "data_grids": f"/runs/{name}/grids/"}
     image = tag("img", alt=_caption(grids, text), **shown, **data)
-    shown = {"data_show": "no-grid", **_hidden(bool(grids))}
-    return joined(image, tag("span", text["no_grid"], class_="none", **shown))
+    none = tag("span", text["no_grid"], class_="none", **_shown("no-grid", not grids))
+    return joined(image, none)
 
 
 def _caption(grids: tuple[int, ...], text: Translation) -> str:
@@ -183,7 +162,7 @@ def _others(name: str, catalog: Catalog, text: Translation) -> Markup:
 
 def _links(served: ServedModel, view: dict[str, Any], text: Translation) -> Markup:
     place = f"/runs/{served.name}"
-    waiting = {"data_show": "waiting", **_hidden(bool(served.model))}
+    waiting = _shown("waiting", served.model is None)
     return tag(
         "p",
         _play(served, text),
@@ -202,14 +181,13 @@ def _grids(name: str, view: dict[str, Any], text: Translation) -> Markup:
     button = tag("button", text["run_through"], type="button", data_control="run", **labels)
     steps = {"min": 0, "max": last, "value": last, "data_control": "slider"}
     slider = tag("input", type="range", aria_label=text["slider"], **steps)
-    shown = {"data_show": "grids", **_hidden(last < 1)}
     fill = {"data_fill": "caption", "data_text": text["after"]}
     caption = tag("figcaption", _caption(view["grids"], text), **fill)
     return tag(
         "section",
         tag("h2", text["grids"]),
         tag("figure", _picture(name, view["grids"], text), caption, class_="hero"),
-        tag("div", button, slider, class_="controls", **shown),
+        tag("div", button, slider, class_="controls", **_shown("grids", last > 0)),
         data_numbers=json.dumps(view["grids"]),
         class_="pictures",
     )
@@ -221,7 +199,7 @@ def _facts(view: dict[str, Any]) -> Markup:
 
 
 def _curves(view: dict[str, Any], text: Translation) -> Markup:
-    absent = {"data_show": "no-charts", **_hidden(bool(view["charts"]))}
+    absent = _shown("no-charts", not view["charts"])
     return tag(
         "section",
         tag("h2", text["curves"]),

@@ -69,7 +69,14 @@ def _from_input(error: InputError, path: str) -> ProblemError:
 
 
 def _from_validation(error: RequestValidationError, path: str) -> ProblemError:
-    """List what is wrong with a body, field by field."""
+    """List what is wrong with a body, field by field.
+
+    FastAPI leaves a body of another type than JSON as bytes. Another site's page may send plain
+    text here, but not JSON.
+    """
+    if isinstance(error.body, bytes):
+        detail = "Send JSON, with the header Content-Type: application/json."
+        return ProblemError(415, detail)
     found: dict[str, str] = {}
     for one in error.errors():
         place, *field = one["loc"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -138,7 +137,9 @@ class Log:
         """Read the new lines."""
         try:
             with self.path.open("rb") as file:
-                self._follow(self.path.stat())
+                found = self.path.stat()
+                if found.st_ino != self._file or found.st_size < self._place:
+                    self.lines, self._file, self._place = [], found.st_ino, 0
                 file.seek(self._place)
                 new = file.read()
         except OSError:
@@ -147,10 +148,6 @@ class Log:
         whole = new[: new.rfind(b"\n") + 1]
         self._place += len(whole)
         self.lines += filter(None, map(_line, whole.splitlines()))
-
-    def _follow(self, file: os.stat_result) -> None:
-        if file.st_ino != self._file or file.st_size < self._place:
-            self.lines, self._file, self._place = [], file.st_ino, 0
 
 
 NEEDED = ("images", "step", "seconds")

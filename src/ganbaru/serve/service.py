@@ -13,8 +13,6 @@ from starlette.responses import Response
 from ganbaru.errors import InputError
 from ganbaru.serve.batching import Batcher
 from ganbaru.serve.catalog import Catalog, ServedModel
-from ganbaru.serve.film_service import FilmService
-from ganbaru.serve.image_service import ImageService
 from ganbaru.serve.limits import Admission, Limits
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
@@ -25,7 +23,7 @@ Render = Callable[[str, Model], Awaitable[Response]]
 
 @dataclass
 class Service:
-    """The models that are served, what renders their images and films, and the limits."""
+    """The models that are served, what computes their images, and the limits."""
 
     catalog: Catalog
     limits: Limits
@@ -36,9 +34,7 @@ class Service:
     def __post_init__(self) -> None:
         """Build the parts."""
         self.admission = Admission(self.limits)
-        self._encoding = ThreadPoolExecutor(1, "films")
-        self.images = ImageService(self.batcher, self.admission, self.limits)
-        self.films = FilmService(self.batcher, self.admission, self.limits, self._encoding)
+        self.encoding = ThreadPoolExecutor(1, "films")  # encodes one film after the other
         self._cache: dict[tuple[str, str], tuple[Model, Response]] = {}
         self._rendering = asyncio.Lock()
 
@@ -78,4 +74,4 @@ class Service:
     def close(self) -> None:
         """End the threads."""
         self.batcher.close()
-        self._encoding.shutdown()
+        self.encoding.shutdown()

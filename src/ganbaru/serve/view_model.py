@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganbaru.formatting import clock
 from ganbaru.report import chart
 from ganbaru.report.curves import curves
 from ganbaru.report.markup import joined
 from ganbaru.serve.run_status import RunStatus
-from ganbaru.serve.translations import Translation, duration
+from ganbaru.serve.translations import Translation
 
 
 def brief(status: RunStatus, text: Translation) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def _summary(status: RunStatus, text: Translation) -> list[str]:
     if status.state == "training":
         parts.append(f"{last.get('images_per_second', 0):,.0f} {text['speed']}")
         if status.seconds_left is not None:
-            parts.append(text["time_left"].format(duration(status.seconds_left)))
+            parts.append(text["time_left"].format(clock(status.seconds_left)))
     return parts
 
 
@@ -57,9 +58,9 @@ def facts(status: RunStatus, text: Translation) -> list[tuple[str, str]]:
     rows = [(text["images"], f"{last['images']:,.0f}{total}")]
     if "images_per_second" in last:
         rows.append((text["speed"], f"{last['images_per_second']:,.0f}"))
-    rows.append((text["elapsed"], duration(last["seconds"])))
+    rows.append((text["elapsed"], clock(last["seconds"])))
     if status.state == "training" and status.seconds_left is not None:
-        rows.append((text["left"], duration(status.seconds_left)))
+        rows.append((text["left"], clock(status.seconds_left)))
     rows += [(text[name], f"{last[name]:.3f}") for name in ("d_loss", "g_loss") if name in last]
     scores = [line["frechet"] for line in status.lines if "frechet" in line]
     return [*rows, *[(text["frechet"], f"{score:.4g}") for score in scores[-1:]]]

@@ -13,8 +13,8 @@ from ganbaru.callbacks import grid_layout
 from ganbaru.errors import InputError
 from ganbaru.export import page as playground
 from ganbaru.sampling import image_io
-from ganbaru.serve import events, pages, view_model
-from ganbaru.serve.api import Served, Serving
+from ganbaru.serve import events, image_service, pages, view_model
+from ganbaru.serve.api import find, serving
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.responses import OWN, WHOLE, response
@@ -41,22 +41,25 @@ def _page(text: str) -> Response:
 
 
 @router.get("/")
-async def start(request: Request, service: Serving) -> Response:
+async def start(request: Request) -> Response:
     """Show all runs and models."""
     base = str(request.base_url).rstrip("/")
-    return _page(await asyncio.to_thread(pages.start, service.catalog, base, language(request)))
+    return _page(
+        await asyncio.to_thread(pages.start, serving(request).catalog, base, language(request))
+    )
 
 
 @router.get("/runs/{name}")
-async def run(served: Served, request: Request, service: Serving) -> Response:
+async def run(name: str, request: Request) -> Response:
     """Show a run."""
-    return _page(await asyncio.to_thread(pages.run, served, service.catalog, language(request)))
+    served, catalog = find(request, name), serving(request).catalog
+    return _page(await asyncio.to_thread(pages.run, served, catalog, language(request)))
 
 
 @router.get("/models/{name}/play")
-async def play(served: Served, service: Serving) -> Response:
+async def play(name: str, request: Request) -> Response:
     """Show the playground of a model."""
-    return await service.cached(served, "play", _playground)
+    return await serving(request).cached(find(request, name), "play", _playground)
 
 
 async def _playground(name: str, model: Model) -> Response:
@@ -79,22 +82,22 @@ async def static(name: str) -> Response:
 
 
 @router.get("/runs/{name}/grids/{images}.png")
-async def grid(served: Served, images: int, request: Request) -> Response:
+async def grid(name: str, images: int, request: Request) -> Response:
     """Return the sample grid of a run after `images` images."""
-    path = await asyncio.to_thread(served.watched().grid, images)
+    path = await asyncio.to_thread(find(request, name).watched().grid, images)
     return await _file(path, "image/png", request)
 
 
 @router.get("/runs/{name}/timelapse.gif")
-async def timelapse(served: Served, request: Request) -> Response:
+async def timelapse(name: str, request: Request) -> Response:
     """Return the time-lapse of a run."""
-    return await _file(served.watched().folder.timelapse, "image/gif", request)
+    return await _file(find(request, name).watched().folder.timelapse, "image/gif", request)
 
 
 @router.get("/runs/{name}/report")
-async def report(served: Served, request: Request) -> Response:
+async def report(name: str, request: Request) -> Response:
     """Return the report of a run."""
-    return await _file(served.watched().folder.report, HTML, request, WHOLE)
+    return await _file(find(request, name).watched().folder.report, HTML, request, WHOLE)
 
 
 async def _file(path: Path | None, kind: str, request: Request, policy: str = OWN) -> Response:
@@ -113,36 +116,34 @@ async def _file(path: Path | None, kind: str, request: Request, policy: str = OW
 
 
 @router.get("/models/{name}/sample.png")
-async def sample(served: Served, service: Serving) -> Response:
+async def sample(name: str, request: Request) -> Response:
     """Return a grid of a model's images: those of seeds from 0."""
+    service = serving(request)
 
     async def render(name: str, model: Model) -> Response:
         columns = image_io.columns(len(model.generator.classes))
         count = min(grid_layout.ROWS * columns, service.limits.images)
         fields = {"count": count, "format": "grid", "columns": columns}
         request = ImageRequest.model_validate(fields)
-        return await service.images.make(name, model, request)
+        return await image_service.make(service, name, model, request)
 
-    return await service.cached(served, "sample", render)
+    return await service.cached(find(request, name), "sample", render)
 
 
 # --- events -------------------------------------------------------------------------------------
 
 
 @router.get("/events")
-async def follow_all(request: Request, service: Serving) -> Response:
+async def follow_all(request: Request) -> Response:
     """Stream the state of all runs."""
-    text = language(request)
-    return events.follow(
-        service, service.catalog, lambda one: view_model.brief(one.watched().status(), text)
-    )
+    service, text = serving(request), language(request)
+    return events.follow(service, service.catalog, lambda status: view_model.brief(status, text))
 
 
 @router.get("/runs/{name}/events")
-async def follow(served: Served, request: Request, service: Serving) -> Response:
+async def follow(name: str, request: Request) -> Response:
     """Stream the state of a run, with its curves."""
+    served, text = find(request, name), language(request)
     served.watched()
-    text = language(request)
-    return events.follow(
-        service, {served.name: served}, lambda one: view_model.full(one.watched().status(), text)
-    )
+    one = {name: served}
+    return events.follow(serving(request), one, lambda status: view_model.full(status, text))
