@@ -18,7 +18,7 @@ COUNT, BATCH = 23, 5
 
 
 def _draw(engine=NUMPY32, **options) -> BatchSampler:
-    how = {"seed": 3, "batch": BATCH, "latent": 4, "classes": 5, "relativistic": False}
+    how = {"seed": 3, "batch": BATCH, "latent": 4, "num_classes": 5, "relativistic": False}
     pictures = options.pop("pictures", None) or source(COUNT, (2, 3, 3), classes=5)
     return BatchSampler(pictures, engine, **{**how, "replacement": False, **options})
 
@@ -132,7 +132,7 @@ def test_fields_of_a_batch():
     assert {of_d[name].dtype for name in ("latent", "real", "mix")} == {np.dtype("float32")}
     of_g = _draw().step(0).g
     assert of_g.real is of_g.real_label is of_g.mix is None
-    plain = _draw(classes=0).step(0).d[0]
+    plain = _draw(num_classes=0).step(0).d[0]
     assert plain.label is plain.real_label is None
 
 
@@ -200,7 +200,7 @@ def test_with_short_batches_an_epoch_shows_every_image_exactly_once(seed, length
 def test_the_images_of_steps_add_up_to_epochs(length, batch, d_steps):
     """Of `d_steps` epochs, since so many whole epochs are a whole number of steps."""
     pictures = source(length, (1, 1, 1), classes=0)
-    draw = _draw(pictures=pictures, batch=batch, d_steps=d_steps, classes=0, short=True)
+    draw = _draw(pictures=pictures, batch=batch, d_steps=d_steps, num_classes=0, short=True)
     turns = -(-length // batch)
     images = [draw.images(number) for number in range(turns)]
     assert sum(images) == length * d_steps

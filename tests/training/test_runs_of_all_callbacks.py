@@ -10,7 +10,7 @@ from helpers import NUMPY32, table
 from network_calls import images_of_update, recorded
 from numpy.testing import assert_array_equal
 from PIL import Image, ImageSequence
-from train_helpers import assert_same_state, grids, log, newest, played, tiny, trained
+from train_helpers import assert_same_state, grids, log, newest, run_with, tiny, trained
 
 from ganbaru import callbacks, nn
 from ganbaru.callbacks import timelapse, validation
@@ -131,7 +131,7 @@ def test_log_is_written_while_training(tmp_path):
 
 
 def test_state_is_float32_and_images_are_uint8(tmp_path):
-    run = played(tiny(tmp_path, steps=2, penalty="r1", objective="rsgan"))
+    run = run_with(tiny(tmp_path, steps=2, penalty="r1", objective="rsgan"))
     assert run.source.images.dtype == np.uint8
     assert run.source.images.nbytes == 43 * 16 * 16
     for group, tensors in run.state.items():
@@ -168,7 +168,7 @@ def test_log_has_every_step_and_the_seed_decides_the_run(tmp_path):
 
 
 def test_epoch_is_one_pass_and_order_decides_the_first_update(tmp_path):
-    run = played(tiny(tmp_path, steps=None, epochs=1, short_batch=True))
+    run = run_with(tiny(tmp_path, steps=None, epochs=1, short_batch=True))
     seen = [images_of_update(run, number) for number in range(run.step)]
     assert sorted(sum(seen, [])) == list(range(43))
     for order, of_g in (("d-first", [False, True]), ("g-first", [True, False])):

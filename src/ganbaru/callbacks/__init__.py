@@ -6,8 +6,9 @@ and `state` with `restore`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ganbaru.callbacks.checkpoints import Checkpoints
-from ganbaru.callbacks.defaults import standard
 from ganbaru.callbacks.early_stopping import EarlyStopping
 from ganbaru.callbacks.latent_history import History
 from ganbaru.callbacks.log import Log
@@ -39,3 +40,22 @@ __all__ = [
     "Validation",
     "standard",
 ]
+
+
+def standard(
+    display: Display | None = None, measurements: Sequence[Measurement] | None = None
+) -> list[Callback]:
+    """Return the default callbacks, in the order in which each step is passed to them."""
+    return [
+        *([display] if display else []),
+        Log(measurements),
+        EarlyStopping(),
+        # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
+        Checkpoints(),
+        Samples(),
+        TimeLapse(),
+        TensorBoard(),
+        History(),
+        LossPlot(),
+        HtmlReport(),
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganbaru.callbacks.every import Every
-from ganbaru.gan.step import Report
+from ganbaru.gan.step import StepMetrics
 from ganbaru.training import checkpoint
 from ganbaru.training.run import Callback, Run
 
@@ -17,7 +17,7 @@ class Checkpoints(Callback):
         for path in run.folder.checkpoints.glob(".*.tmp"):
             path.unlink()
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         if self.every.due(run.images):
             self._save(run)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganbaru import report
 from ganbaru.callbacks.every import Every
-from ganbaru.gan.step import Report
+from ganbaru.gan.step import StepMetrics
 from ganbaru.report import facts
 from ganbaru.training.run import Callback, Run
 
@@ -22,7 +22,7 @@ class HtmlReport(Callback):
         self.every = Every(run.config.sample_every, run.images)
         report.write(run.folder)
 
-    def step(self, run: Run, numbers: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         if self.every.due(run.images):
             report.write(run.folder)
 

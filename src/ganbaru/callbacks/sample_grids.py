@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ganbaru.callbacks import grid_layout
 from ganbaru.callbacks.every import Every
-from ganbaru.gan.step import Report
+from ganbaru.gan.step import StepMetrics
 from ganbaru.sampling import generators, image_io
 from ganbaru.training.run import Callback, Run
 
@@ -26,7 +26,7 @@ class Samples(Callback):
         if self.every.due(run.images):
             self._draw(run, run.callbacks[: run.callbacks.index(self)])  # the others start later
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         if self.every.due(run.images):
             self._draw(run, run.callbacks)
 

@@ -37,6 +37,7 @@ def _scaled(images: Any) -> Any:
     return ops.transpose(images / 127.5 - 1.0, (0, 3, 1, 2))
 
 
+@dataclass
 class EpochOrder:
     """The order in which one player goes through `length` images, in batches, without end.
 
@@ -44,25 +45,20 @@ class EpochOrder:
     are drawn with replacement.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        purpose: str,
-        length: int,
-        batch: int,
-        replacement: bool = False,
-        short: bool = False,
-    ) -> None:
-        self.seed, self.purpose, self.length, self.batch = seed, purpose, length, batch
-        self.replacement = replacement
-        self.batches = -(-length // batch) if short else length // batch  # in an epoch
-        self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+    seed: int
+    purpose: str
+    length: int
+    batch: int
+    replacement: bool = False
+    short: bool = False
+    _epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))  # the last one: number, order
 
     def indices(self, turn: int) -> np.ndarray:
         """Return the places of the images of batch number `turn`, from 0."""
         if self.replacement:
             return randomness.integers(self.seed, self.purpose, turn, self.batch, self.length)
-        epoch, place = divmod(turn, self.batches)
+        batches = -(-self.length // self.batch) if self.short else self.length // self.batch
+        epoch, place = divmod(turn, batches)
         known, order = self._epoch  # read once: prefetching threads may be in two epochs
         if known != epoch:
             order = randomness.permutation(self.seed, self.purpose, epoch, self.length)
@@ -84,7 +80,7 @@ class BatchSampler:
     seed: int
     batch: int
     latent: int
-    classes: int
+    num_classes: int
     relativistic: bool
     d_steps: int = 1
     replacement: bool = False
@@ -94,16 +90,10 @@ class BatchSampler:
     held: Callable[[Any], Any] | None = None
 
     @functools.cached_property
-    def _d_order(self) -> EpochOrder:
-        return self._order("order")
-
-    @functools.cached_property
-    def _g_order(self) -> EpochOrder:
-        return self._order("order of G")
-
-    def _order(self, purpose: str) -> EpochOrder:
-        length = len(self.source.images)
-        return EpochOrder(self.seed, purpose, length, self.batch, self.replacement, self.short)
+    def _orders(self) -> dict[str, EpochOrder]:
+        how = (len(self.source.images), self.batch, self.replacement, self.short)
+        purposes = {"D": "order", "G": "order of G"}
+        return {player: EpochOrder(self.seed, of, *how) for player, of in purposes.items()}
 
     def step(self, number: int) -> Batches:
         """Return the batches of step `number`, from 0, on the engine's device."""
@@ -130,11 +120,11 @@ class BatchSampler:
     def images(self, number: int) -> int:
         """Return the number of real images that step `number` shows D."""
         first = number * self.d_steps
-        return sum(len(self._d_order.indices(first + turn)) for turn in range(self.d_steps))
+        return sum(len(self._orders["D"].indices(first + turn)) for turn in range(self.d_steps))
 
     def _for_d(self, turn: int) -> Batch:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
-        chosen = self._d_order.indices(turn)
+        chosen = self._orders["D"].indices(turn)
         mix = randomness.uniform(self.seed, "mix", turn, len(chosen)).reshape(-1, 1, 1, 1)
         return Batch(**self._reals(chosen), **self._fakes("D", turn, chosen), mix=mix)
 
@@ -142,25 +132,24 @@ class BatchSampler:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
         if not self.relativistic:
             return Batch(**self._fakes("G", step, np.arange(self.batch)))
-        chosen = self._g_order.indices(step)
+        chosen = self._orders["G"].indices(step)
         return Batch(**self._reals(chosen), **self._fakes("G", step, chosen))
 
     def _reals(self, chosen: np.ndarray) -> dict[str, Any]:
         reals = {"real": chosen if self.held else to_range(self.source.images[chosen])}
-        return {**reals, "real_label": self._labels(chosen)} if self.classes else reals
+        return {**reals, "real_label": self._labels(chosen)} if self.num_classes else reals
 
     def _fakes(self, player: str, turn: int, chosen: np.ndarray) -> dict[str, Any]:
         """Draw a latent, and a label if there are classes, for each of the chosen images."""
         count = len(chosen)
         numbers = self.latents(self.seed, f"latents of {player}", turn, count * self.latent)
         latents = {"latent": numbers.reshape(count, self.latent)}
-        if not self.classes:
+        if not self.num_classes:
             return latents
         if self.relativistic:  # the fake of a pair has the real's label
             return {**latents, "label": self._labels(chosen)}
-        purpose = f"labels of {player}"
-        labels = randomness.integers(self.seed, purpose, turn, count, self.classes)
-        return {**latents, "label": labels}
+        drawn = randomness.integers(self.seed, f"labels of {player}", turn, count, self.num_classes)
+        return {**latents, "label": drawn}
 
     def _labels(self, chosen: np.ndarray) -> np.ndarray:
         assert self.source.labels is not None
@@ -191,7 +180,7 @@ class Prefetcher:
 
 
 def batch_sampler(
-    config: Config, source: Source, engine: Engine, gan: GAN, classes: int
+    config: Config, source: Source, engine: Engine, gan: GAN, num_classes: int
 ) -> BatchSampler:
     """Build the batch sampler of a configuration."""
     return BatchSampler(
@@ -200,7 +189,7 @@ def batch_sampler(
         seed=config.seed,
         batch=config.batch,
         latent=config.latent,
-        classes=classes,
+        num_classes=num_classes,
         relativistic=gan.relativistic,
         d_steps=config.d_steps,
         replacement=config.replacement,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ganbaru import registry
 from ganbaru.config import Config
@@ -18,8 +18,18 @@ from ganbaru.gan import models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
 from ganbaru.gan.penalties import PENALTIES, Penalty, check_signature
-from ganbaru.gan.schedules import SCHEDULES, Schedule
+from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
+
+Rule = TypeVar("Rule")
+
+
+def _listed(kind: str, spec: str, table: Mapping[str, Rule]) -> tuple[Rule, dict[str, float]]:
+    """Find the rule and the options of ``name:key=value,...``."""
+    name, options = registry.parse_options(spec)
+    rule = pick(kind, name, table)
+    registry.check_options(kind, name, rule, options)
+    return rule, options
 
 
 def objective(spec: str) -> tuple[Objective, dict[str, float]]:
@@ -128,20 +138,18 @@ LEAST_EPSILON = 1e-30  # float32 has no normal numbers below 1e-38
 
 def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
     """Build the optimiser of ``name:epsilon=value``."""
-    name, options = registry.parse_options(spec)
-    rule = pick("optimiser", name, OPTIMIZERS)
-    registry.check_options("optimiser", name, rule, options)
+    rule, options = _listed("optimiser", spec, OPTIMIZERS)
     if options.get("epsilon", 1.0) < LEAST_EPSILON:
         raise InputError(
             f"The optimiser {spec} would divide zero gradients by zero: give epsilon a number from "
-            f"{LEAST_EPSILON:g}, such as {name}:epsilon=1e-8."
+            f"{LEAST_EPSILON:g}, such as epsilon=1e-8."
         )
     return rule(rate, betas, **options)
 
 
 def schedule(spec: str) -> Callable[[int], float]:
     """Find the schedule of ``name:start=images,end=images``, as a function of images."""
-    rule, options = _schedule(spec)
+    rule, options = _listed("schedule", spec, SCHEDULES)
     return functools.partial(rule, **options)
 
 
@@ -150,7 +158,7 @@ def ending(spec: str, images: float | None) -> str:
 
     So a run that is later resumed with a larger total keeps its first schedule.
     """
-    rule, options = _schedule(spec)
+    rule, options = _listed("schedule", spec, SCHEDULES)
     if "end" not in inspect.signature(rule).parameters:
         return spec
     _check_fall(spec, options, options.get("end", images))
@@ -162,9 +170,9 @@ def ending(spec: str, images: float | None) -> str:
             f"images. Give {spec}{',' if options else ':'}end=100000, or a total in images, steps "
             f"or epochs."
         )
-    name, _ = registry.parse_options(spec)
     complete = {**options, "end": images}
-    return f"{name}:{','.join(f'{key}={value:.12g}' for key, value in complete.items())}"
+    given = ",".join(f"{key}={value:.12g}" for key, value in complete.items())
+    return f"{spec.partition(':')[0].strip()}:{given}"
 
 
 def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None:
@@ -175,10 +183,3 @@ def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None
             f"The schedule {spec} would decrease from {start:,g} images to its end at {end:,g}. "
             f"Give it a start= before its end; the end is the run's total if end= is not given."
         )
-
-
-def _schedule(spec: str) -> tuple[Schedule, dict[str, float]]:
-    name, options = registry.parse_options(spec)
-    rule = pick("schedule", name, SCHEDULES)
-    registry.check_options("schedule", name, rule, options)
-    return rule, options

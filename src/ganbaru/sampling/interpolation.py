@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.errors import InputError, pick
+from ganbaru.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -114,11 +114,6 @@ PATHS = {
     "loop": Path("a closed curve on the sphere", loop, seeds=3, closed=True),
     "classes": Path("one seed, changing labels", classes, seeds=1, own_labels=True),
 }
-
-
-def path(name: str) -> Path:
-    """Return the path of a name."""
-    return pick("path", name, PATHS)
 
 
 def times(frames: int, *, closed: bool = False, bounce: bool = False) -> Array:

@@ -31,11 +31,11 @@ def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
         batches = run.sampler.step(run.step)
         factor = run.schedule(run.images)
         schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor)
-        run.state, report = train_step(run.state, batches, schedule)
+        run.state, metrics = train_step(run.state, batches, schedule)
         run.step += 1
         run.images += batches.images
         run.seconds = before + time.perf_counter() - began - run.paused_seconds
         for callback in run.callbacks:
-            callback.step(run, report)
+            callback.step(run, metrics)
     for callback in run.callbacks:
         callback.end(run)

@@ -18,7 +18,7 @@ from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan.batches import BatchSampler, Prefetcher
-from ganbaru.gan.step import GAN, Report, State
+from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
 from ganbaru.training.run_folder import Folder
 
@@ -125,7 +125,7 @@ class Callback:
     def start(self, run: Run) -> None:
         """Called before the first step of this session."""
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         """Called after each step, with its losses and mean scores."""
 
     def line(self, run: Run, line: dict[str, float]) -> None:
