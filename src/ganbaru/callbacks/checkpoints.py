@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ganbaru.callbacks.every import Every
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training import checkpoint
-from ganbaru.training.run import Callback, Run
+from ganbaru.training.run import Callback, Every, Run
 
 
 class Checkpoints(Callback):

@@ -56,8 +56,6 @@ def cut(run: Run, path: Path) -> image_io.Images:
     return tiles[:, :height, :, :width].swapaxes(1, 2).reshape(-1, height, width, channels)
 
 
-# --- classes ----------------------------------------------------------------------------------
-
 MOST_CLASSES = 16  # with pictures by class
 
 

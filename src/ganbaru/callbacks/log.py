@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganbaru import files
-from ganbaru.callbacks.every import Every
 from ganbaru.callbacks.measurement import Measurement
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
 from ganbaru.callbacks.validation import Validation
 from ganbaru.data import Progress
 from ganbaru.gan.step import StepMetrics
-from ganbaru.training.run import Callback, Run
+from ganbaru.training.run import Callback, Every, Run
 from ganbaru.training.run_log import read_log
 
 
@@ -58,16 +57,14 @@ class Log(Callback):
     def step(self, run: Run, metrics: StepMetrics) -> None:
         self.metrics.append(metrics)
         if self.every.due(run.images):
-            line = self._write(run, short=False)
-            self.metrics.clear()
-            self._notify(run, line)
+            self._write(run, short=False)
 
     def end(self, run: Run) -> None:
         """Write a short line of the steps since the last one."""
         if self.metrics:
-            self._notify(run, self._write(run, short=True))
+            self._write(run, short=True)
 
-    def _write(self, run: Run, short: bool) -> dict[str, float]:
+    def _write(self, run: Run, short: bool) -> None:
         numbers = {
             name: math.fsum(float(each[name]) for each in self.metrics) / len(self.metrics)
             for name in self.metrics[0]
@@ -88,8 +85,7 @@ class Log(Callback):
         with files.writing(run.folder.log), run.folder.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
         self.last = (run.images, run.seconds)
-        return line
-
-    def _notify(self, run: Run, line: dict[str, float]) -> None:
+        if not short:
+            self.metrics.clear()
         for callback in run.callbacks:
             callback.line(run, line)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.callbacks import grid_layout
-from ganbaru.callbacks.every import Every
 from ganbaru.gan.step import StepMetrics
 from ganbaru.sampling import generators, image_io
-from ganbaru.training.run import Callback, Run
+from ganbaru.training.run import Callback, Every, Run
 
 
 class Samples(Callback):

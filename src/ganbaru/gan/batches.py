@@ -124,36 +124,29 @@ class BatchSampler:
 
     def _for_d(self, turn: int) -> Batch:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
-        chosen = self._orders["D"].indices(turn)
-        mix = randomness.uniform(self.seed, "mix", turn, len(chosen)).reshape(-1, 1, 1, 1)
-        return Batch(**self._reals(chosen), **self._fakes("D", turn, chosen), mix=mix)
+        batch = self._for_update("D", turn, self._orders["D"].indices(turn))
+        mix = randomness.uniform(self.seed, "mix", turn, len(batch.latent))
+        return batch._replace(mix=mix.reshape(-1, 1, 1, 1))
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
-        if not self.relativistic:
-            return Batch(**self._fakes("G", step, np.arange(self.batch)))
-        chosen = self._orders["G"].indices(step)
-        return Batch(**self._reals(chosen), **self._fakes("G", step, chosen))
+        chosen = self._orders["G"].indices(step) if self.relativistic else None
+        return self._for_update("G", step, chosen)
 
-    def _reals(self, chosen: np.ndarray) -> dict[str, Any]:
-        reals = {"real": chosen if self.held else to_range(self.source.images[chosen])}
-        return {**reals, "real_label": self._labels(chosen)} if self.num_classes else reals
-
-    def _fakes(self, player: str, turn: int, chosen: np.ndarray) -> dict[str, Any]:
-        """Draw a latent, and a label if there are classes, for each of the chosen images."""
-        count = len(chosen)
+    def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:
+        """Sample latents, the reals `chosen`, and the labels of both if there are classes."""
+        count = self.batch if chosen is None else len(chosen)
         numbers = self.latents(self.seed, f"latents of {player}", turn, count * self.latent)
-        latents = {"latent": numbers.reshape(count, self.latent)}
-        if not self.num_classes:
-            return latents
-        if self.relativistic:  # the fake of a pair has the real's label
-            return {**latents, "label": self._labels(chosen)}
-        drawn = randomness.integers(self.seed, f"labels of {player}", turn, count, self.num_classes)
-        return {**latents, "label": drawn}
-
-    def _labels(self, chosen: np.ndarray) -> np.ndarray:
-        assert self.source.labels is not None
-        return self.source.labels[chosen]
+        real = label = real_label = None
+        if chosen is not None:
+            real = chosen if self.held else to_range(self.source.images[chosen])
+        if self.num_classes:
+            assert self.source.labels is not None
+            real_label = None if chosen is None else self.source.labels[chosen]
+            drawn = (f"labels of {player}", turn, count, self.num_classes)
+            # With a relativistic objective the fake of a pair has the real's label.
+            label = real_label if self.relativistic else randomness.integers(self.seed, *drawn)
+        return Batch(numbers.reshape(count, self.latent), label, real, real_label)
 
 
 class Prefetcher:

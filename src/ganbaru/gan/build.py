@@ -35,14 +35,10 @@ def _listed(kind: str, spec: str, table: Mapping[str, Rule]) -> tuple[Rule, dict
 def objective(spec: str) -> tuple[Objective, dict[str, float]]:
     """Find the objective of ``name:key=value,...``, or a user's own by dotted path."""
     name, options = registry.parse_options(spec)
-    if "." in name:
-        chosen = registry.user_object(name)
-        if not isinstance(chosen, Objective):
-            raise InputError(
-                f"{name} is no objective: decorate its class with @ganbaru.objective()."
-            )
-    else:
-        chosen = pick("objective", name, OBJECTIVES)
+    own = "." in name
+    chosen = registry.user_object(name) if own else pick("objective", name, OBJECTIVES)
+    if not isinstance(chosen, Objective):
+        raise InputError(f"{name} is no objective: decorate its class with @ganbaru.objective().")
     for loss in (chosen.d, chosen.g):
         registry.check_options("objective", name, loss, options)
     return chosen, options
@@ -55,10 +51,10 @@ def penalties(spec: str) -> Sequence[Penalty]:
     chosen = []
     for part in spec.split("+"):
         name, options = registry.parse_options(part)
-        if "." in name:
-            function: Any = registry.user_object(name)
-        else:
-            function = pick("penalty", name, PENALTIES, "none")
+        own = "." in name
+        function: Any = (
+            registry.user_object(name) if own else pick("penalty", name, PENALTIES, "none")
+        )
         registry.check_options("penalty", name, function, options)
         check_signature(function)
         chosen.append(functools.partial(function, **options))

@@ -29,8 +29,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Player:
-    """One network as a table."""
+class LayerTable:
+    """The layers of one network."""
 
     title: str
     rows: list[Row]
@@ -55,12 +55,12 @@ def assumed(config: Config) -> tuple[Shape, int]:
     return (height, width, config.channels or channels), len(names)
 
 
-def layers(config: Config, shape: Shape, num_classes: int) -> list[Player]:
+def layers(config: Config, shape: Shape, num_classes: int) -> list[LayerTable]:
     """Trace both networks on one image."""
     return [_trace(*player) for player in models.players(config, shape, num_classes, count=1)]
 
 
-def _trace(title: str, network: nn.Network, shapes: list) -> Player:
+def _trace(title: str, network: nn.Network, shapes: list) -> LayerTable:
     sizes: Counter[str] = Counter()  # by layer
 
     def count(name: str, shape: tuple[int, ...], kind: str, fan_in: int) -> None:
@@ -75,4 +75,4 @@ def _trace(title: str, network: nn.Network, shapes: list) -> Player:
             # The first row of a layer counts all its parameters.
             own = sizes.pop(layer, 0)
             rows.append(Row(layer, record.operation, record.shape[1:], own, record.macs))
-    return Player(title, rows, parameters, sum(row.macs for row in rows))
+    return LayerTable(title, rows, parameters, sum(row.macs for row in rows))

@@ -101,14 +101,12 @@ def _optimizers(gan: GAN) -> dict[str, Optimizer]:
 
 
 def _clipped(gan: GAN, parameters: Parameters) -> Parameters:
-    """Clip D's weights, if there is a limit."""
     return parameters if gan.clip is None else optimizers.clip(parameters, gan.clip)
 
 
 def _updated(
     gan: GAN, state: State, player: str, gradients: Parameters, optimizer_step: OptimizerStep
 ) -> State:
-    """Return the state after the optimiser's update of one player."""
     moments = {moment: state[f"{player}_{moment}"] for moment in optimizers.MOMENTS}
     optimizer = _optimizers(gan)[player]
     parameters, moments = optimizer.update(state[player], gradients, moments, optimizer_step)
@@ -200,8 +198,6 @@ def generator_update(
     )
     return new, {"g_loss": value}
 
-
-# --- a whole step -----------------------------------------------------------------------------
 
 # A player's part of a step: update(gan, state, batches, schedule).
 Update = Callable[[GAN, State, Batches, StepSchedule], Updated]

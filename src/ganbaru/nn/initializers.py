@@ -91,9 +91,7 @@ INITIALISATIONS = {
     "dcgan": Initialisation(
         "N(0, 0.02); scales N(1, 0.02)", normal(0, 0.02), scale=normal(1, 0.02)
     ),
-    "pytorch": Initialisation(
-        "uniform within 1 / sqrt(fan-in)", uniform_by_fan, bias=uniform_by_fan
-    ),
+    "pytorch": Initialisation("uniform within 1 / sqrt(fan-in)", uniform_by_fan, uniform_by_fan),
     "truncated": Initialisation("N(0, 0.02) cut off at two deviations", truncated(0.02)),
     "he": Initialisation("N(0, 2 / fan-in)", he),
 }

@@ -41,9 +41,9 @@ def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
     return sheet
 
 
-def columns(classes: int) -> int:
+def columns(num_classes: int) -> int:
     """Return a number of columns, about 8 and at most 16, at which each column is one class."""
-    return classes * max(1, 8 // classes) if 2 <= classes <= 16 else 8
+    return num_classes * max(1, 8 // num_classes) if 2 <= num_classes <= 16 else 8
 
 
 def picture(image: Images) -> Image.Image:

@@ -105,9 +105,6 @@ def to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
     }
 
 
-# --- resuming ---------------------------------------------------------------------------------
-
-
 def _resume(run: Run, first: checkpoint.Groups) -> CallbackStates:
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
@@ -146,17 +143,10 @@ def _shown(about: dict[str, Any]) -> str:
     return f"{about['name']} {about['shape']} ({str(about['fingerprint'])[:12]})"
 
 
-# --- checks -----------------------------------------------------------------------------------
-
-
 def _planned_images(config: Config, source: Source) -> float | None:
     """Return the number of images at which the run's totals end it; None if only the clock does."""
-    totals = {
-        "images": 1,
-        "steps": config.batch * config.d_steps,
-        "epochs": len(source.images),
-    }
-    given = [getattr(config, name) * each for name, each in totals.items() if getattr(config, name)]
+    each = {"images": 1, "steps": config.batch * config.d_steps, "epochs": len(source.images)}
+    given = [getattr(config, name) * n for name, n in each.items() if getattr(config, name)]
     return min(given, default=None)
 
 
@@ -192,7 +182,8 @@ def _check_batch(config: Config, source: Source) -> None:
 
 
 def _data_notes(config: Config, source: Source) -> list[str]:
-    every_image = config.replacement or config.short_batch
-    left = 0 if every_image else len(source.images) % config.batch
+    left = len(source.images) % config.batch
+    if not left or config.replacement or config.short_batch:
+        return [*source.notes]
     dropped = f"The last {left} images of each pass make no full batch and are left out of it."
-    return [*source.notes, dropped] if left else [*source.notes]
+    return [*source.notes, dropped]
