@@ -199,7 +199,7 @@ class TrainingCase(training_cases.TrainingCase):
             network=self.gan.generator,
             parameters=self.state["ema"],
             buffers=self.state["ema_buffers"],
-            latent=self.draw.latent,
+            latent=self.draw.config.latent,
             classes=self.draw.source.classes[: self.draw.num_classes],
         )
 

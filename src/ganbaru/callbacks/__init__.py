@@ -12,7 +12,6 @@ from ganbaru.callbacks.checkpoints import Checkpoints
 from ganbaru.callbacks.early_stopping import EarlyStopping
 from ganbaru.callbacks.latent_history import History
 from ganbaru.callbacks.log import Log
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
 from ganbaru.callbacks.plots import LossPlot
 from ganbaru.callbacks.progress import Display
@@ -21,7 +20,7 @@ from ganbaru.callbacks.sample_grids import Samples
 from ganbaru.callbacks.tensorboard import TensorBoard
 from ganbaru.callbacks.timelapse import TimeLapse
 from ganbaru.callbacks.validation import Validation
-from ganbaru.training.run import Callback
+from ganbaru.training.run import Callback, Measurement
 
 __all__ = [
     "Callback",

@@ -40,7 +40,6 @@ def picture(run: Run) -> Image.Image:
 
 
 def _labelled(sheet: Image.Image, texts: list[str]) -> Image.Image:
-    """Put a text to the left of each row."""
     font = ImageFont.load_default()
     margin = math.ceil(max(font.getbbox(text)[2] for text in texts)) + 12
     paper = Image.new("L", (margin + sheet.width, sheet.height), PAPER).convert(sheet.mode)

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganbaru import files
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
 from ganbaru.callbacks.validation import Validation
 from ganbaru.data import Progress
 from ganbaru.gan.step import StepMetrics
-from ganbaru.training.run import Callback, Every, Run
+from ganbaru.training.run import Callback, Every, Measurement, Run
 from ganbaru.training.run_log import read_log
 
 

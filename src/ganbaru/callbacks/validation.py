@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source, silent
 from ganbaru.errors import InputError, RunError
@@ -17,7 +16,7 @@ from ganbaru.gan import models
 from ganbaru.gan.batches import to_range
 from ganbaru.gan.dataset import load_test_data
 from ganbaru.sampling import generators
-from ganbaru.training.run import Every, Run
+from ganbaru.training.run import Every, Measurement, Run
 from ganbaru.training.run_log import Line
 
 BATCH = 64

@@ -20,7 +20,7 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build
-from ganbaru.gan.step import GAN, Batch, Batches
+from ganbaru.gan.step import Batch, Batches
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
@@ -70,30 +70,28 @@ class EpochOrder:
 class BatchSampler:
     """Samples the batches of a run's steps, as tensors of its engine.
 
-    `latents(seed, purpose, index, count)` draws random numbers. With `same`, both players' updates
-    of a step share one batch; otherwise each update has its own. `held` looks up reals by their
-    places, where the engine has all images in its memory (see `Engine.device_dataset`).
+    Each update has a batch of its own, unless --share gives both players of a step one batch.
+    `held` looks up reals by their places, where the engine has all images in its memory (see
+    `Engine.device_dataset`).
     """
 
+    config: Config
     source: Source
     engine: Engine
-    seed: int
-    batch: int
-    latent: int
-    num_classes: int
     relativistic: bool
-    d_steps: int = 1
-    replacement: bool = False
-    short: bool = False
-    same: bool = False
-    latents: randomness.Draws = randomness.normal
+    num_classes: int
     held: Callable[[Any], Any] | None = None
 
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
-        how = (len(self.source.images), self.batch, self.replacement, self.short)
+        config = self.config
+        how = (len(self.source.images), config.batch, config.replacement, config.short_batch)
         purposes = {"D": "order", "G": "order of G"}
-        return {player: EpochOrder(self.seed, of, *how) for player, of in purposes.items()}
+        return {player: EpochOrder(config.seed, of, *how) for player, of in purposes.items()}
+
+    @functools.cached_property
+    def _shared(self) -> bool:
+        return build.SHARES[self.config.share].latents
 
     def step(self, number: int) -> Batches:
         """Return the batches of step `number`, from 0, on the engine's device."""
@@ -101,14 +99,13 @@ class BatchSampler:
 
     def sample(self, number: int) -> Batches:
         """Sample the batches of a step in NumPy; with `held`, `real` holds the images' places."""
-        first = number * self.d_steps
-        batches = [self._for_d(first + turn) for turn in range(self.d_steps)]
-        return Batches(batches, batches[0] if self.same else self._for_g(number))
+        batches = [self._for_d(turn) for turn in self._turns(number)]
+        return Batches(batches, batches[0] if self._shared else self._for_g(number))
 
     def to_device(self, sampled: Batches) -> Batches:
         """Copy the batches of a step to the engine's device."""
         batches = [self._batch_to_device(batch) for batch in sampled.d]
-        return Batches(batches, batches[0] if self.same else self._batch_to_device(sampled.g))
+        return Batches(batches, batches[0] if self._shared else self._batch_to_device(sampled.g))
 
     def _batch_to_device(self, batch: Batch) -> Batch:
         arrays = {name: x for name, x in batch._asdict().items() if x is not None}
@@ -119,13 +116,15 @@ class BatchSampler:
 
     def images(self, number: int) -> int:
         """Return the number of real images that step `number` shows D."""
-        first = number * self.d_steps
-        return sum(len(self._orders["D"].indices(first + turn)) for turn in range(self.d_steps))
+        return sum(len(self._orders["D"].indices(turn)) for turn in self._turns(number))
+
+    def _turns(self, step: int) -> range:
+        return range(step * self.config.d_steps, (step + 1) * self.config.d_steps)
 
     def _for_d(self, turn: int) -> Batch:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
         batch = self._for_update("D", turn, self._orders["D"].indices(turn))
-        mix = randomness.uniform(self.seed, "mix", turn, len(batch.latent))
+        mix = randomness.uniform(self.config.seed, "mix", turn, len(batch.latent))
         return batch._replace(mix=mix.reshape(-1, 1, 1, 1))
 
     def _for_g(self, step: int) -> Batch:
@@ -135,8 +134,10 @@ class BatchSampler:
 
     def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:
         """Sample latents, the reals `chosen`, and the labels of both if there are classes."""
-        count = self.batch if chosen is None else len(chosen)
-        numbers = self.latents(self.seed, f"latents of {player}", turn, count * self.latent)
+        seed, size = self.config.seed, self.config.latent
+        count = self.config.batch if chosen is None else len(chosen)
+        draws = randomness.distribution(self.config.distribution)
+        numbers = draws(seed, f"latents of {player}", turn, count * size)
         real = label = real_label = None
         if chosen is not None:
             real = chosen if self.held else to_range(self.source.images[chosen])
@@ -145,8 +146,8 @@ class BatchSampler:
             real_label = None if chosen is None else self.source.labels[chosen]
             drawn = (f"labels of {player}", turn, count, self.num_classes)
             # With a relativistic objective the fake of a pair has the real's label.
-            label = real_label if self.relativistic else randomness.integers(self.seed, *drawn)
-        return Batch(numbers.reshape(count, self.latent), label, real, real_label)
+            label = real_label if self.relativistic else randomness.integers(seed, *drawn)
+        return Batch(numbers.reshape(count, size), label, real, real_label)
 
 
 class Prefetcher:
@@ -170,26 +171,6 @@ class Prefetcher:
             n: self._pool.submit(self.sampler.sample, n) for n in wanted if n not in started
         }
         return self.sampler.to_device(self._sampled.pop(number).result())
-
-
-def batch_sampler(
-    config: Config, source: Source, engine: Engine, gan: GAN, num_classes: int
-) -> BatchSampler:
-    """Build the batch sampler of a configuration."""
-    return BatchSampler(
-        source,
-        engine,
-        seed=config.seed,
-        batch=config.batch,
-        latent=config.latent,
-        num_classes=num_classes,
-        relativistic=gan.relativistic,
-        d_steps=config.d_steps,
-        replacement=config.replacement,
-        short=config.short_batch,
-        same=build.SHARES[config.share].latents,
-        latents=randomness.distribution(config.distribution),
-    )
 
 
 def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:

@@ -101,7 +101,6 @@ SHARES = {
 
 
 def _check_share(config: Config) -> None:
-    """Raise InputError if D and G should share a batch and D has several in a step."""
     pick("choice of --share", config.share, SHARES)
     if SHARES[config.share].latents and config.d_steps > 1:
         raise InputError(
@@ -112,7 +111,6 @@ def _check_share(config: Config) -> None:
 
 
 def _check_logits(config: Config, chosen: Objective) -> None:
-    """Raise InputError unless D gives as many logits as the objective takes."""
     given = models.logits(config.network)
     if given == chosen.logits:
         return
@@ -172,7 +170,6 @@ def ending(spec: str, images: float | None) -> str:
 
 
 def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None:
-    """Raise InputError if a schedule ends before it starts to decrease."""
     start = options.get("start", 0)
     if end is not None and end <= start:
         raise InputError(

@@ -148,7 +148,6 @@ def move_towards(average: Parameters, target: Parameters, keep: float) -> Parame
 
 @ops.composed("move_towards")
 def _moved(average: Parameters, target: Parameters, keep: float) -> Parameters:
-    """The exponential moving average by single operations."""
     return {name: a * keep + target[name] * (1 - keep) for name, a in average.items()}
 
 

@@ -134,8 +134,7 @@ def times(frames: int, *, closed: bool = False, bounce: bool = False) -> Array:
     if not bounce:
         return np.linspace(0, 1, frames)
     forth = np.linspace(0, 1, frames // 2 + 1)
-    back = np.linspace(1, 0, frames - len(forth) + 2)[1:-1]
-    return np.concatenate([forth, back])
+    return np.concatenate([forth, np.linspace(1, 0, frames - len(forth) + 2)[1:-1]])
 
 
 def closing(points: Array, close: bool) -> Array:

@@ -35,8 +35,6 @@ def _gif(file: BinaryIO, frames: Frames, fps: float) -> None:
 
 
 def _animation(kind: str, **options: Any) -> Stream:
-    """Return a function that writes frames in a format of Pillow's."""
-
     def write(file: BinaryIO, frames: Frames, fps: float) -> None:
         first, *rest = map(image_io.picture, _bounded(frames))
         times = {"duration": 1000 / fps, "loop": 0}

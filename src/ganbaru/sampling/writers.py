@@ -125,6 +125,5 @@ def _npz(path: Path, job: Job) -> None:
 
 
 def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Write the .npy header of an array whose data follows."""
     about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, about)  # type: ignore[arg-type]

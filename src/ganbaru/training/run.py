@@ -1,4 +1,4 @@
-"""A training run: what it is made of and how far it has come, and the callbacks' base class."""
+"""A training run: what it is made of and how far it has come, and its callbacks' base classes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
 from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import Line
 
 
 @dataclass
@@ -128,7 +129,7 @@ class Callback:
     def step(self, run: Run, metrics: StepMetrics) -> None:
         """Called after each step, with its losses and mean scores."""
 
-    def line(self, run: Run, line: dict[str, float]) -> None:
+    def line(self, run: Run, line: Line) -> None:
         """Called after a line was written to the log."""
 
     def grid(self, run: Run, path: Path) -> None:
@@ -139,6 +140,23 @@ class Callback:
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs, as JSON types; saved in every checkpoint."""
+        return {}
+
+
+class Measurement:
+    """Base class of what adds numbers to lines of the log; it changes nothing in the run."""
+
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Load what it needs; raises InputError before anything is written or deleted."""
+
+    def start(self, run: Run, lines: Sequence[Line]) -> None:
+        """Called before the first step, with the lines that the log has so far."""
+
+    def values(self, run: Run, short: bool) -> Line:
+        """Return the numbers for a line that is about to be written, {} if none are due.
+
+        A `short` line ends the session; a resumed run replaces it by a full one.
+        """
         return {}
 
 

@@ -13,8 +13,9 @@ from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError
-from ganbaru.gan import batches, models, step
 from ganbaru.gan import build as gan_build
+from ganbaru.gan import models, step
+from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State
 from ganbaru.training import checkpoint, run_folder
@@ -59,7 +60,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     classes = label_names(config, source)
     gan = gan_build.gan(config, source.images.shape[1:], len(classes))
     folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
-    sampler = batches.batch_sampler(config, source, engine, gan, len(classes))
+    sampler = BatchSampler(config, source, engine, gan.relativistic, len(classes))
     spec = gan_build.ending(config.schedule, _planned_images(config, source))
     resolved = dataclasses.replace(
         config,
@@ -70,18 +71,10 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
         resume=False,
         overwrite=False,
     )
-    return Run(
-        config=resolved,
-        folder=folder,
-        source=source,
-        engine=engine,
-        gan=gan,
-        state={},
-        sampler=batches.prefetched(sampler),
-        schedule=gan_build.schedule(spec),
-        classes=classes,
-        notes=[*_data_notes(config, source), *engine.notes()],
-    )
+    schedule = gan_build.schedule(spec)
+    run = Run(resolved, folder, source, engine, gan, {}, prefetched(sampler), schedule, classes)
+    run.notes += [*_data_notes(config, source), *engine.notes()]
+    return run
 
 
 def _checked(callbacks: Sequence[Callback]) -> list[Callback]:
