@@ -81,10 +81,13 @@ def load(
         labels = _labels(source, test) if conditional else None
     except InputError as error:
         raise InputError(f"{error} To train without test images: --held-out 0.") from error
-    length = len(test.images)
-    count = min(length, config.held_out)
-    # Spread over the set, since folders of classes list one class after the other.
-    return HeldOut(test.images, labels, np.arange(count) * length // count)
+    return HeldOut(test.images, labels, _spread(len(test.images), config.held_out))
+
+
+def _spread(length: int, wanted: int) -> NDArray[np.int64]:
+    """Return places spread over a set, since folders of classes list one class after the other."""
+    count = min(length, wanted)
+    return np.arange(count) * length // count
 
 
 def _labels(source: Source, test: Source) -> NDArray[np.int64]:

@@ -71,8 +71,8 @@ class BatchSampler:
     """Samples the batches of a run's steps, as tensors of its engine.
 
     Each update has a batch of its own, unless --share gives both players of a step one batch.
-    `held` looks up reals by their places, where the engine has all images in its memory (see
-    `Engine.device_dataset`).
+    `device_dataset` looks up reals by their places, where the engine has all images in its memory
+    (see `Engine.device_dataset`).
     """
 
     config: Config
@@ -80,7 +80,7 @@ class BatchSampler:
     engine: Engine
     relativistic: bool
     num_classes: int
-    held: Callable[[Any], Any] | None = None
+    device_dataset: Callable[[Any], Any] | None = None
 
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
@@ -98,7 +98,7 @@ class BatchSampler:
         return self.to_device(self.sample(number))
 
     def sample(self, number: int) -> Batches:
-        """Sample the batches of a step in NumPy; with `held`, `real` holds the images' places."""
+        """Sample a step in NumPy; with `device_dataset`, `real` holds the places of images."""
         batches = [self._for_d(turn) for turn in self._turns(number)]
         return Batches(batches, batches[0] if self._shared else self._for_g(number))
 
@@ -110,8 +110,8 @@ class BatchSampler:
     def _batch_to_device(self, batch: Batch) -> Batch:
         arrays = {name: x for name, x in batch._asdict().items() if x is not None}
         tensors = {name: self.engine.from_numpy(x) for name, x in arrays.items()}
-        if self.held and "real" in tensors:
-            tensors["real"] = _scaled(self.held(tensors["real"]))
+        if self.device_dataset and "real" in tensors:
+            tensors["real"] = _scaled(self.device_dataset(tensors["real"]))
         return Batch(**tensors)
 
     def images(self, number: int) -> int:
@@ -140,7 +140,7 @@ class BatchSampler:
         numbers = draws(seed, f"latents of {player}", turn, count * size)
         real = label = real_label = None
         if chosen is not None:
-            real = chosen if self.held else to_range(self.source.images[chosen])
+            real = chosen if self.device_dataset else to_range(self.source.images[chosen])
         if self.num_classes:
             assert self.source.labels is not None
             real_label = None if chosen is None else self.source.labels[chosen]
@@ -176,5 +176,7 @@ class Prefetcher:
 def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:
     """Use what speeds sampling up on this engine: images in its memory, and prefetching."""
     engine = sampler.engine
-    sampler = dataclasses.replace(sampler, held=engine.device_dataset(sampler.source.images))
+    sampler = dataclasses.replace(
+        sampler, device_dataset=engine.device_dataset(sampler.source.images)
+    )
     return Prefetcher(sampler) if engine.runs_async else sampler

@@ -78,7 +78,7 @@ def rmsprop_update(
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An update rule with its learning rate, two decays and the floor of its denominator.
+    """An update rule with its learning rate, two decays and what is added to its denominator.
 
     It has two running moments of the gradients, `mean` and `square`, zero at first.
     """
