@@ -96,14 +96,9 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
             f"The checkpoint {path} was written by ganbaru {about.get('version')}, which is newer "
             f"than this one. Install that version or a later one: pip install -U ganbaru."
         )
-    return about.pop("groups"), Header(**_migrated(about))
-
-
-def _migrated(about: dict[str, Any]) -> dict[str, Any]:
-    """Turn the header of format 1 into that of format 2."""
-    if "reports" in about:
+    if "reports" in about:  # format 1
         about["callbacks"] = {"log": {"reports": about.pop("reports")}}
-    return about
+    return about.pop("groups"), Header(**about)
 
 
 def found(folder: Path) -> list[Path]:

@@ -21,8 +21,6 @@ from ganbaru.gan.step import State
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run import Callback, Run, as_callback, describe_data
 
-CallbackStates = dict[str, dict[str, Any]]
-
 
 def build(
     config: Config, callbacks: Sequence[Callback] = (), progress: Progress = data.silent
@@ -38,7 +36,7 @@ def build(
     run = _new_run(config, source, engine)
     run.callbacks = _checked(callbacks)
     shape, count = source.images.shape[1:], len(run.classes)
-    states: CallbackStates = {}
+    states: dict[str, dict[str, Any]] = {}
     if config.resume:
         states = _resume(run, models.zero_parameters(config, shape, count))
     else:
@@ -46,7 +44,6 @@ def build(
         run.state = step.start(run.gan, to_engine(engine, first))
     for callback in run.callbacks:
         callback.setup(run, progress)
-    for callback in run.callbacks:
         if callback.name in states:
             callback.restore(states[callback.name])
     if not config.resume:
@@ -98,7 +95,7 @@ def to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
     }
 
 
-def _resume(run: Run, first: checkpoint.Groups) -> CallbackStates:
+def _resume(run: Run, first: checkpoint.Groups) -> dict[str, dict[str, Any]]:
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
