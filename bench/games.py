@@ -10,7 +10,7 @@ from ganbaru import data
 from ganbaru.config import Config
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import BatchSampler, batch_sampler
+from ganbaru.gan.batches import BatchSampler
 
 Shape = tuple[int, int, int]
 
@@ -29,5 +29,5 @@ def gan(engine: Engine, config: Config, source: data.Source) -> tuple[step.GAN, 
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, shape, 0).items()
     }
-    draw = batch_sampler(config, source, engine, made, classes=0)
+    draw = BatchSampler(config, source, engine, made.relativistic, num_classes=0)
     return made, draw, step.start(made, first)

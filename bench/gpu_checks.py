@@ -14,7 +14,7 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import batch_sampler, prefetched
+from ganbaru.gan.batches import BatchSampler, prefetched
 
 from .games import gan, random_images
 
@@ -126,7 +126,7 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, (32, 32, 3), classes).items()
     }
-    draw = prefetched(batch_sampler(config, source, engine, made, classes))
+    draw = prefetched(BatchSampler(config, source, engine, made.relativistic, classes))
     state, reports = step.start(made, first), []
     played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):

@@ -18,9 +18,9 @@ class Watch(Callback):
     def start(self, run):
         print(f"training in {run.folder.path}")
 
-    def step(self, run, report):
+    def step(self, run, metrics):
         if run.step % 100 == 0:
-            real, fake = float(report["real_score"]), float(report["fake_score"])
+            real, fake = float(metrics["real_score"]), float(metrics["fake_score"])
             print(f"{run.share:4.0%}  real {real:+.2f}  fake {fake:+.2f}")
 
     def end(self, run):

@@ -178,13 +178,13 @@ source = training_cases.pictures
 class TrainingCase(training_cases.TrainingCase):
     """A game about to be played, of which a test may also make one update alone."""
 
-    def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
+    def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.StepMetrics:
         """Make D's update number `update` alone."""
         optimizer_step = self.gan.d_optimizer.optimizer_step(update, factor)
         self.state, report = step.discriminator_update(self.gan, self.state, batch, optimizer_step)
         return report
 
-    def g_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.Report:
+    def g_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.StepMetrics:
         """Make G's update number `update` alone."""
         *_, optimizer_step, keep = step.step_schedule(self.gan, update - 1, 1, factor)
         self.state, report = step.generator_update(
@@ -199,8 +199,8 @@ class TrainingCase(training_cases.TrainingCase):
             network=self.gan.generator,
             parameters=self.state["ema"],
             buffers=self.state["ema_buffers"],
-            latent=self.draw.latent,
-            classes=self.draw.source.classes[: self.draw.classes],
+            latent=self.draw.config.latent,
+            classes=self.draw.source.classes[: self.draw.num_classes],
         )
 
 

@@ -45,4 +45,4 @@ def recorded(gan: TrainingCase) -> list[Call]:
 def images_of_update(run: Run, number: int) -> list[int]:
     """Return the indices of the images that D's update `number` of a run sees."""
     known = {image.tobytes(): i for i, image in enumerate(to_range(run.source.images))}
-    return [known[image.tobytes()] for image in ops.to_numpy(run.draw.discriminator(number).real)]
+    return [known[image.tobytes()] for image in ops.to_numpy(run.sampler.step(number).d[0].real)]

@@ -10,8 +10,8 @@ from train_helpers import tiny
 
 from ganbaru import train
 from ganbaru.callbacks import plots
-from ganbaru.callbacks.every import Every
 from ganbaru.training import setup
+from ganbaru.training.run import Every
 from ganbaru.training.run_folder import Folder
 from ganbaru.training.run_log import read_log
 

@@ -335,7 +335,9 @@ def test_batches_drawn_ahead_are_those_drawn_in_turn(options, holding):
     plain = table(TORCH32, **options).draw
     images = torch.tensor(plain.source.images)
     ahead = Prefetcher(
-        dataclasses.replace(plain, held=training_mode.selector(images) if holding else None)
+        dataclasses.replace(
+            plain, device_dataset=training_mode.selector(images) if holding else None
+        )
     )
     for number in (*range(20), 50, 51, 3):
         one, other = plain.step(number), ahead.step(number)

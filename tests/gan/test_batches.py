@@ -9,18 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.gan.batches import BatchSampler, EpochOrder, to_range
 from ganbaru.gan.step import Batch
-from ganbaru.randomness import DISTRIBUTIONS, distribution
+from ganbaru.randomness import DISTRIBUTIONS
 
 COUNT, BATCH = 23, 5
 
 
-def _draw(engine=NUMPY32, **options) -> BatchSampler:
-    how = {"seed": 3, "batch": BATCH, "latent": 4, "classes": 5, "relativistic": False}
-    pictures = options.pop("pictures", None) or source(COUNT, (2, 3, 3), classes=5)
-    return BatchSampler(pictures, engine, **{**how, "replacement": False, **options})
+def _draw(
+    engine=NUMPY32, pictures=None, relativistic=False, num_classes=5, **options
+) -> BatchSampler:
+    config = Config(**{"seed": 3, "batch": BATCH, "latent": 4, **options})
+    pictures = pictures or source(COUNT, (2, 3, 3), classes=5)
+    return BatchSampler(config, pictures, engine, relativistic, num_classes)
 
 
 def _numbered() -> Source:
@@ -132,7 +135,7 @@ def test_fields_of_a_batch():
     assert {of_d[name].dtype for name in ("latent", "real", "mix")} == {np.dtype("float32")}
     of_g = _draw().step(0).g
     assert of_g.real is of_g.real_label is of_g.mix is None
-    plain = _draw(classes=0).step(0).d[0]
+    plain = _draw(num_classes=0).step(0).d[0]
     assert plain.label is plain.real_label is None
 
 
@@ -196,11 +199,11 @@ def test_with_short_batches_an_epoch_shows_every_image_exactly_once(seed, length
         assert_array_equal(np.sort(np.concatenate(batches)), np.arange(length))
 
 
-@given(length=st.integers(2, 40), batch=st.integers(1, 40), d_steps=st.integers(1, 3))
+@given(length=st.integers(2, 40), batch=st.integers(2, 40), d_steps=st.integers(1, 3))
 def test_the_images_of_steps_add_up_to_epochs(length, batch, d_steps):
     """Of `d_steps` epochs, since so many whole epochs are a whole number of steps."""
     pictures = source(length, (1, 1, 1), classes=0)
-    draw = _draw(pictures=pictures, batch=batch, d_steps=d_steps, classes=0, short=True)
+    draw = _draw(pictures=pictures, batch=batch, d_steps=d_steps, num_classes=0, short_batch=True)
     turns = -(-length // batch)
     images = [draw.images(number) for number in range(turns)]
     assert sum(images) == length * d_steps
@@ -210,13 +213,13 @@ def test_the_images_of_steps_add_up_to_epochs(length, batch, d_steps):
 def test_all_fields_of_a_short_batch_are_short():
     """Of G's own batch only what goes with reals: without them it stays whole."""
     for relativistic in (False, True):
-        draw = _draw(short=True, relativistic=relativistic)
+        draw = _draw(short_batch=True, relativistic=relativistic)
         for number, count in enumerate((5, 5, 5, 5, 3, 5)):
             batches = draw.step(number)
             of_d = _arrays(NUMPY32, batches.d[0])
             assert {len(array) for array in of_d.values() if array is not None} == {count}
             assert len(batches.g.latent) == (count if relativistic else BATCH)
-    shared = _draw(short=True, same=True).step(4)
+    shared = _draw(short_batch=True, share="latents").step(4)
     assert len(shared.g.latent) == 3
 
 
@@ -244,8 +247,8 @@ def test_replacement_draws_images_uniformly_and_some_twice_in_a_batch():
 
 @pytest.mark.parametrize("relativistic", [False, True])
 def test_sharing_gives_both_players_the_same_batch(relativistic):
-    shared = _draw(same=True, relativistic=relativistic)
-    apart = _draw(same=False, relativistic=relativistic)
+    shared = _draw(share="latents", relativistic=relativistic)
+    apart = _draw(share="nothing", relativistic=relativistic)
     for number in range(3):
         batches = shared.step(number)
         assert batches.d[0] is batches.g
@@ -255,11 +258,11 @@ def test_sharing_gives_both_players_the_same_batch(relativistic):
         assert (other.g.latent != batches.g.latent).any()
 
 
-@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("share", ["nothing", "latents"])
 @pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize("replacement", [False, True])
-def test_relativistic_pairs_have_one_label_in_every_mode(same, short, replacement):
-    how = {"same": same, "short": short, "replacement": replacement}
+def test_relativistic_pairs_have_one_label_in_every_mode(share, short, replacement):
+    how = {"share": share, "short_batch": short, "replacement": replacement}
     draw = _draw(pictures=_numbered(), relativistic=True, **how)
     for number in range(6):
         batches = draw.step(number)
@@ -279,7 +282,7 @@ MOMENTS = {
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_latents_have_the_range_and_moments_of_their_distribution(name):
     low, high, mean, deviation = MOMENTS[name]
-    draw = _draw(latents=distribution(name), latent=500, batch=20)
+    draw = _draw(distribution=name, latent=500, batch=20)
     for latent in (draw.step(0).d[0].latent, draw.step(0).g.latent):
         assert latent.shape == (20, 500) and latent.dtype == np.float32
         assert low <= latent.min() < low + 0.01 * (high - low) or name == "normal"

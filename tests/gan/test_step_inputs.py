@@ -164,10 +164,10 @@ def test_losses_of_a_step_stay_on_the_device(tmp_path):
     import torch
 
     run = setup.build(tiny(tmp_path, engine="torch", steps=3))
-    _, report = step.train_step(
-        run.gan, run.state, run.draw.step(0), step.step_schedule(run.gan, 0, 1)
+    _, metrics = step.train_step(
+        run.gan, run.state, run.sampler.step(0), step.step_schedule(run.gan, 0, 1)
     )
-    assert {type(value) for value in report.values()} == {torch.Tensor}
+    assert {type(value) for value in metrics.values()} == {torch.Tensor}
 
 
 def test_repeated_sampling_leaks_no_objects(any_engine32):

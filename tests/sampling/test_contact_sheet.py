@@ -5,7 +5,7 @@ from data_helpers import cache, picture_files, random_images, write_folder  # no
 from PIL import Image
 
 from ganbaru import data
-from ganbaru.sampling.contact_sheet import contact_sheet
+from ganbaru.sampling.image_io import contact_sheet
 
 
 def test_contact_sheet_has_a_row_for_each_class(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from train_helpers import newest, tiny
 
-from ganbaru import callbacks, engines, load, train
+from ganbaru import callbacks, load, train
 from ganbaru.training import checkpoint
 
 BEFORE = 500  # steps on the first engine; then ten on the second
@@ -35,15 +37,19 @@ def precision(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def whole_runs(tmp_path_factory, precision) -> dict[str, Path]:
-    """A run of 501 steps on every engine, with checkpoints after 500 and at the end."""
+def whole_run(tmp_path_factory, precision) -> Callable[[str], Path]:
+    """Return a function that trains 501 steps on an engine, once.
+
+    With checkpoints after 500 steps and at the end.
+    """
     folder = tmp_path_factory.mktemp("whole")
-    return {
-        name: _train(
-            folder, engine=name, run=folder / name, steps=BEFORE + 1, precision=precision, **SETUP
-        )
-        for name in engines.available()
-    }
+
+    @functools.cache
+    def run(name: str) -> Path:
+        options = {"engine": name, "precision": precision, **SETUP}
+        return _train(folder, run=folder / name, steps=BEFORE + 1, **options)
+
+    return run
 
 
 def _train(folder: Path, **options) -> Path:
@@ -74,23 +80,27 @@ def _assert_same_step(found: dict, expected: dict, relative: float) -> None:
             assert off <= relative * scale, f"{group} {name}: {off} of {scale}"
 
 
+QUICK = [("tensorflow", "numpy"), ("numpy", "jax")]  # one compilation for each of these engines
+
+
 def _pairs() -> list:
-    """Return every pair; by request those that compile and have no part with NumPy."""
+    """Return every pair; of those that compile, all but `QUICK` only by request."""
     return [
-        pytest.param(*pair, marks=[pytest.mark.compiled] * (
-            "numpy" not in pair and bool({*pair} & {*conftest.COMPILED})))
+        pytest.param(*pair, marks=[pytest.mark.compiled] * (compiles and pair not in QUICK))
         for pair in product(conftest.NAMES, repeat=2)
-    ]  # fmt: skip
+        for compiles in [bool({*pair} & {*conftest.COMPILED})]
+    ]
 
 
 @pytest.mark.parametrize("first,second", _pairs())
-def test_a_run_goes_on_on_any_engine(whole_runs, tmp_path, precision, first, second):
+def test_a_run_goes_on_on_any_engine(whole_run, tmp_path, precision, first, second):
     """The first step after the switch is the uninterrupted run's; later ones stay finite."""
     for name in (first, second):
         conftest.engine(name, precision)  # or skip
-    run = _continued(whole_runs[first], tmp_path, second, precision)
-    after = run / "checkpoints" / checkpoint.found(whole_runs[first] / "checkpoints")[-1].name
-    (found, header), (expected, _) = checkpoint.load(after), newest(whole_runs[first])
+    whole = whole_run(first)
+    run = _continued(whole, tmp_path, second, precision)
+    after = run / "checkpoints" / checkpoint.found(whole / "checkpoints")[-1].name
+    (found, header), (expected, _) = checkpoint.load(after), newest(whole)
     assert header.step == BEFORE + 1 and header.config["engine"] == second
     _assert_same_step(found, expected, {"float32": 1e-4, "float64": 1e-7}[precision])
     last, header = newest(run)

@@ -142,13 +142,14 @@ def test_second_ctrl_c_ends_a_process_at_once_with_the_checkpoint_saved(tmp_path
     assert newest(run)[1].step == header.step + 1
 
 
-def test_run_whose_terminal_closes_is_saved(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_run_that_a_signal_ends_is_saved(tmp_path, number):
     run, arguments = long_run(tmp_path)
     with background(*arguments, cwd=tmp_path) as process:
         until(lambda: last_images(run) > 0, process)
-        process.send_signal(signal.SIGHUP)
+        process.send_signal(number)
         process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGHUP
+    assert process.returncode == 128 + number
     assert newest(run)[1].images >= 40
 
 

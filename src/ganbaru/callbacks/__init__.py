@@ -6,12 +6,12 @@ and `state` with `restore`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ganbaru.callbacks.checkpoints import Checkpoints
-from ganbaru.callbacks.defaults import standard
 from ganbaru.callbacks.early_stopping import EarlyStopping
 from ganbaru.callbacks.latent_history import History
 from ganbaru.callbacks.log import Log
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
 from ganbaru.callbacks.plots import LossPlot
 from ganbaru.callbacks.progress import Display
@@ -20,7 +20,7 @@ from ganbaru.callbacks.sample_grids import Samples
 from ganbaru.callbacks.tensorboard import TensorBoard
 from ganbaru.callbacks.timelapse import TimeLapse
 from ganbaru.callbacks.validation import Validation
-from ganbaru.training.run import Callback
+from ganbaru.training.run import Callback, Measurement
 
 __all__ = [
     "Callback",
@@ -39,3 +39,22 @@ __all__ = [
     "Validation",
     "standard",
 ]
+
+
+def standard(
+    display: Display | None = None, measurements: Sequence[Measurement] | None = None
+) -> list[Callback]:
+    """Return the default callbacks, in the order in which each step is passed to them."""
+    return [
+        *([display] if display else []),
+        Log(measurements),
+        EarlyStopping(),
+        # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
+        Checkpoints(),
+        Samples(),
+        TimeLapse(),
+        TensorBoard(),
+        History(),
+        LossPlot(),
+        HtmlReport(),
+    ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ganbaru.callbacks.every import Every
-from ganbaru.gan.step import Report
+from ganbaru.gan.step import StepMetrics
 from ganbaru.training import checkpoint
-from ganbaru.training.run import Callback, Run
+from ganbaru.training.run import Callback, Every, Run
 
 
 class Checkpoints(Callback):
@@ -17,7 +16,7 @@ class Checkpoints(Callback):
         for path in run.folder.checkpoints.glob(".*.tmp"):
             path.unlink()
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         if self.every.due(run.images):
             self._save(run)
 

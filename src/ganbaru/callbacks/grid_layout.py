@@ -35,10 +35,10 @@ def arranged(run: Run, images: image_io.Images) -> image_io.Images:
 
 def read(run: Run, path: Path) -> image_io.Images:
     """Read a grid (H, W, C) as it was drawn; raises InputError if the file was changed."""
-    height, width, channels = _enlarged(run)
+    blank = np.empty((ROWS * columns(run), *run.source.images.shape[1:]), np.uint8)
     try:
         with Image.open(path) as picture:
-            return np.asarray(picture).reshape(height, width, channels)
+            return np.asarray(picture).reshape(arranged(run, blank).shape)
     except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damage, and the shape's
         raise InputError(
             f"The sample grid {path} is damaged or not the run's own ({error}). Delete it: "
@@ -50,23 +50,11 @@ def cut(run: Run, path: Path) -> image_io.Images:
     """Return the images (N, H, W, C) of a grid on disk, row by row."""
     height, width, channels = run.source.images.shape[1:]
     sheet = read(run, path)
-    times = sheet.shape[0] // _sheet(run)[0]
+    times = sheet.shape[0] // (ROWS * (height + GAP) + GAP)
     small = sheet[GAP * times :: times, GAP * times :: times]
     tiles = small.reshape(ROWS, height + GAP, columns(run), width + GAP, channels)
     return tiles[:, :height, :, :width].swapaxes(1, 2).reshape(-1, height, width, channels)
 
-
-def _sheet(run: Run) -> tuple[int, int, int]:
-    """Return height, width and channels of a grid before it is enlarged."""
-    height, width, channels = run.source.images.shape[1:]
-    return ROWS * (height + GAP) + GAP, columns(run) * (width + GAP) + GAP, channels
-
-
-def _enlarged(run: Run) -> tuple[int, ...]:
-    return image_io.enlarge(np.empty(_sheet(run), np.uint8)).shape
-
-
-# --- classes ----------------------------------------------------------------------------------
 
 MOST_CLASSES = 16  # with pictures by class
 

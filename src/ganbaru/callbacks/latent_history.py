@@ -40,15 +40,14 @@ def picture(run: Run) -> Image.Image:
 
 
 def _labelled(sheet: Image.Image, texts: list[str]) -> Image.Image:
-    """Put a text to the left of each row."""
     font = ImageFont.load_default()
-    boxes = [font.getbbox(text) for text in texts]
-    margin = math.ceil(max(right for _, _, right, _ in boxes)) + 12
+    margin = math.ceil(max(font.getbbox(text)[2] for text in texts)) + 12
     paper = Image.new("L", (margin + sheet.width, sheet.height), PAPER).convert(sheet.mode)
     paper.paste(sheet, (margin, 0))
     pen, row = ImageDraw.Draw(paper), (sheet.height - grid_layout.GAP) / len(texts)
     ink = INK if sheet.mode == "L" else (INK,) * 3
-    for i, (text, (_, top, right, bottom)) in enumerate(zip(texts, boxes, strict=True)):
+    for i, text in enumerate(texts):
+        _, top, right, bottom = font.getbbox(text)
         middle = grid_layout.GAP / 2 + (i + 0.5) * row
         place = (round(margin - 6 - right), round(middle - (top + bottom) / 2))
         pen.text(place, text, fill=ink, font=font)

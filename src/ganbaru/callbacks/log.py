@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ganbaru import files
-from ganbaru.callbacks.every import Every
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
 from ganbaru.callbacks.validation import Validation
 from ganbaru.data import Progress
-from ganbaru.gan.step import Report
-from ganbaru.training.run import Callback, Run
+from ganbaru.gan.step import StepMetrics
+from ganbaru.training.run import Callback, Every, Measurement, Run
 from ganbaru.training.run_log import read_log
 
 
@@ -33,44 +31,42 @@ class Log(Callback):
         self.measurements = default if measurements is None else measurements
 
     def setup(self, run: Run, progress: Progress) -> None:
-        self.reports: list[Report] = []
+        self.metrics: list[StepMetrics] = []
         for measurement in self.measurements:
             measurement.setup(run, progress)
 
     def state(self) -> dict[str, Any]:
         """Return the losses and mean scores of the steps since the last line."""
-        reports = [{name: float(x) for name, x in report.items()} for report in self.reports]
+        reports = [{name: float(x) for name, x in each.items()} for each in self.metrics]
         return {"reports": reports}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.reports = list(state["reports"])
+        self.metrics = list(state["reports"])
 
     def start(self, run: Run) -> None:
         """Cut the log back to the checkpoint: later lines and a short last one go."""
         self.every = Every(run.config.log_every, run.images)
         self.last = (run.images, run.seconds)
-        whole = run.images - (1 if self.reports else 0)
+        whole = run.images - (1 if self.metrics else 0)
         lines = [line for line in read_log(run.folder) if line["images"] <= whole]
         files.write_text(run.folder.log, "".join(json.dumps(line) + "\n" for line in lines))
         for measurement in self.measurements:
             measurement.start(run, lines)
 
-    def step(self, run: Run, report: Report) -> None:
-        self.reports.append(report)
+    def step(self, run: Run, metrics: StepMetrics) -> None:
+        self.metrics.append(metrics)
         if self.every.due(run.images):
-            line = self._write(run, short=False)
-            self.reports.clear()
-            self._notify(run, line)
+            self._write(run, short=False)
 
     def end(self, run: Run) -> None:
         """Write a short line of the steps since the last one."""
-        if self.reports:
-            self._notify(run, self._write(run, short=True))
+        if self.metrics:
+            self._write(run, short=True)
 
-    def _write(self, run: Run, short: bool) -> dict[str, float]:
+    def _write(self, run: Run, short: bool) -> None:
         numbers = {
-            name: math.fsum(float(report[name]) for report in self.reports) / len(self.reports)
-            for name in self.reports[0]
+            name: math.fsum(float(each[name]) for each in self.metrics) / len(self.metrics)
+            for name in self.metrics[0]
         }
         for measurement in self.measurements:
             numbers |= measurement.values(run, short)
@@ -88,8 +84,7 @@ class Log(Callback):
         with files.writing(run.folder.log), run.folder.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
         self.last = (run.images, run.seconds)
-        return line
-
-    def _notify(self, run: Run, line: dict[str, float]) -> None:
+        if not short:
+            self.metrics.clear()
         for callback in run.callbacks:
             callback.line(run, line)

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru import data, metrics
-from ganbaru.callbacks.every import Every
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
 from ganbaru.metrics import Evaluator, milestones
 from ganbaru.metrics.candidates import RunSamples
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
-from ganbaru.training.run import Run
+from ganbaru.training.run import Every, Measurement, Run
 from ganbaru.training.run_log import Line
 
 

@@ -78,7 +78,6 @@ def draw(charts: Sequence[Chart], path: Path, *, side_by_side: bool = False) -> 
 
 
 def _line(axes: Any, line: Line) -> None:
-    """Draw a line, a single point as a star."""
     if not line.points:
         return
     xs, ys = zip(*line.points, strict=True)

@@ -8,7 +8,7 @@ import sys
 from typing import Any, TextIO
 
 from ganbaru.formatting import clock
-from ganbaru.gan.step import Report
+from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line
 
@@ -34,7 +34,7 @@ class Display(Callback):
             self.task = self.bar.add_task("", total=1.0, images="starting", left="", numbers="")
             self.bar.start()
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         self.now = (run.share, run.seconds)
         if self.bar:
             texts = {"images": f"{run.images:,} images", "left": f"{clock(self._left())} left"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ganbaru import report
-from ganbaru.callbacks.every import Every
-from ganbaru.gan.step import Report
 from ganbaru.report import facts
 from ganbaru.training.run import Callback, Run
 
@@ -13,18 +13,16 @@ class HtmlReport(Callback):
     """Writes the report at the start, with each sample grid and at the end.
 
     It takes a few hundredths of a second, and also a killed run has a report. At the start, so that
-    a damaged file of a resumed run is reported before the training.
+    a damaged file of a resumed run is reported before the training. Listed after `Samples`.
     """
 
     def start(self, run: Run) -> None:
         """Write about.json, and the first report."""
         facts.note(run)
-        self.every = Every(run.config.sample_every, run.images)
         report.write(run.folder)
 
-    def step(self, run: Run, numbers: Report) -> None:
-        if self.every.due(run.images):
-            report.write(run.folder)
+    def grid(self, run: Run, path: Path) -> None:
+        report.write(run.folder)
 
     def end(self, run: Run) -> None:
         report.write(run.folder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.callbacks import grid_layout
-from ganbaru.callbacks.every import Every
-from ganbaru.gan.step import Report
+from ganbaru.gan.step import StepMetrics
 from ganbaru.sampling import generators, image_io
-from ganbaru.training.run import Callback, Run
+from ganbaru.training.run import Callback, Every, Run
 
 
 class Samples(Callback):
@@ -26,7 +25,7 @@ class Samples(Callback):
         if self.every.due(run.images):
             self._draw(run, run.callbacks[: run.callbacks.index(self)])  # the others start later
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         if self.every.due(run.images):
             self._draw(run, run.callbacks)
 

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.callbacks.every import Every
-from ganbaru.callbacks.measurement import Measurement
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source, silent
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan import models
 from ganbaru.gan.batches import to_range
 from ganbaru.gan.dataset import load_test_data
-from ganbaru.ops import Tensor
 from ganbaru.sampling import generators
-from ganbaru.training.run import Run
+from ganbaru.training.run import Every, Measurement, Run
 from ganbaru.training.run_log import Line
 
 BATCH = 64
@@ -113,25 +110,15 @@ def losses(run: Run, held_out: HeldOut) -> Line:
     if there are labels; both networks are in inference mode. Penalties are left out. A relativistic
     objective compares within batches of 64.
     """
-    each = [_batch_losses(run, *batch) for batch in held_out.batches()]
-    d_losses, g_losses = zip(*each, strict=True)
-    return {
-        "held_out_d_loss": math.fsum(d_losses) / len(each),
-        "held_out_g_loss": math.fsum(g_losses) / len(each),
-    }
-
-
-def _batch_losses(
-    run: Run, seeds: range, reals: NDArray[np.uint8], labels: NDArray[np.int64] | None
-) -> tuple[float, float]:
-    generator = generators.from_run(run)
-    label = [] if labels is None else [run.engine.from_numpy(labels)]
-
-    def scores(images: NDArray[np.floating]) -> Tensor:
-        discriminator = models.inference(run.engine, run.gan.discriminator)
-        parameters, buffers = (run.state[f"discriminator{part}"] for part in ("", "_buffers"))
-        return discriminator(parameters, buffers, run.engine.from_numpy(images), *label)
-
-    fakes = generator.floats(generator.latents(seeds), labels)
-    real, fake = scores(to_range(reals)), scores(fakes)
-    return float(run.gan.d_loss(real, fake)), float(run.gan.g_loss(real, fake))
+    generator, to_device = generators.from_run(run), run.engine.from_numpy
+    discriminator = models.inference(run.engine, run.gan.discriminator)
+    weights = (run.state["discriminator"], run.state["discriminator_buffers"])
+    d_losses, g_losses = [], []
+    for seeds, reals, labels in held_out.batches():
+        label = [] if labels is None else [to_device(labels)]
+        both = (to_range(reals), generator.floats(generator.latents(seeds), labels))
+        scores = [discriminator(*weights, to_device(images), *label) for images in both]
+        d_losses.append(float(run.gan.d_loss(*scores)))
+        g_losses.append(float(run.gan.g_loss(*scores)))
+    found = {"held_out_d_loss": d_losses, "held_out_g_loss": g_losses}
+    return {name: math.fsum(each) / len(each) for name, each in found.items()}

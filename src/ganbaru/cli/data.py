@@ -37,7 +37,7 @@ def data(arguments: Sequence[str]) -> None:
         print(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
         return
     from ganbaru import data as sources
-    from ganbaru.sampling.contact_sheet import contact_sheet
+    from ganbaru.sampling.image_io import contact_sheet
 
     source = _source(args)
     print("\n".join(sources.inspect(source).lines()))

@@ -10,7 +10,7 @@ from ganbaru.cli.presets import details
 from ganbaru.cli.tables import show
 
 if TYPE_CHECKING:
-    from ganbaru.gan.layer_table import Player
+    from ganbaru.gan.layer_table import LayerTable
 
 # The fields that shape the networks.
 _SHAPING = (
@@ -40,7 +40,7 @@ def describe(arguments: Sequence[str]) -> None:
         _show(player)
 
 
-def _show(player: Player) -> None:
+def _show(player: LayerTable) -> None:
     from rich.table import Table
 
     title = f"{player.title}, for one image"

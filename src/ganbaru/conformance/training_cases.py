@@ -15,7 +15,7 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, step
-from ganbaru.gan.batches import BatchSampler, batch_sampler
+from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.models import Shape
 from ganbaru.gan.step import GAN, State
 from ganbaru.training.checkpoint import Groups
@@ -68,5 +68,5 @@ def table(
         for group, arrays in first.items()
     }
     config = dataclasses.replace(config, replacement=config.batch > len(source.images))
-    draw = batch_sampler(config, source, engine, gan, classes)
+    draw = BatchSampler(config, source, engine, gan.relativistic, classes)
     return TrainingCase(engine, gan, step.start(gan, state), draw)

@@ -20,7 +20,7 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build
-from ganbaru.gan.step import GAN, Batch, Batches
+from ganbaru.gan.step import Batch, Batches
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
@@ -37,6 +37,7 @@ def _scaled(images: Any) -> Any:
     return ops.transpose(images / 127.5 - 1.0, (0, 3, 1, 2))
 
 
+@dataclass
 class EpochOrder:
     """The order in which one player goes through `length` images, in batches, without end.
 
@@ -44,25 +45,20 @@ class EpochOrder:
     are drawn with replacement.
     """
 
-    def __init__(
-        self,
-        seed: int,
-        purpose: str,
-        length: int,
-        batch: int,
-        replacement: bool = False,
-        short: bool = False,
-    ) -> None:
-        self.seed, self.purpose, self.length, self.batch = seed, purpose, length, batch
-        self.replacement = replacement
-        self.batches = -(-length // batch) if short else length // batch  # in an epoch
-        self._epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
+    seed: int
+    purpose: str
+    length: int
+    batch: int
+    replacement: bool = False
+    short: bool = False
+    _epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))  # the last one: number, order
 
     def indices(self, turn: int) -> np.ndarray:
         """Return the places of the images of batch number `turn`, from 0."""
         if self.replacement:
             return randomness.integers(self.seed, self.purpose, turn, self.batch, self.length)
-        epoch, place = divmod(turn, self.batches)
+        batches = -(-self.length // self.batch) if self.short else self.length // self.batch
+        epoch, place = divmod(turn, batches)
         known, order = self._epoch  # read once: prefetching threads may be in two epochs
         if known != epoch:
             order = randomness.permutation(self.seed, self.purpose, epoch, self.length)
@@ -74,97 +70,84 @@ class EpochOrder:
 class BatchSampler:
     """Samples the batches of a run's steps, as tensors of its engine.
 
-    `latents(seed, purpose, index, count)` draws random numbers. With `same`, both players' updates
-    of a step share one batch; otherwise each update has its own. `held` looks up reals by their
-    places, where the engine has all images in its memory (see `Engine.device_dataset`).
+    Each update has a batch of its own, unless --share gives both players of a step one batch.
+    `device_dataset` looks up reals by their places, where the engine has all images in its memory
+    (see `Engine.device_dataset`).
     """
 
+    config: Config
     source: Source
     engine: Engine
-    seed: int
-    batch: int
-    latent: int
-    classes: int
     relativistic: bool
-    d_steps: int = 1
-    replacement: bool = False
-    short: bool = False
-    same: bool = False
-    latents: randomness.Draws = randomness.normal
-    held: Callable[[Any], Any] | None = None
+    num_classes: int
+    device_dataset: Callable[[Any], Any] | None = None
 
     @functools.cached_property
-    def _d_order(self) -> EpochOrder:
-        return self._order("order")
+    def _orders(self) -> dict[str, EpochOrder]:
+        config = self.config
+        how = (len(self.source.images), config.batch, config.replacement, config.short_batch)
+        purposes = {"D": "order", "G": "order of G"}
+        return {player: EpochOrder(config.seed, of, *how) for player, of in purposes.items()}
 
     @functools.cached_property
-    def _g_order(self) -> EpochOrder:
-        return self._order("order of G")
-
-    def _order(self, purpose: str) -> EpochOrder:
-        length = len(self.source.images)
-        return EpochOrder(self.seed, purpose, length, self.batch, self.replacement, self.short)
+    def _shared(self) -> bool:
+        return build.SHARES[self.config.share].latents
 
     def step(self, number: int) -> Batches:
         """Return the batches of step `number`, from 0, on the engine's device."""
         return self.to_device(self.sample(number))
 
     def sample(self, number: int) -> Batches:
-        """Sample the batches of a step in NumPy; with `held`, `real` holds the images' places."""
-        first = number * self.d_steps
-        batches = [self._for_d(first + turn) for turn in range(self.d_steps)]
-        return Batches(batches, batches[0] if self.same else self._for_g(number))
+        """Sample a step in NumPy; with `device_dataset`, `real` holds the places of images."""
+        batches = [self._for_d(turn) for turn in self._turns(number)]
+        return Batches(batches, batches[0] if self._shared else self._for_g(number))
 
     def to_device(self, sampled: Batches) -> Batches:
         """Copy the batches of a step to the engine's device."""
         batches = [self._batch_to_device(batch) for batch in sampled.d]
-        return Batches(batches, batches[0] if self.same else self._batch_to_device(sampled.g))
+        return Batches(batches, batches[0] if self._shared else self._batch_to_device(sampled.g))
 
     def _batch_to_device(self, batch: Batch) -> Batch:
         arrays = {name: x for name, x in batch._asdict().items() if x is not None}
         tensors = {name: self.engine.from_numpy(x) for name, x in arrays.items()}
-        if self.held and "real" in tensors:
-            tensors["real"] = _scaled(self.held(tensors["real"]))
+        if self.device_dataset and "real" in tensors:
+            tensors["real"] = _scaled(self.device_dataset(tensors["real"]))
         return Batch(**tensors)
 
     def images(self, number: int) -> int:
         """Return the number of real images that step `number` shows D."""
-        first = number * self.d_steps
-        return sum(len(self._d_order.indices(first + turn)) for turn in range(self.d_steps))
+        return sum(len(self._orders["D"].indices(turn)) for turn in self._turns(number))
+
+    def _turns(self, step: int) -> range:
+        return range(step * self.config.d_steps, (step + 1) * self.config.d_steps)
 
     def _for_d(self, turn: int) -> Batch:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
-        chosen = self._d_order.indices(turn)
-        mix = randomness.uniform(self.seed, "mix", turn, len(chosen)).reshape(-1, 1, 1, 1)
-        return Batch(**self._reals(chosen), **self._fakes("D", turn, chosen), mix=mix)
+        batch = self._for_update("D", turn, self._orders["D"].indices(turn))
+        mix = randomness.uniform(self.config.seed, "mix", turn, len(batch.latent))
+        return batch._replace(mix=mix.reshape(-1, 1, 1, 1))
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
-        if not self.relativistic:
-            return Batch(**self._fakes("G", step, np.arange(self.batch)))
-        chosen = self._g_order.indices(step)
-        return Batch(**self._reals(chosen), **self._fakes("G", step, chosen))
+        chosen = self._orders["G"].indices(step) if self.relativistic else None
+        return self._for_update("G", step, chosen)
 
-    def _reals(self, chosen: np.ndarray) -> dict[str, Any]:
-        reals = {"real": chosen if self.held else to_range(self.source.images[chosen])}
-        return {**reals, "real_label": self._labels(chosen)} if self.classes else reals
-
-    def _fakes(self, player: str, turn: int, chosen: np.ndarray) -> dict[str, Any]:
-        """Draw a latent, and a label if there are classes, for each of the chosen images."""
-        count = len(chosen)
-        numbers = self.latents(self.seed, f"latents of {player}", turn, count * self.latent)
-        latents = {"latent": numbers.reshape(count, self.latent)}
-        if not self.classes:
-            return latents
-        if self.relativistic:  # the fake of a pair has the real's label
-            return {**latents, "label": self._labels(chosen)}
-        purpose = f"labels of {player}"
-        labels = randomness.integers(self.seed, purpose, turn, count, self.classes)
-        return {**latents, "label": labels}
-
-    def _labels(self, chosen: np.ndarray) -> np.ndarray:
-        assert self.source.labels is not None
-        return self.source.labels[chosen]
+    def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:
+        """Sample latents, the reals `chosen`, and the labels of both if there are classes."""
+        seed, size = self.config.seed, self.config.latent
+        count = self.config.batch if chosen is None else len(chosen)
+        draws = randomness.distribution(self.config.distribution)
+        numbers = draws(seed, f"latents of {player}", turn, count * size)
+        real = label = real_label = None
+        if chosen is not None:
+            real = chosen if self.device_dataset else to_range(self.source.images[chosen])
+        if self.num_classes:
+            assert self.source.labels is not None
+            real_label = None if chosen is None else self.source.labels[chosen]
+            drawn = (f"labels of {player}", turn, count, self.num_classes)
+            # With a relativistic objective the fake of a pair has the real's label.
+            label = real_label if self.relativistic else randomness.integers(seed, *drawn)
+        return Batch(numbers.reshape(count, size), label, real, real_label)
 
 
 class Prefetcher:
@@ -190,28 +173,10 @@ class Prefetcher:
         return self.sampler.to_device(self._sampled.pop(number).result())
 
 
-def batch_sampler(
-    config: Config, source: Source, engine: Engine, gan: GAN, classes: int
-) -> BatchSampler:
-    """Build the batch sampler of a configuration."""
-    return BatchSampler(
-        source,
-        engine,
-        seed=config.seed,
-        batch=config.batch,
-        latent=config.latent,
-        classes=classes,
-        relativistic=gan.relativistic,
-        d_steps=config.d_steps,
-        replacement=config.replacement,
-        short=config.short_batch,
-        same=build.SHARES[config.share].latents,
-        latents=randomness.distribution(config.distribution),
-    )
-
-
 def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:
     """Use what speeds sampling up on this engine: images in its memory, and prefetching."""
     engine = sampler.engine
-    sampler = dataclasses.replace(sampler, held=engine.device_dataset(sampler.source.images))
+    sampler = dataclasses.replace(
+        sampler, device_dataset=engine.device_dataset(sampler.source.images)
+    )
     return Prefetcher(sampler) if engine.runs_async else sampler

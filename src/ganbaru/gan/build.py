@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ganbaru import registry
 from ganbaru.config import Config
@@ -18,21 +18,27 @@ from ganbaru.gan import models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
 from ganbaru.gan.penalties import PENALTIES, Penalty, check_signature
-from ganbaru.gan.schedules import SCHEDULES, Schedule
+from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
+
+Rule = TypeVar("Rule")
+
+
+def _listed(kind: str, spec: str, table: Mapping[str, Rule]) -> tuple[Rule, dict[str, float]]:
+    """Find the rule and the options of ``name:key=value,...``."""
+    name, options = registry.parse_options(spec)
+    rule = pick(kind, name, table)
+    registry.check_options(kind, name, rule, options)
+    return rule, options
 
 
 def objective(spec: str) -> tuple[Objective, dict[str, float]]:
     """Find the objective of ``name:key=value,...``, or a user's own by dotted path."""
     name, options = registry.parse_options(spec)
-    if "." in name:
-        chosen = registry.user_object(name)
-        if not isinstance(chosen, Objective):
-            raise InputError(
-                f"{name} is no objective: decorate its class with @ganbaru.objective()."
-            )
-    else:
-        chosen = pick("objective", name, OBJECTIVES)
+    own = "." in name
+    chosen = registry.user_object(name) if own else pick("objective", name, OBJECTIVES)
+    if not isinstance(chosen, Objective):
+        raise InputError(f"{name} is no objective: decorate its class with @ganbaru.objective().")
     for loss in (chosen.d, chosen.g):
         registry.check_options("objective", name, loss, options)
     return chosen, options
@@ -45,10 +51,10 @@ def penalties(spec: str) -> Sequence[Penalty]:
     chosen = []
     for part in spec.split("+"):
         name, options = registry.parse_options(part)
-        if "." in name:
-            function: Any = registry.user_object(name)
-        else:
-            function = pick("penalty", name, PENALTIES, "none")
+        own = "." in name
+        function: Any = (
+            registry.user_object(name) if own else pick("penalty", name, PENALTIES, "none")
+        )
         registry.check_options("penalty", name, function, options)
         check_signature(function)
         chosen.append(functools.partial(function, **options))
@@ -95,7 +101,6 @@ SHARES = {
 
 
 def _check_share(config: Config) -> None:
-    """Raise InputError if D and G should share a batch and D has several in a step."""
     pick("choice of --share", config.share, SHARES)
     if SHARES[config.share].latents and config.d_steps > 1:
         raise InputError(
@@ -106,7 +111,6 @@ def _check_share(config: Config) -> None:
 
 
 def _check_logits(config: Config, chosen: Objective) -> None:
-    """Raise InputError unless D gives as many logits as the objective takes."""
     given = models.logits(config.network)
     if given == chosen.logits:
         return
@@ -128,20 +132,18 @@ LEAST_EPSILON = 1e-30  # float32 has no normal numbers below 1e-38
 
 def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
     """Build the optimiser of ``name:epsilon=value``."""
-    name, options = registry.parse_options(spec)
-    rule = pick("optimiser", name, OPTIMIZERS)
-    registry.check_options("optimiser", name, rule, options)
+    rule, options = _listed("optimiser", spec, OPTIMIZERS)
     if options.get("epsilon", 1.0) < LEAST_EPSILON:
         raise InputError(
             f"The optimiser {spec} would divide zero gradients by zero: give epsilon a number from "
-            f"{LEAST_EPSILON:g}, such as {name}:epsilon=1e-8."
+            f"{LEAST_EPSILON:g}, such as epsilon=1e-8."
         )
     return rule(rate, betas, **options)
 
 
 def schedule(spec: str) -> Callable[[int], float]:
     """Find the schedule of ``name:start=images,end=images``, as a function of images."""
-    rule, options = _schedule(spec)
+    rule, options = _listed("schedule", spec, SCHEDULES)
     return functools.partial(rule, **options)
 
 
@@ -150,7 +152,7 @@ def ending(spec: str, images: float | None) -> str:
 
     So a run that is later resumed with a larger total keeps its first schedule.
     """
-    rule, options = _schedule(spec)
+    rule, options = _listed("schedule", spec, SCHEDULES)
     if "end" not in inspect.signature(rule).parameters:
         return spec
     _check_fall(spec, options, options.get("end", images))
@@ -162,23 +164,15 @@ def ending(spec: str, images: float | None) -> str:
             f"images. Give {spec}{',' if options else ':'}end=100000, or a total in images, steps "
             f"or epochs."
         )
-    name, _ = registry.parse_options(spec)
     complete = {**options, "end": images}
-    return f"{name}:{','.join(f'{key}={value:.12g}' for key, value in complete.items())}"
+    given = ",".join(f"{key}={value:.12g}" for key, value in complete.items())
+    return f"{spec.partition(':')[0].strip()}:{given}"
 
 
 def _check_fall(spec: str, options: dict[str, float], end: float | None) -> None:
-    """Raise InputError if a schedule ends before it starts to decrease."""
     start = options.get("start", 0)
     if end is not None and end <= start:
         raise InputError(
             f"The schedule {spec} would decrease from {start:,g} images to its end at {end:,g}. "
             f"Give it a start= before its end; the end is the run's total if end= is not given."
         )
-
-
-def _schedule(spec: str) -> tuple[Schedule, dict[str, float]]:
-    name, options = registry.parse_options(spec)
-    rule = pick("schedule", name, SCHEDULES)
-    registry.check_options("schedule", name, rule, options)
-    return rule, options

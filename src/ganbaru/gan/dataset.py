@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ganbaru import data
 from ganbaru.config import Config
@@ -13,31 +14,24 @@ from ganbaru.gan import models
 
 def load_data(config: Config, progress: Progress | None = None) -> Source:
     """Load the training images of a configuration."""
-    return data.load(
-        config.data,
-        image_size=config.size,
-        channels=config.channels,
-        data_dir=Path(config.data_dir) if config.data_dir else None,
-        progress=progress,
-    )
+    return _load(config, progress, image_size=config.size, channels=config.channels)
 
 
 def load_test_data(config: Config, source: Source, progress: Progress | None) -> Source | None:
     """Load the test images in the shape of the training images `source`; None if there are none."""
     height, width, channels = source.images.shape[1:]
     try:
-        test = data.load(
-            config.data,
-            image_size=(height, width),
-            channels=channels,
-            split="test",
-            data_dir=Path(config.data_dir) if config.data_dir else None,
-            progress=progress,
-        )
+        shape = {"image_size": (height, width), "channels": channels}
+        test = _load(config, progress, split="test", **shape)
     except data.SplitError:
         return None
     # A file of test images, or a module that ignores the split, gives the training images again.
     return None if test.fingerprint == source.fingerprint else test
+
+
+def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
+    folder = Path(config.data_dir) if config.data_dir else None
+    return data.load(config.data, data_dir=folder, progress=progress, **how)
 
 
 def label_names(config: Config, source: Source) -> tuple[str, ...]:

@@ -29,8 +29,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Player:
-    """One network as a table."""
+class LayerTable:
+    """The layers of one network."""
 
     title: str
     rows: list[Row]
@@ -45,30 +45,22 @@ def assumed(config: Config) -> tuple[Shape, int]:
     """
     known = declared(config.data)
     if known and known.shape is not None and known.classes is not None:
-        (height, width, channels), classes = known.shape, len(known.classes)
+        (height, width, channels), names = known.shape, models.class_names(config, known.classes)
     elif config.data:
         source = load_data(config)
-        height, width, channels = source.images.shape[1:]
-        classes = len(label_names(config, source))
+        (height, width, channels), names = source.images.shape[1:], label_names(config, source)
     else:
-        height, width, channels, classes = 64, 64, 3, 0
+        (height, width, channels), names = (64, 64, 3), ()
     height, width = config.size or (height, width)
-    shape = (height, width, config.channels or channels)
-    return shape, classes if config.conditioning != "none" else 0
+    return (height, width, config.channels or channels), len(names)
 
 
-def layers(config: Config, shape: Shape, classes: int) -> list[Player]:
+def layers(config: Config, shape: Shape, num_classes: int) -> list[LayerTable]:
     """Trace both networks on one image."""
-    players = zip(
-        ("generator", "discriminator"),
-        models.networks(config, shape, classes),
-        models.input_shapes(config, shape, classes, count=1),
-        strict=True,
-    )
-    return [_trace(title, network, shapes) for title, network, shapes in players]
+    return [_trace(*player) for player in models.players(config, shape, num_classes, count=1)]
 
 
-def _trace(title: str, network: nn.Network, shapes: list) -> Player:
+def _trace(title: str, network: nn.Network, shapes: list) -> LayerTable:
     sizes: Counter[str] = Counter()  # by layer
 
     def count(name: str, shape: tuple[int, ...], kind: str, fan_in: int) -> None:
@@ -83,4 +75,4 @@ def _trace(title: str, network: nn.Network, shapes: list) -> Player:
             # The first row of a layer counts all its parameters.
             own = sizes.pop(layer, 0)
             rows.append(Row(layer, record.operation, record.shape[1:], own, record.macs))
-    return Player(title, rows, parameters, sum(row.macs for row in rows))
+    return LayerTable(title, rows, parameters, sum(row.macs for row in rows))

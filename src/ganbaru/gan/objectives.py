@@ -28,11 +28,11 @@ class Objective:
     """
 
     name: str
+    summary: str
     d: Loss
     g: Loss
     relativistic: bool
     logits: int
-    summary: str
     realness: Realness
 
 
@@ -55,11 +55,11 @@ def register(
             f"they are: give objective(logits={logits}, realness=...) a function of logits "
             f"(N, {logits}) that returns scores (N,)."
         )
-    how_real = realness or REALNESS[logits]
-    OBJECTIVES[name] = Objective(
-        name, d, g, relativistic, logits, inspect.cleandoc(summary), how_real
+    made = Objective(
+        name, inspect.cleandoc(summary), d, g, relativistic, logits, realness or REALNESS[logits]
     )
-    return OBJECTIVES[name]
+    OBJECTIVES[name] = made
+    return made
 
 
 def objective(

@@ -11,33 +11,25 @@ from collections.abc import Callable
 
 Schedule = Callable[..., float]
 
-SCHEDULES: dict[str, Schedule] = {}
-
-
-def schedule(function: Schedule) -> Schedule:
-    """Register a schedule under its name."""
-    SCHEDULES[function.__name__] = function
-    return function
-
 
 def _progress(images: int, start: float, end: float) -> float:
     """Return the fraction of the way from `start` to `end`, clipped to 0 to 1."""
     return min(1.0, max(0.0, (images - start) / max(1.0, end - start)))
 
 
-@schedule
 def constant(images: int) -> float:
     """Return 1 throughout."""
     return 1.0
 
 
-@schedule
 def linear(images: int, *, start: float = 0, end: float = 0) -> float:
     """Decrease along a straight line."""
     return 1.0 - _progress(images, start, end)
 
 
-@schedule
 def cosine(images: int, *, start: float = 0, end: float = 0) -> float:
     """Decrease along half a cosine wave (Loshchilov and Hutter 2017, eq. 5)."""
     return (1.0 + math.cos(math.pi * _progress(images, start, end))) / 2
+
+
+SCHEDULES: dict[str, Schedule] = {"constant": constant, "linear": linear, "cosine": cosine}

@@ -19,7 +19,8 @@ from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
 
 State = dict[str, Parameters]
-Report = dict[str, Tensor]  # metrics of a step: losses and mean scores, by name
+StepMetrics = dict[str, Tensor]  # of a step: losses and mean scores, by name
+Updated = tuple[State, StepMetrics]
 Result = tuple[Tensor, Parameters]  # a network's output, and its buffers after the pass
 
 
@@ -100,14 +101,12 @@ def _optimizers(gan: GAN) -> dict[str, Optimizer]:
 
 
 def _clipped(gan: GAN, parameters: Parameters) -> Parameters:
-    """Clip D's weights, if there is a limit."""
     return parameters if gan.clip is None else optimizers.clip(parameters, gan.clip)
 
 
 def _updated(
     gan: GAN, state: State, player: str, gradients: Parameters, optimizer_step: OptimizerStep
 ) -> State:
-    """Return the state after the optimiser's update of one player."""
     moments = {moment: state[f"{player}_{moment}"] for moment in optimizers.MOMENTS}
     optimizer = _optimizers(gan)[player]
     parameters, moments = optimizer.update(state[player], gradients, moments, optimizer_step)
@@ -133,7 +132,7 @@ def make_fakes(gan: GAN, state: State, batch: Batch) -> tuple[State, Batch]:
 
 def discriminator_update(
     gan: GAN, state: State, batch: Batch, optimizer_step: OptimizerStep
-) -> tuple[State, Report]:
+) -> Updated:
     """Update D once on reals and fakes.
 
     The fakes are the batch's own or, if it has none, made by G; their labels are those given to G.
@@ -175,7 +174,7 @@ def _penalty_inputs(
 
 def generator_update(
     gan: GAN, state: State, batch: Batch, optimizer_step: OptimizerStep, ema_decay: float
-) -> tuple[State, Report]:
+) -> Updated:
     """Update G once, and its running average; reports `g_loss`.
 
     For a relativistic objective D scores the batch's reals too, without a gradient.
@@ -200,25 +199,19 @@ def generator_update(
     return new, {"g_loss": value}
 
 
-# --- a whole step -----------------------------------------------------------------------------
-
 # A player's part of a step: update(gan, state, batches, schedule).
-Update = Callable[[GAN, State, Batches, StepSchedule], tuple[State, Report]]
+Update = Callable[[GAN, State, Batches, StepSchedule], Updated]
 UpdateOrder = tuple[Update, ...]
 
 
-def _update_d(
-    gan: GAN, state: State, batches: Batches, schedule: StepSchedule
-) -> tuple[State, Report]:
-    metrics: Report = {}
+def _update_d(gan: GAN, state: State, batches: Batches, schedule: StepSchedule) -> Updated:
+    metrics: StepMetrics = {}
     for batch, optimizer_step in zip(batches.d, schedule.d, strict=True):
         state, metrics = discriminator_update(gan, state, batch, optimizer_step)
     return state, metrics
 
 
-def _update_g(
-    gan: GAN, state: State, batches: Batches, schedule: StepSchedule
-) -> tuple[State, Report]:
+def _update_g(gan: GAN, state: State, batches: Batches, schedule: StepSchedule) -> Updated:
     return generator_update(gan, state, batches.g, schedule.g, schedule.ema_decay)
 
 
@@ -228,9 +221,7 @@ UPDATE_ORDERS: dict[str, UpdateOrder] = {
 }
 
 
-def train_step(
-    gan: GAN, state: State, batches: Batches, schedule: StepSchedule
-) -> tuple[State, Report]:
+def train_step(gan: GAN, state: State, batches: Batches, schedule: StepSchedule) -> Updated:
     """Make a step: D's updates and G's, in the order that the GAN has.
 
     Reports the metrics of both; of several D updates, those of the last one.
@@ -238,7 +229,7 @@ def train_step(
     if gan.same_fakes:
         state, batch = make_fakes(gan, state, batches.g)
         batches = batches._replace(d=[batch])
-    metrics: Report = {}
+    metrics: StepMetrics = {}
     for update in gan.order:
         state, found = update(gan, state, batches, schedule)
         metrics |= found

@@ -42,16 +42,13 @@ def check_inputs(
             f"({shape[0]}, {count})."
         )
     if values is not None and len(labels) == 1:
-        _check_range(np.asarray(values), player.classes)
-
-
-def _check_range(labels: np.ndarray, classes: tuple[str, ...]) -> None:
-    wrong = labels[(labels < 0) | (labels >= len(classes))]
-    if wrong.size:
-        raise InputError(
-            f"Label {wrong[0]} is out of range: give 0 to {len(classes) - 1} "
-            f"({', '.join(classes)})."
-        )
+        given = np.asarray(values)
+        wrong = given[(given < 0) | (given >= count)]
+        if wrong.size:
+            raise InputError(
+                f"Label {wrong[0]} is out of range: give 0 to {count - 1} "
+                f"({', '.join(player.classes)})."
+            )
 
 
 def missing(library: str) -> InputError:

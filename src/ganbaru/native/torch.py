@@ -109,9 +109,6 @@ def module(run: str | Path, player: str = "generator", which: str = "newest") ->
     return Network(load_player(run, which, player)).eval()
 
 
-# --- files ------------------------------------------------------------------------------------
-
-
 def read(path: Path) -> Any:
     """Read a file of `torch.save`, tensors as NumPy arrays; no code in the file is executed."""
     try:

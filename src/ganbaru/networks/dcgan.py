@@ -82,10 +82,14 @@ def generator(
 ) -> Tensor:
     """Map latents (N, Z) to images."""
     planned = plan(image_size, base_channels)
+    return grow(scope, stem(scope, latent, planned), planned, channels)
+
+
+def stem(scope: Scope, latent: Tensor, planned: Plan) -> Tensor:
+    """Map latents (N, Z) to the smallest size (N, maps, h, w)."""
     x = ops.reshape(latent, (*latent.shape, 1, 1))
     x = nn.up_conv(scope.child("stem.conv"), x, planned.maps[-1], planned.inner)
-    x = ops.leaky_relu(nn.norm(scope.child("stem.norm"), x))
-    return grow(scope, x, planned, channels)
+    return ops.leaky_relu(nn.norm(scope.child("stem.norm"), x))
 
 
 def _identity(scope: Scope, x: Tensor) -> Tensor:

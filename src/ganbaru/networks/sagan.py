@@ -7,8 +7,8 @@ discriminator that learns four times as fast as the generator (section 4).
 
 from __future__ import annotations
 
-from ganbaru import nn, ops
-from ganbaru.networks.dcgan import Block, Plan, Size, grow, plan, shrink
+from ganbaru import nn
+from ganbaru.networks.dcgan import Block, Plan, Size, grow, plan, shrink, stem
 from ganbaru.nn import Scope
 from ganbaru.ops import Tensor
 
@@ -34,10 +34,7 @@ def generator(
 ) -> Tensor:
     """Map latents (N, Z) to images."""
     planned = plan(image_size, base_channels)
-    x = ops.reshape(latent, (*latent.shape, 1, 1))
-    x = nn.up_conv(scope.child("stem.conv"), x, planned.maps[-1], planned.inner)
-    x = ops.leaky_relu(nn.norm(scope.child("stem.norm"), x))
-    return grow(scope, x, planned, channels, _attention(planned))
+    return grow(scope, stem(scope, latent, planned), planned, channels, _attention(planned))
 
 
 def discriminator(

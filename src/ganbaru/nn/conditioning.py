@@ -135,16 +135,10 @@ class Conditioning:
 
 
 CONDITIONINGS = {
-    "projection": Conditioning(
-        concatenated, projection, "one-hot joined to the latent; projection in D"
-    ),
+    "projection": Conditioning(concatenated, projection, "one-hot in the latent; projection in D"),
     "softmax": Conditioning(
-        concatenated,
-        softmax_projection,
-        "one-hot joined to the latent; log-softmax of projections in D",
+        concatenated, softmax_projection, "one-hot in the latent; log-softmax of projections in D"
     ),
-    "planes": Conditioning(
-        concatenated, planes, "one-hot joined to the latent; one-hot planes in D"
-    ),
+    "planes": Conditioning(concatenated, planes, "one-hot in the latent; one-hot planes in D"),
     "class-norm": Conditioning(class_norms, projection, "batch norm by class; projection in D"),
 }

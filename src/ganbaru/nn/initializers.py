@@ -76,15 +76,22 @@ class Initialisation:
         return rule(draw.astype(np.float64), fan_in).astype(np.float32)
 
 
+class Zeros(Initialisation):
+    """Zeros for every kind, without drawing random numbers."""
+
+    def values(
+        self, seed: int, name: str, kind: str, shape: tuple[int, ...], fan_in: int = 1
+    ) -> NDArray[np.float32]:
+        return np.zeros(shape, np.float32)
+
+
 # The first is Radford, Metz and Chintala 2016, section 4 ("zero-centered Normal, standard deviation
 # 0.02"), with batch-norm scales N(1, 0.02) as in their published code.
 INITIALISATIONS = {
     "dcgan": Initialisation(
         "N(0, 0.02); scales N(1, 0.02)", normal(0, 0.02), scale=normal(1, 0.02)
     ),
-    "pytorch": Initialisation(
-        "uniform within 1 / sqrt(fan-in)", uniform_by_fan, bias=uniform_by_fan
-    ),
+    "pytorch": Initialisation("uniform within 1 / sqrt(fan-in)", uniform_by_fan, uniform_by_fan),
     "truncated": Initialisation("N(0, 0.02) cut off at two deviations", truncated(0.02)),
     "he": Initialisation("N(0, 2 / fan-in)", he),
 }

@@ -24,7 +24,7 @@ def batch_norm(scope: Scope, x: Tensor) -> Tensor:
     """
     channels = (x.shape[1],)
     weight = scope.parameter("weight", channels, "scale")
-    return _batch_norm(scope, x, weight, scope.parameter("bias", channels, "offset"))
+    return plain_batch_norm(scope, x, weight, scope.parameter("bias", channels, "offset"))
 
 
 @layer
@@ -33,14 +33,10 @@ def norm(scope: Scope, x: Tensor, default: Norm = batch_norm) -> Tensor:
     return scope.hooks.norm(scope, x, default)
 
 
-def plain_batch_norm(scope: Scope, x: Tensor) -> Tensor:
-    """Batch norm without scale and offset."""
-    return _batch_norm(scope, x)
-
-
-def _batch_norm(
+def plain_batch_norm(
     scope: Scope, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
 ) -> Tensor:
+    """Batch norm with the given scale and offset (C,), or with neither."""
     channels = (x.shape[1],)
     average = scope.buffer("running_mean", channels, 0.0)
     variance = scope.buffer("running_var", channels, 1.0)

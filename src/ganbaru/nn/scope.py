@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
@@ -63,28 +64,20 @@ class LayerHooks:
         )
 
 
+@dataclass(frozen=True, eq=False)
 class Scope:
     """The place of a layer in its network: gives its parameters and buffers by their full names.
 
-    `parameter(name, shape, kind, fan_in)` and `buffer(name, shape, start)` return tensors by full
+    `_parameter(name, shape, kind, fan_in)` and `_buffer(name, shape, start)` return tensors by full
     name. `updates` collects the new values of buffers.
     """
 
-    def __init__(
-        self,
-        parameter: Callable[[str, Shape, str, int], Tensor],
-        buffer: Callable[[str, Shape, float], Tensor],
-        training: bool,
-        path: str = "",
-        updates: Parameters | None = None,
-        hooks: LayerHooks | None = None,
-    ) -> None:
-        self._parameter = parameter
-        self._buffer = buffer
-        self._path = path
-        self.training = training
-        self.updates: Parameters = {} if updates is None else updates
-        self.hooks = hooks or LayerHooks()
+    _parameter: Callable[[str, Shape, str, int], Tensor]
+    _buffer: Callable[[str, Shape, float], Tensor]
+    training: bool
+    hooks: LayerHooks = LayerHooks()
+    updates: Parameters = field(default_factory=dict)
+    _path: str = ""
 
     @property
     def path(self) -> str:
@@ -93,16 +86,14 @@ class Scope:
 
     def child(self, name: str) -> Scope:
         """Return the scope of the layer `name` below this one."""
-        path = f"{self._path}{name}."
-        return Scope(self._parameter, self._buffer, self.training, path, self.updates, self.hooks)
+        return dataclasses.replace(self, _path=f"{self._path}{name}.")
 
     def using(self, **hooks: Any) -> Scope:
         """Return the same scope with more hooks (fields of `LayerHooks`).
 
         They are applied before those that are set: of nested wrappers, the innermost first.
         """
-        added = LayerHooks(**hooks).then(self.hooks)
-        return Scope(self._parameter, self._buffer, self.training, self._path, self.updates, added)
+        return dataclasses.replace(self, hooks=LayerHooks(**hooks).then(self.hooks))
 
     def parameter(self, name: str, shape: Shape, kind: str, fan_in: int = 1) -> Tensor:
         """Return a trained tensor; `kind` (a field of `Initialisation`) chooses its first values.
@@ -150,7 +141,7 @@ def apply(
     buffers: Parameters,
     *inputs: Any,
     training: bool,
-    hooks: LayerHooks | None = None,
+    hooks: LayerHooks = LayerHooks(),  # noqa: B008  # it is immutable
 ) -> tuple[Tensor, Parameters]:
     """Run a network; return its result and its buffers after this pass.
 
@@ -158,9 +149,7 @@ def apply(
     mode batch norm uses the batch's statistics and moves the running ones; otherwise it uses the
     running ones and changes nothing.
     """
-    scope = Scope(
-        lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, hooks=hooks
-    )
+    scope = Scope(lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, hooks)
     result = network(scope, *(x for x in inputs if x is not None))
     return result, {**buffers, **scope.updates}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganbaru import engines, randomness
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError, did_you_mean
+from ganbaru.errors import InputError, did_you_mean, pick
 from ganbaru.gan import models
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters
@@ -167,7 +167,7 @@ class Generator:
         interpolated. `frames` counts both ends. `close` returns to the first seed and leaves out
         the last frame, which equals the first; `bounce` returns the same way. Raises InputError.
         """
-        chosen = interpolation.path(path)
+        chosen = pick("path", path, interpolation.PATHS)
         seeds = chosen.check(path, range(chosen.seeds) if seeds is None else seeds)
         closed = close or chosen.closed
         times = interpolation.times(frames, closed=closed, bounce=bounce)
@@ -207,15 +207,9 @@ class Generator:
 
 def from_run(run: Run) -> Generator:
     """Return the averaged (EMA) generator of a run in progress."""
-    return Generator(
-        engine=run.engine,
-        network=run.gan.generator,
-        parameters=run.state["ema"],
-        buffers=run.state["ema_buffers"],
-        latent=run.config.latent,
-        distribution=run.config.distribution,
-        classes=run.classes,
-    )
+    state, config = run.state, run.config
+    network, weights = run.gan.generator, (state["ema"], state["ema_buffers"])
+    return Generator(run.engine, network, *weights, config.latent, run.classes, config.distribution)
 
 
 def load(
@@ -234,14 +228,7 @@ def load(
 
 def from_player(player: Player, engine: Engine) -> Generator:
     """Put a loaded generator on an engine."""
-    config = player.config
-    parameters, buffers = player.on(engine)
+    weights, config = player.on(engine), player.config
     return Generator(
-        engine=engine,
-        network=player.network,
-        parameters=parameters,
-        buffers=buffers,
-        latent=config.latent,
-        classes=player.classes,
-        distribution=config.distribution,
+        engine, player.network, *weights, config.latent, player.classes, config.distribution
     )

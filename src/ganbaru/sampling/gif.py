@@ -52,16 +52,14 @@ class Gif:
         if self._end:
             self._grow(added)
         else:
-            self._create(header(picture.size), added)
+            before = header(picture.size)
+            with files.replacing(self.path) as temporary:
+                temporary.write_bytes(before + added + TRAILER)
+            self._last, self._end = len(before), len(before) + len(added)
 
     def hold(self, centiseconds: int) -> None:
         """Set the delay of the last frame."""
         self._write(self._last + _DELAY, struct.pack("<H", centiseconds))
-
-    def _create(self, before: bytes, added: bytes) -> None:
-        with files.replacing(self.path) as temporary:
-            temporary.write_bytes(before + added + TRAILER)
-        self._last, self._end = len(before), len(before) + len(added)
 
     def _grow(self, added: bytes) -> None:
         # The old trailer is overwritten last, by one byte: until then readers see the old file.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ganbaru import files
+from ganbaru.data import Source
 
 Images = NDArray[np.uint8]
 
@@ -41,9 +42,9 @@ def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
     return sheet
 
 
-def columns(classes: int) -> int:
+def columns(num_classes: int) -> int:
     """Return a number of columns, about 8 and at most 16, at which each column is one class."""
-    return classes * max(1, 8 // classes) if 2 <= classes <= 16 else 8
+    return num_classes * max(1, 8 // num_classes) if 2 <= num_classes <= 16 else 8
 
 
 def picture(image: Images) -> Image.Image:
@@ -61,3 +62,21 @@ def save_png(path: Path, image: Images) -> None:
     """Write one uint8 image (H, W, C) as a PNG file."""
     with files.replacing(path) as temporary:
         picture(image).save(temporary, format="PNG")
+
+
+def contact_sheet(source: Source, path: Path, count: int = 64) -> None:
+    """Save about `count` images as one PNG: a row for each class, or evenly spread over the set."""
+    chosen, columns = _selection(source, count)
+    sheet = grid(source.images[chosen], columns)
+    save_png(path, enlarge(sheet))
+
+
+def _selection(source: Source, count: int) -> tuple[list[int], int]:
+    if source.labels is None or len(source.classes) > count:
+        chosen = np.linspace(0, len(source.images) - 1, min(count, len(source.images)))
+        return [int(i) for i in chosen.round()], int(np.ceil(len(chosen) ** 0.5))
+    each = max(1, count // len(source.classes))
+    members = [np.flatnonzero(source.labels == k) for k in range(len(source.classes))]
+    # A class smaller than its row repeats, so that every row still is one class.
+    rows = [np.resize(found, each) for found in members if len(found)]
+    return [int(i) for row in rows for i in row], each

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.errors import InputError, pick
+from ganbaru.errors import InputError
 
 Array = NDArray[np.float64]
 
@@ -116,11 +116,6 @@ PATHS = {
 }
 
 
-def path(name: str) -> Path:
-    """Return the path of a name."""
-    return pick("path", name, PATHS)
-
-
 def times(frames: int, *, closed: bool = False, bounce: bool = False) -> Array:
     """Return the times (F,) of a video's frames, from 0 to 1.
 
@@ -139,8 +134,7 @@ def times(frames: int, *, closed: bool = False, bounce: bool = False) -> Array:
     if not bounce:
         return np.linspace(0, 1, frames)
     forth = np.linspace(0, 1, frames // 2 + 1)
-    back = np.linspace(1, 0, frames - len(forth) + 2)[1:-1]
-    return np.concatenate([forth, back])
+    return np.concatenate([forth, np.linspace(1, 0, frames - len(forth) + 2)[1:-1]])
 
 
 def closing(points: Array, close: bool) -> Array:

@@ -22,10 +22,6 @@ class Space:
     from_normal: Callable[[Array], Array]
 
 
-def _same(latents: Array) -> Array:
-    return latents
-
-
 def _uniform(low: float, high: float) -> Space:
     """Map uniform numbers to normal ones by the normal distribution function."""
 
@@ -44,7 +40,7 @@ def _uniform(low: float, high: float) -> Space:
 
 
 SPACES = {
-    "normal": Space(0.0, _same, _same),
+    "normal": Space(0.0, lambda latents: latents, lambda latents: latents),
     "uniform": _uniform(-1.0, 1.0),
     "unit": _uniform(0.0, 1.0),
 }

@@ -74,15 +74,7 @@ def load_player(run: str | Path, which: str = "newest", player: str = "generator
         {name: groups[each][name].astype(dtype, copy=False) for name in names}
         for each, names in expected.items()
     )
-    index = ("generator", "discriminator").index(kind)
-    return Player(
-        name=player,
-        network=models.networks(config, shape, len(classes))[index],
-        parameters=parameters,
-        buffers=buffers,
-        shape=tuple(models.input_shapes(config, shape, len(classes))[index][0][1:]),
-        classes=classes,
-        path=path,
-        config=config,
-        header=header,
-    )
+    both = models.players(config, shape, len(classes))
+    network, shapes = next((network, shapes) for name, network, shapes in both if name == kind)
+    weights, size = (parameters, buffers), tuple(shapes[0][1:])
+    return Player(player, network, *weights, size, classes, path, config, header)

@@ -25,7 +25,6 @@ def encoded(image: NDArray[np.uint8]) -> bytes:
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    """Return a chunk: length, kind, content and CRC-32."""
     crc = struct.pack(">I", zlib.crc32(kind + content))
     return struct.pack(">I", len(content)) + kind + content + crc
 

@@ -7,7 +7,6 @@ all frames at once; where consecutive frames are equal it stores one and adds up
 from __future__ import annotations
 
 import importlib.util
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,21 +26,15 @@ MAX_BYTES = 2**31  # of pixels, in a format that needs all frames at once
 
 
 def _gif(file: BinaryIO, frames: Frames, fps: float) -> None:
-    for i, (frame, delay) in enumerate(zip(frames, _delays(fps), strict=False)):
+    for i, frame in enumerate(frames):
+        # Whole centiseconds whose mean is 100 / fps: rounding errors do not add up.
+        delay = round((i + 1) * 100 / fps) - round(i * 100 / fps)
         picture = image_io.picture(frame)
         file.write((b"" if i else gif.header(picture.size)) + gif.frame(picture, delay))
     file.write(gif.TRAILER)
 
 
-def _delays(fps: float) -> Iterator[int]:
-    """Yield whole centiseconds whose mean is 100 / fps: rounding errors do not add up."""
-    for i in itertools.count():
-        yield round((i + 1) * 100 / fps) - round(i * 100 / fps)
-
-
 def _animation(kind: str, **options: Any) -> Stream:
-    """Return a function that writes frames in a format of Pillow's."""
-
     def write(file: BinaryIO, frames: Frames, fps: float) -> None:
         first, *rest = map(image_io.picture, _bounded(frames))
         times = {"duration": 1000 / fps, "loop": 0}

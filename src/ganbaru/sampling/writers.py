@@ -109,7 +109,9 @@ def _folder(path: Path, job: Job) -> None:
 
 def _npz(path: Path, job: Job) -> None:
     """Write images as they are generated: memory use does not depend on their number."""
-    with files.replacing(path) as temporary, _archive(temporary) as archive:
+    # Level 1 takes a third of the time of level 6, for an eighth more bytes (28x28 digits).
+    how: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED, "compresslevel": 1}
+    with files.replacing(path) as temporary, zipfile.ZipFile(temporary, "w", **how) as archive:
         labels = []
         with archive.open("images.npy", "w", force_zip64=True) as file:
             for i, (images, of) in enumerate(job.batches()):
@@ -122,12 +124,6 @@ def _npz(path: Path, job: Job) -> None:
                 np.save(file, np.concatenate(labels))
 
 
-def _archive(path: Path) -> zipfile.ZipFile:
-    # Level 1 takes a third of the time of level 6, for an eighth more bytes (28x28 digits).
-    return zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-
-
 def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Write the .npy header of an array whose data follows."""
     about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, about)  # type: ignore[arg-type]

@@ -96,14 +96,9 @@ def _header(path: Path, text: str) -> tuple[list[str], Header]:
             f"The checkpoint {path} was written by ganbaru {about.get('version')}, which is newer "
             f"than this one. Install that version or a later one: pip install -U ganbaru."
         )
-    return about.pop("groups"), Header(**_migrated(about))
-
-
-def _migrated(about: dict[str, Any]) -> dict[str, Any]:
-    """Turn the header of format 1 into that of format 2."""
-    if "reports" in about:
+    if "reports" in about:  # format 1
         about["callbacks"] = {"log": {"reports": about.pop("reports")}}
-    return about
+    return about.pop("groups"), Header(**about)
 
 
 def found(folder: Path) -> list[Path]:
@@ -116,15 +111,13 @@ def check_fits(path: Path, loaded: Groups, expected: Groups) -> None:
     for group, arrays in expected.items():
         present = loaded.get(group, {})
         for name in sorted(present.keys() | arrays.keys()):
-            _check_shape(path, f"{group}/{name}", present.get(name), arrays.get(name))
-
-
-def _check_shape(
-    path: Path, name: str, found: np.ndarray | None, wanted: np.ndarray | None
-) -> None:
-    got, want = ("nothing" if array is None else array.shape for array in (found, wanted))
-    if got != want:
-        raise InputError(
-            f"The checkpoint {path} is of another architecture: {name} is {got} there and {want} "
-            f"in the configured network. Use the run's own settings, or another --run."
-        )
+            got, want = (
+                tensors[name].shape if name in tensors else "nothing"
+                for tensors in (present, arrays)
+            )
+            if got != want:
+                raise InputError(
+                    f"The checkpoint {path} is of another architecture: {group}/{name} is {got} "
+                    f"there and {want} in the configured network. Use the run's own settings, or "
+                    f"another --run."
+                )

@@ -15,14 +15,10 @@ from ganbaru.gan import step
 from ganbaru.training.run import Run
 
 
+# Callbacks report values that are not finite, once, as a RunError.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def loop(run: Run, interrupted: Callable[[], bool]) -> None:
     """Train until a total is reached, a callback stops the run or `interrupted` returns true."""
-    # Callbacks report values that are not finite, once, as a RunError.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        _loop(run, interrupted)
-
-
-def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
     before, began = run.seconds, time.perf_counter()
     train_step = run.engine.compile(functools.partial(step.train_step, run.gan), consumes=True)
     for callback in run.callbacks:
@@ -31,11 +27,11 @@ def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
         batches = run.sampler.step(run.step)
         factor = run.schedule(run.images)
         schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor)
-        run.state, report = train_step(run.state, batches, schedule)
+        run.state, metrics = train_step(run.state, batches, schedule)
         run.step += 1
         run.images += batches.images
         run.seconds = before + time.perf_counter() - began - run.paused_seconds
         for callback in run.callbacks:
-            callback.step(run, report)
+            callback.step(run, metrics)
     for callback in run.callbacks:
         callback.end(run)

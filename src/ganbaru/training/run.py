@@ -1,4 +1,4 @@
-"""A training run: what it is made of and how far it has come, and the callbacks' base class."""
+"""A training run: what it is made of and how far it has come, and its callbacks' base classes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan.batches import BatchSampler, Prefetcher
-from ganbaru.gan.step import GAN, Report, State
+from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
 from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import Line
 
 
 @dataclass
@@ -125,10 +126,10 @@ class Callback:
     def start(self, run: Run) -> None:
         """Called before the first step of this session."""
 
-    def step(self, run: Run, report: Report) -> None:
+    def step(self, run: Run, metrics: StepMetrics) -> None:
         """Called after each step, with its losses and mean scores."""
 
-    def line(self, run: Run, line: dict[str, float]) -> None:
+    def line(self, run: Run, line: Line) -> None:
         """Called after a line was written to the log."""
 
     def grid(self, run: Run, path: Path) -> None:
@@ -140,6 +141,35 @@ class Callback:
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs, as JSON types; saved in every checkpoint."""
         return {}
+
+
+class Measurement:
+    """Base class of what adds numbers to lines of the log; it changes nothing in the run."""
+
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Load what it needs; raises InputError before anything is written or deleted."""
+
+    def start(self, run: Run, lines: Sequence[Line]) -> None:
+        """Called before the first step, with the lines that the log has so far."""
+
+    def values(self, run: Run, short: bool) -> Line:
+        """Return the numbers for a line that is about to be written, {} if none are due.
+
+        A `short` line ends the session; a resumed run replaces it by a full one.
+        """
+        return {}
+
+
+class Every:
+    """Detects that a count has passed a multiple of `interval`."""
+
+    def __init__(self, interval: int, start: int = 0) -> None:
+        self.interval, self.passed = interval, start // interval
+
+    def due(self, count: int) -> bool:
+        """Return whether a multiple was passed since the last call."""
+        before, self.passed = self.passed, count // self.interval
+        return self.passed > before
 
 
 _HOOKS = ("setup", "start", "step", "line", "grid", "end")

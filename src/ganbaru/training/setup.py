@@ -13,14 +13,13 @@ from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError
-from ganbaru.gan import batches, models, step
 from ganbaru.gan import build as gan_build
+from ganbaru.gan import models, step
+from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run import Callback, Run, as_callback, describe_data
-
-CallbackStates = dict[str, dict[str, Any]]
 
 
 def build(
@@ -37,7 +36,7 @@ def build(
     run = _new_run(config, source, engine)
     run.callbacks = _checked(callbacks)
     shape, count = source.images.shape[1:], len(run.classes)
-    states: CallbackStates = {}
+    states: dict[str, dict[str, Any]] = {}
     if config.resume:
         states = _resume(run, models.zero_parameters(config, shape, count))
     else:
@@ -45,7 +44,6 @@ def build(
         run.state = step.start(run.gan, to_engine(engine, first))
     for callback in run.callbacks:
         callback.setup(run, progress)
-    for callback in run.callbacks:
         if callback.name in states:
             callback.restore(states[callback.name])
     if not config.resume:
@@ -59,7 +57,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     classes = label_names(config, source)
     gan = gan_build.gan(config, source.images.shape[1:], len(classes))
     folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
-    sampler = batches.batch_sampler(config, source, engine, gan, len(classes))
+    sampler = BatchSampler(config, source, engine, gan.relativistic, len(classes))
     spec = gan_build.ending(config.schedule, _planned_images(config, source))
     resolved = dataclasses.replace(
         config,
@@ -70,18 +68,10 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
         resume=False,
         overwrite=False,
     )
-    return Run(
-        config=resolved,
-        folder=folder,
-        source=source,
-        engine=engine,
-        gan=gan,
-        state={},
-        sampler=batches.prefetched(sampler),
-        schedule=gan_build.schedule(spec),
-        classes=classes,
-        notes=[*_data_notes(config, source), *engine.notes()],
-    )
+    schedule = gan_build.schedule(spec)
+    run = Run(resolved, folder, source, engine, gan, {}, prefetched(sampler), schedule, classes)
+    run.notes += [*_data_notes(config, source), *engine.notes()]
+    return run
 
 
 def _checked(callbacks: Sequence[Callback]) -> list[Callback]:
@@ -105,10 +95,7 @@ def to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
     }
 
 
-# --- resuming ---------------------------------------------------------------------------------
-
-
-def _resume(run: Run, first: checkpoint.Groups) -> CallbackStates:
+def _resume(run: Run, first: checkpoint.Groups) -> dict[str, dict[str, Any]]:
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
@@ -146,17 +133,10 @@ def _shown(about: dict[str, Any]) -> str:
     return f"{about['name']} {about['shape']} ({str(about['fingerprint'])[:12]})"
 
 
-# --- checks -----------------------------------------------------------------------------------
-
-
 def _planned_images(config: Config, source: Source) -> float | None:
     """Return the number of images at which the run's totals end it; None if only the clock does."""
-    totals = {
-        "images": 1,
-        "steps": config.batch * config.d_steps,
-        "epochs": len(source.images),
-    }
-    given = [getattr(config, name) * each for name, each in totals.items() if getattr(config, name)]
+    each = {"images": 1, "steps": config.batch * config.d_steps, "epochs": len(source.images)}
+    given = [getattr(config, name) * n for name, n in each.items() if getattr(config, name)]
     return min(given, default=None)
 
 
@@ -192,7 +172,8 @@ def _check_batch(config: Config, source: Source) -> None:
 
 
 def _data_notes(config: Config, source: Source) -> list[str]:
-    every_image = config.replacement or config.short_batch
-    left = 0 if every_image else len(source.images) % config.batch
+    left = len(source.images) % config.batch
+    if not left or config.replacement or config.short_batch:
+        return [*source.notes]
     dropped = f"The last {left} images of each pass make no full batch and are left out of it."
-    return [*source.notes, dropped] if left else [*source.notes]
+    return [*source.notes, dropped]

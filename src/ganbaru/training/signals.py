@@ -38,8 +38,8 @@ def graceful_stop() -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    handlers = ((number, signal.getsignal(number)) for number in _SIGNALS)
+    before = {number: handler for number, handler in handlers if handler != signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():
