@@ -123,8 +123,8 @@ def test_masses_are_the_beta_binomial_ones(n, rank, m):
 
 def test_few_orders_counted_by_hand():
     """Of one image and 100 real ones, it is the least of all in 1 of 101 orders."""
-    assert math.isclose(copy_rate._upper(1, 1, 1, 100), 1 / 101)
-    assert math.isclose(copy_rate._lower(0, 1, 1, 100), 100 / 101)
+    assert math.isclose(copy_rate._tails(1, 1, 1, 100)[0], 1 / 101)
+    assert math.isclose(copy_rate._tails(0, 1, 1, 100)[1], 100 / 101)
 
 
 def pool() -> tuple[copy_rate.Ratios, copy_rate.Ratios]:

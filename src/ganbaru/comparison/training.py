@@ -74,8 +74,7 @@ class FinalScore(Callback):
 
 
 def _write(folder: Path, outcome: Outcome) -> None:
-    text = json.dumps(asdict(outcome), indent=1, ensure_ascii=False)
-    files.write_text(folder / FILE, text)
+    files.write_json(folder / FILE, asdict(outcome))
 
 
 def train_and_score(

@@ -15,11 +15,9 @@ from ganbaru import data
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
 from ganbaru.metrics import candidates, inception, passport, scorer
-from ganbaru.metrics.candidates import Candidate
+from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation
-
-Labels = NDArray[np.int64]
 
 
 def evaluate(
@@ -62,7 +60,8 @@ def evaluate(
     count = number or int(min(candidate.most, len(evaluator.reference)))
     images, labels = candidate.images(count, seed, progress)
     labels = _renumbered_like(candidate, labels, evaluator.split.source)
-    found = evaluator.score(candidate.name, candidate.origin(count, seed), images, labels)
+    origin = {**candidate.origin, "seed": seed}
+    found = evaluator.score(candidate.name, origin, images, labels)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     if candidate.folder:
         passport.store(candidate.folder, found)
@@ -93,8 +92,8 @@ def evaluator_for(
     progress: Progress = data.silent,
 ) -> Evaluator:
     """Make the evaluator of a candidate's images; it can score others of the same shape."""
-    what = against or candidate.data
-    if what is None:
+    what = against or (candidate.config.data if candidate.config else "")
+    if not what:
         raise InputError(
             f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
@@ -125,9 +124,11 @@ def reals(
     candidate: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
     """Load training and test images in the candidate's size, by the rule that training uses."""
-    place = data_dir or (Path(candidate.data_dir) if candidate.data_dir else None)
-    how: dict[str, Any] = {"image_size": candidate.shape[:2], "channels": candidate.channels}
-    how |= {"data_dir": place, "progress": progress}
+    how: dict[str, Any] = {"image_size": candidate.shape[:2], "progress": progress}
+    how["data_dir"] = data_dir
+    if config := candidate.config:
+        how["channels"] = config.channels
+        how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
     source = data.load(what, **how)
     channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:

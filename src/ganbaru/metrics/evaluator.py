@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -80,7 +79,6 @@ class Evaluator:
     reference: FeatureSet
     classes: ClassStatistics
     seed: int
-    notes: tuple[str, ...]
     progress: Progress
 
     def score(
@@ -99,7 +97,7 @@ class Evaluator:
             for name, value in values.items()
         }
         passport = self.passport(len(images), images.shape[1:])
-        notes = self.notes + self._few_held_out(len(images))
+        notes = self.scorer.notes + self._few_held_out(len(images))
         return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
@@ -129,7 +127,10 @@ class Evaluator:
 
     def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
         """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
-        progress = functools.partial(_cas_progress, self.progress)
+
+        def progress(done: int, total: int, what: str) -> None:
+            self.progress(done, total, "training a classifier on fakes (CAS)")
+
         network = classifier.train(resized, labels, len(self.classes.shares), CAS_RECIPE, progress)
         tested = self.scorer.resize(self.split.held_out)
         assert self.split.held_out_labels is not None
@@ -147,22 +148,16 @@ class Evaluator:
         key += [info.hash, info.shape, self.split.source.fingerprint, len(self.reference)]
         key += [count, self.seed]
         name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
-        compute = self._quick_baselines if quick else self._full_baselines
-        content = files.cached(name, lambda: json.dumps(compute(count, labelled)).encode())
+        images, labels = self.split.held_out[:count], self.split.held_out_labels
+        labels = labels[:count] if labelled and labels is not None else None
+        compute = self.quick_scores if quick else self._full_baselines
+        content = files.cached(name, lambda: json.dumps(compute(images, labels)).encode())
         baselines: Values = json.loads(content)
         return baselines
 
-    def _held_out(self, count: int, labelled: bool) -> tuple[Images, Labels | None]:
-        labels = self.split.held_out_labels if labelled else None
-        return self.split.held_out[:count], None if labels is None else labels[:count]
-
-    def _quick_baselines(self, count: int, labelled: bool) -> Values:
-        return self.quick_scores(*self._held_out(count, labelled))
-
-    def _full_baselines(self, count: int, labelled: bool) -> Values:
-        images, labels = self._held_out(count, labelled)
+    def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
         baselines, _ = self._scores(self.features(self.scorer.resize(images), labels))
-        if labelled and self.classes.shares.size:
+        if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
             real = self.scorer.resize(source.images[chosen])
@@ -225,7 +220,7 @@ def make_evaluator(
     are at most; None: equally many, up to `limit`.
     """
     split = ReferenceSplit.of(source, test, number, limit)
-    found, notes = make_scorer(source, progress)
+    found = make_scorer(source, progress)
     labels = None if source.labels is None else source.labels[split.reference]
     resized = found.resize(source.images[split.reference])
     reference = feature_set(found, resized, labels, progress)
@@ -233,7 +228,7 @@ def make_evaluator(
     if found.info.classes and source.labels is not None:
         shares = class_metrics.shares(source.labels, len(source.classes))
     classes = ClassStatistics(shares, len(source.images))
-    return Evaluator(found, split, reference, classes, seed, notes, progress)
+    return Evaluator(found, split, reference, classes, seed, progress)
 
 
 def feature_set(
@@ -252,7 +247,3 @@ def _score(
 ) -> Score:
     margin, (least, most) = intervals.STUDENT * error, METRICS[name].bounds
     return Score(value, max(least, value - margin), min(most, value + margin), baseline, deviation)
-
-
-def _cas_progress(progress: Progress, done: int, total: int, what: str) -> None:
-    progress(done, total, "training a classifier on fakes (CAS)")

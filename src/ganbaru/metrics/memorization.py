@@ -12,7 +12,7 @@ the generator has learnt from would give no better ones.
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,10 @@ from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
-from ganbaru.metrics.candidates import Candidate, RunSamples
+from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
 from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates
 from ganbaru.metrics.neighbour_sheet import Neighbours
-from ganbaru.training import checkpoint
 
 DEFAULT_IMAGES = 1000
 HELD_OUT = 2000  # at most: the baseline's own error is then a third of it
@@ -142,10 +141,10 @@ def _examine(
     found = index.nearest(images, progress, "looking for copies")
     ratios = distance_ratios(found)
     copying = copy_rate(ratios, held_out)
-    first = seed if isinstance(candidate, RunSamples) else 0
+    first = seed if candidate.config else 0
     result = Authenticity(
         subject=candidate.name,
-        origin=candidate.origin(count, seed),
+        origin={**candidate.origin, "seed": seed},
         data=source.name,
         fingerprint=source.fingerprint,
         images=count,
@@ -166,34 +165,25 @@ def _training_data(
     candidate: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
     """Load the training images of a candidate, and test images if there are any."""
-    what = against or candidate.data
-    if what is None:
+    what = against or (candidate.config.data if candidate.config else "")
+    if not what:
         raise InputError(f"Give the training data of {candidate.name}: --data X.")
     source, test = evaluation.reals(candidate, what, data_dir, progress)
-    if isinstance(candidate, RunSamples):
-        _check_own(candidate, source)
-    return source, test
-
-
-def _check_own(candidate: RunSamples, source: Source) -> None:
-    own = checkpoint.load(candidate.checkpoint, ())[1].data
-    if own["fingerprint"] != source.fingerprint:
+    own = candidate.trained_on
+    if own and own["fingerprint"] != source.fingerprint:
         raise InputError(
             f"{candidate.name} was trained on {own['name']} ({own['fingerprint'][:12]}), and "
             f"{source.name} ({source.fingerprint[:12]}) is another set or has changed since: "
             f"copies are found only among its training images. Give those with --data, or leave "
             f"--data out."
         )
+    return source, test
 
 
 def _checked_count(candidate: Candidate, number: int | None) -> int:
     count = int(min(candidate.most, DEFAULT_IMAGES)) if number is None else number
     if not MIN_IMAGES <= count <= candidate.most:
-        has = (
-            ""
-            if candidate.most == float("inf")
-            else f" and {candidate.name} has {candidate.most:,}"
-        )
+        has = f" and {candidate.name} has {candidate.most:,}" if candidate.most < math.inf else ""
         raise InputError(
             f"Cannot look for copies among {count} images: a rate needs {MIN_IMAGES} or "
             f"more{has}. Give -n from {MIN_IMAGES}, or more images."
@@ -260,8 +250,7 @@ def _write(found: Authenticity, shown: Neighbours) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     neighbour_sheet.save(shown, folder / SHEET)
-    text = json.dumps(found.to_json(), indent=1, ensure_ascii=False)
-    files.write_text(folder / RESULT, text + "\n")
+    files.write_json(folder / RESULT, found.to_json())
 
 
 def stored(folder: Path) -> Authenticity | None:
@@ -269,15 +258,21 @@ def stored(folder: Path) -> Authenticity | None:
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        found["copying"] = Copying(**found["copying"])
-        found["suspects"] = tuple(Suspect(**one) for one in found["suspects"])
-        found["duplicates"] = tuple(tuple(group) for group in found["duplicates"])
-        notes = tuple(found["notes"])
-        return Authenticity(**{**found, "notes": notes, "folder": path.parent})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} holds no readable result ({type(error).__name__}). Delete it; ganbaru "
-            f"authenticity writes a new one."
-        ) from error
+    return files.read_json(
+        path,
+        lambda found: _parsed(found, path.parent),
+        "Delete it; ganbaru authenticity writes a new one.",
+    )
+
+
+def _parsed(found: dict[str, Any], folder: Path) -> Authenticity:
+    return Authenticity(
+        **found
+        | {
+            "copying": Copying(**found["copying"]),
+            "suspects": tuple(Suspect(**one) for one in found["suspects"]),
+            "duplicates": tuple(map(tuple, found["duplicates"])),
+            "notes": tuple(found["notes"]),
+            "folder": folder,
+        }
+    )
