@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -65,12 +66,10 @@ def run_all(
     left = [entry for entry in todo if training.outcome(entry.folder) is None]
     if len(left) < len(todo):
         tell(f"{len(todo) - len(left)} of {len(todo)} runs are finished already.")
-    done = len(todo) - len(left)
+    number = itertools.count(len(todo) - len(left) + 1)
 
     def report(entry: ScheduledRun) -> None:
-        nonlocal done
-        done += 1
-        tell(f"{done} of {len(todo)}: {_summary(entry)}")
+        tell(f"{next(number)} of {len(todo)}: {_summary(entry)}")
 
     if workers > 1 and len(left) > 1:
         _run_in_workers(left, min(workers, len(left)), interrupted, report)

@@ -47,16 +47,7 @@ def evaluate(
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
     _check_number(candidate, number)
-    evaluator = evaluator_for(
-        candidate,
-        against,
-        number=number,
-        seed=seed,
-        scorer=scorer,
-        weights=weights,
-        data_dir=data_dir,
-        progress=progress,
-    )
+    evaluator = evaluator_for(candidate, against, number, seed, scorer, weights, data_dir, progress)
     count = number or int(min(candidate.most, len(evaluator.reference)))
     images, labels = candidate.images(count, seed, progress)
     labels = _renumbered_like(candidate, labels, evaluator.split.source)
@@ -83,7 +74,6 @@ def _check_number(candidate: Candidate, number: int | None) -> None:
 def evaluator_for(
     candidate: Candidate,
     against: str | Path | None = None,
-    *,
     number: int | None = None,
     seed: int = 0,
     scorer: str = "auto",
@@ -101,9 +91,7 @@ def evaluator_for(
     make = pick("scorer", scorer, _makers(dataset, weights))
     source, test = reals(candidate, what, data_dir, progress)
     limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
-    return make_evaluator(
-        source, test, make, number=number, limit=limit, seed=seed, progress=progress
-    )
+    return make_evaluator(source, test, make, number, limit, seed, progress)
 
 
 def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:

@@ -86,30 +86,25 @@ class Evaluator:
     ) -> Evaluation:
         """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
         resized = self.scorer.resize(images)
-        fake = self.features(resized, labels)
+        fake = feature_set(self.scorer, resized, labels, self.progress)
         values, deviations = self._scores(fake)
         errors = self._standard_errors(fake)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
         baselines = self.baselines(len(images), labels is not None)
-        scores = {
-            name: _score(name, value, errors[name], baselines[name], deviations.get(name))
-            for name, value in values.items()
-        }
+        scores = {}
+        for name, value in values.items():
+            margin, (least, most) = intervals.STUDENT * errors[name], METRICS[name].bounds
+            low, high = max(least, value - margin), min(most, value + margin)
+            scores[name] = Score(value, low, high, baselines[name], deviations.get(name))
         passport = self.passport(len(images), images.shape[1:])
         notes = self.scorer.notes + self._few_held_out(len(images))
         return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
-        fake = self.features(self.scorer.resize(images), labels, data.silent)
+        fake = feature_set(self.scorer, self.scorer.resize(images), labels, data.silent)
         return compute_scores(self.reference, fake, self.classes, slow=False)[0]
-
-    def features(
-        self, resized: Images, labels: Labels | None, progress: Progress | None = None
-    ) -> FeatureSet:
-        """Return the features of images that have the scorer's size."""
-        return feature_set(self.scorer, resized, labels, progress or self.progress)
 
     def _scores(self, fake: FeatureSet) -> tuple[Values, Values]:
         subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
@@ -156,7 +151,8 @@ class Evaluator:
         return baselines
 
     def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
-        baselines, _ = self._scores(self.features(self.scorer.resize(images), labels))
+        resized = self.scorer.resize(images)
+        baselines, _ = self._scores(feature_set(self.scorer, resized, labels, self.progress))
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
@@ -208,7 +204,6 @@ def make_evaluator(
     source: Source,
     test: Source | None,
     make_scorer: scorer.Maker,
-    *,
     number: int | None = None,
     limit: int = MAX_IMAGES,
     seed: int = 0,
@@ -240,10 +235,3 @@ def feature_set(
     identities = [known.setdefault(row.tobytes(), len(known)) for row in rows]
     features = scorer.extract(resized, progress)
     return FeatureSet(features, labels, sliced.projected(rows), np.array(identities, np.int64))
-
-
-def _score(
-    name: str, value: float, error: float, baseline: float, deviation: float | None
-) -> Score:
-    margin, (least, most) = intervals.STUDENT * error, METRICS[name].bounds
-    return Score(value, max(least, value - margin), min(most, value + margin), baseline, deviation)

@@ -6,7 +6,7 @@ its p-value.
 
 Held out are test images that are not in the training set too. Without test images, each training
 image is compared with all others: to them it is as unseen as a new one, and splitting a set that
-the generator has learnt from would give no better ones.
+the generator has trained on would give no better ones.
 """
 
 from __future__ import annotations
@@ -234,14 +234,9 @@ def _choose(count: int) -> NDArray[np.int64]:
 
 def _suspects(found: Nearest, ratios: Ratios, copying: Copying, first: int) -> tuple[Suspect, ...]:
     order = np.argsort(ratios, kind="stable")[: int((ratios < copying.threshold).sum())]
+    nearest, distances = found.indices[:, 0].tolist(), found.distances[:, 0].tolist()
     return tuple(
-        Suspect(
-            image=first + int(i),
-            training=int(found.indices[i, 0]),
-            distance=float(found.distances[i, 0]),
-            ratio=float(ratios[i]),
-        )
-        for i in order
+        Suspect(first + i, nearest[i], distances[i], float(ratios[i])) for i in order.tolist()
     )
 
 

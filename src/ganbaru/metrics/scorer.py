@@ -115,11 +115,11 @@ def classifier_scorer(source: Source, progress: Progress) -> Scorer:
 def _trained(
     source: Source, shape: tuple[int, ...], progress: Progress
 ) -> tuple[ScorerInfo, Classifier, Scale]:
-    learnt, unseen = halves(source)
+    seen, unseen = halves(source)
     assert source.labels is not None
     classes = len(source.classes)
-    images = resized(source.images[learnt], shape)
-    network = classifier.train(images, source.labels[learnt], classes, RECIPE, progress)
+    images = resized(source.images[seen], shape)
+    network = classifier.train(images, source.labels[seen], classes, RECIPE, progress)
     tested = np.sort(unseen[:10_000])
     predicted = network.labels(resized(source.images[tested], shape), progress)
     info = ScorerInfo(
@@ -127,7 +127,7 @@ def _trained(
         version=classifier.VERSION,
         shape=shape,
         classes=classes,
-        shown=RECIPE.steps(len(learnt)) * classifier.BATCH,
+        shown=RECIPE.steps(len(seen)) * classifier.BATCH,
         accuracy=agreement(predicted, source.labels[tested]),
         fingerprint=source.fingerprint,
     )
@@ -182,8 +182,8 @@ def random_scorer(source: Source, progress: Progress) -> Scorer:
     shape = (*input_size(*source.images.shape[1:3]), source.images.shape[3])
     mark = source.fingerprint
     info = ScorerInfo("random", classifier.VERSION, shape, fingerprint=mark)
-    learnt, _ = halves(source)
-    images = resized(source.images[learnt[:CALIBRATION]], shape)
+    seen, _ = halves(source)
+    images = resized(source.images[seen[:CALIBRATION]], shape)
     networks = [
         classifier.untrained(images.shape[1:], RECIPE.width, 2, SEED + i) for i in range(RANDOM)
     ]

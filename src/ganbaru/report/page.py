@@ -88,14 +88,13 @@ def _reproduce(facts: Facts) -> Markup:
     words = reproduction.command(facts.config, facts.name).split(" ")
     spans = [joined(tag("span", word), " ") for word in words]
     command = tag("pre", *spans, class_="command")
-    note = "On the same machine and versions, the result is the same to the bit."
-    if reproduction.by_clock(facts.config) and facts.log:
-        note = (
-            f"The run ended by time, so a faster machine trains further. On the same machine and "
-            f"versions, the result is the same to the bit with --steps "
-            f"{int(facts.log[-1]['step'])}."
-        )
-    config = facts.config
+    note, config = (
+        "On the same machine and versions, the result is the same to the bit",
+        facts.config,
+    )
+    if reproduction.by_clock(config) and facts.log:
+        note = f"The run ended by time, so a faster machine trains further. {note} with --steps "
+        note += str(int(facts.log[-1]["step"]))
     parameters = facts.made.get("parameters", {})
     counts = ", ".join(f"{name} {count:,}" for name, count in parameters.items())
     totals = (f"{getattr(config, name):g} {name}" for name in TOTALS if getattr(config, name))
@@ -110,7 +109,7 @@ def _reproduce(facts: Facts) -> Markup:
         ("seed", str(config.seed)),
     ]
     options = tag("details", tag("summary", "all options"), tag("pre", to_yaml(config)))
-    return _section("Reproduce", command, tag("p", note), _table(rows), options)
+    return _section("Reproduce", command, tag("p", f"{note}."), _table(rows), options)
 
 
 def _size(facts: Facts) -> str:
