@@ -34,6 +34,7 @@ DEFAULT_IMAGES = 1000
 HELD_OUT = 2000  # at most: the baseline's own error is then a third of it
 SIGNIFICANT = 0.01  # p-values below it count as copying
 
+Sources = tuple[Source, Source | None]  # training images, and test images if there are any
 FOLDER, RESULT, SHEET = "authenticity", "result.json", "neighbours.png"
 
 
@@ -63,8 +64,8 @@ class Authenticity:
     copying: Copying
     suspects: tuple[Suspect, ...]  # the likeliest copies first
     notes: tuple[str, ...]
-    seconds: float
-    folder: Path  # of the result and the neighbour sheet
+    seconds: float = 0.0
+    folder: Path = Path()  # of the result and the neighbour sheet
 
     @property
     def is_copying(self) -> bool:
@@ -115,24 +116,19 @@ def authenticity(
     """
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
-    source, test = _training_data(candidate, against, data_dir, progress)
-    count = _checked_count(candidate, number)
+    sources = _training_data(candidate, against, data_dir, progress)
+    found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
     folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
-    found, shown = _examine(candidate, source, test, count, seed, folder, progress)
-    found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
+    seconds = round(time.perf_counter() - began, 1)
+    found = dataclasses.replace(found, seconds=seconds, folder=folder)
     _write(found, shown)
     return found
 
 
 def _examine(
-    candidate: Candidate,
-    source: Source,
-    test: Source | None,
-    count: int,
-    seed: int,
-    folder: Path,
-    progress: Progress,
+    candidate: Candidate, sources: Sources, count: int, seed: int, progress: Progress
 ) -> tuple[Authenticity, Neighbours]:
+    source, test = sources
     everything = Index(source.images, np.arange(len(source.images)))
     groups = duplicates(everything, progress)
     index = _without_duplicates(everything, groups)
@@ -155,15 +151,13 @@ def _examine(
         copying=copying,
         suspects=_suspects(found, ratios, copying, first),
         notes=notes,
-        seconds=0.0,
-        folder=folder,
     )
     return result, Neighbours(images, found, ratios, source.images, first)
 
 
 def _training_data(
     candidate: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
-) -> tuple[Source, Source | None]:
+) -> Sources:
     """Load the training images of a candidate, and test images if there are any."""
     what = against or (candidate.config.data if candidate.config else "")
     if not what:
