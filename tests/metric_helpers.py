@@ -40,7 +40,7 @@ def unseen() -> tuple[Images, np.ndarray]:
 def values(images: Images, labels: np.ndarray | None = None, by: Evaluator | None = None) -> Values:
     """Score images without intervals and baselines."""
     by = by or digits_evaluator()
-    fake = by.features(by.scorer.resize(images), labels, data.silent)
+    fake = evaluator.feature_set(by.scorer, by.scorer.resize(images), labels, data.silent)
     subsets = [*kernel.subsets(len(by.reference), len(fake), 0)][:20]
     return compute_scores(by.reference, fake, by.classes, subsets)[0]
 

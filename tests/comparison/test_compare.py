@@ -16,7 +16,6 @@ from train_helpers import (
     needs_posix,
     newest,
     pictures,
-    process,
     trained,
     until,
 )
@@ -265,27 +264,27 @@ def test_more_seeds_continue_the_same_tournament(place, result, options):
         ganbaru.compare(folder=folder, seeds=1)
 
 
-def test_workers_side_by_side_give_the_same_result(place, result):
-    said = process(
+def test_workers_side_by_side_give_the_same_result(place, result, monkeypatch, capfd):
+    monkeypatch.chdir(place)
+    said = command(
         "compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--images", 96,
         "--evaluate-images", 50, "--workers", 2, "-o", "side", "--data", "pictures.npz", *FLAGS,
-        cwd=place,
     )  # fmt: skip
-    assert (said.code, said.err) == (0, ""), said
+    assert (said.code, said.err, capfd.readouterr().err) == (0, "", ""), said
     found = json.loads((place / "side" / "results.json").read_text())
     for name, (one, _) in result.outcomes.items():  # other threads round differently
         assert found["means"][name] == pytest.approx(one.scores["frechet"], rel=0.02)
 
 
 @needs_posix
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_saves_and_prints_the_command_to_continue(place, workers):
-    folder = place / f"interrupted{workers}"
+def test_ctrl_c_saves_and_prints_the_command_to_continue(place):
+    """With two workers; a single process is interrupted in the tests above."""
+    folder, workers = place / "interrupted", 2
     words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
              "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
              "pictures.npz", *FLAGS]  # fmt: skip
     with background(*words, cwd=place) as started:
-        logs = [folder / name / "seed0" / "log.jsonl" for name in VARIED["objective"]][:workers]
+        logs = [folder / name / "seed0" / "log.jsonl" for name in VARIED["objective"]]
         until(lambda: all(path.exists() and path.stat().st_size for path in logs), started)
         started.send_signal(signal.SIGINT)
         out, err = started.communicate(timeout=60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -50,7 +51,8 @@ print(int(images.astype(np.int64).sum()), before == switches())
 
 def _loaded(name: str, run, configured: bool = False) -> list[str]:
     command = [sys.executable, "-c", SCRIPT, name, str(run), str(configured)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}  # in tests 1, as the engine sets it
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.split()
 
 

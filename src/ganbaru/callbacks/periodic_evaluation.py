@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from ganbaru import data, metrics
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.metrics import Evaluator, milestones
-from ganbaru.metrics.candidates import RunSamples
+from ganbaru.metrics import Evaluator, candidates, milestones
+from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
 from ganbaru.training.run import Every, Measurement, Run
@@ -71,16 +71,12 @@ class PeriodicEvaluation(Measurement):
             return self.evaluator.quick_scores(images, labels)
 
 
-def _candidate(run: Run) -> RunSamples:
-    config = run.config
-    return RunSamples(
-        name=str(run.folder.path),
-        folder=run.folder.path,
-        checkpoint=run.folder.checkpoint(run.images),
-        shape=run.source.images.shape[1:],
-        data=config.data,
-        data_dir=config.data_dir,
-        channels=config.channels,
-        generator=generators.from_run(run),
-        most=config.evaluate_images,
+def _candidate(run: Run) -> Candidate:
+    return candidates.of_generator(
+        generators.from_run(run),
+        run.folder.checkpoint(run.images),
+        str(run.folder.path),
+        run.source.images.shape[1:],
+        config=run.config,
+        most=run.config.evaluate_images,
     )

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ def with_equal_budget(configs: Mapping[str, Config], budget: Budget) -> dict[str
     if every < 1:
         raise InputError(f"--evaluate-every {every} is out of range: give 1 or more.")
     fixed: dict[str, Any] = {
-        **dict.fromkeys(("run", "steps", "epochs"), None),
+        **dict.fromkeys(("run", "steps", "epochs")),
         **dict.fromkeys(("resume", "overwrite"), False),
         **dict.fromkeys(("seed", "patience"), 0),
         "keep": 1,
@@ -126,8 +126,7 @@ def folder_name(name: str) -> str:
     return re.sub(r"[^\w.=+-]+", "-", name).strip("-.") or "contestant"
 
 
-def differing_fields(configs: Mapping[str, Config]) -> Iterator[str]:
-    """Yield the fields in which the contestants differ."""
-    for field in FREE:
-        if len({repr(getattr(one, field)) for one in configs.values()}) > 1:
-            yield field
+def differing_fields(configs: Mapping[str, Config]) -> list[str]:
+    """Return the fields in which the contestants differ."""
+    every = configs.values()
+    return [field for field in FREE if len({repr(getattr(one, field)) for one in every}) > 1]

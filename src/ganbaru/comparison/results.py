@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,21 +40,21 @@ class Result:
         return [self.folder / name for name in (MARKDOWN, JSON, PLOT)]
 
 
-def unfinished(todo: Sequence[ScheduledRun]) -> bool:
-    """Return whether a run has no outcome yet."""
-    return any(training.outcome(entry.folder) is None for entry in todo)
-
-
 def publish(
     todo: Sequence[ScheduledRun], configs: Mapping[str, Config], seeds: int, folder: Path
 ) -> Result:
     """Compute the standings and write them into the tournament's folder."""
     found: Outcomes = {name: [] for name in configs}
     for entry in todo:
-        outcome = training.outcome(entry.folder)
-        assert outcome
-        found[entry.name].append(outcome)
-    _check_comparable(found)
+        if outcome := training.outcome(entry.folder):
+            found[entry.name].append(outcome)
+    check_comparable(
+        *(
+            Evaluation(name, {}, Passport(**one.passport), {}, {})
+            for name, one in _runs(found)
+            if not one.failed
+        )
+    )
     scores = {
         name: np.array([one.scores.get(MEASURE, np.inf) for one in each])
         for name, each in found.items()
@@ -66,14 +66,11 @@ def publish(
     return result
 
 
-def _check_comparable(found: Outcomes) -> None:
-    evaluations = [
-        Evaluation(f"{name}, seed {seed}", {}, Passport(**one.passport), {}, {})
-        for name, each in found.items()
-        for seed, one in enumerate(each)
-        if not one.failed
-    ]
-    check_comparable(*evaluations)
+def _runs(outcomes: Outcomes) -> Iterator[tuple[str, Outcome]]:
+    """Yield each run's contestant and seed, and its outcome."""
+    for name, each in outcomes.items():
+        for seed, one in enumerate(each):
+            yield f"{name}, seed {seed}", one
 
 
 def _conditions(configs: Mapping[str, Config], seeds: int, found: Outcomes) -> list[str]:
@@ -88,7 +85,7 @@ def _conditions(configs: Mapping[str, Config], seeds: int, found: Outcomes) -> l
         f"They differ in: {differing}. With the same seed they have the same first weights where "
         f"shapes allow, the same latents, and the same batches unless the batch itself differs.",
     ]
-    good = [one for each in found.values() for one in each if not one.failed]
+    good = [one for _, one in _runs(found) if not one.failed]
     if good:
         passport = good[0].passport
         known = passport["scorer_accuracy"]
@@ -108,8 +105,8 @@ def _conditions(configs: Mapping[str, Config], seeds: int, found: Outcomes) -> l
 
 def rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the table's headings and its cells, the best contestant first."""
-    every = [one for each in result.outcomes.values() for one in each]
-    others = [name for name in OTHER_SCORES if any(name in one.scores for one in every)]
+    scored = {score for _, one in _runs(result.outcomes) for score in one.scores}
+    others = [name for name in OTHER_SCORES if name in scored]
     headings = ["", "contestant", "Fréchet distance", "worse than the best by", "flips with it"]
     headings += [*(name.replace("_", " ") for name in others), "images", "seconds"]
     ranked = enumerate(result.standings.order, 1)
@@ -130,9 +127,8 @@ def _row(result: Result, others: Sequence[str], place: int, name: str) -> list[s
 
 def _behind(result: Result, name: str) -> list[str]:
     """Return a contestant's difference to the best with its interval, and the share of flips."""
-    best = result.standings.order[0]
-    for pair in result.standings.pairs:
-        if (pair.first, pair.second) == (best, name) and pair.difference is not None:
+    for pair in result.standings.pairs[: len(result.standings.order) - 1]:  # those of the best
+        if pair.second == name and pair.difference is not None:
             interval = pair.interval and (-pair.interval[1], -pair.interval[0])
             flips = "" if pair.flips is None else f"{pair.flips:.2f}"
             return [_with_interval(-pair.difference, interval), flips]
@@ -175,12 +171,7 @@ def markdown(result: Result) -> str:
     lines = ["# Tournament", "", *(f"{line}\n" for line in result.conditions)]
     lines += [_line(headings), _line(["---"] * len(headings)), *map(_line, cells), ""]
     lines += [f"{line}\n" for line in reading(result)]
-    failed = [
-        f"- {name}, seed {seed}: {one.failed}"
-        for name, each in result.outcomes.items()
-        for seed, one in enumerate(each)
-        if one.failed
-    ]
+    failed = [f"- {name}: {one.failed}" for name, one in _runs(result.outcomes) if one.failed]
     lines += ["Failed:", "", *failed, ""] if failed else []
     return "\n".join([*lines, f"![Scores over images and over seconds]({PLOT})", ""])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,9 @@ def schedule(configs: Mapping[str, Config], seeds: int, folder: Path) -> list[Sc
 
     Changes during a tournament, such as the load of the machine, then affect all contestants.
     """
+    places = {name: folder / folder_name(name) for name in configs}
     return [
-        ScheduledRun(
-            name, replace(one, seed=seed, run=str(folder / folder_name(name) / f"seed{seed}"))
-        )
+        ScheduledRun(name, replace(one, seed=seed, run=str(places[name] / f"seed{seed}")))
         for seed in range(seeds)
         for name, one in configs.items()
     ]
@@ -66,12 +66,10 @@ def run_all(
     left = [entry for entry in todo if training.outcome(entry.folder) is None]
     if len(left) < len(todo):
         tell(f"{len(todo) - len(left)} of {len(todo)} runs are finished already.")
-    done = len(todo) - len(left)
+    number = itertools.count(len(todo) - len(left) + 1)
 
     def report(entry: ScheduledRun) -> None:
-        nonlocal done
-        done += 1
-        tell(f"{done} of {len(todo)}: {_summary(entry)}")
+        tell(f"{next(number)} of {len(todo)}: {_summary(entry)}")
 
     if workers > 1 and len(left) > 1:
         _run_in_workers(left, min(workers, len(left)), interrupted, report)
@@ -79,9 +77,8 @@ def run_all(
     for entry in left:
         if interrupted():
             return
-        training.train_and_score(
-            entry.config, interrupted, display() if display else None, progress
-        )
+        shown = display() if display else None
+        training.train_and_score(entry.config, interrupted, shown, progress)
         if training.outcome(entry.folder):
             report(entry)
 
@@ -118,24 +115,22 @@ def _stopped() -> bool:
 
 
 def _run(entry: ScheduledRun) -> None:
-    training.train_and_score(entry.config, _stopped)
+    if not _stopped():
+        training.train_and_score(entry.config, _stopped)
 
 
 def _run_in_workers(
-    queue: list[ScheduledRun], workers: int, interrupted: Interrupted, report: Report
+    left: list[ScheduledRun], workers: int, interrupted: Interrupted, report: Report
 ) -> None:
     """Run in worker processes, spawned, since forked ones may hang on a library's locks."""
     context = multiprocessing.get_context("spawn")
     event, threads = context.Event(), max(1, parallel.thread_count() // workers)
-    running: dict[Future[None], ScheduledRun] = {}
     with ProcessPoolExecutor(workers, context, _initialise, (event, threads)) as pool:
         try:
-            while running or (queue and not interrupted()):
-                while queue and len(running) < workers and not interrupted():
-                    entry = queue.pop(0)
-                    running[pool.submit(_run, entry)] = entry
+            running = {pool.submit(_run, entry): entry for entry in left}
+            while running:
                 if interrupted():
-                    event.set()
+                    event.set()  # the workers save and stop
                 ended, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
                 for future in ended:
                     entry = running.pop(future)
@@ -143,5 +138,5 @@ def _run_in_workers(
                     if training.outcome(entry.folder):
                         report(entry)
         except BaseException:
-            event.set()  # the other workers save and stop
+            event.set()
             raise

@@ -80,8 +80,6 @@ def _resamples(n: int, count: int) -> NDArray[np.int64]:
 def splits(seeds: int) -> Iterator[tuple[list[int], list[int]]]:
     """Yield pairs of disjoint sets of floor(seeds / 2) seeds; all pairs up to 10 seeds."""
     half = seeds // 2
-    if not half:
-        return
     if seeds > MAX_ENUMERATED:
         for i in range(SPLITS):
             order = randomness.permutation(0, "halves of seeds", i, seeds).tolist()
@@ -129,7 +127,8 @@ def flips(scores: Numbers) -> Flips | None:
 
 def standings(scores: Mapping[str, Numbers]) -> Standings:
     """Rank contestants by the mean of their scores (n,), paired by seed; failures rank last."""
-    names = sorted(scores, key=lambda name: (_failures(scores[name]), _mean(scores[name]) or 0.0))
+    keys = {name: ((~np.isfinite(each)).sum(), _mean(each) or 0.0) for name, each in scores.items()}
+    names = sorted(scores, key=lambda name: keys[name])
     table = np.stack([scores[name] for name in names])
     found = flips(table)
     indices = itertools.combinations(range(len(names)), 2)
@@ -148,17 +147,12 @@ def _pair(names: list[str], table: Numbers, i: int, j: int, found: Flips | None)
     both = np.isfinite(table[i]) & np.isfinite(table[j])
     differences = table[i][both] - table[j][both]
     flip = float(found.pairs[i, j]) if found else None
-    return Pair(
-        names[i], names[j], _mean(differences), interval(differences), len(differences), flip
-    )
+    between = interval(differences)
+    return Pair(names[i], names[j], _mean(differences), between, len(differences), flip)
 
 
 def _finite(values: Numbers) -> Numbers:
     return values[np.isfinite(values)]
-
-
-def _failures(values: Numbers) -> int:
-    return int((~np.isfinite(values)).sum())
 
 
 def _mean(values: Numbers) -> float | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganbaru import __version__, callbacks, config, data, files
-from ganbaru.comparison import contestants, results, scheduling
+from ganbaru.comparison import contestants, results, scheduling, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
 from ganbaru.config import Config
@@ -33,6 +31,7 @@ class Plan:
     configs: dict[str, Config]
     seeds: int
     folder: Path
+    data: str  # the fingerprint of the training images
 
 
 def compare(
@@ -85,9 +84,10 @@ def plan_tournament(
     for name, one in zip(made, folders, strict=True):
         if folders.count(one) > 1:
             raise InputError(f"Two contestants would share the folder {one!r}: rename {name!r}.")
-    plan = Plan(made, seeds or SEEDS, _new() if folder is None else Path(folder))
-    _check_same(plan, source.fingerprint)
-    _write(plan, source.fingerprint)
+    place = run_folder.unused("compare") if folder is None else Path(folder)
+    plan = Plan(made, seeds or SEEDS, place, source.fingerprint)
+    _check_same(plan)
+    _write(plan)
     return plan
 
 
@@ -103,7 +103,7 @@ def run(
     """Run what is left of a tournament and publish its result; None if interrupted."""
     todo = scheduling.schedule(plan.configs, plan.seeds, plan.folder)
     scheduling.run_all(todo, workers, interrupted, tell, display, progress)
-    if results.unfinished(todo):
+    if any(training.outcome(entry.folder) is None for entry in todo):
         return None
     return results.publish(todo, plan.configs, plan.seeds, plan.folder)
 
@@ -120,78 +120,65 @@ def _configs(
     }
 
 
-def _new() -> Path:
-    today, number = datetime.date.today().isoformat(), 1
-    while (path := run_folder.RUNS / f"compare-{today}-{number}").exists():
-        number += 1
-    return path
-
-
 # --- the tournament's folder ------------------------------------------------------------------
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    path = folder / FILE
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        each = found["contestants"].items()
-        return {**found, "contestants": {name: config.from_fields(one) for name, one in each}}
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"There is no tournament to continue in {folder} ({FILE} is missing or damaged). Name "
-            f"contestants to start one there."
-        ) from error
+def _read(folder: Path) -> Plan:
+    def parse(found: dict[str, Any]) -> Plan:
+        configs = {name: config.from_fields(one) for name, one in found["contestants"].items()}
+        return Plan(configs, found["seeds"], folder, found["data"])
+
+    remedy = "There is no tournament to continue: name contestants to start one there."
+    return files.read_json(folder / FILE, parse, remedy)
 
 
 def _stored(folder: Path, seeds: int | None) -> Plan:
-    found = _read(folder)
-    if seeds is not None and seeds < found["seeds"]:
+    plan = _read(folder)
+    if seeds is not None and seeds < plan.seeds:
         raise InputError(
-            f"The tournament in {folder} has {found['seeds']} seeds: give as many with --seeds, or "
+            f"The tournament in {folder} has {plan.seeds} seeds: give as many with --seeds, or "
             f"more."
         )
-    plan = Plan(found["contestants"], seeds or found["seeds"], folder)
-    _write(plan, found["data"])
+    plan = dataclasses.replace(plan, seeds=seeds or plan.seeds)
+    _write(plan)
     return plan
 
 
-def _check_same(plan: Plan, fingerprint: str) -> None:
+def _check_same(plan: Plan) -> None:
     """Raise InputError for a folder with another tournament or other files."""
     if not plan.folder.exists() or not any(plan.folder.iterdir()):
         return
     if not (plan.folder / FILE).exists():
         raise InputError(f"{plan.folder} has other files than a tournament's: choose another -o.")
-    found = _read(plan.folder)
-    if difference := _difference(plan, fingerprint, found):
+    if difference := _difference(_read(plan.folder), plan):
         raise InputError(
             f"{plan.folder} has another tournament ({difference}). Continue it with ganbaru "
             f"compare -o {plan.folder}, or choose another -o."
         )
 
 
-def _difference(plan: Plan, fingerprint: str, found: Mapping[str, Any]) -> str:
-    """Return how the tournament found differs from the plan; empty if only in fewer seeds."""
-    before: dict[str, Config] = found["contestants"]
-    if list(before) != list(plan.configs):
-        return f"of {', '.join(before)}"
+def _difference(stored: Plan, plan: Plan) -> str:
+    """Return how the stored plan differs from another; empty if only in fewer seeds."""
+    if list(stored.configs) != list(plan.configs):
+        return f"of {', '.join(stored.configs)}"
     for name, one in plan.configs.items():
         for field in dataclasses.fields(Config):
-            old, new = getattr(before[name], field.name), getattr(one, field.name)
+            old, new = getattr(stored.configs[name], field.name), getattr(one, field.name)
             if old != new:
                 return f"{name}: {config.flag(field.name)} {old}, not {new}"
-    if found["data"] != fingerprint:
+    if stored.data != plan.data:
         return "on other images"
-    return f"{found['seeds']} seeds, not fewer" if found["seeds"] > plan.seeds else ""
+    return f"{stored.seeds} seeds, not fewer" if stored.seeds > plan.seeds else ""
 
 
-def _write(plan: Plan, fingerprint: str) -> None:
+def _write(plan: Plan) -> None:
     with files.writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
     content = {
         "format": FORMAT,
         "ganbaru": __version__,
         "seeds": plan.seeds,
-        "data": fingerprint,
+        "data": plan.data,
         "contestants": {name: dataclasses.asdict(one) for name, one in plan.configs.items()},
     }
-    files.write_text(plan.folder / FILE, json.dumps(content, indent=1, ensure_ascii=False))
+    files.write_json(plan.folder / FILE, content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -39,7 +38,11 @@ class Outcome:
 def outcome(folder: Path) -> Outcome | None:
     """Return the outcome of a run, None if it has not ended."""
     path = folder / FILE
-    return Outcome(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    return files.read_json(
+        path, lambda found: Outcome(**found), "Delete it: the run is scored again."
+    )
 
 
 class FinalScore(Callback):
@@ -70,12 +73,7 @@ class FinalScore(Callback):
             passport=asdict(self.evaluation.passport),
             curve=[{name: line[name] for name in ("images", "seconds", *values)} for line in lines],
         )
-        _write(run.folder.path, outcome)
-
-
-def _write(folder: Path, outcome: Outcome) -> None:
-    text = json.dumps(asdict(outcome), indent=1, ensure_ascii=False)
-    files.write_text(folder / FILE, text)
+        files.write_json(run.folder.path / FILE, asdict(outcome))
 
 
 def train_and_score(
@@ -99,7 +97,8 @@ def train_and_score(
     try:
         loop(run, interrupted)
     except RunError as error:
-        _write(folder, Outcome(failed=str(error), images=run.images, step=run.step))
+        failure = Outcome(failed=str(error), images=run.images, step=run.step)
+        files.write_json(folder / FILE, asdict(failure))
     finally:
         if display:
             display.close()

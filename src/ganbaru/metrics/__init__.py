@@ -8,7 +8,6 @@ images.
 
 from __future__ import annotations
 
-from ganbaru.metrics.candidates import run_samples
 from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.evaluation import evaluate, evaluator_for
 from ganbaru.metrics.evaluator import Evaluator, make_evaluator
@@ -18,7 +17,6 @@ from ganbaru.metrics.passport import (
     Score,
     check_comparable,
     differences,
-    store,
     stored,
 )
 
@@ -33,7 +31,5 @@ __all__ = [
     "evaluate",
     "evaluator_for",
     "make_evaluator",
-    "run_samples",
-    "store",
     "stored",
 ]

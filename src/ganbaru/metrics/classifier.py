@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +81,14 @@ class Classifier:
 
     def features(self, images: Images, progress: Progress) -> NDArray[np.float32]:
         """Return features (N, 64) of bytes (N, H, W, C)."""
-        return self._inference(functools.partial(features, width=self.width), images, progress)
+        network = functools.partial(features, width=self.width)
+        engine, parts = engines.load("numpy"), []
+        for start in range(0, len(images), INFERENCE_BATCH):
+            batch = engine.from_numpy(to_range(images[start : start + INFERENCE_BATCH]))
+            output, _ = nn.apply(network, self.parameters, self.buffers, batch, training=False)
+            parts.append(ops.to_numpy(output))
+            progress(min(start + INFERENCE_BATCH, len(images)), len(images), "computing features")
+        return np.concatenate(parts)
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits (N, classes) of features (N, 64)."""
@@ -92,17 +98,6 @@ class Classifier:
     def labels(self, images: Images, progress: Progress) -> Labels:
         """Return the predicted labels (N,) of bytes (N, H, W, C)."""
         return self.logits(self.features(images, progress)).argmax(axis=1)
-
-    def _inference(
-        self, network: nn.Network, images: Images, progress: Progress
-    ) -> NDArray[np.float32]:
-        engine, parts = engines.load("numpy"), []
-        for start in range(0, len(images), INFERENCE_BATCH):
-            batch = engine.from_numpy(to_range(images[start : start + INFERENCE_BATCH]))
-            output, _ = nn.apply(network, self.parameters, self.buffers, batch, training=False)
-            parts.append(ops.to_numpy(output))
-            progress(min(start + INFERENCE_BATCH, len(images)), len(images), "computing features")
-        return np.concatenate(parts)
 
 
 def untrained(shape: tuple[int, int, int], width: int, classes: int, seed: int) -> Classifier:
@@ -140,11 +135,7 @@ def train(
 
 
 def _gradients(
-    network: Callable[..., Tensor],
-    parameters: Parameters,
-    buffers: Parameters,
-    images: Images,
-    labels: Labels,
+    network: nn.Network, parameters: Parameters, buffers: Parameters, images: Images, labels: Labels
 ) -> tuple[Parameters, Parameters]:
     engine = engines.load("numpy")
     batch = engine.from_numpy(to_range(images))

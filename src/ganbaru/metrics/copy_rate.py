@@ -74,7 +74,7 @@ def copy_rate(images: Ratios, held_out: Ratios) -> Copying:
         rate=rate,
         low=min(low / n, rate),
         high=max(high / n, rate),
-        p=_upper(below, n, rank, m),
+        p=_tails(below, n, rank, m)[0],
         share=below / n,
         floor=baseline,
         threshold=threshold,
@@ -85,34 +85,22 @@ def _interval(below: int, n: int, rank: int, m: int) -> tuple[int, int]:
     """Return the smallest and the largest number of copies that the count does not reject."""
 
     def accepted(copies: int) -> bool:
-        rest = below - copies, n - copies, rank, m
-        return min(_upper(*rest), _lower(*rest)) >= 0.025
+        return min(_tails(below - copies, n - copies, rank, m)) >= 0.025
 
     fits = [copies for copies in range(below + 1) if accepted(copies)]
     return (fits[0], fits[-1]) if fits else (0, 0)
 
 
-def _upper(k: int, n: int, rank: int, m: int) -> float:
-    """Return P(K >= k) of K ~ BetaBin(n, rank, m + 1 - rank)."""
-    return min(1.0, float(_masses(n, rank, m)[k:].sum()))
-
-
-def _lower(k: int, n: int, rank: int, m: int) -> float:
-    """Return P(K <= k)."""
-    return min(1.0, float(_masses(n, rank, m)[: k + 1].sum()))
+def _tails(k: int, n: int, rank: int, m: int) -> tuple[float, float]:
+    """Return P(K >= k) and P(K <= k) of K ~ BetaBin(n, rank, m + 1 - rank)."""
+    masses = _masses(n, rank, m)
+    return min(1.0, float(masses[k:].sum())), min(1.0, float(masses[: k + 1].sum()))
 
 
 def _masses(n: int, rank: int, m: int) -> NDArray[np.float64]:
-    """Return P(K = k) for k from 0 to n: C(k + r - 1, k) C(n - k + m - r, n - k) / C(n + m, n).
+    """Return P(K = k) = C(n, k) B(k + r, n - k + m + 1 - r) / B(r, m + 1 - r) for k from 0 to n."""
+    from scipy.special import betaln
 
-    The share of all orders of n + m numbers with k of the n before the r-th of the m.
-    """
-    logs = np.cumsum(np.log(np.arange(1, n + m + 1)))
-    factorial = np.concatenate([[0.0], logs])  # logarithms of 0! to (n + m)!
-
-    def choose(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.asarray(factorial[a] - factorial[b] - factorial[a - b])
-
-    k = np.arange(n + 1)
-    whole = choose(np.array(n + m), np.array(n))
-    return np.exp(choose(k + rank - 1, k) + choose(n - k + m - rank, n - k) - whole)
+    k, rest = np.arange(n + 1), m + 1 - rank
+    choose = -betaln(k + 1, n - k + 1) - np.log(n + 1)
+    return np.exp(choose + betaln(k + rank, n - k + rest) - betaln(rank, rest))

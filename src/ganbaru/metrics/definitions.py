@@ -88,6 +88,10 @@ class Metric:
     slow: bool = False  # left out of evaluations during training
 
 
+def _distinct(x: Comparison) -> float:
+    return len(np.unique(x.fake.identities)) / len(x.fake)
+
+
 def _sliced(x: Comparison) -> float:
     return sliced.distance(x.real.projections, x.fake.projections) / 255
 
@@ -110,6 +114,10 @@ def _label_accuracy(x: Comparison) -> float | None:
     return class_metrics.agreement(x.fake.features.labels, x.fake.labels)
 
 
+def _of_neighbours(name: str, meaning: str, bounds: tuple[float, float] = (0.0, 1.0)) -> Metric:
+    return Metric(name, HIGHER, meaning, lambda x: getattr(x.neighbours, name), bounds)
+
+
 LOWER, HIGHER = "lower", "higher"
 POSITIVE, ANY = (0.0, math.inf), (-math.inf, math.inf)
 _of_images = functools.partial(Metric, per_network=False)
@@ -129,34 +137,12 @@ METRICS = {
         ANY,
         slow=True,
     ),
-    "precision": Metric(
-        "precision", HIGHER, "fakes that could be real", lambda x: x.neighbours.precision
-    ),
-    "recall": Metric(
-        "recall", HIGHER, "reals that could be generated", lambda x: x.neighbours.recall
-    ),
-    "density": Metric(
-        "density",
-        HIGHER,
-        "how typical fakes are; above 1: too typical",
-        lambda x: x.neighbours.density,
-        POSITIVE,
-    ),
-    "coverage": Metric(
-        "coverage", HIGHER, "reals with a fake nearby", lambda x: x.neighbours.coverage
-    ),
-    "novelty": Metric(
-        "novelty",
-        HIGHER,
-        "fakes that are no near copies of references",
-        lambda x: x.neighbours.novelty,
-    ),
-    "distinct": _of_images(
-        "distinct",
-        HIGHER,
-        "fakes left when equal ones count once",
-        lambda x: len(np.unique(x.fake.identities)) / len(x.fake),
-    ),
+    "precision": _of_neighbours("precision", "fakes that could be real"),
+    "recall": _of_neighbours("recall", "reals that could be generated"),
+    "density": _of_neighbours("density", "how typical fakes are; above 1: too typical", POSITIVE),
+    "coverage": _of_neighbours("coverage", "reals with a fake nearby"),
+    "novelty": _of_neighbours("novelty", "fakes that are no near copies of references"),
+    "distinct": _of_images("distinct", HIGHER, "fakes left when equal ones count once", _distinct),
     "sliced": _of_images(
         "sliced Wasserstein", LOWER, "distance of pixels, no network; 1 is black to white", _sliced
     ),

@@ -15,11 +15,9 @@ from ganbaru import data
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
 from ganbaru.metrics import candidates, inception, passport, scorer
-from ganbaru.metrics.candidates import Candidate
+from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation
-
-Labels = NDArray[np.int64]
 
 
 def evaluate(
@@ -49,20 +47,12 @@ def evaluate(
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
     _check_number(candidate, number)
-    evaluator = evaluator_for(
-        candidate,
-        against,
-        number=number,
-        seed=seed,
-        scorer=scorer,
-        weights=weights,
-        data_dir=data_dir,
-        progress=progress,
-    )
+    evaluator = evaluator_for(candidate, against, number, seed, scorer, weights, data_dir, progress)
     count = number or int(min(candidate.most, len(evaluator.reference)))
     images, labels = candidate.images(count, seed, progress)
     labels = _renumbered_like(candidate, labels, evaluator.split.source)
-    found = evaluator.score(candidate.name, candidate.origin(count, seed), images, labels)
+    origin = {**candidate.origin, "seed": seed}
+    found = evaluator.score(candidate.name, origin, images, labels)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     if candidate.folder:
         passport.store(candidate.folder, found)
@@ -84,7 +74,6 @@ def _check_number(candidate: Candidate, number: int | None) -> None:
 def evaluator_for(
     candidate: Candidate,
     against: str | Path | None = None,
-    *,
     number: int | None = None,
     seed: int = 0,
     scorer: str = "auto",
@@ -93,8 +82,8 @@ def evaluator_for(
     progress: Progress = data.silent,
 ) -> Evaluator:
     """Make the evaluator of a candidate's images; it can score others of the same shape."""
-    what = against or candidate.data
-    if what is None:
+    what = against or (candidate.config.data if candidate.config else "")
+    if not what:
         raise InputError(
             f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
@@ -102,9 +91,7 @@ def evaluator_for(
     make = pick("scorer", scorer, _makers(dataset, weights))
     source, test = reals(candidate, what, data_dir, progress)
     limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
-    return make_evaluator(
-        source, test, make, number=number, limit=limit, seed=seed, progress=progress
-    )
+    return make_evaluator(source, test, make, number, limit, seed, progress)
 
 
 def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
@@ -125,9 +112,11 @@ def reals(
     candidate: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
     """Load training and test images in the candidate's size, by the rule that training uses."""
-    place = data_dir or (Path(candidate.data_dir) if candidate.data_dir else None)
-    how: dict[str, Any] = {"image_size": candidate.shape[:2], "channels": candidate.channels}
-    how |= {"data_dir": place, "progress": progress}
+    how: dict[str, Any] = {"image_size": candidate.shape[:2], "progress": progress}
+    how["data_dir"] = data_dir
+    if config := candidate.config:
+        how["channels"] = config.channels
+        how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
     source = data.load(what, **how)
     channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -80,7 +79,6 @@ class Evaluator:
     reference: FeatureSet
     classes: ClassStatistics
     seed: int
-    notes: tuple[str, ...]
     progress: Progress
 
     def score(
@@ -88,30 +86,25 @@ class Evaluator:
     ) -> Evaluation:
         """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
         resized = self.scorer.resize(images)
-        fake = self.features(resized, labels)
+        fake = feature_set(self.scorer, resized, labels, self.progress)
         values, deviations = self._scores(fake)
         errors = self._standard_errors(fake)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
         baselines = self.baselines(len(images), labels is not None)
-        scores = {
-            name: _score(name, value, errors[name], baselines[name], deviations.get(name))
-            for name, value in values.items()
-        }
+        scores = {}
+        for name, value in values.items():
+            margin, (least, most) = intervals.STUDENT * errors[name], METRICS[name].bounds
+            low, high = max(least, value - margin), min(most, value + margin)
+            scores[name] = Score(value, low, high, baselines[name], deviations.get(name))
         passport = self.passport(len(images), images.shape[1:])
-        notes = self.notes + self._few_held_out(len(images))
+        notes = self.scorer.notes + self._few_held_out(len(images))
         return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
-        fake = self.features(self.scorer.resize(images), labels, data.silent)
+        fake = feature_set(self.scorer, self.scorer.resize(images), labels, data.silent)
         return compute_scores(self.reference, fake, self.classes, slow=False)[0]
-
-    def features(
-        self, resized: Images, labels: Labels | None, progress: Progress | None = None
-    ) -> FeatureSet:
-        """Return the features of images that have the scorer's size."""
-        return feature_set(self.scorer, resized, labels, progress or self.progress)
 
     def _scores(self, fake: FeatureSet) -> tuple[Values, Values]:
         subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
@@ -129,7 +122,10 @@ class Evaluator:
 
     def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
         """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
-        progress = functools.partial(_cas_progress, self.progress)
+
+        def progress(done: int, total: int, what: str) -> None:
+            self.progress(done, total, "training a classifier on fakes (CAS)")
+
         network = classifier.train(resized, labels, len(self.classes.shares), CAS_RECIPE, progress)
         tested = self.scorer.resize(self.split.held_out)
         assert self.split.held_out_labels is not None
@@ -147,22 +143,17 @@ class Evaluator:
         key += [info.hash, info.shape, self.split.source.fingerprint, len(self.reference)]
         key += [count, self.seed]
         name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
-        compute = self._quick_baselines if quick else self._full_baselines
-        content = files.cached(name, lambda: json.dumps(compute(count, labelled)).encode())
+        images, labels = self.split.held_out[:count], self.split.held_out_labels
+        labels = labels[:count] if labelled and labels is not None else None
+        compute = self.quick_scores if quick else self._full_baselines
+        content = files.cached(name, lambda: json.dumps(compute(images, labels)).encode())
         baselines: Values = json.loads(content)
         return baselines
 
-    def _held_out(self, count: int, labelled: bool) -> tuple[Images, Labels | None]:
-        labels = self.split.held_out_labels if labelled else None
-        return self.split.held_out[:count], None if labels is None else labels[:count]
-
-    def _quick_baselines(self, count: int, labelled: bool) -> Values:
-        return self.quick_scores(*self._held_out(count, labelled))
-
-    def _full_baselines(self, count: int, labelled: bool) -> Values:
-        images, labels = self._held_out(count, labelled)
-        baselines, _ = self._scores(self.features(self.scorer.resize(images), labels))
-        if labelled and self.classes.shares.size:
+    def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
+        resized = self.scorer.resize(images)
+        baselines, _ = self._scores(feature_set(self.scorer, resized, labels, self.progress))
+        if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
             real = self.scorer.resize(source.images[chosen])
@@ -213,7 +204,6 @@ def make_evaluator(
     source: Source,
     test: Source | None,
     make_scorer: scorer.Maker,
-    *,
     number: int | None = None,
     limit: int = MAX_IMAGES,
     seed: int = 0,
@@ -225,7 +215,7 @@ def make_evaluator(
     are at most; None: equally many, up to `limit`.
     """
     split = ReferenceSplit.of(source, test, number, limit)
-    found, notes = make_scorer(source, progress)
+    found = make_scorer(source, progress)
     labels = None if source.labels is None else source.labels[split.reference]
     resized = found.resize(source.images[split.reference])
     reference = feature_set(found, resized, labels, progress)
@@ -233,7 +223,7 @@ def make_evaluator(
     if found.info.classes and source.labels is not None:
         shares = class_metrics.shares(source.labels, len(source.classes))
     classes = ClassStatistics(shares, len(source.images))
-    return Evaluator(found, split, reference, classes, seed, notes, progress)
+    return Evaluator(found, split, reference, classes, seed, progress)
 
 
 def feature_set(
@@ -245,14 +235,3 @@ def feature_set(
     identities = [known.setdefault(row.tobytes(), len(known)) for row in rows]
     features = scorer.extract(resized, progress)
     return FeatureSet(features, labels, sliced.projected(rows), np.array(identities, np.int64))
-
-
-def _score(
-    name: str, value: float, error: float, baseline: float, deviation: float | None
-) -> Score:
-    margin, (least, most) = intervals.STUDENT * error, METRICS[name].bounds
-    return Score(value, max(least, value - margin), min(most, value + margin), baseline, deviation)
-
-
-def _cas_progress(progress: Progress, done: int, total: int, what: str) -> None:
-    progress(done, total, "training a classifier on fakes (CAS)")

@@ -20,9 +20,7 @@ BATCH = 64
 URL = "https://github.com/toshas/torch-fidelity/releases, weights-inception-2015-12-05-6726825d.pth"
 
 
-def inception(
-    weights: str | Path | None, source: Source, progress: Progress
-) -> tuple[Scorer, tuple[str, ...]]:
+def inception(weights: str | Path | None, source: Source, progress: Progress) -> Scorer:
     """Return the scorer whose Fréchet distance is FID and whose kernel distance is KID.
 
     Features are the 2,048 of TensorFlow's Inception (Heusel et al. 2017) by torch-fidelity, which
@@ -47,13 +45,8 @@ def inception(
             progress(min(start + BATCH, len(images)), len(images), "computing features")
         return Features((np.concatenate(parts),), None)
 
-    info = ScorerInfo(
-        kind="inception",
-        version=1,
-        shape=source.images.shape[1:],
-        hash=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
-    return Scorer(info, extract), ()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Scorer(ScorerInfo("inception", 1, source.images.shape[1:], hash=digest), extract)
 
 
 def _checked(weights: str | Path | None) -> Path:

@@ -6,13 +6,13 @@ its p-value.
 
 Held out are test images that are not in the training set too. Without test images, each training
 image is compared with all others: to them it is as unseen as a new one, and splitting a set that
-the generator has learnt from would give no better ones.
+the generator has trained on would give no better ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +25,16 @@ from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
-from ganbaru.metrics.candidates import Candidate, RunSamples
+from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
 from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates
 from ganbaru.metrics.neighbour_sheet import Neighbours
-from ganbaru.training import checkpoint
 
 DEFAULT_IMAGES = 1000
 HELD_OUT = 2000  # at most: the baseline's own error is then a third of it
 SIGNIFICANT = 0.01  # p-values below it count as copying
 
+Sources = tuple[Source, Source | None]  # training images, and test images if there are any
 FOLDER, RESULT, SHEET = "authenticity", "result.json", "neighbours.png"
 
 
@@ -64,8 +64,8 @@ class Authenticity:
     copying: Copying
     suspects: tuple[Suspect, ...]  # the likeliest copies first
     notes: tuple[str, ...]
-    seconds: float
-    folder: Path  # of the result and the neighbour sheet
+    seconds: float = 0.0
+    folder: Path = Path()  # of the result and the neighbour sheet
 
     @property
     def is_copying(self) -> bool:
@@ -116,24 +116,19 @@ def authenticity(
     """
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
-    source, test = _training_data(candidate, against, data_dir, progress)
-    count = _checked_count(candidate, number)
+    sources = _training_data(candidate, against, data_dir, progress)
+    found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
     folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
-    found, shown = _examine(candidate, source, test, count, seed, folder, progress)
-    found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
+    seconds = round(time.perf_counter() - began, 1)
+    found = dataclasses.replace(found, seconds=seconds, folder=folder)
     _write(found, shown)
     return found
 
 
 def _examine(
-    candidate: Candidate,
-    source: Source,
-    test: Source | None,
-    count: int,
-    seed: int,
-    folder: Path,
-    progress: Progress,
+    candidate: Candidate, sources: Sources, count: int, seed: int, progress: Progress
 ) -> tuple[Authenticity, Neighbours]:
+    source, test = sources
     everything = Index(source.images, np.arange(len(source.images)))
     groups = duplicates(everything, progress)
     index = _without_duplicates(everything, groups)
@@ -142,10 +137,10 @@ def _examine(
     found = index.nearest(images, progress, "looking for copies")
     ratios = distance_ratios(found)
     copying = copy_rate(ratios, held_out)
-    first = seed if isinstance(candidate, RunSamples) else 0
+    first = seed if candidate.config else 0
     result = Authenticity(
         subject=candidate.name,
-        origin=candidate.origin(count, seed),
+        origin={**candidate.origin, "seed": seed},
         data=source.name,
         fingerprint=source.fingerprint,
         images=count,
@@ -156,44 +151,33 @@ def _examine(
         copying=copying,
         suspects=_suspects(found, ratios, copying, first),
         notes=notes,
-        seconds=0.0,
-        folder=folder,
     )
     return result, Neighbours(images, found, ratios, source.images, first)
 
 
 def _training_data(
     candidate: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
-) -> tuple[Source, Source | None]:
+) -> Sources:
     """Load the training images of a candidate, and test images if there are any."""
-    what = against or candidate.data
-    if what is None:
+    what = against or (candidate.config.data if candidate.config else "")
+    if not what:
         raise InputError(f"Give the training data of {candidate.name}: --data X.")
     source, test = evaluation.reals(candidate, what, data_dir, progress)
-    if isinstance(candidate, RunSamples):
-        _check_own(candidate, source)
-    return source, test
-
-
-def _check_own(candidate: RunSamples, source: Source) -> None:
-    own = checkpoint.load(candidate.checkpoint, ())[1].data
-    if own["fingerprint"] != source.fingerprint:
+    own = candidate.trained_on
+    if own and own["fingerprint"] != source.fingerprint:
         raise InputError(
             f"{candidate.name} was trained on {own['name']} ({own['fingerprint'][:12]}), and "
             f"{source.name} ({source.fingerprint[:12]}) is another set or has changed since: "
             f"copies are found only among its training images. Give those with --data, or leave "
             f"--data out."
         )
+    return source, test
 
 
 def _checked_count(candidate: Candidate, number: int | None) -> int:
     count = int(min(candidate.most, DEFAULT_IMAGES)) if number is None else number
     if not MIN_IMAGES <= count <= candidate.most:
-        has = (
-            ""
-            if candidate.most == float("inf")
-            else f" and {candidate.name} has {candidate.most:,}"
-        )
+        has = f" and {candidate.name} has {candidate.most:,}" if candidate.most < math.inf else ""
         raise InputError(
             f"Cannot look for copies among {count} images: a rate needs {MIN_IMAGES} or "
             f"more{has}. Give -n from {MIN_IMAGES}, or more images."
@@ -244,14 +228,9 @@ def _choose(count: int) -> NDArray[np.int64]:
 
 def _suspects(found: Nearest, ratios: Ratios, copying: Copying, first: int) -> tuple[Suspect, ...]:
     order = np.argsort(ratios, kind="stable")[: int((ratios < copying.threshold).sum())]
+    nearest, distances = found.indices[:, 0].tolist(), found.distances[:, 0].tolist()
     return tuple(
-        Suspect(
-            image=first + int(i),
-            training=int(found.indices[i, 0]),
-            distance=float(found.distances[i, 0]),
-            ratio=float(ratios[i]),
-        )
-        for i in order
+        Suspect(first + i, nearest[i], distances[i], float(ratios[i])) for i in order.tolist()
     )
 
 
@@ -260,8 +239,7 @@ def _write(found: Authenticity, shown: Neighbours) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     neighbour_sheet.save(shown, folder / SHEET)
-    text = json.dumps(found.to_json(), indent=1, ensure_ascii=False)
-    files.write_text(folder / RESULT, text + "\n")
+    files.write_json(folder / RESULT, found.to_json())
 
 
 def stored(folder: Path) -> Authenticity | None:
@@ -269,15 +247,21 @@ def stored(folder: Path) -> Authenticity | None:
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        found["copying"] = Copying(**found["copying"])
-        found["suspects"] = tuple(Suspect(**one) for one in found["suspects"])
-        found["duplicates"] = tuple(tuple(group) for group in found["duplicates"])
-        notes = tuple(found["notes"])
-        return Authenticity(**{**found, "notes": notes, "folder": path.parent})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} holds no readable result ({type(error).__name__}). Delete it; ganbaru "
-            f"authenticity writes a new one."
-        ) from error
+    return files.read_json(
+        path,
+        lambda found: _parsed(found, path.parent),
+        "Delete it; ganbaru authenticity writes a new one.",
+    )
+
+
+def _parsed(found: dict[str, Any], folder: Path) -> Authenticity:
+    return Authenticity(
+        **found
+        | {
+            "copying": Copying(**found["copying"]),
+            "suspects": tuple(Suspect(**one) for one in found["suspects"]),
+            "duplicates": tuple(map(tuple, found["duplicates"])),
+            "notes": tuple(found["notes"]),
+            "folder": folder,
+        }
+    )

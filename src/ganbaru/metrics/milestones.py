@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Any
 
 from ganbaru import files
-from ganbaru.errors import InputError
 from ganbaru.metrics.passport import Passport
 from ganbaru.training.run_folder import Folder
 
+REMEDY = "Delete it: resuming the run with --resume writes it again."
 # The best checkpoint has the lowest Fréchet distance: it falls both with better images and with
 # more variety, while coverage saturates.
 MEASURE = "frechet"
@@ -21,7 +19,8 @@ def baselines(folder: Folder) -> dict[str, float]:
 
     Raises InputError when the file is damaged.
     """
-    return _read(folder, "floors") if folder.milestones.exists() else {}
+    path = folder.milestones
+    return files.read_json(path, lambda x: dict(x["floors"]), REMEDY) if path.exists() else {}
 
 
 def passport(folder: Folder) -> Passport | None:
@@ -29,21 +28,12 @@ def passport(folder: Folder) -> Passport | None:
 
     Raises InputError when the file is damaged.
     """
-    return Passport(**_read(folder, "passport")) if folder.milestones.exists() else None
+    path = folder.milestones
+    if not path.exists():
+        return None
+    return files.read_json(path, lambda x: Passport(**x["passport"]), REMEDY)
 
 
 def write(folder: Folder, passport: Passport, baselines: dict[str, float]) -> None:
     """Write milestones.json."""
-    found = {"passport": asdict(passport), "floors": baselines}
-    files.write_text(folder.milestones, json.dumps(found, indent=1, ensure_ascii=False))
-
-
-def _read(folder: Folder, part: str) -> dict[str, Any]:
-    path = folder.milestones
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))[part])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be read ({type(error).__name__}). Delete it: resuming the run with "
-            f"--resume writes it again."
-        ) from error
+    files.write_json(folder.milestones, {"passport": asdict(passport), "floors": baselines})

@@ -77,13 +77,8 @@ class Index:
         indices = self.indices[candidates]
         likeness = (normalized(fine(self.images[indices])) @ normalized(shifts).T).max(axis=1)
         order = np.argsort(-likeness, kind="stable")
-        return _distance(likeness[order]), indices[order]
-
-
-def _distance(likeness: Floats) -> Floats:
-    """Return the distances of images of norm 1 from their inner products."""
-    distance: Floats = np.sqrt(np.maximum(0, 2 - 2 * likeness))
-    return distance
+        distances: Floats = np.sqrt(np.maximum(0, 2 - 2 * likeness[order]))  # of norms of 1
+        return distances, indices[order]
 
 
 def fine(images: Images) -> Floats:

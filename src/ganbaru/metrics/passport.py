@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,13 +65,13 @@ class Evaluation:
     def from_json(found: dict[str, Any]) -> Evaluation:
         """Return the evaluation that `to_json` was called on."""
         return Evaluation(
-            subject=found["subject"],
-            origin=found["origin"],
-            passport=Passport(**found["passport"]),
-            scores={name: Score(**score) for name, score in found["scores"].items()},
-            classes={name: (fake, real) for name, (fake, real) in found["classes"].items()},
-            notes=tuple(found["notes"]),
-            seconds=found["seconds"],
+            **found
+            | {
+                "passport": Passport(**found["passport"]),
+                "scores": {name: Score(**score) for name, score in found["scores"].items()},
+                "classes": {name: (fake, real) for name, (fake, real) in found["classes"].items()},
+                "notes": tuple(found["notes"]),
+            }
         )
 
 
@@ -101,21 +100,16 @@ def stored(folder: Path) -> list[Evaluation]:
     path = folder / FILE
     if not path.exists():
         return []
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return [Evaluation.from_json(one) for one in found["evaluations"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} holds no readable scores ({type(error).__name__}). Delete it; "
-            f"ganbaru evaluate writes a new one."
-        ) from error
+    return files.read_json(
+        path,
+        lambda found: [Evaluation.from_json(one) for one in found["evaluations"]],
+        "Delete it; ganbaru evaluate writes a new one.",
+    )
 
 
-def store(folder: Path, evaluation: Evaluation) -> Path:
+def store(folder: Path, evaluation: Evaluation) -> None:
     """Store an evaluation in a run's folder, replacing one of the same origin and passport."""
     key = (evaluation.origin, evaluation.passport)
     others = [one for one in stored(folder) if (one.origin, one.passport) != key]
     every = [one.to_json() for one in [*others, evaluation]]
-    text = json.dumps({"format": FORMAT, "evaluations": every}, indent=1, ensure_ascii=False)
-    files.write_text(folder / FILE, text + "\n")
-    return folder / FILE
+    files.write_json(folder / FILE, {"format": FORMAT, "evaluations": every})

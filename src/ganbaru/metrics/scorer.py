@@ -61,6 +61,7 @@ class Scorer:
 
     info: ScorerInfo
     extract: Callable[[Images, Progress], Features]
+    notes: tuple[str, ...] = ()  # for the user
 
     def resize(self, images: Images) -> Images:
         """Resize images (N, H, W, C) to the scorer's input size."""
@@ -93,8 +94,8 @@ def halves(source: Source) -> tuple[Labels, Labels]:
 # --- classifier -------------------------------------------------------------------------------
 
 
-def classifier_scorer(source: Source, progress: Progress) -> tuple[Scorer, tuple[str, ...]]:
-    """Return the scorer of a labelled source, trained unless cached, and notes."""
+def classifier_scorer(source: Source, progress: Progress) -> Scorer:
+    """Return the scorer of a labelled source, trained unless cached."""
     if len(source.classes) < 2:
         raise InputError(
             f"{source.name} has no labels (or a single class), so no classifier can be trained on "
@@ -108,17 +109,17 @@ def classifier_scorer(source: Source, progress: Progress) -> tuple[Scorer, tuple
         f"scorers/{name}", lambda: _packed(*_trained(source, shape, progress)), notes.append
     )
     info, network, scale = _unpacked(content)
-    return _scorer(info, [network], [scale], predicts=True), tuple(notes)
+    return replace(_scorer(info, [network], [scale], predicts=True), notes=tuple(notes))
 
 
 def _trained(
     source: Source, shape: tuple[int, ...], progress: Progress
 ) -> tuple[ScorerInfo, Classifier, Scale]:
-    learnt, unseen = halves(source)
+    seen, unseen = halves(source)
     assert source.labels is not None
     classes = len(source.classes)
-    images = resized(source.images[learnt], shape)
-    network = classifier.train(images, source.labels[learnt], classes, RECIPE, progress)
+    images = resized(source.images[seen], shape)
+    network = classifier.train(images, source.labels[seen], classes, RECIPE, progress)
     tested = np.sort(unseen[:10_000])
     predicted = network.labels(resized(source.images[tested], shape), progress)
     info = ScorerInfo(
@@ -126,7 +127,7 @@ def _trained(
         version=classifier.VERSION,
         shape=shape,
         classes=classes,
-        shown=RECIPE.steps(len(learnt)) * classifier.BATCH,
+        shown=RECIPE.steps(len(seen)) * classifier.BATCH,
         accuracy=agreement(predicted, source.labels[tested]),
         fingerprint=source.fingerprint,
     )
@@ -176,22 +177,18 @@ def _unpacked(content: bytes) -> tuple[ScorerInfo, Classifier, Scale]:
 # --- random networks --------------------------------------------------------------------------
 
 
-def random_scorer(source: Source, progress: Progress) -> tuple[Scorer, tuple[str, ...]]:
+def random_scorer(source: Source, progress: Progress) -> Scorer:
     """Return five networks with random weights, which need no labels (Naeem et al. 2020, 3.3)."""
     shape = (*input_size(*source.images.shape[1:3]), source.images.shape[3])
-    info = ScorerInfo(
-        kind="random",
-        version=classifier.VERSION,
-        shape=shape,
-        fingerprint=source.fingerprint,
-    )
-    learnt, _ = halves(source)
-    images = resized(source.images[learnt[:CALIBRATION]], shape)
+    mark = source.fingerprint
+    info = ScorerInfo("random", classifier.VERSION, shape, fingerprint=mark)
+    seen, _ = halves(source)
+    images = resized(source.images[seen[:CALIBRATION]], shape)
     networks = [
         classifier.untrained(images.shape[1:], RECIPE.width, 2, SEED + i) for i in range(RANDOM)
     ]
     scales = [_scale(network, images) for network in networks]
-    return _scorer(info, networks, scales, predicts=False), ()
+    return _scorer(info, networks, scales, predicts=False)
 
 
 def _scorer(
@@ -217,14 +214,12 @@ def _scorer(
 # --- channel by channel -----------------------------------------------------------------------
 
 
-def channel_by_channel(
-    of: str, source: Source, progress: Progress
-) -> tuple[Scorer, tuple[str, ...]]:
+def channel_by_channel(of: str, source: Source, progress: Progress) -> Scorer:
     """Return a scorer of images whose channels are grey images of the set `of` (Stacked-MNIST).
 
     Features are concatenated, (N, 3 x 64); the labels of the channels are the digits of a number.
     """
-    grey, notes = classifier_scorer(data.load(of, image_size=source.images.shape[1:3]), progress)
+    grey = classifier_scorer(data.load(of, image_size=source.images.shape[1:3]), progress)
     count = source.images.shape[3]
 
     def extract(images: Images, progress: Progress) -> Features:
@@ -244,12 +239,12 @@ def channel_by_channel(
         classes=grey.info.classes**count,
         accuracy=None if accuracy is None else math.pow(accuracy, count),
     )
-    return Scorer(info, extract), notes
+    return Scorer(info, extract, grey.notes)
 
 
-Maker = Callable[[Source, Progress], tuple[Scorer, tuple[str, ...]]]
+Maker = Callable[[Source, Progress], Scorer]
 
 
-def automatic(source: Source, progress: Progress) -> tuple[Scorer, tuple[str, ...]]:
+def automatic(source: Source, progress: Progress) -> Scorer:
     """Return a classifier if the source has two classes or more, else random networks."""
     return (classifier_scorer if len(source.classes) > 1 else random_scorer)(source, progress)

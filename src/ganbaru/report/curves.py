@@ -109,8 +109,8 @@ def _with_baselines(
     return [*lines, *real]
 
 
-def evaluated(scores: Sequence[Evaluation]) -> list[Chart]:
-    """Return the chart of checkpoints that were evaluated with the newest passport."""
+def evaluated(scores: Sequence[Evaluation]) -> dict[str, Chart]:
+    """Return the chart "frechet" of checkpoints that were evaluated with the newest passport."""
     found = {
         float(one.origin["checkpoint"]): one.scores["frechet"]
         for one in scores
@@ -118,11 +118,6 @@ def evaluated(scores: Sequence[Evaluation]) -> list[Chart]:
         and one.origin.get("checkpoint", "").isdigit()
         and "frechet" in one.scores
     }
-    if len(found) < 2:
-        return []
-    points = sorted(found.items())
-    lines = [
-        Line("generator", [(images, score.value) for images, score in points], "three"),
-        Line("real images", [(images, score.floor) for images, score in points], "three", "dotted"),
-    ]
-    return [Chart(WORDS["frechet"], WORDS["axis"], lines)]
+    floors = {name: score.floor for name, score in scores[-1].scores.items()} if scores else {}
+    log = [{"images": images, "frechet": found[images].value} for images in sorted(found)]
+    return curves(log, floors)

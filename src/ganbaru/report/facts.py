@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import numpy as np
 
 from ganbaru import __version__, files, nn
 from ganbaru.config import Config, from_fields, load_yaml
-from ganbaru.errors import InputError
 from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
@@ -60,7 +58,7 @@ def note(run: Run) -> None:
             "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
         },
     }
-    files.write_text(run.folder.about, json.dumps(found, indent=1) + "\n")
+    files.write_json(run.folder.about, found)
 
 
 def read(folder: Folder) -> Facts:
@@ -82,15 +80,10 @@ def read(folder: Folder) -> Facts:
 def _about(folder: Folder) -> dict[str, Any]:
     """Return what `note` wrote; older runs have the data in their checkpoints."""
     if not folder.about.exists():
-        return {
-            "data": checkpoint.load(run_folder.find_checkpoint(folder.path), ())[1].data,
-            "made": {},
-        }
-    try:
-        found = json.loads(folder.about.read_text(encoding="utf-8"))
-        return {"data": dict(found["data"]), "made": dict(found["made"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder.about} cannot be read ({type(error).__name__}). Delete it: the report then "
-            f"reads a checkpoint."
-        ) from error
+        path = run_folder.find_checkpoint(folder.path)
+        return {"data": checkpoint.load(path, ())[1].data, "made": {}}
+    return files.read_json(
+        folder.about,
+        lambda found: {name: dict(found[name]) for name in ("data", "made")},
+        "Delete it: the report then reads a checkpoint.",
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -17,9 +18,10 @@ from ganbaru.report import card, chart, reproduction
 from ganbaru.report.curves import curves, evaluated
 from ganbaru.report.facts import Facts
 from ganbaru.report.markup import Markup, joined, tag
-from ganbaru.report.pictures import embedded
+from ganbaru.report.pictures import MAX_WIDTH, embedded
 
 MAX_GRIDS = 6
+GRID = "a grid of generated images"
 NOTHING = Markup()
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -39,12 +41,23 @@ def page(facts: Facts) -> str:
         tag("style", Markup(style)),
     )
     first = tag("div", _top(facts), _reproduce(facts), class_="first")
-    body = tag("body", tag("main", first, *(section(facts) for section in SECTIONS)))
+    sections = (_curves, _samples, _scores, _memorization, _card, _machine)
+    body = tag("body", tag("main", first, *(section(facts) for section in sections)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 def _section(title: str, *content: str) -> Markup:
     return tag("section", tag("h2", title), *content)
+
+
+def _absent(title: str, text: str) -> Markup:
+    return _section(title, tag("p", text, class_="absent"))
+
+
+def _figure(picture: Path, alt: str, caption: str, width: int, **attributes: str) -> Markup:
+    """Return an embedded picture of at most `width` pixels with its caption."""
+    image = tag("img", src=embedded(picture, width), alt=alt)
+    return tag("figure", image, tag("figcaption", caption), **attributes)
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> Markup:
@@ -67,8 +80,7 @@ def _top(facts: Facts) -> Markup:
         return tag("div", heading)
     grid = facts.grids[-1]
     caption = f"fixed latents after {int(grid.stem):,} images"
-    picture = tag("img", src=embedded(grid), alt=f"a grid of generated images: {caption}")
-    return tag("div", heading, tag("figure", picture, tag("figcaption", caption), class_="hero"))
+    return tag("div", heading, _figure(grid, GRID, caption, MAX_WIDTH, class_="hero"))
 
 
 def _reproduce(facts: Facts) -> Markup:
@@ -76,14 +88,13 @@ def _reproduce(facts: Facts) -> Markup:
     words = reproduction.command(facts.config, facts.name).split(" ")
     spans = [joined(tag("span", word), " ") for word in words]
     command = tag("pre", *spans, class_="command")
-    note = "On the same machine and versions, the result is the same to the bit."
-    if reproduction.by_clock(facts.config) and facts.log:
-        note = (
-            f"The run ended by time, so a faster machine trains further. On the same machine and "
-            f"versions, the result is the same to the bit with --steps "
-            f"{int(facts.log[-1]['step'])}."
-        )
-    config = facts.config
+    note, config = (
+        "On the same machine and versions, the result is the same to the bit",
+        facts.config,
+    )
+    if reproduction.by_clock(config) and facts.log:
+        note = f"The run ended by time, so a faster machine trains further. {note} with --steps "
+        note += str(int(facts.log[-1]["step"]))
     parameters = facts.made.get("parameters", {})
     counts = ", ".join(f"{name} {count:,}" for name, count in parameters.items())
     totals = (f"{getattr(config, name):g} {name}" for name in TOTALS if getattr(config, name))
@@ -98,7 +109,7 @@ def _reproduce(facts: Facts) -> Markup:
         ("seed", str(config.seed)),
     ]
     options = tag("details", tag("summary", "all options"), tag("pre", to_yaml(config)))
-    return _section("Reproduce", command, tag("p", note), _table(rows), options)
+    return _section("Reproduce", command, tag("p", f"{note}."), _table(rows), options)
 
 
 def _size(facts: Facts) -> str:
@@ -113,25 +124,19 @@ def _curves(facts: Facts) -> Markup:
     if len(facts.log) < 2:
         return NOTHING
     charts = curves(facts.log, facts.baselines)
-    scored = [] if "frechet" in charts else evaluated(facts.scores)
-    drawn = map(chart.svg, [*charts.values(), *scored])
+    if "frechet" not in charts:
+        charts |= evaluated(facts.scores)
+    drawn = map(chart.svg, charts.values())
     return _section("Training curves", tag("div", *drawn, class_="charts"))
 
 
 def _samples(facts: Facts) -> Markup:
     if len(facts.grids) < 2:
         return NOTHING
-    chosen = (
-        np.linspace(0, len(facts.grids) - 1, min(MAX_GRIDS, len(facts.grids))).round().astype(int)
-    )
-    figures = (
-        tag(
-            "figure",
-            tag("img", src=embedded(facts.grids[i], 640), alt="a grid of generated images"),
-            tag("figcaption", f"{int(facts.grids[i].stem):,} images"),
-        )
-        for i in chosen
-    )
+    count = len(facts.grids)
+    places = np.linspace(0, count - 1, min(MAX_GRIDS, count)).round().astype(int)
+    chosen = (facts.grids[i] for i in places)
+    figures = (_figure(path, GRID, f"{int(path.stem):,} images", 640) for path in chosen)
     return _section("Samples of fixed latents over time", tag("div", *figures, class_="grids"))
 
 
@@ -142,7 +147,7 @@ def _scores(facts: Facts) -> Markup:
     if not facts.scores:
         state = "Scored during training only" if facts.baselines else "Not scored yet"
         text = f"{state}. Run ganbaru evaluate for scores with intervals, then ganbaru report."
-        return _section("Scores", tag("p", text, class_="absent"))
+        return _absent("Scores", text)
     newest = facts.scores[-1]
     passport = newest.passport
     names = ("score", "value", "95 % interval", "real images")
@@ -185,21 +190,17 @@ def _memorization(facts: Facts) -> Markup:
     found = facts.authenticity
     if found is None:
         text = "Not measured yet. Run ganbaru authenticity, then ganbaru report."
-        return _section("Memorization", tag("p", text, class_="absent"))
+        return _absent("Memorization", text)
     repeats = "no" if not found.repeated else f"{found.repeated:,} of {found.training:,}"
     text = f"Held out: {found.held_out}. Duplicates in the training set: {repeats}."
     parts = [tag("p", found.verdict(), class_="verdict"), tag("p", text)]
     sheet = found.folder / SHEET
     if sheet.exists():
+        alt = "generated images and their nearest training images"
         caption = (
             "each row: a generated image, then its nearest training images; distance 0 is a copy"
         )
-        picture = tag(
-            "img",
-            src=embedded(sheet, 1200),
-            alt="generated images and their nearest training images",
-        )
-        parts.append(tag("figure", tag("div", picture, class_="wide"), tag("figcaption", caption)))
+        parts.append(_figure(sheet, alt, caption, 1200, class_="wide"))
     return _section("Memorization", *parts)
 
 
@@ -213,7 +214,7 @@ def _card(facts: Facts) -> Markup:
 def _machine(facts: Facts) -> Markup:
     made = facts.made
     if not made:
-        return _section("Machine", tag("p", "Not recorded.", class_="absent"))
+        return _absent("Machine", "Not recorded.")
     rows = [
         ("engine", f"{made['engine']}, {facts.config.precision}"),
         ("versions", f"ganbaru {made['ganbaru']}, Python {made['python']}, NumPy {made['numpy']}"),
@@ -224,13 +225,3 @@ def _machine(facts: Facts) -> Markup:
         speed = last["images"] / max(1e-9, last["seconds"])
         rows.append(("time", f"{duration(last['seconds'])}, {speed:,.0f} images a second"))
     return _section("Machine", _table(rows))
-
-
-SECTIONS: list[Callable[[Facts], Markup]] = [
-    _curves,
-    _samples,
-    _scores,
-    _memorization,
-    _card,
-    _machine,
-]

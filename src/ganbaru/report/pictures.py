@@ -27,7 +27,6 @@ def embedded(path: Path, width: int = MAX_WIDTH) -> str:
 
 
 def _shrunk(picture: Image.Image, width: int) -> bytes:
-    height = round(picture.height * width / picture.width)
-    stream = io.BytesIO()
-    picture.resize((width, height), Image.Resampling.LANCZOS).save(stream, format="PNG")
+    stream, size = io.BytesIO(), (width, round(picture.height * width / picture.width))
+    picture.resize(size, Image.Resampling.LANCZOS).save(stream, format="PNG")
     return stream.getvalue()

@@ -59,11 +59,15 @@ def planned(config: Config) -> Folder:
     """Return a new run's folder: `config.run`, or preset, date and the first free number."""
     if config.run:
         return Folder(resolve(config.run))
-    today = datetime.date.today().isoformat()
-    number = 1
-    while (path := RUNS / f"{config.preset or 'run'}-{today}-{number}").exists():
+    return Folder(unused(config.preset or "run"))
+
+
+def unused(name: str) -> Path:
+    """Return a path below runs/ of the name, the date and the first free number."""
+    today, number = datetime.date.today().isoformat(), 1
+    while (path := RUNS / f"{name}-{today}-{number}").exists():
         number += 1
-    return Folder(path)
+    return path
 
 
 def prepare(folder: Folder, overwrite: bool) -> None:
