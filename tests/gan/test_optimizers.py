@@ -114,28 +114,3 @@ def test_fused_adam_in_float32_stays_close_to_float64(any_engine, any_engine32):
         for name in SHAPES:
             assert group[name].dtype == np.float32
             assert_allclose(group[name], exact[name], rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize("keep", [0.0, 0.9, 1.0])
-def test_averages_move_towards_their_target(any_engine, keep):
-    found = optimizers.move_towards(_tensors(any_engine, 0), _tensors(any_engine, 1), keep)
-    composed = inspect.unwrap(optimizers._moved)(
-        _tensors(any_engine, 0), _tensors(any_engine, 1), keep
-    )
-    for name, shape in SHAPES.items():
-        expected = keep * normal(*shape) + (1 - keep) * normal(*shape, seed=1)
-        assert_allclose(ops.to_numpy(found[name]), expected, rtol=0, atol=1e-14)
-        assert_allclose(ops.to_numpy(composed[name]), expected, rtol=0, atol=1e-14)
-
-
-def test_an_average_of_no_tensors_is_empty():
-    """A network without batch norm has no running statistics to average."""
-    assert optimizers.move_towards({}, {}, 0.5) == {}
-
-
-def test_the_decay_of_the_average_rises_to_its_final_value():
-    decays = [optimizers.averaging_decay(0.999, step) for step in range(20_000)]
-    assert decays[1] == 2 / 11
-    assert decays == sorted(decays)
-    assert decays[-1] == 0.999
-    assert optimizers.averaging_decay(0.0, 1) == 0.0

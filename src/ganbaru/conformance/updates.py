@@ -11,7 +11,7 @@ import numpy as np
 from ganbaru import ops
 from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
 from ganbaru.conformance.functions import Arrays, TestedFunction, random
-from ganbaru.gan import optimizers
+from ganbaru.gan import ema, optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer
 from ganbaru.nn import normalization
 from ganbaru.ops import Parameters, Tensor
@@ -97,7 +97,7 @@ def updates() -> Iterator[Case]:
             f"one update of {name}": _updating(_by(rule(RATE, BETAS)), gradients)
             for name, rule in optimizers.OPTIMIZERS.items()
         }
-        cases["one move of the average"] = _averaging(optimizers.move_towards)
+        cases["one move of the average"] = _averaging(ema.move_towards)
         for where, tested in cases.items():
             yield Case(section, where, solving(tested), tolerance, by_order, precision)
 

@@ -136,21 +136,3 @@ def clip(parameters: Parameters, limit: float) -> Parameters:
         name: ops.maximum(ops.maximum(p, -limit) * -1.0, -limit) * -1.0
         for name, p in parameters.items()
     }
-
-
-def move_towards(average: Parameters, target: Parameters, keep: float) -> Parameters:
-    """Return ``keep * average + (1 - keep) * target``; consumes `average`."""
-    if not average:  # the buffers of a network without batch norm
-        return average
-    moved: Parameters = _moved(average, target, keep)
-    return moved
-
-
-@ops.composed("move_towards")
-def _moved(average: Parameters, target: Parameters, keep: float) -> Parameters:
-    return {name: a * keep + target[name] * (1 - keep) for name, a in average.items()}
-
-
-def averaging_decay(decay: float, step: int) -> float:
-    """Return the decay of the average at `step`; it rises to `decay`, to forget the start fast."""
-    return min(decay, (1 + step) / (10 + step))

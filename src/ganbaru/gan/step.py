@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ganbaru import nn, ops
-from ganbaru.gan import optimizers
+from ganbaru.gan import ema, optimizers
 from ganbaru.gan.optimizers import Optimizer, OptimizerStep
 from ganbaru.gan.penalties import Penalty, PenaltyInputs
 from ganbaru.nn import Network
@@ -80,7 +80,7 @@ def step_schedule(gan: GAN, number: int, d_updates: int, factor: float = 1.0) ->
     return StepSchedule(
         d=[gan.d_optimizer.optimizer_step(first + i, factor) for i in range(d_updates)],
         g=gan.g_optimizer.optimizer_step(number + 1, factor),
-        ema_decay=optimizers.averaging_decay(gan.ema, number + 1),
+        ema_decay=ema.decay_at(number + 1, gan.ema),
     )
 
 
@@ -192,10 +192,8 @@ def generator_update(
     value, (buffers, moved), gradients = ops.value_and_grad(loss, state["generator"])
     new = {**state, "generator_buffers": buffers, "discriminator_buffers": moved}
     new = _updated(gan, new, "generator", gradients, optimizer_step)
-    new["ema"] = optimizers.move_towards(new["ema"], new["generator"], ema_decay)
-    new["ema_buffers"] = optimizers.move_towards(
-        new["ema_buffers"], new["generator_buffers"], ema_decay
-    )
+    new["ema"] = ema.move_towards(new["ema"], new["generator"], ema_decay)
+    new["ema_buffers"] = ema.move_towards(new["ema_buffers"], new["generator_buffers"], ema_decay)
     return new, {"g_loss": value}
 
 
