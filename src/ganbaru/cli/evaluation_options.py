@@ -9,13 +9,13 @@ from typing import Any
 from ganbaru.cli.parser import RUN_HELP, Parser, add_device
 from ganbaru.config import parse_size
 
-_WHAT = f"images to judge: {RUN_HELP}; or a folder, zip or .npz of images"
+_WHAT = f"images to score: {RUN_HELP}; or a folder, zip or .npz of images"
 DATA_DIR = "the folder where named sets are searched first"
 CHECKPOINT = "newest, best, or the number of images it was written at"
 
 
 def add_candidate(parser: Parser, *, data: str, number: str) -> None:
-    """Add the images to judge; `data` and `number` are the sentences of those options."""
+    """Add the images to score; `data` and `number` are the sentences of those options."""
     parser.add_positional("what", _WHAT)
     parser.option("--data", data, metavar="X")
     parser.option("--data-dir", DATA_DIR, metavar="DIR")

@@ -79,13 +79,20 @@ def _configured(
     parser: Parser, arguments: Sequence[str], only: Collection[str], others: Collection[str] = ()
 ) -> tuple[Config, dict[str, str]]:
     """Parse a configuration, and those arguments `others` that are no part of it."""
-    _add_fields(parser, only)
+    file = "a YAML file of fields that replace the preset's, such as a run's config.yaml"
+    parser.option("--config", file, metavar="FILE")
+    parser.option(
+        "--print-config --print_config", "print the configuration as YAML and exit", of=bool
+    )
+    for field in dataclasses.fields(Config):
+        if field.name != "preset" and (not only or field.name in only):
+            _add(parser, field)
     presets = [word for word in arguments if word in PRESETS]
     parser.defaults = vars(settings.from_preset(presets[0] if presets else DEFAULT_PRESET))
     found = vars(parser.parse_args(arguments))
     apart = {name: found.pop(name) for name in others if name in found}
-    file, printing = found.pop("config"), found.pop("print_config")
-    from_file = settings.load_yaml(Path(file)) if file else {}
+    path, printing = found.pop("config"), found.pop("print_config")
+    from_file = settings.load_yaml(Path(path)) if path else {}
     start = _start(found, from_file)
     made = settings.from_fields(settings.merged(settings.merged(start, from_file), found))
     if printing:
@@ -99,16 +106,6 @@ def _parser(command: str, description: str) -> Parser:
     parser = Parser(command, f"{about} In brackets: the values of the preset named before --help.")
     parser.headings = HEADINGS
     return parser
-
-
-def _add_fields(parser: Parser, only: Collection[str]) -> None:
-    file = "a YAML file of fields that replace the preset's, such as a run's config.yaml"
-    parser.add_argument("--config", metavar="FILE", help=file)
-    printing = "print the configuration as YAML and exit"
-    parser.add_argument("--print-config", "--print_config", action="store_true", help=printing)
-    for field in dataclasses.fields(Config):
-        if field.name != "preset" and (not only or field.name in only):
-            _add(parser, field)
 
 
 def _add(parser: Parser, field: dataclasses.Field[Any]) -> None:
