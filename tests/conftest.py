@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from ganbaru import engines
+from ganbaru import engines, ops
 from ganbaru.engines import Engine, requirements
 
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
@@ -25,6 +25,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANBARU_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_dispatch():
+    """Return a library's tensors to its engine, where a test has loaded another one for them."""
+    yield
+    roots = list(ops._replaced)
+    ops._replaced.clear()
+    ops._forget(roots)
 
 
 @pytest.fixture(scope="session", autouse=importlib.util.find_spec("torch") is not None)
