@@ -244,7 +244,7 @@ def test_products_are_bfloat16s(arithmetic, case):
         return y, value, slopes
 
     _, value, slopes = run(TORCH64)
-    y, found, rough = linear_ops.using(arithmetic, run)(TORCH32)
+    y, found, rough = linear_ops.using(arithmetic)(run)(TORCH32)
     assert found.dtype == torch.float32
     assert_array_equal(_bits_kept(y.float().numpy()), 0)
     assert_close(float(found), float(value), 2e-2)
