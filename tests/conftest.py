@@ -14,7 +14,7 @@ from hypothesis import settings
 # Before NumPy is imported: idle BLAS threads spin, which took 6 times the work of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from ganbaru import engines
+from ganbaru import engines, ops
 from ganbaru.engines import Engine, requirements
 
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
@@ -29,6 +29,15 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANBARU_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_dispatch():
+    """Return a library's tensors to its engine, where a test has loaded another one for them."""
+    yield
+    roots = list(ops._replaced)
+    ops._replaced.clear()
+    ops._forget(roots)
 
 
 @pytest.fixture(scope="session", autouse=importlib.util.find_spec("torch") is not None)

@@ -155,37 +155,37 @@ def conv_transpose2d(
 @_operation
 def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
     """Give `x` another shape of the same size, in logical order; one entry may be -1."""
-    return engine(x).reshape(x, shape=tuple(shape))
+    return engine(x).reshape(x, tuple(shape))
 
 
 @_operation
 def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
     """Reorder the axes of `x`."""
-    return engine(x).transpose(x, axes=tuple(axes))
+    return engine(x).transpose(x, tuple(axes))
 
 
 @_operation
 def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
     """Repeat `x` along its axes of length 1 up to `shape`."""
-    return engine(x).broadcast_to(x, shape=tuple(shape))
+    return engine(x).broadcast_to(x, tuple(shape))
 
 
 @_operation
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     """Join tensors along an axis."""
-    return engine(tensors[0]).concat(tensors, axis=axis)
+    return engine(tensors[0]).concat(tensors, axis)
 
 
 @_operation
 def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
     """Surround `x` with zeros: (before, after) for each axis."""
-    return engine(x).pad(x, widths=tuple(widths))
+    return engine(x).pad(x, tuple(widths))
 
 
 @_operation
 def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
     """Return entries from `starts` up to, not including, `stops` (one of each for every axis)."""
-    return engine(x).slice(x, starts=tuple(starts), stops=tuple(stops))
+    return engine(x).slice(x, tuple(starts), tuple(stops))
 
 
 @_operation
@@ -257,7 +257,7 @@ def softplus(x: Tensor) -> Tensor:
 @_operation
 def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
     """Return `x` where positive and ``slope * x`` elsewhere, 0 <= slope <= 1."""
-    return engine(x).leaky_relu(x, slope=slope)
+    return engine(x).leaky_relu(x, slope)
 
 
 @_operation
@@ -266,7 +266,7 @@ def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
 
     The rows are of the type of `like`.
     """
-    return engine(like).one_hot(labels, classes, like=like)
+    return engine(like).one_hot(labels, classes, like)
 
 
 @_operation

@@ -230,8 +230,9 @@ def test_the_command_exits_with_1_and_writes_the_fault(own_engine, tmp_path):
 
 
 @needs_torch
-def test_engines_of_one_library_do_not_take_each_others_place(own_engine):
+def test_engines_of_one_library_do_not_take_each_others_place(own_engine, monkeypatch):
     """The fault is in the user's engine, which computes with the same tensors as PyTorch's."""
+    monkeypatch.setattr(engines._Process, "ours", False)  # in a command the last one loaded stays
     engine = own_engine("other", FAULTS["a wrong sign in a gradient"][0])
     found = checked("torch", engine)
     assert {comparison.engine for comparison in found.faults} == {engine}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -153,8 +154,13 @@ class Recorder(ops.Operations, tensors=(Recorded,)):
 
 
 def _recording(name: str) -> Callable[..., Any]:
+    parameters = inspect.signature(getattr(ops, name)).parameters
+    sizes = [n for n, each in parameters.items() if not each.annotation.startswith("Tensor")]
+
     def call(*arguments: Any, **options: Any) -> Any:
-        return _record(name, getattr(Reference, name), arguments, options)
+        given = {**dict(zip(parameters, arguments, strict=False)), **options}
+        options = {size: given.pop(size) for size in sizes if size in given}
+        return _record(name, getattr(Reference, name), tuple(given.values()), options)
 
     return call
 

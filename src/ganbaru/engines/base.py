@@ -22,6 +22,21 @@ def storage_precision(precision: str) -> str:
     return precision if precision in PRECISIONS else PRECISIONS[0]
 
 
+def statics(*functions: Callable) -> list[Any]:
+    """Return functions of a library as static methods, each an operation as it is."""
+    return [staticmethod(function) for function in functions]
+
+
+def mapped(rule: Callable, nest: Any) -> Any:
+    """Apply a rule to each leaf of nested dictionaries, lists and tuples."""
+    if isinstance(nest, dict):
+        return {key: mapped(rule, item) for key, item in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        items = [mapped(rule, item) for item in nest]
+        return type(nest)(*items) if hasattr(nest, "_fields") else type(nest)(items)
+    return rule(nest)
+
+
 class ExtraPrecision(NamedTuple):
     """A precision beyond float32 and float64; both functions take a device."""
 

@@ -8,14 +8,14 @@ import hashlib
 import logging
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ganbaru import files
-from ganbaru.engines import base
+from ganbaru.engines import base, sizes
 
 # On a machine with a GPU but without JAX's part for it, JAX warns that it takes the CPU; the
 # device that computes is named by `describe` instead.
@@ -28,6 +28,7 @@ from jax import lax  # noqa: E402
 
 Tensor = jax.Array
 How = tuple[int, int, int]  # stride, padding, groups of a convolution
+Sides = tuple[int, ...]
 
 
 class Engine(base.Engine):
@@ -96,21 +97,12 @@ class Engine(base.Engine):
 
     # --- operations ---------------------------------------------------------------------------
 
-    exp, log = staticmethod(jnp.exp), staticmethod(jnp.log)
-    sqrt, tanh = staticmethod(jnp.sqrt), staticmethod(jnp.tanh)
-    sigmoid, softplus = staticmethod(jax.nn.sigmoid), staticmethod(jax.nn.softplus)
-    matmul, reshape = staticmethod(jnp.matmul), staticmethod(jnp.reshape)
-    transpose, broadcast_to = staticmethod(jnp.transpose), staticmethod(jnp.broadcast_to)
-    sum, mean, max = staticmethod(jnp.sum), staticmethod(jnp.mean), staticmethod(jnp.max)
-    stop_gradient = staticmethod(lax.stop_gradient)
-
-    @staticmethod
-    def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-        return jnp.pad(x, widths)
-
-    @staticmethod
-    def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
-        return lax.slice(x, starts, stops)
+    exp, log, sqrt, tanh = base.statics(jnp.exp, jnp.log, jnp.sqrt, jnp.tanh)
+    sigmoid, softplus = base.statics(jax.nn.sigmoid, jax.nn.softplus)
+    sum, mean, max, matmul = base.statics(jnp.sum, jnp.mean, jnp.max, jnp.matmul)
+    reshape, transpose, pad = base.statics(jnp.reshape, jnp.transpose, jnp.pad)
+    broadcast_to, concat = base.statics(jnp.broadcast_to, jnp.concatenate)
+    slice, stop_gradient = base.statics(lax.slice, lax.stop_gradient)
 
     @staticmethod
     def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
@@ -119,10 +111,6 @@ class Engine(base.Engine):
     @staticmethod
     def maximum(x: Tensor, y: Any) -> Tensor:
         return jnp.where(x >= y, x, y)
-
-    @staticmethod
-    def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-        return jnp.concatenate(tensors, axis)
 
     @staticmethod
     def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
@@ -140,11 +128,8 @@ class Engine(base.Engine):
     def conv_transpose2d(
         x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
     ) -> Tensor:
-        grown = output_padding - 2 * padding
-        pairs = zip(x.shape[2:], w.shape[2:], strict=True)
-        return _spread(
-            x, w, (stride, padding, 1), tuple((n - 1) * stride + k + grown for n, k in pairs)
-        )
+        sides = sizes.conv_transpose_sides(x, w, stride, padding, output_padding)
+        return _spread(x, w, (stride, padding, 1), tuple(sides))
 
     @staticmethod
     def value_and_grad(
@@ -231,14 +216,14 @@ def _correlate(x: Tensor, w: Tensor, how: How) -> Tensor:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _spread(y: Tensor, w: Tensor, how: How, sides: tuple[int, int]) -> Tensor:
+def _spread(y: Tensor, w: Tensor, how: How, sides: Sides) -> Tensor:
     """Return the adjoint of `conv2d` in its images, which have these sides."""
     images = jax.ShapeDtypeStruct((y.shape[0], w.shape[1] * how[2], *sides), y.dtype)
     return jax.linear_transpose(lambda x: _plain(x, w, how), images)(y)[0]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _meet(x: Tensor, y: Tensor, how: How, kernel: tuple[int, int]) -> Tensor:
+def _meet(x: Tensor, y: Tensor, how: How, kernel: Sides) -> Tensor:
     """Return the adjoint of `conv2d` in its kernels, which have this size."""
     kernels = jax.ShapeDtypeStruct((y.shape[1], x.shape[1] // how[2], *kernel), x.dtype)
     return jax.linear_transpose(lambda w: _plain(x, w, how), kernels)(y)[0]

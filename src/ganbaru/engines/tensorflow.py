@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ganbaru.engines import base
+from ganbaru.engines import base, sizes
 
 # Before the import: TensorFlow's C++ part reads it once, and logs to stderr otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -82,36 +82,12 @@ class Engine(base.Engine):
 
     # --- operations ---------------------------------------------------------------------------
 
-    exp, log = staticmethod(tf.exp), staticmethod(tf.math.log)
-    sqrt, tanh = staticmethod(tf.sqrt), staticmethod(tf.tanh)
-    sigmoid, softplus = staticmethod(tf.sigmoid), staticmethod(tf.math.softplus)
-    matmul, reshape = staticmethod(tf.matmul), staticmethod(tf.reshape)
-    broadcast_to, concat = staticmethod(tf.broadcast_to), staticmethod(tf.concat)
-    stop_gradient = staticmethod(tf.stop_gradient)
-
-    @staticmethod
-    def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
-        return tf.transpose(x, axes)
-
-    @staticmethod
-    def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
-        return tf.pad(x, widths)
-
-    @staticmethod
-    def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-        return tf.reduce_sum(x, axis, keepdims)
-
-    @staticmethod
-    def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-        return tf.reduce_mean(x, axis, keepdims)
-
-    @staticmethod
-    def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-        return tf.reduce_max(x, axis, keepdims)
-
-    @staticmethod
-    def slice(x: Tensor, starts: Sequence[int], stops: Sequence[int]) -> Tensor:
-        return tf.strided_slice(x, starts, stops)
+    exp, log, sqrt, tanh = base.statics(tf.exp, tf.math.log, tf.sqrt, tf.tanh)
+    sigmoid, softplus = base.statics(tf.sigmoid, tf.math.softplus)
+    sum, mean, max = base.statics(tf.reduce_sum, tf.reduce_mean, tf.reduce_max)
+    reshape, transpose, broadcast_to = base.statics(tf.reshape, tf.transpose, tf.broadcast_to)
+    concat, pad, slice = base.statics(tf.concat, tf.pad, tf.strided_slice)
+    matmul, stop_gradient = base.statics(tf.matmul, tf.stop_gradient)
 
     @staticmethod
     def translate(images: Tensor, offsets: Tensor) -> Tensor:
@@ -133,7 +109,7 @@ class Engine(base.Engine):
     def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
         """Convolve groups in turn: TensorFlow has no gradients of grouped ones on a CPU."""
         last, kernel = tf.transpose(x, (0, 2, 3, 1)), tf.transpose(w, (2, 3, 1, 0))
-        around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+        around = _around(padding)
         if groups == 1:
             y = tf.nn.conv2d(last, kernel, stride, around)
         elif w.shape[1] == 1:
@@ -147,13 +123,10 @@ class Engine(base.Engine):
     def conv_transpose2d(
         x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
     ) -> Tensor:
-        grown = output_padding - 2 * padding
-        pairs = zip(x.shape[2:], w.shape[2:], strict=True)
-        sides = [(n - 1) * stride + k + grown for n, k in pairs]
+        sides = sizes.conv_transpose_sides(x, w, stride, padding, output_padding)
         last, kernel = tf.transpose(x, (0, 2, 3, 1)), tf.transpose(w, (2, 3, 1, 0))
-        around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
         shape = (x.shape[0], *sides, w.shape[1])
-        y = tf.nn.conv2d_transpose(last, kernel, shape, stride, around)
+        y = tf.nn.conv2d_transpose(last, kernel, shape, stride, _around(padding))
         return tf.transpose(y, (0, 3, 1, 2))
 
     @staticmethod
@@ -173,6 +146,10 @@ def _index(device: str) -> int:
     return int(device.partition(":")[2] or 0)
 
 
+def _around(padding: int) -> list[list[int]]:
+    return [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+
+
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _translate(images: Tensor, offsets: Tensor) -> Any:
     moved = images
@@ -186,7 +163,6 @@ def _translate(images: Tensor, offsets: Tensor) -> Any:
 
 
 def _depthwise(last: Tensor, kernel: Tensor, stride: int, padding: int, channels: int) -> Tensor:
-    height, width = kernel.shape[:2]
-    around = [[0, 0], [padding, padding], [padding, padding], [0, 0]]
-    taps = tf.reshape(kernel, (height, width, channels, -1))
-    return tf.nn.depthwise_conv2d(tf.pad(last, around), taps, (1, stride, stride, 1), "VALID")
+    taps = tf.reshape(kernel, (*kernel.shape[:2], channels, -1))
+    padded = tf.pad(last, _around(padding))
+    return tf.nn.depthwise_conv2d(padded, taps, (1, stride, stride, 1), "VALID")

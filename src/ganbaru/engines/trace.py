@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import ops
+from ganbaru.engines import sizes
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,7 @@ def sum(x: Shape, axis: Sequence[int] | int | None = None, keepdims: bool = Fals
 
 
 def _reduced(x: Shape, axis: Sequence[int] | int | None, keepdims: bool) -> list[int]:
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    gone = {a % x.ndim for a in axes}
+    gone = sizes.reduced_axes(x, axis)
     return [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
 
 
@@ -190,14 +190,11 @@ def matmul(x: Shape, y: Shape) -> Shape:
 
 
 def conv2d(x: Shape, w: Shape, stride: int = 1, padding: int = 0, groups: int = 1) -> Shape:
-    misfit = _misfit("conv2d", f"weight {w.shape} does not fit images {x.shape}", x, w)
-    if x.ndim != 4 or w.ndim != 4:
-        raise misfit
-    (n, channels, height, width), (count, inner, kh, kw) = x.shape, w.shape
-    oh, ow = (height + 2 * padding - kh) // stride + 1, (width + 2 * padding - kw) // stride + 1
-    if channels != inner * groups or count % groups or oh < 1 or ow < 1:
-        raise misfit
-    return _record("conv2d", x, w, shape=(n, count, oh, ow), macs=n * oh * ow * w.size)
+    sides = sizes.conv_sides(x, w, stride, padding) if x.ndim == w.ndim == 4 else [0]
+    if x.shape[1] != w.shape[1] * groups or w.shape[0] % groups or builtins.min(sides) < 1:
+        raise _misfit("conv2d", f"weight {w.shape} does not fit images {x.shape}", x, w)
+    macs = x.shape[0] * math.prod(sides) * w.size
+    return _record("conv2d", x, w, shape=(x.shape[0], w.shape[0], *sides), macs=macs)
 
 
 def conv_transpose2d(
@@ -209,11 +206,8 @@ def conv_transpose2d(
     if not 0 <= output_padding < stride:
         misfit = f"output_padding {output_padding} is not below the stride, {stride}"
         raise _misfit("conv_transpose2d", misfit, x, w)
-    (n, _, *size), (_, count, *kernel) = x.shape, w.shape
-    out = [
-        (s - 1) * stride - 2 * padding + k + output_padding
-        for s, k in zip(size, kernel, strict=True)
-    ]
+    (n, _, *size), count = x.shape, w.shape[1]
+    out = sizes.conv_transpose_sides(x, w, stride, padding, output_padding)
     macs = n * math.prod(size) * w.size
     return _record("conv_transpose2d", x, w, shape=(n, count, *out), macs=macs)
 
@@ -225,17 +219,9 @@ def one_hot(labels: Any, classes: int, like: Shape) -> Shape:
     return _record("one_hot", labels, shape=(*labels.shape, classes))
 
 
-def batch_norm(
-    x: Shape,
-    weight: Shape,
-    bias: Shape,
-    running_mean: Shape,
-    running_var: Shape,
-    momentum: float,
-    epsilon: float,
-) -> tuple[Shape, Shape, Shape]:
-    """Record batch norm as a single layer."""
-    return _record("batch_norm", x, weight, bias, shape=x.shape), running_mean, running_var
+def batch_norm(x: Shape, weight: Shape, bias: Shape, *running: Any, **how: Any) -> tuple:
+    """Record batch norm as a single layer; its running statistics stay as they are."""
+    return _record("batch_norm", x, weight, bias, shape=x.shape), *running[:2]
 
 
 class Tracer(ops.Operations, modules=(sys.modules[__name__],), tensors=(Shape,)):

@@ -53,10 +53,5 @@ class Engine(
         return np.asarray(value_of(x))
 
     def compile_function(self, function: Callable) -> Callable:
-        """Hold BLAS to one thread, as the operations need it, from end to end."""
-
-        def held(*arguments: Any) -> Any:
-            with ONE_BLAS_THREAD:
-                return function(*arguments)
-
-        return held
+        """Limit BLAS to one thread, as the operations need it, from end to end."""
+        return ONE_BLAS_THREAD(function)

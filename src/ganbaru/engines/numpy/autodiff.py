@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ganbaru.engines.base import mapped
+
 Array = Any  # a numpy.ndarray, a NumPy scalar or a cupy.ndarray
 
 # How many gradients are being taken around the current call: inner ones must be recorded.
@@ -171,7 +173,7 @@ def value_and_grad(function: Callable, parameters: dict[str, Array]) -> tuple[An
     gradients = _walk_back(value, list(tensors.values()), record=outer > 0)
     result = dict(zip(tensors, gradients, strict=True))
     if outer == 0:
-        return value.value, _plain(auxiliary), result
+        return value.value, mapped(value_of, auxiliary), result
     return value, auxiliary, result
 
 
@@ -181,12 +183,3 @@ def _leaf(value: Array) -> Array:
 
 
 rules(_leaf, lambda g, answer, value: g)
-
-
-def _plain(nest: Any) -> Any:
-    """Replace every Tensor in nested dicts, lists and tuples by its value."""
-    if isinstance(nest, dict):
-        return {key: _plain(item) for key, item in nest.items()}
-    if isinstance(nest, (list, tuple)):
-        return type(nest)(_plain(item) for item in nest)
-    return value_of(nest)

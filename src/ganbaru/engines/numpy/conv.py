@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ganbaru.engines import sizes
+
 from . import depthwise, parallel
 from .autodiff import Array, array_module, primitive, rules
 from .shape_ops import product, run
@@ -123,15 +125,11 @@ def _blocks(count: int, patches_of_one: int) -> list[slice]:
 @primitive
 def conv2d(x: Array, w: Array, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
     images, kernels = channels_last(x), channels_last(w)
-    sides = zip(x.shape[2:], w.shape[2:], strict=True)
-    out = tuple((side + 2 * padding - k) // stride + 1 for side, k in sides)
-    if groups == 1:
-        return _logical(_correlated(images, kernels, out, stride, padding))
-    if w.shape[1] == 1:
+    out = sizes.conv_sides(x, w, stride, padding)
+    if groups > 1 and w.shape[1] == 1:
         return _logical(depthwise.correlate(images, kernels, out, stride, padding))
-    parts = zip(_channels(images, groups), _split(kernels, groups), strict=True)
-    found = [_correlated(part, of_it, out, stride, padding) for part, of_it in parts]
-    return _logical(array_module(x).concatenate(found, axis=3))
+    rule = lambda part, own: _correlated(part, own, out, stride, padding)  # noqa: E731
+    return _logical(_by_groups(rule, images, kernels, groups, split=0, join=3))
 
 
 def _correlated(
@@ -160,13 +158,10 @@ def conv2d_input_gradient(
 ) -> Array:
     """Spread scores (N, O, OH, OW) over images (N, C, *size): the adjoint of `conv2d` in `x`."""
     scores, kernels = channels_last(g), channels_last(w)
-    if groups == 1:
-        return _logical(_spread(scores, kernels, size, stride, padding))
-    if w.shape[1] == 1:
+    if groups > 1 and w.shape[1] == 1:
         return _logical(depthwise.spread(scores, kernels, groups, size, stride, padding))
-    parts = zip(_channels(scores, groups), _split(kernels, groups), strict=True)
-    found = [_spread(part, of_it, size, stride, padding) for part, of_it in parts]
-    return _logical(array_module(g).concatenate(found, axis=3))
+    rule = lambda part, own: _spread(part, own, size, stride, padding)  # noqa: E731
+    return _logical(_by_groups(rule, scores, kernels, groups, split=0, join=3))
 
 
 def _spread(scores: Array, kernels: Array, size: Sequence[int], stride: int, padding: int) -> Array:
@@ -201,11 +196,8 @@ def conv2d_weight_gradient(
     if groups > 1 and images.shape[3] == groups:
         return _logical(depthwise.weights(images, scores, kernel, stride, padding))
     images = depthwise.padded(images, padding)
-    if groups == 1:
-        return _logical(_weights(images, scores, kernel, stride))
-    parts = zip(_channels(images, groups), _channels(scores, groups), strict=True)
-    found = [_weights(part, of_it, kernel, stride) for part, of_it in parts]
-    return _logical(array_module(x).concatenate(found))
+    rule = lambda part, own: _weights(part, own, kernel, stride)  # noqa: E731
+    return _logical(_by_groups(rule, images, scores, groups, split=3, join=0))
 
 
 def _weights(images: Array, scores: Array, kernel: Sequence[int], stride: int) -> Array:
@@ -243,30 +235,23 @@ def _weights_by_block(images: Array, scores: Array, kernel: tuple[int, int], str
         return scores[part].reshape(-1, count).T @ gathered
 
     parts = _blocks(n, oh * ow * kernel[0] * kernel[1] * images.shape[3])
-    total, *others = run(task, parts, images)
-    for other in others:
-        total += other
-    return total
+    return parallel.added(run(task, parts, images))
 
 
-def _channels(x: Array, groups: int) -> list[Array]:
-    """Return each group's channels of (N, H, W, C)."""
+def _by_groups(rule: Any, x: Array, y: Array, groups: int, split: int, join: int) -> Array:
+    """Apply a rule to each group: channels of `x`, and entries of `y` along the axis `split`."""
+    if groups == 1:
+        return rule(x, y)
     xp = array_module(x)
-    return [xp.ascontiguousarray(part) for part in xp.split(x, groups, axis=3)]
-
-
-def _split(kernels: Array, groups: int) -> list[Array]:
-    """Return each group's kernels (O / groups, KH, KW, C / groups)."""
-    return list(array_module(kernels).split(kernels, groups))
+    parts = zip(xp.split(x, groups, axis=3), xp.split(y, groups, axis=split), strict=True)
+    found = [rule(*map(xp.ascontiguousarray, pair)) for pair in parts]
+    return xp.concatenate(found, axis=join)
 
 
 def conv_transpose2d(
     x: Any, w: Any, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Any:
-    size = tuple(
-        (n - 1) * stride - 2 * padding + k + output_padding
-        for n, k in zip(x.shape[2:], w.shape[2:], strict=True)
-    )
+    size = sizes.conv_transpose_sides(x, w, stride, padding, output_padding)
     return conv2d_input_gradient(x, w, size=size, stride=stride, padding=padding)
 
 

@@ -107,7 +107,5 @@ def weights(x: Array, g: Array, kernel: Sequence[int], stride: int, padding: int
             found[tap] = ones @ product.reshape(-1, channels)
         return found
 
-    total, *others = run(task, _blocks(g), g)
-    for other in others:
-        total += other
+    total = parallel.added(run(task, _blocks(g), g))
     return total[..., None].transpose(2, 0, 1, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from .autodiff import Array, Tensor, array_module, primitive, rules, value_of
@@ -11,29 +12,9 @@ from .shape_ops import blockwise, product, sum_to, transpose
 # --- arithmetic -------------------------------------------------------------------------------
 
 
-@primitive
-def add(x: Array, y: Array) -> Array:
-    return x + y
-
-
-@primitive
-def subtract(x: Array, y: Array) -> Array:
-    return x - y
-
-
-@primitive
-def multiply(x: Array, y: Array) -> Array:
-    return x * y
-
-
-@primitive
-def divide(x: Array, y: Array) -> Array:
-    return x / y
-
-
-@primitive
-def negative(x: Array) -> Array:
-    return -x
+add, subtract = primitive(operator.add), primitive(operator.sub)
+multiply, divide = primitive(operator.mul), primitive(operator.truediv)
+negative = primitive(operator.neg)
 
 
 @primitive
@@ -55,9 +36,7 @@ rules(negative, lambda g, answer, x: -g)
 rules(power, lambda g, answer, x, exponent: g * (exponent * power(x, exponent=exponent - 1)))
 
 
-@primitive
-def matmul(x: Array, y: Array) -> Array:
-    return product(x, y)
+matmul = primitive(product)
 
 
 def _turned(x: Any) -> Any:
@@ -78,31 +57,21 @@ def _masked(g: Any, condition: Any) -> Any:
     return g * value_of(condition).astype(g.dtype)
 
 
-@primitive
-def maximum(x: Array, y: Array) -> Array:
-    return array_module(x).maximum(x, y)
+def _function(name: str) -> Callable:
+    def call(*inputs: Array) -> Array:
+        return getattr(array_module(inputs[0]), name)(*inputs)
 
+    call.__name__ = name
+    return primitive(call)
+
+
+exp, log, sqrt, maximum = map(_function, ("exp", "log", "sqrt", "maximum"))
 
 rules(
     maximum,
     lambda g, answer, x, y: _to(_masked(g, value_of(x) >= value_of(y)), x),
     lambda g, answer, x, y: _to(_masked(g, value_of(x) < value_of(y)), y),
 )
-
-
-@primitive
-def exp(x: Array) -> Array:
-    return array_module(x).exp(x)
-
-
-@primitive
-def log(x: Array) -> Array:
-    return array_module(x).log(x)
-
-
-@primitive
-def sqrt(x: Array) -> Array:
-    return array_module(x).sqrt(x)
 
 
 @primitive

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from . import parallel
 from .autodiff import Array, Tensor, array_module, joint_rule, primitive, rules, value_of
 from .conv import channels_last
 from .elementwise import power, sqrt
@@ -63,14 +64,9 @@ def moments(x: Array) -> tuple[Array, Array]:
 
 
 @primitive
-def _normalise(
-    x: Array,
-    weight: Array,
-    bias: Array,
-    average: Array | None = None,
-    deviation: Array | None = None,
-    epsilon: float = 0.0,
-) -> Array:
+def _normalise(x: Array, weight: Array, bias: Array, statistics: tuple) -> Array:
+    """Normalise by `statistics`: mean and deviation (C,), and the epsilon in the deviation."""
+    average, deviation, _ = statistics
     return _spread(x, average, weight / deviation, bias)
 
 
@@ -90,16 +86,9 @@ def _spread(x: Array, average: Array, scale: Array, bias: Array) -> Array:
 
 
 def _normalise_back(
-    g: Any,
-    answer: Any,
-    needs: Sequence[bool],
-    x: Any,
-    weight: Any,
-    bias: Any,
-    average: Array,
-    deviation: Array,
-    epsilon: float,
+    g: Any, answer: Any, needs: Sequence[bool], x: Any, weight: Any, bias: Any, statistics: tuple
 ) -> list:
+    average, deviation, epsilon = statistics
     if any(isinstance(a, Tensor) for a in (g, x, weight)):
         return _normalise_back_recorded(g, x, weight, epsilon)
     rows, slopes = _rows(x), _rows(g)
@@ -108,15 +97,13 @@ def _normalise_back(
     def sums(part: slice) -> tuple[Array, Array]:
         return _column_sum(slopes[part]), _dot_columns(slopes[part], rows[part] - average)
 
-    pairs = run(sums, parts, rows)
-    total = _in_order([first for first, _ in pairs])
-    product = _in_order([second for _, second in pairs]) / deviation
+    total, product = map(parallel.added, zip(*run(sums, parts, rows), strict=True))
+    product /= deviation
     if not needs[0]:
         return [None, product, total]
     out = array_module(x).empty_like(rows)
     scale = weight / deviation
-    tilt = -product / (len(rows) * deviation)
-    level = total / len(rows)
+    tilt, level = -product / (len(rows) * deviation), total / len(rows)
 
     def task(part: slice) -> None:
         block = out[part]
@@ -128,13 +115,6 @@ def _normalise_back(
 
     run(task, parts, rows)
     return [_like(out, x), product, total]
-
-
-def _in_order(arrays: Sequence[Array]) -> Array:
-    total = arrays[0].copy()
-    for array in arrays[1:]:
-        total += array
-    return total
 
 
 def _per_channel(x: Any, values: Any) -> Any:
@@ -173,7 +153,7 @@ def batch_norm(
     average, variance = moments(x)
     count = x.size // x.shape[1]
     deviation = (variance + epsilon) ** 0.5
-    y = _normalise(x, weight, bias, average=average, deviation=deviation, epsilon=epsilon)
+    y = _normalise(x, weight, bias, statistics=(average, deviation, epsilon))
     unbiased = variance * (count / max(1, count - 1))
     keep = 1 - momentum
     return y, keep * running_mean + momentum * average, keep * running_var + momentum * unbiased

@@ -11,6 +11,7 @@ used 0.12 of 0.23 CPU-seconds.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
@@ -43,8 +44,8 @@ def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(1, thread_count() - 1), "ganbaru")
 
 
-class _OneThread:
-    """A reentrant context that limits BLAS to one thread; entering it again costs nothing."""
+class _OneThread(contextlib.ContextDecorator):
+    """A reentrant context, also a decorator, that limits BLAS to one thread."""
 
     def __init__(self) -> None:
         self.lock, self.inside = threading.Lock(), 0
@@ -101,6 +102,14 @@ def run(task: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         for other in helped:
             other.result()
     return results
+
+
+def added(arrays: Iterable[Any]) -> Any:
+    """Add arrays up, in their order, in the memory of the first one."""
+    total, *others = arrays
+    for other in others:
+        total += other
+    return total
 
 
 def blocks(length: int, size_of_one: int, target: int = BLOCK) -> list[slice]:

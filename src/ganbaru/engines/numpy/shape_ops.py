@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ganbaru.engines import sizes
+
 from . import parallel
 from .autodiff import Array, array_module, joint_rule, primitive, rules, value_of
 
@@ -78,17 +80,10 @@ def _product_blocks(length: int, steps: int) -> list[builtins.slice]:
     return parallel.blocks(length, steps // builtins.max(1, length), target)
 
 
-@primitive
-def reshape(x: Array, shape: Sequence[int] = ()) -> Array:
-    return x.reshape(shape)
-
-
+reshape = primitive(lambda x, shape: x.reshape(shape))
 rules(reshape, lambda g, answer, x, shape: reshape(g, shape=x.shape))
 
-
-@primitive
-def transpose(x: Array, axes: Sequence[int] = ()) -> Array:
-    return x.transpose(axes)
+transpose = primitive(lambda x, axes: x.transpose(axes))
 
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
@@ -210,8 +205,7 @@ def sum(x: Array, axis: Sequence[int] | int | None = None, keepdims: bool = Fals
 
 
 def _spread(g: Any, answer: Any, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    reduced = {a % x.ndim for a in axes}
+    reduced = sizes.reduced_axes(x, axis)
     shape = tuple(1 if i in reduced else n for i, n in enumerate(x.shape))
     return broadcast_to(reshape(g, shape=shape), shape=x.shape)
 

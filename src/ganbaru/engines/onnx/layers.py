@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ganbaru.engines import sizes
+
 from .shape_ops import rows_of
 from .tensor import Tensor, broadcast, constant, folding_constants, lifted
 
@@ -65,8 +67,7 @@ def _convolved(
 @folding_constants
 def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
     how = {"group": groups} if groups > 1 else {}
-    sides = zip(x.shape[2:], w.shape[2:], strict=True)
-    out = [(side + 2 * padding - k) // stride + 1 for side, k in sides]
+    out = sizes.conv_sides(x, w, stride, padding)
     return _convolved("Conv", x, w, w.shape[0], out, stride=stride, padding=padding, **how)
 
 
@@ -74,8 +75,7 @@ def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int 
 def conv_transpose2d(
     x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
 ) -> Tensor:
-    sides = zip(x.shape[2:], w.shape[2:], strict=True)
-    out = [(side - 1) * stride - 2 * padding + k + output_padding for side, k in sides]
+    out = sizes.conv_transpose_sides(x, w, stride, padding, output_padding)
     how = {"output_padding": [output_padding] * 2} if output_padding else {}
     return _convolved("ConvTranspose", x, w, w.shape[1], out, stride=stride, padding=padding, **how)
 

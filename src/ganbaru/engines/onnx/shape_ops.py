@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ganbaru.engines import sizes
+
 from .tensor import Dim, Tensor, constant, equal, folding_constants, lifted
 
 
@@ -73,9 +75,7 @@ def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
 
 def _reduced(x: Tensor, axis: Any, keepdims: bool) -> tuple[list[int], tuple[Any, ...]]:
     """Return the axes as ONNX takes them, and the shape of the result."""
-    rank = len(x.shape)
-    axes = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
-    gone = sorted(a % rank for a in axes)
+    gone = sizes.reduced_axes(x, axis)
     left = (1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone)
     return gone, tuple(left)
 

@@ -37,6 +37,7 @@ class Tensor:
     value: np.ndarray | None = None
     name: str = ""
 
+    ndim = property(lambda self: len(self.shape))
     __array_ufunc__ = None  # so that NumPy leaves arithmetic with arrays to this class
 
     __add__, __radd__ = _operator("Add"), _operator("Add", swapped=True)

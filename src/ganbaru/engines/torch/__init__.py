@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
 
-from ganbaru.engines import base
+from ganbaru.engines import base, sizes
 
 from . import cuda_graph, indexing, linear_ops, training_mode
 from .fused import adam, batch_norm, move_towards
@@ -90,30 +90,13 @@ class Engine(base.Engine, modules=(linear_ops, indexing)):
     exp, log, sqrt = (staticmethod(single(each)) for each in (torch.exp, torch.log, torch.sqrt))
     tanh, sigmoid = (staticmethod(single(each)) for each in (torch.tanh, torch.sigmoid))
     softplus = staticmethod(single(F.softplus))
-
-    @staticmethod
-    def leaky_relu(x: Tensor, slope: float = 0.0) -> Tensor:
-        return F.leaky_relu(x, slope)
+    reshape, transpose, concat = base.statics(torch.reshape, torch.permute, torch.cat)
+    broadcast_to, leaky_relu = base.statics(torch.broadcast_to, F.leaky_relu)
+    stop_gradient = staticmethod(Tensor.detach)
 
     @staticmethod
     def maximum(x: Tensor, y: Any) -> Tensor:
         return torch.where(x >= y, x, y)
-
-    @staticmethod
-    def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
-        return x.reshape(shape)
-
-    @staticmethod
-    def transpose(x: Tensor, axes: Sequence[int]) -> Tensor:
-        return x.permute(*axes)
-
-    @staticmethod
-    def broadcast_to(x: Tensor, shape: Sequence[int]) -> Tensor:
-        return x.expand(*shape)
-
-    @staticmethod
-    def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
-        return torch.cat(list(tensors), dim=axis)
 
     @staticmethod
     def pad(x: Tensor, widths: Sequence[tuple[int, int]]) -> Tensor:
@@ -122,21 +105,17 @@ class Engine(base.Engine, modules=(linear_ops, indexing)):
     @staticmethod
     @single
     def sum(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-        return torch.sum(x, dim=_axes(x, axis), keepdim=keepdims)
+        return torch.sum(x, sizes.reduced_axes(x, axis), keepdims)
 
     @staticmethod
     @single
     def mean(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-        return torch.mean(x, dim=_axes(x, axis), keepdim=keepdims)
+        return torch.mean(x, sizes.reduced_axes(x, axis), keepdims)
 
     @staticmethod
     @single
     def max(x: Tensor, axis: Sequence[int] | int | None = None, keepdims: bool = False) -> Tensor:
-        return torch.amax(x, dim=_axes(x, axis), keepdim=keepdims)
-
-    @staticmethod
-    def stop_gradient(x: Tensor) -> Tensor:
-        return x.detach()
+        return torch.amax(x, sizes.reduced_axes(x, axis), keepdims)
 
     @staticmethod
     def value_and_grad(
@@ -152,7 +131,9 @@ class Engine(base.Engine, modules=(linear_ops, indexing)):
         finally:
             _depth.reset(token)
         result = dict(zip(leaves, gradients, strict=True))
-        return (value, auxiliary, result) if outer else (value.detach(), _plain(auxiliary), result)
+        if outer:
+            return value, auxiliary, result
+        return value.detach(), base.mapped(_plain, auxiliary), result
 
 
 def _copied(array: np.ndarray, device: str) -> Tensor:
@@ -160,12 +141,6 @@ def _copied(array: np.ndarray, device: str) -> Tensor:
     if on_cuda(device):  # from pinned memory, or the copy would wait for the GPU
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
-
-
-def _axes(x: Tensor, axis: Sequence[int] | int | None) -> list[int]:
-    if axis is None:
-        return list(range(x.ndim))
-    return [axis] if isinstance(axis, int) else list(axis)
 
 
 def _leaf(p: Tensor) -> Tensor:
@@ -185,10 +160,5 @@ def _gradients(value: Tensor, leaves: list[Tensor], create_graph: bool) -> tuple
     )
 
 
-def _plain(nest: Any) -> Any:
-    """Detach every tensor in nested dicts, lists and tuples."""
-    if isinstance(nest, dict):
-        return {key: _plain(item) for key, item in nest.items()}
-    if isinstance(nest, (list, tuple)):
-        return type(nest)(_plain(item) for item in nest)
-    return nest.detach() if isinstance(nest, Tensor) else nest
+def _plain(leaf: Any) -> Any:
+    return leaf.detach() if isinstance(leaf, Tensor) else leaf

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ganbaru.engines.base import mapped
+
 Tensor = torch.Tensor
 State = dict[str, dict[str, Tensor]]
 # record(work) -> replay: the first runs `work` to see what it launches, the second launches that
@@ -139,16 +141,6 @@ def leaves_of(nest: Any) -> list:
     return found
 
 
-def mapped(rule: Callable, nest: Any) -> Any:
-    """Apply a rule to each leaf of nested dictionaries, lists and tuples."""
-    if isinstance(nest, dict):
-        return {key: mapped(rule, item) for key, item in nest.items()}
-    if isinstance(nest, (list, tuple)):
-        items = [mapped(rule, item) for item in nest]
-        return type(nest)(*items) if hasattr(nest, "_fields") else type(nest)(items)
-    return rule(nest)
-
-
 # --- CUDA -------------------------------------------------------------------------------------
 
 
@@ -208,22 +200,10 @@ def _float32_products(precision: str, **cudnn: bool) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def _within(function: Callable, precision: str, **cudnn: bool) -> Callable:
-    def run(*inputs: Any) -> Any:
-        with _float32_products(precision, **cudnn):
-            return function(*inputs)
-
-    return run
-
-
-def loose(function: Callable) -> Callable:
-    """Return a function inside which float32 products keep 10 bits and cuDNN tries algorithms."""
-    return _within(function, "high", benchmark=True, deterministic=False, allow_tf32=True)
-
-
-def exact(function: Callable) -> Callable:
-    """Return a function inside which float32 is exact and the same input gives the same bits."""
-    return _within(function, "highest", benchmark=False, deterministic=True, allow_tf32=False)
+# Decorators. In a loose function float32 products keep 10 bits and cuDNN tries algorithms; in an
+# exact one float32 is exact and the same input gives the same bits.
+loose = _float32_products("high", benchmark=True, deterministic=False, allow_tf32=True)
+exact = _float32_products("highest", benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def exactly() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 import torch
@@ -51,9 +52,7 @@ def _by_two(w: Tensor, how: tuple[int, int, int]) -> bool:
 
 
 def _multiply(rule: Rule, x: Tensor, y: Tensor) -> Tensor:
-    if (
-        torch.compiler.is_compiling()
-    ):  # which cannot read a ContextVar, and is never used for a step
+    if torch.compiler.is_compiling():  # it cannot read a ContextVar, and no step is compiled so
         return rule(x, y)
     return _arithmetic.get()(rule, x, y)
 
@@ -174,14 +173,11 @@ def single(rule: Callable[..., Tensor]) -> Callable[..., Tensor]:
 _arithmetic: ContextVar[Arithmetic] = ContextVar("arithmetic", default=as_they_are)
 
 
-def using(arithmetic: Arithmetic, function: Callable) -> Callable:
-    """Return a function inside which products use another arithmetic."""
-
-    def run(*inputs: object) -> object:
-        token = _arithmetic.set(arithmetic)
-        try:
-            return function(*inputs)
-        finally:
-            _arithmetic.reset(token)
-
-    return run
+@contextlib.contextmanager
+def using(arithmetic: Arithmetic) -> Iterator[None]:
+    """Multiply by another arithmetic, inside or in a function that this decorates."""
+    token = _arithmetic.set(arithmetic)
+    try:
+        yield
+    finally:
+        _arithmetic.reset(token)

@@ -21,7 +21,7 @@ def compile_step(function: Callable, device: str, precision: str, fast: bool) ->
     CUDA graph (see `Recorder`), float32 products keep TF32's 10 bits, and algorithms are chosen by
     trying them.
     """
-    step = linear_ops.using(ARITHMETIC[precision](device), function)
+    step = linear_ops.using(ARITHMETIC[precision](device))(function)
     if not on_cuda(device):
         return step
     return cuda_graph.Recorder(cuda_graph.loose(step)) if fast else cuda_graph.exact(step)
