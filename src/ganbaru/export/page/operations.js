@@ -164,5 +164,4 @@ const OPERATIONS = {
   Less: two((x, y) => Number(x < y)),
   GreaterOrEqual: two((x, y) => Number(x >= y)),
   LessOrEqual: two((x, y) => Number(x <= y)),
-  Where: each((at, n) => (at(0, n) ? at(1, n) : at(2, n))),
 };
