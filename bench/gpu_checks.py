@@ -42,7 +42,7 @@ def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], share: 
 def outputs_and_gradients(engine: Engine, config: Config, shape: Any) -> Iterator[dict]:
     """Yield D's and G's outputs, then the gradients of their products with random directions."""
     made, draw, state = gan(engine, config, random_images(2 * config.batch, shape))
-    batch = draw.discriminator(0)
+    batch = draw.step(0).d[0]
     players = {"generator": batch.latent, "discriminator": batch.real}
 
     def run(player: str, parameters: Any) -> tuple[Any, Any]:

@@ -58,20 +58,26 @@ def peak(name: str, device: str) -> float:
     return PEAKS[name](device) / 2**20
 
 
+def _synchronise() -> None:
+    """Wait for PyTorch's GPU, if there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 # --- ceilings ---------------------------------------------------------------------------------
 
 
 def _rate(work: Callable[[], Any], amount: float, seconds: float = 0.5) -> float:
     """Return `amount` per second of repeated work, after a warm-up."""
-    from torch.cuda import synchronize
-
     work()
-    synchronize()
+    _synchronise()
     count, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds:
         for _ in range(5):
             work()
-        synchronize()
+        _synchronise()
         count += 5
     return count * amount / (time.perf_counter() - began)
 
@@ -182,9 +188,7 @@ def speed(name: str, device: str, size: Size, limits: Row, seconds: float) -> Ro
 
 def plain_speed(name: str, device: str, size: Size, limits: Row, seconds: float) -> Row:
     """Time plain code: ``pytorch_example``, ``pytorch`` or ``pytorch_tuned``."""
-    from torch.cuda import synchronize
-
-    row = timed(plain(name, device, size), synchronize, 6, seconds)
+    row = timed(plain(name, device, size), _synchronise, 6, seconds)
     return _row(f"bench/plain/{name}.py", size, row, limits, "TF32")
 
 

@@ -212,4 +212,6 @@ def table(
     pictures = source(40, shape, classes=5)
     classes = len(models.class_names(config, pictures.classes))
     first = models.initial_parameters(config, shape, classes)
-    return TrainingCase(**vars(training_cases.table(engine, config, pictures, classes, first)))
+    return TrainingCase(
+        **vars(training_cases.training_case(engine, config, pictures, classes, first))
+    )

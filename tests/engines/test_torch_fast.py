@@ -104,14 +104,14 @@ def _plays(gan, train_step, steps: int) -> list[dict]:
 
 @pytest.mark.parametrize("options", GAMES)
 def test_a_recorded_step_is_the_step(options):
-    """Six steps, three of them replays, with rates that fall; nothing asks for a number.
+    """Ten steps, seven of them replays, with rates that fall; nothing asks for a number.
 
     A recorded rate is float32, in a float64 game too.
     """
     plain, gan = table(TORCH64, **options), table(TORCH64, **options)
     recorder = _recorded(gan)
-    expected = _plays(plain, functools.partial(step.train_step, plain.gan), 6)
-    found = _plays(gan, recorder, 6)
+    expected = _plays(plain, functools.partial(step.train_step, plain.gan), 10)
+    found = _plays(gan, recorder, 10)
     assert not recorder.refused and recorder.replays
     for one, other in zip(found, expected, strict=True):
         assert one.keys() == other.keys()

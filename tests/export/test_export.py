@@ -53,7 +53,7 @@ def test_onnx_runtime_agrees_with_the_numpy_engine(network, kind, conditioning, 
         kind, (16, 24, 3), network=network, conditioning=conditioning, spectral_norm=spectral_norm
     )
     single, half = content(of), content(of, "float16")
-    for count in (1, 3, 64):
+    for count in (1, 7):
         assert apart(of, single, count) < 1e-5
         assert apart(of, half, count) < precision.bound("float16")
 
@@ -262,7 +262,7 @@ def test_failed_write_leaves_the_old_file(before, monkeypatch):
 
 
 def test_without_onnx_runtime_the_model_is_written_unverified(before, monkeypatch):
-    monkeypatch.setattr(verification, "_runtime", lambda: None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "pip install 'ganbaru[onnx]'" in export.write("a", "x.onnx")[2]
     onnx.checker.check_model("x.onnx", full_check=True)
 

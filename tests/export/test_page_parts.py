@@ -26,6 +26,7 @@ from train_helpers import command
 from ganbaru import InputError, export, ops, randomness
 from ganbaru.engines.onnx import Tensor
 from ganbaru.export import page
+from ganbaru.export.folding import simplified
 from ganbaru.export.page import directions, html, packing, plan
 from ganbaru.sampling import latent_spaces
 from ganbaru.sampling.players import load_player
@@ -178,8 +179,6 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_operations_that_no_registered_generator_uses(blank, name):
     """Own generators may use all operations: these agree with NumPy."""
-    from ganbaru.export.folding import simplified
-
     traced = OTHERS[name](Tensor("Input", (), {}, (1, 3, 4), name="latents"))
     packer = packing.Packer("float32")
     nodes = plan.plan(simplified(traced), packer)

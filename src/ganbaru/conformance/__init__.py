@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ganbaru import engines
 from ganbaru.conformance import cases, updates
-from ganbaru.conformance.checks import Comparison, Engines, differ, judge
+from ganbaru.conformance.checks import Comparison, Engines, check_case, check_differences
 from ganbaru.conformance.fixtures import CheckPlan, of_preset, of_run, registered
 from ganbaru.errors import InputError
 
@@ -24,7 +24,7 @@ Progress = Callable[[int, int, str], None]  # done, total, what
 class Findings:
     """The comparisons of every engine in every case, section by section."""
 
-    engines: dict[str, str]  # descriptions, by name
+    engines: dict[str, str]  # descriptions by name
     reference: str
     comparisons: list[Comparison]
 
@@ -64,15 +64,15 @@ def check(plan: CheckPlan, loaded: Engines, progress: Progress) -> Findings:
         *cases.twenty_steps(plan),
         *cases.single(plan),
     ]
-    derived = [(case, case.tested) for case in every if case.tested]
+    derived = [case for case in every if case.tested]
     total, comparisons = len(derived) + len(every), []
-    for i, (case, tested) in enumerate(derived, 1):
-        comparisons.append(differ(case, tested, REFERENCE, loaded[REFERENCE]["float64"]))
+    for i, case in enumerate(derived, 1):
+        comparisons.append(check_differences(case, REFERENCE, loaded[REFERENCE]["float64"]))
         progress(i, total, "checking")
     wrong = any(comparison.fault for comparison in comparisons)
     reference = list(loaded)[1] if wrong and len(loaded) > 1 else REFERENCE
     for i, case in enumerate(every, len(derived) + 1):
-        comparisons += judge(case, loaded, reference)
+        comparisons += check_case(case, loaded, reference)
         progress(i, total, "checking")
     described = {name: each["float64"].describe() for name, each in loaded.items()}
     return Findings(described, reference, comparisons)

@@ -12,8 +12,8 @@ import numpy as np
 from ganbaru import nn
 from ganbaru.conformance import operations, training_cases
 from ganbaru.conformance.fixtures import BATCH, CheckPlan, Fixture
-from ganbaru.conformance.functions import Arrays, Function, TestedFunction, evaluate, random, replay
-from ganbaru.conformance.recording import Record, Recorded, Tape
+from ganbaru.conformance.functions import Arrays, TestedFunction, called, evaluate, random
+from ganbaru.conformance.recording import Record, Recorded
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
 from ganbaru.gan import build, models
@@ -24,6 +24,7 @@ from ganbaru.ops import Parameters, Tensor
 from ganbaru.training.checkpoint import Groups
 
 Run = Callable[[Engine], Arrays]
+Scale = Callable[[str], str]  # from a quantity to the group that shares its scale
 
 # In float64 an operation of two engines differs by the order of its sums alone: measured over all
 # of them, at most 7e-15 of a quantity's largest entry, 2e-14 through a whole network.
@@ -35,7 +36,7 @@ IN_SINGLE: dict[str, Any] = {"precision": "float32", "tolerance": SINGLE}
 STEPS = 20
 
 
-def largest(arrays: Arrays, group: Callable[[str], str]) -> dict[str, float]:
+def largest(arrays: Arrays, group: Scale) -> dict[str, float]:
     """Return for each array the largest absolute entry in its group."""
     sizes: dict[str, float] = {}
     for name, array in arrays.items():
@@ -69,7 +70,7 @@ class Case:
     where: str
     runs: tuple[Run, ...]
     tolerance: float
-    scale: Callable[[str], str]
+    scale: Scale
     precision: str = "float64"
     expected: Run | None = None
     fused: str = ""
@@ -82,8 +83,16 @@ def solving(tested: TestedFunction) -> tuple[Run, ...]:
     return tuple(functools.partial(evaluate, tested=replace(tested, orders=o)) for o in orders)
 
 
-def _case(section: str, where: str, tested: TestedFunction, tolerance: float = OPERATION) -> Case:
-    return Case(section, where, solving(tested), tolerance, by_order, tested=tested)
+def case_of(
+    section: str,
+    where: str,
+    function: TestedFunction,
+    tolerance: float = OPERATION,
+    scale: Scale = by_order,
+    **more: Any,
+) -> Case:
+    """Return the case of a function; `more` are further fields of the case."""
+    return Case(section, where, solving(function), tolerance, scale, **more)
 
 
 # --- layers -----------------------------------------------------------------------------------
@@ -92,7 +101,7 @@ def _case(section: str, where: str, tested: TestedFunction, tolerance: float = O
 def record(subject: Fixture) -> Iterator[tuple[str, Record]]:
     """Run both networks on the recording engine; yield each operation, and the network it is in."""
     for player, network, given in subject.networks():
-        tape, who = Tape(), f"{subject.name} {player}"
+        who, tape = f"{subject.name} {player}", list[Record]()
         parameters, buffers = (
             {name: Recorded(x.astype(np.float64), tape, (name,)) for name, x in arrays.items()}
             for arrays in (subject.groups[player], subject.groups[f"{player}_buffers"])
@@ -101,12 +110,24 @@ def record(subject: Fixture) -> Iterator[tuple[str, Record]]:
         try:
             nn.apply(network, parameters, buffers, *inputs, training=True)
         except Exception as error:  # a fault may raise anything
-            last = f"after {tape.records[-1]}" if tape.records else "at the start"
+            last = f"after {tape[-1]}" if tape else "at the start"
             raise RunError(
                 f"The NumPy engine, the reference of the others, fails in the {who}, {last}: "
                 f"{error}"
             ) from error
-        yield from ((f"{who}, {one.place}", one) for one in tape.records)
+        yield from ((f"{who}, {one.place}", one) for one in tape)
+
+
+def replay(record: Record) -> TestedFunction:
+    """Return a recorded operation as a function of its own inputs."""
+    count = len(record.names)
+    arguments = dict(zip(record.names, record.arguments[:count], strict=True))
+    # No engine differentiates through running statistics in training, and none need.
+    still = record.names[3:] if record.operation == "batch_norm" else ()
+    numbers = record.arguments[count:]  # momentum and epsilon
+    operation = functools.partial(record.function, **record.options)
+    tested = called(operation, arguments, record.shape, still, numbers)
+    return tested if tested.at and record.kind == "f" else replace(tested, orders=0)
 
 
 def layers(plan: CheckPlan) -> Iterator[Case]:
@@ -116,10 +137,10 @@ def layers(plan: CheckPlan) -> Iterator[Case]:
     for where, one in (*recorded, *(("vocabulary", each) for each in operations.records())):
         if one.signature not in seen:
             seen.add(one.signature)
-            case = _case("layers", f"{where}, {one}", replay(one))
+            tested = replay(one)
             # Its gradient is zero by design, and its finite differences are not.
-            stops = one.operation == "stop_gradient"
-            yield replace(case, tested=None) if stops else case
+            checked = None if one.operation == "stop_gradient" else tested
+            yield case_of("layers", f"{where}, {one}", tested, tested=checked)
 
 
 def single(plan: CheckPlan) -> Iterator[Case]:
@@ -149,34 +170,26 @@ def taken(name: str, tensors: Parameters) -> Parameters:
     }
 
 
-def _labels(fixed: Parameters) -> list[Tensor]:
-    return [fixed["labels"]] if "labels" in fixed else []
-
-
-def _whole(
-    subject: Fixture, player: str, network: Network, given: Arrays, training: bool
-) -> TestedFunction:
-    """Return a network as a function of its parameters and its input."""
-
-    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
-        inputs = at["input"], *_labels(fixed)
-        return nn.apply(network, at, taken("buffers", fixed), *inputs, training=training)
-
-    shape, _ = nn.trace(network, *(x.shape for x in given.values()))
-    fixed = within("buffers", subject.groups[f"{player}_buffers"])
-    fixed |= {name: x for name, x in given.items() if name == "labels"}
-    at = {"input": given["input"], **subject.groups[player]}
-    return TestedFunction(function, at, shape, fixed, orders=1, whole=True)
+def _applied(
+    network: Network, training: bool, at: Parameters, fixed: Parameters
+) -> tuple[Tensor, Parameters]:
+    """Run a network on the input and with the parameters of `at`, labels and buffers of `fixed`."""
+    inputs = at["input"], *([fixed["labels"]] if "labels" in fixed else [])
+    return nn.apply(network, at, taken("buffers", fixed), *inputs, training=training)
 
 
 def networks(plan: CheckPlan) -> Iterator[Case]:
     """Yield whole networks, in training and in inference mode."""
     for subject in plan.networks:
         for player, network, given in subject.networks():
+            shape, _ = nn.trace(network, *(x.shape for x in given.values()))
+            at = {"input": given.pop("input"), **subject.groups[player]}
+            fixed = {**given, **within("buffers", subject.groups[f"{player}_buffers"])}
             for mode, training in (("training", True), ("inference", False)):
-                tested = _whole(subject, player, network, given, training)
-                where, runs = f"{subject.name} {player}, {mode}", solving(tested)
-                yield Case("networks", where, runs, NETWORK, by_layer)
+                function = functools.partial(_applied, network, training)
+                tested = TestedFunction(function, at, shape, fixed, orders=1, whole=True)
+                where = f"{subject.name} {player}, {mode}"
+                yield case_of("networks", where, tested, NETWORK, by_layer)
 
 
 # --- objectives and penalties -----------------------------------------------------------------
@@ -189,12 +202,8 @@ def objectives(plan: CheckPlan) -> Iterator[Case]:
         shape = (BATCH, found.logits) if found.logits > 1 else (BATCH,)
         at = {f"{side} scores": random(shape, side) for side in ("real", "fake")}
         for player, loss in (("D", found.d), ("G", found.g)):
-            tested = TestedFunction(_loss(functools.partial(loss, **options)), at, ())
-            yield replace(_case("objectives", f"{spec}, loss of {player}", tested), tested=None)
-
-
-def _loss(loss: Callable[..., Tensor]) -> Function:
-    return lambda at, fixed: (loss(at["real scores"], at["fake scores"]), {})
+            tested = called(functools.partial(loss, **options), at, ())
+            yield case_of("objectives", f"{spec}, loss of {player}", tested)
 
 
 def penalties(plan: CheckPlan) -> Iterator[Case]:
@@ -202,44 +211,46 @@ def penalties(plan: CheckPlan) -> Iterator[Case]:
     for spec, subject in plan.penalties:
         _, (player, network, given) = subject.networks()
         shape = given.pop("input").shape
-        images = {side: random(shape, side) for side in ("real", "fake")}
-        mix = np.linspace(0, 0.9, BATCH).reshape(-1, 1, 1, 1)
-        buffers = within("buffers", subject.groups[f"{player}_buffers"])
+        fixed = {
+            **given,
+            **{side: random(shape, side) for side in ("real", "fake")},
+            "mix": np.linspace(0, 0.9, BATCH).reshape(-1, 1, 1, 1),
+            **within("buffers", subject.groups[f"{player}_buffers"]),
+        }
         (penalty,) = build.penalties(spec)
-        function = _penalised(subject, network, penalty)
-        fixed = {**given, **images, "mix": mix, **buffers}
+        realness = REALNESS[models.logits(subject.config.network)]
+        function = functools.partial(_penalised, penalty, realness, network)
         tested = TestedFunction(function, subject.groups[player], (), fixed, orders=1, whole=True)
-        yield Case(
-            "penalties", f"{spec} on {subject.name} {player}", solving(tested), NETWORK, by_layer
-        )
+        where = f"{spec} on {subject.name} {player}"
+        yield case_of("penalties", where, tested, NETWORK, by_layer)
 
 
-def _penalised(subject: Fixture, network: Network, penalty: Callable[..., Tensor]) -> Function:
-    realness = REALNESS[models.logits(subject.config.network)]
+def _penalised(
+    penalty: Callable[..., Tensor],
+    realness: Callable[[Tensor], Tensor],
+    network: Network,
+    at: Parameters,
+    fixed: Parameters,
+) -> tuple[Tensor, Parameters]:
+    def score(image: Tensor) -> Tensor:
+        return realness(_applied(network, True, {**at, "input": image}, fixed)[0])
 
-    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
-        def score(image: Tensor) -> Tensor:
-            inputs = image, *_labels(fixed)
-            buffers = taken("buffers", fixed)
-            return realness(nn.apply(network, at, buffers, *inputs, training=True)[0])
-
-        images = (fixed[name] for name in ("real", "fake", "mix"))
-        return penalty(PenaltyInputs(score, score, *images)), {}
-
-    return function
+    return penalty(PenaltyInputs(score, score, *(fixed[n] for n in ("real", "fake", "mix")))), {}
 
 
 # --- training cases ----------------------------------------------------------------------------
 
 
-def _played(engine: Engine, subject: Fixture) -> Arrays:
+def _trained(engine: Engine, subject: Fixture) -> Arrays:
     """Train for twenty steps; return all losses and the final state."""
     source = training_cases.pictures(40, subject.shape, subject.classes)
-    table = training_cases.table(engine, subject.config, source, subject.classes, subject.groups)
-    reports = [table.step(number) for number in range(STEPS)]
+    given = subject.config, source, subject.classes, subject.groups
+    case = training_cases.training_case(engine, *given)
+    reports = [case.step(number) for number in range(STEPS)]
     losses = {name: np.array([report[name] for report in reports]) for name in reports[0]}
-    states = (within(group, arrays) for group, arrays in _counted(table.arrays()).items())
-    return functools.reduce(lambda one, other: {**one, **other}, states, losses)
+    for group, arrays in _counted(case.arrays()).items():
+        losses |= within(group, arrays)
+    return losses
 
 
 def _counted(state: Groups) -> Groups:
@@ -248,9 +259,9 @@ def _counted(state: Groups) -> Groups:
     The parity rule excludes them. A bias before a norm has no gradient: what Adam makes of its
     rounding reached 1.5e-7 after 20 steps, without any effect.
     """
-    learning = {"generator": "generator", "ema": "generator", "discriminator": "discriminator"}
     counted = dict(state)
-    for group, player in learning.items():
+    for group in ("generator", "ema", "discriminator"):
+        player = "generator" if group == "ema" else group
         squares = state[f"{player}_square"]
         scales = largest(squares, lambda name: name.rpartition(".")[0])
         counted[group] = {
@@ -267,5 +278,5 @@ def twenty_steps(plan: CheckPlan) -> Iterator[Case]:
         return quantity.rpartition(".")[0] if "/" in quantity else "losses"
 
     for subject in plan.games:
-        run = functools.partial(_played, subject=subject)
+        run = functools.partial(_trained, subject=subject)
         yield Case("games", f"{STEPS} steps of {subject.name}", (run,), GAME, scale)

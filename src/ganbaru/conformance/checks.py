@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ganbaru import ops
 from ganbaru.conformance import finite_differences
 from ganbaru.conformance.cases import Case, Run, largest
-from ganbaru.conformance.functions import OUTPUT, Arrays, TestedFunction
+from ganbaru.conformance.functions import OUTPUT, Arrays
 from ganbaru.engines import Engine
 
 Engines = dict[str, Mapping[str, Engine]]  # by name, then by precision
@@ -37,17 +37,14 @@ class Comparison:
     @property
     def worst(self) -> tuple[float, str]:
         """The largest error, and the quantity that has it."""
-        return max(((_number(error), name) for name, error in self.errors.items()), default=(0, ""))
+        errors = ((math.inf if math.isnan(e) else e, name) for name, e in self.errors.items())
+        return max(errors, default=(0.0, ""))
 
     @property
     def fault(self) -> str:
         """The first quantity that is wrong, in the order in which they are computed, or ""."""
-        wrong = (name for name, e in self.errors.items() if not e <= self.tolerance)
+        wrong = (name for name, error in self.errors.items() if not error <= self.tolerance)
         return next(wrong, "")
-
-
-def _number(error: float) -> float:
-    return math.inf if math.isnan(error) else error
 
 
 @dataclass(frozen=True)
@@ -89,78 +86,61 @@ def _error(found: np.ndarray | None, expected: np.ndarray, scale: float) -> floa
     return float(difference.max(initial=0) / scale)
 
 
-def _agree(case: Case, one: _Found, other: _Found) -> bool:
-    errors = compare(case, one.arrays, other.arrays)
-    return bool(errors) and all(error <= case.tolerance for error in errors.values())
-
-
-def judge(case: Case, engines: Engines, reference: str) -> list[Comparison]:
+def check_case(case: Case, engines: Engines, reference: str) -> list[Comparison]:
     """Run a case on all engines; compare each with the reference, or with its composed form."""
+    chosen = {name: each[case.precision] for name, each in engines.items()}
     if case.expected:
         return [
-            _fused(case, name, each[case.precision], case.expected)
-            for name, each in engines.items()
-            if case.fused in each[case.precision].FUSED
+            _compared(case, name, _attempt(case.runs, engine), _attempt((case.expected,), engine))
+            for name, engine in chosen.items()
+            if case.fused in engine.FUSED
         ]
-    found = {name: _attempt(case.runs, each[case.precision]) for name, each in engines.items()}
+    found = {name: _attempt(case.runs, engine) for name, engine in chosen.items()}
     against = _trusted(case, found, reference)
     expected = found[against]
     if case.precision != "float64":
         expected = _attempt(case.runs, engines[against]["float64"])
-    judged = [name for name in found if name != against or case.precision != "float64"]
-    comparisons = [_outcome(case, name, found[name], expected, against) for name in judged]
-    if expected.failure and against not in judged:
-        comparisons.append(
-            Comparison(
-                case.section,
-                case.where,
-                against,
-                {OUTPUT: math.inf},
-                case.tolerance,
-                failure=expected.failure,
-            )
-        )
+    others = [name for name in found if name != against or case.precision != "float64"]
+    comparisons = [_compared(case, name, found[name], expected, against) for name in others]
+    if expected.failure and against not in others:
+        comparisons.append(_failed(case, against, expected.failure))
     return comparisons
-
-
-def _fused(case: Case, name: str, engine: Engine, composed: Run) -> Comparison:
-    """Compare an engine's fused form of an operation with the composed one, on that engine."""
-    return _outcome(case, name, _attempt(case.runs, engine), _attempt((composed,), engine))
 
 
 def _trusted(case: Case, found: Mapping[str, _Found], reference: str) -> str:
     """Return the reference, or the first of the others if all of them agree against it."""
+
+    def agree(one: str, other: str) -> bool:
+        compared = _compared(case, one, found[one], found[other])
+        return bool(compared.errors) and not compared.fault
+
     others = [name for name in found if name != reference]
-    if len(others) < 2 or _agree(case, found[others[0]], found[reference]):
+    if len(others) < 2 or agree(others[0], reference):
         return reference
-    together = all(_agree(case, found[name], found[others[0]]) for name in others)
-    return others[0] if together else reference
+    return others[0] if all(agree(name, others[0]) for name in others) else reference
 
 
-def _outcome(
+def _compared(
     case: Case, name: str, found: _Found, expected: _Found, against: str = ""
 ) -> Comparison:
+    """Compare results; a wrong shape may be why a gradient failed, and is given in its place."""
     errors = compare(case, found.arrays, expected.arrays)
-    failure = _misshapen(found.arrays, expected.arrays) or found.failure
+    both = ((found.arrays[n].shape, expected.arrays[n].shape) for n in errors if n in found.arrays)
+    misshapen = (f"shape {shape}, not {right}" for shape, right in both if shape != right)
+    failure = next(misshapen, found.failure)
     return Comparison(case.section, case.where, name, errors, case.tolerance, against, failure)
 
 
-def _misshapen(found: Arrays, expected: Arrays) -> str:
-    """Return the first wrong shape, which may be why a gradient failed."""
-    for name, array in expected.items():
-        if name in found and found[name].shape != array.shape:
-            return f"shape {found[name].shape}, not {array.shape}"
-    return ""
+def _failed(case: Case, name: str, failure: str) -> Comparison:
+    errors = {OUTPUT: math.inf}
+    return Comparison(case.section, case.where, name, errors, case.tolerance, failure=failure)
 
 
-def differ(case: Case, tested: TestedFunction, name: str, engine: Engine) -> Comparison:
+def check_differences(case: Case, name: str, engine: Engine) -> Comparison:
     """Compare an engine's gradients with finite differences."""
+    case = replace(case, section=DIFFERENCES, tolerance=finite_differences.TOLERANCE)
     found = _attempt(case.runs, engine)
-    errors = (
-        {OUTPUT: math.inf}
-        if found.failure
-        else finite_differences.errors(engine, tested, found.arrays)
-    )
-    return Comparison(
-        DIFFERENCES, case.where, name, errors, finite_differences.TOLERANCE, failure=found.failure
-    )
+    if found.failure or not case.tested:
+        return _failed(case, name, found.failure)
+    errors = finite_differences.errors(engine, case.tested, found.arrays)
+    return Comparison(case.section, case.where, name, errors, case.tolerance)

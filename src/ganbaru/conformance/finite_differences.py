@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import numpy as np
 
-from ganbaru.conformance.functions import (
-    OUTPUT,
-    Arrays,
-    TestedFunction,
-    directions,
-    first_order,
-    random,
-    to_engine,
-)
+from ganbaru.conformance import functions
+from ganbaru.conformance.functions import OUTPUT, Arrays, TestedFunction, random, to_engine
 from ganbaru.engines import Engine
+from ganbaru.ops import Parameters
 
 # The relative step of arguments: with eps = 2e-16 the difference's rounding, eps / step, and its
 # truncation, step², are then both near 1e-10 of the terms added up.
@@ -28,8 +21,6 @@ TOLERANCE = 1e-7
 # counts as a derivative of ordinary size.
 FLOOR = 1e-3
 
-Scalar = Callable[[Arrays], tuple[float, float]]  # its value, and the size of its terms
-
 
 def errors(engine: Engine, tested: TestedFunction, found: Arrays) -> dict[str, float]:
     """Return how far the gradients `found` are from differences, relative to their size.
@@ -38,44 +29,45 @@ def errors(engine: Engine, tested: TestedFunction, found: Arrays) -> dict[str, f
     entry crosses a kink at 0, and small entries stay small. Any error in a gradient shows in its
     product with a random direction.
     """
-    fixed, along = to_engine(engine, tested.fixed), directions(tested)
-    found_errors: dict[str, float] = {}
+    fixed, along = to_engine(engine, tested.fixed), functions.directions(tested)
+
+    def output(at: Parameters) -> Parameters:
+        return {OUTPUT: tested.function(at, fixed)[0] * along[OUTPUT]}
+
+    def gradients(at: Parameters) -> Parameters:
+        return functions.slopes(tested.function, at, fixed, along)
+
+    wrong: dict[str, float] = {}
     if tested.orders > 0:
-        scalar = functools.partial(_output, engine, tested, fixed, along)
-        found_errors |= _compared(scalar, tested.at, found, "{} gradient")
+        wrong |= _compared(engine, output, tested.at, found, "{} gradient")
     if tested.orders > 1:
-        scalar = functools.partial(_slopes, engine, tested, fixed, along)
         everything = {**tested.at, OUTPUT: along[OUTPUT]}
-        found_errors |= _compared(scalar, everything, found, "second-order {} gradient")
-    return found_errors
+        wrong |= _compared(engine, gradients, everything, found, "second-order {} gradient")
+    return wrong
 
 
-def _output(
-    engine: Engine, tested: TestedFunction, fixed: Arrays, along: Arrays, at: Arrays
-) -> tuple[float, float]:
-    output, _ = tested.function(to_engine(engine, at), fixed)
-    terms = engine.to_numpy(output) * along[OUTPUT]
-    return float(np.sum(terms)), float(np.linalg.norm(terms))
+def _compared(
+    engine: Engine,
+    terms: Callable[[Parameters], Parameters],
+    at: Arrays,
+    found: Arrays,
+    quantity: str,
+) -> dict[str, float]:
+    """Compare the gradients found of a sum of terms with its differences, by quantity."""
 
+    def evaluated(at: Arrays) -> list[np.ndarray]:
+        return [engine.to_numpy(x) for x in terms(to_engine(engine, at)).values()]
 
-def _slopes(
-    engine: Engine, tested: TestedFunction, fixed: Arrays, along: Arrays, at: Arrays
-) -> tuple[float, float]:
-    given = to_engine(engine, at)
-    arguments = {name: x for name, x in given.items() if name != OUTPUT}
-    _, _, gradients = first_order(tested.function, arguments, fixed, given[OUTPUT])
-    terms = [engine.to_numpy(g) * along[name] for name, g in gradients.items()]
-    return sum(float(np.sum(t)) for t in terms), sum(float(np.linalg.norm(t)) for t in terms)
-
-
-def _compared(scalar: Scalar, at: Arrays, found: Arrays, quantity: str) -> dict[str, float]:
-    _, size = scalar(at)
-    found_errors = {}
+    size = sum(float(np.linalg.norm(x)) for x in evaluated(at))
+    errors = {}
     for name, x in at.items():
         way = random(x.shape, f"moved {name}") * x
-        ends = [scalar({**at, name: x + sign * STEP * way})[0] for sign in (1, -1)]
-        terms = found[quantity.format(name)] * way
-        wrong = abs((ends[0] - ends[1]) / (2 * STEP) - np.sum(terms))
-        scale = max(float(np.linalg.norm(terms)), FLOOR * size)
-        found_errors[quantity.format(name)] = float(wrong / scale) if scale else float(wrong)
-    return found_errors
+        ends = [
+            sum(np.sum(each) for each in evaluated({**at, name: x + sign * STEP * way}))
+            for sign in (1, -1)
+        ]
+        slope = found[quantity.format(name)] * way
+        wrong = abs((ends[0] - ends[1]) / (2 * STEP) - np.sum(slope))
+        scale = max(float(np.linalg.norm(slope)), FLOOR * size)
+        errors[quantity.format(name)] = float(wrong / scale) if scale else float(wrong)
+    return errors

@@ -1,10 +1,9 @@
-"""Fixtures of the checks: networks with a checkpoint's weights, their configurations, and plans."""
+"""What is checked: plans, and their networks with weights, called fixtures."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import ganbaru
 from ganbaru import registry
 from ganbaru.config import Config, from_fields, from_preset
 from ganbaru.conformance.functions import random
@@ -38,9 +36,9 @@ MOST = {"width": 8, "latent": 16, "batch": BATCH}
 
 @dataclass(frozen=True)
 class Fixture:
-    """Two networks, their weights as a checkpoint holds them, and their configuration.
+    """Two networks of a configuration, for images of a shape, and their weights.
 
-    `shape` is that of an image, `groups` holds both players' parameters and buffers.
+    `groups` holds both players' parameters and buffers, as a checkpoint does.
     """
 
     name: str
@@ -60,47 +58,28 @@ class Fixture:
             yield player, network, given
 
 
-def _perturbed(groups: dict[str, dict[str, Any]]) -> Groups:
-    """Perturb every number: a weight that starts as zero would hide the layers before it."""
-    return {
-        group: {
-            name: (array + 0.02 * random(array.shape, name)).astype(np.float32)
-            for name, array in arrays.items()
-        }
-        for group, arrays in groups.items()
-    }
-
-
 def fresh(name: str, config: Config, shape: Shape, classes: int) -> Fixture:
-    """Initialise weights, write them to a checkpoint, and read them as any run does."""
+    """Return networks with initial weights, perturbed: a zero would hide the layers before it."""
     # With He's start scores and slopes are near 1 at any width; with DCGAN's they would be tiny.
     config = dataclasses.replace(config, initialisation="he")
-    groups = _perturbed(models.initial_parameters(config, shape, classes))
-    header = checkpoint.Header(
-        version=ganbaru.__version__,
-        config=dataclasses.asdict(config),
-        step=0,
-        images=0,
-        seconds=0.0,
-        callbacks={},
-        data={"shape": list(shape), "classes": [str(i) for i in range(classes)]},
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "fresh.safetensors"
-        checkpoint.save(path, groups, header)
-        return from_checkpoint(path, name)
+    groups = {
+        group: {n: (x + 0.02 * random(x.shape, n)).astype(np.float32) for n, x in arrays.items()}
+        for group, arrays in models.initial_parameters(config, shape, classes).items()
+    }
+    return Fixture(name, config, shape, classes, groups)
 
 
 def from_checkpoint(path: Path, name: str) -> Fixture:
     """Read the networks of a checkpoint; raises InputError where it does not fit them."""
     groups, header = checkpoint.load(path)
     config, (height, width, channels) = from_fields(header.config), header.data["shape"]
+    shape = height, width, channels
     classes = len(models.class_names(config, header.data["classes"]))
-    expected = models.zero_parameters(config, (height, width, channels), classes)
+    expected = models.zero_parameters(config, shape, classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and then no group of them in the file.
     present = {group: groups.get(group, {}) for group in expected}
-    return Fixture(name, config, (height, width, channels), classes, present)
+    return Fixture(name, config, shape, classes, present)
 
 
 # --- plans ------------------------------------------------------------------------------------
@@ -129,17 +108,11 @@ def registered() -> CheckPlan:
     names = registry.names("networks")
     plain = [_small(name, network=name) for name in names]
     labelled = [_conditioned(name, i) for i, name in enumerate(names)]
-    wrapped = _small(
-        "dcgan, spectral norm and deviation",
-        network="dcgan",
-        spectral_norm="both",
-        minibatch_deviation=True,
-    )
-    judged = [
-        *zip(itertools.cycle(PENALTIES), plain, strict=False),
-        *((name, plain[0]) for name in PENALTIES),
-    ]
-    return CheckPlan([*plain, *labelled, wrapped], list(OBJECTIVES), judged, list(_games()))
+    hooks = {"spectral_norm": "both", "minibatch_deviation": True}
+    wrapped = _small("dcgan, spectral norm and deviation", network="dcgan", **hooks)
+    penalties = list(zip(itertools.cycle(PENALTIES), plain, strict=False))
+    penalties += [(name, plain[0]) for name in PENALTIES]
+    return CheckPlan([*plain, *labelled, wrapped], list(OBJECTIVES), penalties, list(_games()))
 
 
 def _small(name: str, **options: Any) -> Fixture:
@@ -172,13 +145,8 @@ def _games() -> Iterator[Fixture]:
                 "conditioning": _conditioned(network, turn).config.conditioning,
             }
             yield _small(", ".join(options.values()), **options)
-    yield _small(
-        "clipping, RMSprop, 2 D updates",
-        objective="wgan",
-        clip=0.05,
-        optimiser="rmsprop",
-        d_steps=2,
-    )
+    clipped = {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop", "d_steps": 2}
+    yield _small("clipping, RMSprop, 2 D updates", **clipped)
     yield _small("the same fakes, G first", share="fakes", order="g-first")
 
 

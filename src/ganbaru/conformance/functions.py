@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import ops
-from ganbaru.conformance.recording import Record
 from ganbaru.engines import Engine
-from ganbaru.nn import normalization
 from ganbaru.ops import Parameters, Tensor
 
 Arrays = dict[str, np.ndarray]  # quantities or arguments, by name
@@ -102,58 +100,44 @@ def first_order(
     return output, left, gradients
 
 
-def contracted(
-    function: Function, at: Parameters, fixed: Parameters, along: Parameters
-) -> tuple[Tensor, None]:
-    """Return the gradients' product with `along`; `at` holds the output's direction too."""
+def slopes(function: Function, at: Parameters, fixed: Parameters, along: Parameters) -> Parameters:
+    """Return each gradient times `along`; `at` holds the output's direction too."""
     arguments = {name: x for name, x in at.items() if name != OUTPUT}
     _, _, gradients = first_order(function, arguments, fixed, at[OUTPUT])
-    products = (ops.sum(g * along[name]) for name, g in gradients.items())
-    return functools.reduce(operator.add, products), None
+    return {name: g * along[name] for name, g in gradients.items()}
 
 
 def second_order(
     function: Function, at: Parameters, fixed: Parameters, along: Parameters
 ) -> Parameters:
-    """Return the gradients of `contracted`: in the arguments, and in the output's direction."""
-    everything = {**at, OUTPUT: along[OUTPUT]}
-    scalar = functools.partial(contracted, function, fixed=fixed, along=along)
-    return ops.value_and_grad(scalar, everything)[2]
+    """Return the gradients of the sum of `slopes`: in the arguments, and in the output's."""
+
+    def scalar(given: Parameters) -> tuple[Tensor, None]:
+        products = map(ops.sum, slopes(function, given, fixed, along).values())
+        return functools.reduce(operator.add, products), None
+
+    return ops.value_and_grad(scalar, {**at, OUTPUT: along[OUTPUT]})[2]
 
 
-# --- recorded operations ----------------------------------------------------------------------
+def called(
+    operation: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    shape: tuple[int, ...],
+    still: tuple[str, ...] = (),
+    numbers: tuple[Any, ...] = (),
+) -> TestedFunction:
+    """Return an operation as a function of its arguments, in their order, then `numbers`.
 
-
-def _concat(*tensors: Tensor, axis: int) -> Tensor:
-    return ops.concat(tensors, axis=axis)
-
-
-def _operation(name: str) -> Callable[..., Any]:
-    """Return the function that replays a recorded operation on tensors of any engine."""
-    special: dict[str, Any] = {"batch_norm": normalization.normalise_batch, "concat": _concat}
-    found: Any = special.get(name) or getattr(ops, name, None) or getattr(operator, name)
-    return found
-
-
-def replay(record: Record) -> TestedFunction:
-    """Return a recorded operation as a function of its own inputs."""
-    arguments = dict(zip(record.names, record.arguments, strict=False))
+    It is differentiated in the floating-point arrays, apart from those named by `still`; results
+    after the first are new values of these.
+    """
     arrays = {name: x for name, x in arguments.items() if isinstance(x, np.ndarray)}
-    floats = {name: x for name, x in arrays.items() if x.dtype.kind == "f"}
-    # No engine differentiates through running statistics in training, and none need.
-    still = record.names[3:] if record.operation == "batch_norm" else ()
-    at = {name: x for name, x in floats.items() if name not in still}
-    numbers = record.arguments[len(record.names) :]  # momentum and epsilon
-    operation = _operation(record.operation)
+    at = {n: x for n, x in arrays.items() if x.dtype.kind == "f" and n not in still}
+    fixed = {name: x for name, x in arrays.items() if name not in at}
 
     def function(given: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
-        tensors = {**arguments, **fixed, **given}
-        result = operation(*tensors.values(), *numbers, **record.options)
-        if isinstance(result, tuple):
-            return result[0], dict(zip(still, result[1:], strict=True))
-        return result, {}
+        result = operation(*{**arguments, **fixed, **given}.values(), *numbers)
+        first, *others = result if isinstance(result, tuple) else (result,)
+        return first, dict(zip(still, others, strict=False))
 
-    fixed = {name: x for name, x in arrays.items() if name not in at}
-    return TestedFunction(
-        function, at, record.shape, fixed, orders=2 if at and record.kind == "f" else 0
-    )
+    return TestedFunction(function, at, shape, fixed)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ganbaru import ops
 from ganbaru.engines.numpy import Engine as Reference
+from ganbaru.nn import normalization
 
 Array = Any  # an array of the reference engine
 _BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var")
@@ -49,25 +50,24 @@ class Record:
         options = (option for option in options if option != "groups 1")
         return " ".join(filter(None, (self.operation, shapes, *options)))
 
-
-@dataclass
-class Tape:
-    """The operations recorded so far, in order."""
-
-    records: list[Record] = field(default_factory=list)
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that computes it again on tensors of any engine."""
+        special = {"batch_norm": normalization.normalise_batch, "concat": _concat}
+        found: Any = special.get(self.operation) or getattr(ops, self.operation, None)
+        return found or getattr(operator, self.operation)
 
 
 class Recorded:
-    """An array that records on its tape the operations on it.
+    """An array that appends to its tape, in order, the operations on it.
 
     `names` are the parameters it is, or is made of alone; `layer` is the one that made it.
     """
 
     __array_ufunc__ = None
-    __hash__ = object.__hash__
 
     def __init__(
-        self, value: Array, tape: Tape, names: tuple[str, ...] = (), layer: str = ""
+        self, value: Array, tape: list[Record], names: tuple[str, ...] = (), layer: str = ""
     ) -> None:
         self.value = np.asarray(value)
         self.tape, self.names, self.layer = tape, names, layer
@@ -78,8 +78,8 @@ class Recorded:
     dtype = property(lambda self: self.value.dtype)
 
 
-def _plain(x: Any) -> Any:
-    return x.value if isinstance(x, Recorded) else x
+def _concat(*tensors: Any, axis: int) -> Any:
+    return ops.concat(tensors, axis=axis)
 
 
 def _name(x: Any) -> str:
@@ -112,15 +112,13 @@ def _record(
     operation: str, function: Callable[..., Any], arguments: Sequence[Any], options: dict[str, Any]
 ) -> Any:
     tensors = [x for x in arguments if isinstance(x, Recorded)]
-    values = tuple(_plain(x) for x in arguments)
+    values = tuple(x.value if isinstance(x, Recorded) else x for x in arguments)
     result = function(*values, **options)
     first = np.asarray(result[0] if isinstance(result, tuple) else result)
     layer, place = _layer(tensors)
     names = _BATCH_NORM if operation == "batch_norm" else _called(arguments)
     tape = tensors[0].tape
-    tape.records.append(
-        Record(operation, values, names, options, place, first.shape, first.dtype.kind)
-    )
+    tape.append(Record(operation, values, names, options, place, first.shape, first.dtype.kind))
     # A result of parameters alone, such as a matrix transposed, keeps their names.
     of = tuple(dict.fromkeys(name for x in tensors for name in x.names))
     of = of if all(x.names for x in tensors) else ()
@@ -135,11 +133,7 @@ class Recorder(ops.Operations, tensors=(Recorded,)):
     @staticmethod
     def concat(tensors: Sequence[Any], axis: int = 0) -> Any:
         """Join tensors along an axis; each counts as an argument of its own."""
-
-        def call(*parts: Array, axis: int) -> Array:
-            return ops.concat(parts, axis=axis)
-
-        return _record("concat", call, tensors, {"axis": axis})
+        return _record("concat", _concat, tensors, {"axis": axis})
 
     @staticmethod
     def one_hot(labels: Any, classes: int, like: Any) -> Any:
@@ -154,6 +148,7 @@ class Recorder(ops.Operations, tensors=(Recorded,)):
 
 
 def _recording(name: str) -> Callable[..., Any]:
+    """Return an operation of the reference that is recorded, its sizes by name."""
     parameters = inspect.signature(getattr(ops, name)).parameters
     sizes = [n for n, each in parameters.items() if not each.annotation.startswith("Tensor")]
 
@@ -171,17 +166,14 @@ for _each in ops.OPERATIONS:
 
 
 def _arithmetic(name: str, swap: bool = False) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(operator, name)
-
-    def call(x: Any, *others: Any) -> Any:
-        arguments = (*others, x) if swap else (x, *others)
-        return _record(name, function, arguments, {})
+    def call(*arguments: Any) -> Any:
+        ordered = arguments[::-1] if swap else arguments
+        return _record(name, getattr(operator, name), ordered, {})
 
     return call
 
 
-for _symbol in ("add", "sub", "mul", "truediv"):
-    setattr(Recorded, f"__{_symbol}__", _arithmetic(_symbol))
-    setattr(Recorded, f"__r{_symbol}__", _arithmetic(_symbol, swap=True))
-for _symbol in ("neg", "pow", "gt", "lt", "ge", "le"):
-    setattr(Recorded, f"__{_symbol}__", _arithmetic(_symbol))
+for _each in ("add", "sub", "mul", "truediv"):
+    setattr(Recorded, f"__r{_each}__", _arithmetic(_each, swap=True))
+for _each in ("add", "sub", "mul", "truediv", "neg", "pow", "gt", "lt", "ge", "le"):
+    setattr(Recorded, f"__{_each}__", _arithmetic(_each))

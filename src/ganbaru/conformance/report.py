@@ -4,63 +4,60 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
 
 from ganbaru import __version__, files
 from ganbaru.conformance import Findings
 from ganbaru.conformance.checks import Comparison
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 MOST_LINES = 30  # a fault in one operation shows in every network
 
 
-def _sections(report: Findings) -> list[str]:
-    return list(dict.fromkeys(comparison.section for comparison in report.comparisons))
+def _sections(report: Findings) -> dict[str, dict[str, list[Comparison]]]:
+    """Return the comparisons by section and engine; an engine may have none in a section."""
+    found: dict[str, dict[str, list[Comparison]]] = {}
+    for one in report.comparisons:
+        by_engine = found.setdefault(one.section, {name: [] for name in report.engines})
+        by_engine[one.engine].append(one)
+    return found
 
 
-def _of(report: Findings, section: str, engine: str) -> list[Comparison]:
-    return [o for o in report.comparisons if (o.section, o.engine) == (section, engine)]
+def _worst(comparisons: list[Comparison]) -> Comparison:
+    return max(comparisons, key=lambda comparison: comparison.worst[0])
 
 
 def table(report: Findings) -> Table:
     """Return the worst relative error of each engine in each section, and its place."""
-    from rich.table import Table
-
     laid = Table("checked", *report.engines, padding=(0, 2, 0, 0), show_lines=True, box=None)
-    for section in _sections(report):
-        found = {engine: _of(report, section, engine) for engine in report.engines}
-        count = max(len(comparisons) for comparisons in found.values())
-        cells = (_cell(comparisons) for comparisons in found.values())
-        laid.add_row(f"{section}\n{count}, within {_tolerances(report, section)}", *cells)
+    for section, by_engine in _sections(report).items():
+        count = max(map(len, by_engine.values()))
+        tolerance = max(one.tolerance for found in by_engine.values() for one in found)
+        cells = map(_cell, by_engine.values())
+        laid.add_row(f"{section}\n{count}, within {tolerance:.0e}", *cells)
     return laid
-
-
-def _tolerances(report: Findings, section: str) -> str:
-    return f"{max(o.tolerance for o in report.comparisons if o.section == section):.0e}"
 
 
 def _cell(comparisons: list[Comparison]) -> str:
     if not comparisons:
         return "-\n"
     wrong = sum(bool(comparison.fault) for comparison in comparisons)
-    worst = max(comparisons, key=lambda comparison: comparison.worst[0])
-    head = f"{worst.worst[0]:.1e}" + (f", {wrong} WRONG" if wrong else "")
-    return f"{head}\n{worst.where}: {worst.worst[1]}"
+    worst = _worst(comparisons)
+    error, quantity = worst.worst
+    return f"{error:.1e}{f', {wrong} WRONG' if wrong else ''}\n{worst.where}: {quantity}"
 
 
 def lines(report: Findings) -> list[str]:
     """Return a line for each disagreement, single operations first, and a summary."""
-    faults = report.faults
+    faults, count = report.faults, len(report.comparisons)
+    if not faults:
+        return [f"All {count:,} comparisons agree."]
     found = [_line(comparison) for comparison in faults[:MOST_LINES]]
     if len(faults) > MOST_LINES:
         found.append(f"... and {len(faults) - MOST_LINES} more, which -o FILE lists.")
-    if report.faults:
-        return [*found, f"{len(faults)} of {len(report.comparisons)} comparisons disagree."]
-    return [f"All {len(report.comparisons):,} comparisons agree."]
+    return [*found, f"{len(faults)} of {count} comparisons disagree."]
 
 
 def _line(comparison: Comparison) -> str:
@@ -76,28 +73,22 @@ def _line(comparison: Comparison) -> str:
     )
 
 
-# --- JSON -------------------------------------------------------------------------------------
-
-
 def _number(error: float) -> float | None:
     return error if math.isfinite(error) else None  # JSON has no infinity
 
 
 def _as_json(comparison: Comparison) -> dict[str, Any]:
     return {
-        "section": comparison.section,
-        "where": comparison.where,
-        "engine": comparison.engine,
+        **vars(comparison),
         "against": comparison.against or None,
-        "tolerance": comparison.tolerance,
         "errors": {name: _number(error) for name, error in comparison.errors.items()},
         "fault": comparison.fault or None,
         "failure": comparison.failure or None,
     }
 
 
-def _summary(comparisons: Iterable[Comparison]) -> dict[str, Any]:
-    worst = max(comparisons, key=lambda comparison: comparison.worst[0])
+def _summary(comparisons: list[Comparison]) -> dict[str, Any]:
+    worst = _worst(comparisons)
     error, quantity = worst.worst
     return {"error": _number(error), "where": worst.where, "quantity": quantity}
 
@@ -110,12 +101,8 @@ def write(report: Findings, path: Path) -> None:
         "reference": report.reference,
         "agree": not report.faults,
         "worst": {
-            section: {
-                engine: _summary(comparisons)
-                for engine in report.engines
-                if (comparisons := _of(report, section, engine))
-            }
-            for section in _sections(report)
+            section: {engine: _summary(found) for engine, found in by_engine.items() if found}
+            for section, by_engine in _sections(report).items()
         },
         "comparisons": [_as_json(comparison) for comparison in report.comparisons],
     }

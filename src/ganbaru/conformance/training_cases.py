@@ -18,6 +18,7 @@ from ganbaru.gan import build, step
 from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.models import Shape
 from ganbaru.gan.step import GAN, State
+from ganbaru.training import setup
 from ganbaru.training.checkpoint import Groups
 
 
@@ -29,7 +30,7 @@ def pictures(count: int, shape: Shape, classes: int) -> Source:
 
 
 @functools.lru_cache(maxsize=4)  # some engines take seconds to compile a step
-def _play(engine: Engine, gan: GAN) -> Callable[..., Any]:
+def _compiled(engine: Engine, gan: GAN) -> Callable[..., Any]:
     """Return a training step as a run has it: compiled, where the engine compiles."""
     return engine.compile(functools.partial(step.train_step, gan), consumes=True)
 
@@ -47,7 +48,7 @@ class TrainingCase:
         """Take step `number`, from 0; return its losses and mean scores."""
         batches = self.draw.step(number)
         schedule = step.step_schedule(self.gan, number, len(batches.d))
-        self.state, report = _play(self.engine, self.gan)(self.state, batches, schedule)
+        self.state, report = _compiled(self.engine, self.gan)(self.state, batches, schedule)
         return {name: float(self.engine.to_numpy(value)) for name, value in report.items()}
 
     def arrays(self) -> Groups:
@@ -58,15 +59,11 @@ class TrainingCase:
         }
 
 
-def table(
+def training_case(
     engine: Engine, config: Config, source: Source, classes: int, first: Groups
 ) -> TrainingCase:
     """Set up training on an engine, from both players' first parameters and buffers."""
     gan = build.gan(config, source.images.shape[1:], classes)
-    state = {
-        group: {name: engine.from_numpy(array) for name, array in arrays.items()}
-        for group, arrays in first.items()
-    }
     config = dataclasses.replace(config, replacement=config.batch > len(source.images))
     draw = BatchSampler(config, source, engine, gan.relativistic, classes)
-    return TrainingCase(engine, gan, step.start(gan, state), draw)
+    return TrainingCase(engine, gan, step.start(gan, setup.to_engine(engine, first)), draw)

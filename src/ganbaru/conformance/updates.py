@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganbaru import ops
-from ganbaru.conformance.cases import OPERATION, SINGLE, Case, by_order, solving, taken, within
-from ganbaru.conformance.functions import Arrays, TestedFunction, random
+from ganbaru.conformance.cases import OPERATION, SINGLE, Case, case_of, solving, taken, within
+from ganbaru.conformance.functions import Arrays, TestedFunction, called, random
 from ganbaru.gan import ema, optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer
 from ganbaru.nn import normalization
@@ -43,9 +43,11 @@ def _updating(update: Update, gradients: Arrays) -> TestedFunction:
     ignores strides.
     """
     turned = {**gradients, "matrix": gradients["matrix"].T.copy()}
-    fixed = {**within("gradient", turned)}
-    fixed |= within("mean", {name: 0.3 * g for name, g in gradients.items()})
-    fixed |= within("square", {name: 0.2 * g * g for name, g in gradients.items()})
+    fixed = {
+        **within("gradient", turned),
+        **within("mean", {name: 0.3 * g for name, g in gradients.items()}),
+        **within("square", {name: 0.2 * g * g for name, g in gradients.items()}),
+    }
 
     def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
         before = {name: x * 1.0 for name, x in at.items()}  # the update may consume its arguments
@@ -57,9 +59,8 @@ def _updating(update: Update, gradients: Arrays) -> TestedFunction:
         left = (within(name, tensors) for name, tensors in moments.items())
         return change, {key: x for tensors in left for key, x in tensors.items()}
 
-    count = sum(int(np.prod(shape)) for shape in SHAPES.values())
     at = {name: random(shape, name) for name, shape in SHAPES.items()}
-    return TestedFunction(function, at, (count,), fixed, orders=0)
+    return TestedFunction(function, at, (sum(x.size for x in at.values()),), fixed, orders=0)
 
 
 def _by(optimiser: Optimizer) -> Update:
@@ -99,69 +100,53 @@ def updates() -> Iterator[Case]:
         }
         cases["one move of the average"] = _averaging(ema.move_towards)
         for where, tested in cases.items():
-            yield Case(section, where, solving(tested), tolerance, by_order, precision)
+            yield case_of(section, where, tested, tolerance, precision=precision)
 
 
 def _normalising(rule: Callable[..., Any], shape: tuple[int, ...]) -> TestedFunction:
-    at = {n: random((shape[1],), n) for n in ("weight", "bias")}
-    fixed = {n: random((shape[1],), n) for n in RUNNING}
-
-    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
-        given = (*(at[n] for n in ("input", "weight", "bias")), *(fixed[n] for n in RUNNING))
-        y, *moved = rule(
-            *given, normalization.BATCH_NORM_MOMENTUM, normalization.BATCH_NORM_EPSILON
-        )
-        return y, dict(zip(RUNNING, moved, strict=True))
-
-    return TestedFunction(function, {"input": random(shape, "input"), **at}, shape, fixed)
+    """Return batch norm of a batch; its second and third result are the running statistics."""
+    sides = dict.fromkeys(("weight", "bias", *RUNNING), shape[1:2])
+    given = {name: random(side, name) for name, side in {"input": shape, **sides}.items()}
+    numbers = normalization.BATCH_NORM_MOMENTUM, normalization.BATCH_NORM_EPSILON
+    return called(rule, given, shape, RUNNING, numbers)
 
 
 def _normalising_by(rule: Callable[..., Any], shape: tuple[int, ...]) -> TestedFunction:
-    at = {n: random((shape[1],), n) for n in ("weight", "bias", "average")}
-    fixed = {"variance": random((shape[1],), "variance") ** 2}
-
-    def function(at: Parameters, fixed: Parameters) -> tuple[Tensor, Parameters]:
-        given = (at["input"], at["average"], fixed["variance"], at["weight"], at["bias"])
-        return rule(*given, normalization.BATCH_NORM_EPSILON), {}
-
-    return TestedFunction(function, {"input": random(shape, "input"), **at}, shape, fixed)
+    """Return batch norm by given statistics."""
+    sides = dict.fromkeys(("average", "variance", "weight", "bias"), shape[1:2])
+    given = {name: random(side, name) for name, side in {"input": shape, **sides}.items()}
+    given["variance"] = given["variance"] ** 2
+    return called(rule, given, shape, ("variance",), (normalization.BATCH_NORM_EPSILON,))
 
 
-def _resizing(rule: Callable[..., Any], shape: tuple[int, ...], factor: float) -> TestedFunction:
+def _resizing(rule: Callable[..., Any], factor: float) -> TestedFunction:
+    shape = 2, 3, 4, 6
     sides = (int(side * factor) for side in shape[2:])
-    at = {"input": random(shape, "input")}
-    return TestedFunction(lambda at, fixed: (rule(at["input"]), {}), at, (*shape[:2], *sides))
+    return called(rule, {"input": random(shape, "input")}, (*shape[:2], *sides))
 
+
+NORMALISED = {"4x6x5x3": (4, 6, 5, 3), "9x5": (9, 5)}
 
 # For each composed operation: from a form of it to functions to test, by title.
 EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, TestedFunction]]] = {
     "adam": lambda rule: {"Adam": _updating(_adam(rule), _gradients(-10.0))},
     "move_towards": lambda rule: {"the average": _averaging(rule)},
-    "batch_norm": lambda rule: _of_shapes("batch norm", _normalising, rule),
-    "normalise": lambda rule: _of_shapes("given statistics", _normalising_by, rule),
-    "upsample": lambda rule: {"upsample": _resizing(rule, (2, 3, 4, 6), 2)},
-    "downsample": lambda rule: {"downsample": _resizing(rule, (2, 3, 4, 6), 0.5)},
+    "batch_norm": lambda rule: {
+        f"batch norm of {title}": _normalising(rule, shape) for title, shape in NORMALISED.items()
+    },
+    "normalise": lambda rule: {
+        f"given statistics of {title}": _normalising_by(rule, shape)
+        for title, shape in NORMALISED.items()
+    },
+    "upsample": lambda rule: {"upsample": _resizing(rule, 2)},
+    "downsample": lambda rule: {"downsample": _resizing(rule, 0.5)},
 }
-
-
-def _of_shapes(
-    title: str, tested: Callable[..., TestedFunction], rule: Callable[..., Any]
-) -> dict[str, TestedFunction]:
-    shapes = ((4, 6, 5, 3), (9, 5))
-    return {f"{title} of {'x'.join(map(str, shape))}": tested(rule, shape) for shape in shapes}
 
 
 def fused_forms() -> Iterator[Case]:
     """Yield each composed operation as an engine fuses it beside its composed form."""
     for name, call in ops.COMPOSED.items():
-        fused, plain = EXAMPLES[name](call), EXAMPLES[name](inspect.unwrap(call))
-        for where, tested in fused.items():
-            yield Case(
-                "fused forms",
-                where,
-                solving(tested),
-                OPERATION,
-                by_order,
-                expected=solving(plain[where])[0],
-                fused=name,
-            )
+        plain = EXAMPLES[name](inspect.unwrap(call))
+        for where, tested in EXAMPLES[name](call).items():
+            expected = solving(plain[where])[0]
+            yield case_of("fused forms", where, tested, expected=expected, fused=name)

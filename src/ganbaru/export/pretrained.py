@@ -49,18 +49,15 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     generator = generators.load(path / WEIGHTS)
     columns = image_io.columns(len(generator.classes))
     image_io.save_png(path / PICTURE, image_io.grid(generator.sample(ROWS * columns), columns))
-    _write(path / CARD, model_card.text(player, path.resolve().name, PICTURE))
+    files.write_text(path / CARD, model_card.text(player, path.resolve().name, PICTURE) + "\n")
     facts = {**metadata.facts(player), "precision": precision, "file_sha256": _hash(path / WEIGHTS)}
-    _write(path / CONFIG, json.dumps({"format": FORMAT, **facts}, indent=2, ensure_ascii=False))
+    config = json.dumps({"format": FORMAT, **facts}, indent=2, ensure_ascii=False)
+    files.write_text(path / CONFIG, config + "\n")
     return [
         f"{path}: {WEIGHTS} ({weights.size(path / WEIGHTS)}, {precision}), {CONFIG}, {CARD}, "
         f"{PICTURE}",
         f'load it in Python: ganbaru.from_pretrained("{path.as_posix()}")',
     ]
-
-
-def _write(path: Path, text: str) -> None:
-    files.write_text(path, text + "\n")
 
 
 def _hash(path: Path) -> str:

@@ -62,21 +62,22 @@ def weights(
     given = {player: read(Path(path), player) for player, path in files.items() if path}
     source = load_data(config, progress)
     shape, classes = source.images.shape[1:], len(label_names(config, source))
-    first = models.initial_parameters(config, shape, classes)
-    matches = {}
+    networks = models.zero_parameters(config, shape, classes)
+    fits = {}
     for player, arrays in given.items():
-        network = {**first[player], **first[f"{player}_buffers"]}
-        found = weight_matching.match(arrays, network)
+        found = weight_matching.match(arrays, networks[player] | networks[f"{player}_buffers"])
         if found.misfit:
             hint = weight_matching.hint(arrays, player, config, shape, len(source.classes))
             raise InputError(f"{files[player]} does not fit the {player}: {found.misfit} {hint}")
+        fits[player] = found
+    first = models.initial_parameters(config, shape, classes)
+    for player, found in fits.items():
         for group in (player, f"{player}_buffers"):
             first[group] = {name: found.arrays[name] for name in first[group]}
-        matches[player] = found.matches
     run = setup.build(config, progress=progress or data.silent)
     run.state = step.start(run.gan, setup.to_engine(run.engine, first))
     run.save()
-    return Imported(run, matches)
+    return Imported(run, {player: found.matches for player, found in fits.items()})
 
 
 # --- files ------------------------------------------------------------------------------------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,8 +21,9 @@ def agreement(content: bytes, player: Player, precision: str) -> str:
 
     Differences are relative to the NumPy engine's largest output, at least 1.
     """
-    runtime = _runtime()
-    if runtime is None:
+    try:
+        runtime = importlib.import_module("onnxruntime")
+    except ModuleNotFoundError:
         return "not verified, since ONNX Runtime is not installed: pip install 'ganbaru[onnx]'"
     inputs = examples(player, COUNT)
     found, expected = run(runtime, content, inputs), computed(player, inputs)
@@ -36,11 +35,6 @@ def agreement(content: bytes, player: Player, precision: str) -> str:
             f"was written. Try --precision float32, or another version of onnxruntime."
         )
     return f"ONNX Runtime {runtime.__version__} and the NumPy engine differ by {error:.1e} at most"
-
-
-def _runtime() -> ModuleType | None:
-    found = importlib.util.find_spec("onnxruntime")
-    return None if found is None else importlib.import_module("onnxruntime")
 
 
 def examples(player: Player, count: int) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -139,11 +140,11 @@ def _fitting(now: Config, player: str, shapes: Tensors, classes: int) -> Iterato
     candidates = [
         changed
         for outer in _changes(now, _outer(now, classes))
-        if _fits(outer, player, shapes, classes, _ranks)
+        if _fits(outer, player, shapes, classes, len)
         for changed in _changes(outer, _inner(shapes, classes))
     ]
     candidates.sort(key=lambda other: len(_differences(now, other)))
-    yield from (other for other in candidates if _fits(other, player, shapes, classes, _sizes))
+    yield from (other for other in candidates if _fits(other, player, shapes, classes, tuple))
 
 
 def _outer(config: Config, classes: int) -> dict[str, list]:
@@ -177,19 +178,14 @@ def _differences(before: Config, after: Config) -> dict[str, object]:
 
 
 def _fits(
-    config: Config, player: str, shapes: Tensors, classes: int, key: Callable[[Tensors], list]
+    config: Config, player: str, shapes: Tensors, classes: int, measure: Callable[..., Any]
 ) -> bool:
-    """Return whether a player's layers equal those of these tensors, as compared by `key`."""
-    layers = _traced(config, player, classes)
-    return sorted(map(key, layers.values())) == sorted(map(key, _layers(shapes).values()))
-
-
-def _sizes(tensors: Tensors) -> list[tuple[str, tuple[int, ...]]]:
-    return sorted(tensors.items())
-
-
-def _ranks(tensors: Tensors) -> list[tuple[str, int]]:
-    return sorted((name, len(shape)) for name, shape in tensors.items())
+    """Return whether a player's layers have tensors of these names and measures of shapes."""
+    found, wanted = (
+        sorted(sorted((name, measure(x)) for name, x in tensors.items()) for tensors in each)
+        for each in (_traced(config, player, classes).values(), _layers(shapes).values())
+    )
+    return found == wanted
 
 
 def _traced(config: Config, player: str, classes: int) -> Layers:

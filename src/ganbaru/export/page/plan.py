@@ -61,8 +61,15 @@ class _Plan:
         needs = NEEDS[tensor.operation](tensor)
         inputs = [x for x in tensor.inputs if x.kind in _NUMBERS and x.operation != "Nothing"]
         if tensor.operation in MATRICES:
-            inputs.remove(tensor.inputs[1])
-            needs["matrix"] = self._matrix(tensor)
+            weight = tensor.inputs[1]
+            if weight.value is None:
+                raise InputError(
+                    f"A page cannot compute {tensor.operation} with weights that depend on "
+                    f"latents: export to .onnx instead."
+                )
+            inputs.remove(weight)
+            matrix = MATRICES[tensor.operation](weight.value)
+            needs["matrix"] = self._packer.matrix(matrix, weight.name)
         self._append(tensor, of=[self._place(x) for x in inputs], **needs)
 
     def _append(self, tensor: Tensor, **needs: Any) -> None:
@@ -75,15 +82,6 @@ class _Plan:
             self._append(tensor, of=[], at=packed["at"])
         return self._places[tensor]
 
-    def _matrix(self, tensor: Tensor) -> dict[str, Any]:
-        weight = tensor.inputs[1]
-        if weight.value is None:
-            raise InputError(
-                f"A page cannot compute {tensor.operation} with weights that depend on latents: "
-                f"export to .onnx instead."
-            )
-        return self._packer.matrix(MATRICES[tensor.operation](weight.value), weight.name)
-
 
 # A layer's weights as the matrix (M, K) that its inputs, K numbers at each position, are multiplied
 # by: for a transposed convolution, M counts output channels times taps of the kernel.
@@ -92,10 +90,6 @@ MATRICES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "Conv": lambda w: w.reshape(len(w), -1),
     "ConvTranspose": lambda w: w.transpose(1, 2, 3, 0).reshape(-1, len(w)),
 }
-
-
-def _nothing(tensor: Tensor) -> Node:
-    return {}
 
 
 def _kernel(tensor: Tensor) -> Node:
@@ -112,10 +106,6 @@ def _numbers(x: Tensor) -> list[int]:
     return np.asarray(x.value).tolist()
 
 
-def _attributes(tensor: Tensor) -> Node:
-    return tensor.attributes
-
-
 _PLAIN = """Gemm Reshape Expand Resize AveragePool Relu Tanh Sigmoid Exp Log Sqrt Softplus Add Sub
 Mul Div Pow Max Greater Less GreaterOrEqual LessOrEqual"""
 
@@ -127,8 +117,8 @@ NEEDS: dict[str, Callable[[Tensor], Node]] = {
     "Pad": lambda tensor: {"widths": _numbers(tensor.inputs[1])},
     "ReduceSum": lambda tensor: {"axes": _numbers(tensor.inputs[1])},
     "ReduceMean": lambda tensor: {"axes": tensor.attributes["axes"]},
-    "Transpose": _attributes,
+    "Transpose": lambda tensor: tensor.attributes,
     "Concat": lambda tensor: {"axis": tensor.attributes["axis"] % len(tensor.shape)},
-    "LeakyRelu": _attributes,
-    **dict.fromkeys(_PLAIN.split(), _nothing),
+    "LeakyRelu": lambda tensor: tensor.attributes,
+    **dict.fromkeys(_PLAIN.split(), lambda tensor: {}),
 }
