@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.nn.conditioning import CONDITIONINGS
 
-CONDITIONED = ["none", *CONDITIONINGS]
-# Every objective and every penalty, without labels and with each conditioning.
+LABELLED = itertools.cycle(CONDITIONINGS)
+# Every objective and every penalty without labels, and with one of the conditionings in turn: the
+# label reaches the networks, the loss only sees their scores.
 GAMES = [
-    pytest.param(
-        {"objective": objective, "conditioning": conditioning}, id=f"{objective}-{conditioning}"
-    )
-    for objective in OBJECTIVES
-    if OBJECTIVES[objective].logits == 1
-    for conditioning in CONDITIONED
-] + [
-    pytest.param({"penalty": penalty, "conditioning": conditioning}, id=f"{penalty}-{conditioning}")
-    for penalty in PENALTIES
-    for conditioning in CONDITIONED
+    pytest.param({kind: name, "conditioning": conditioning}, id=f"{name}-{conditioning}")
+    for kind, name in [
+        *(("objective", name) for name, found in OBJECTIVES.items() if found.logits == 1),
+        *(("penalty", name) for name in PENALTIES),
+    ]
+    for conditioning in ("none", next(LABELLED))
 ]
 
 

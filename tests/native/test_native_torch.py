@@ -176,6 +176,7 @@ def forget_tensors(monkeypatch) -> None:
     monkeypatch.setattr(ops, "_engines", own)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("run", "player"), COMPILED, indirect=["run"])
 def test_compiles_without_a_graph_break(player, run, monkeypatch):
     forget_tensors(monkeypatch)

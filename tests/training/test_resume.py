@@ -84,7 +84,8 @@ def test_parts_equal_the_whole(tmp_path, trained_run, engine, gan):
     assert len(log(whole)) == (8 if "d_steps" in options else 4)
 
 
-@pytest.mark.parametrize("engine", ["tensorflow", pytest.param("jax", marks=pytest.mark.compiled)])
+@pytest.mark.compiled
+@pytest.mark.parametrize("engine", ["tensorflow", "jax"])
 def test_parts_equal_the_whole_where_steps_are_compiled(tmp_path, engine):
     """A program that is compiled again gives the same bits."""
     pytest.importorskip(engine)
