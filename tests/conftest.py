@@ -14,8 +14,10 @@ from hypothesis import settings
 # Before NumPy is imported: idle BLAS threads spin, which took 6 times the work of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from engine_names import COMPILED, NAMES, engine
+
 from ganbaru import engines, ops
-from ganbaru.engines import Engine, requirements
+from ganbaru.engines import Engine
 
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
@@ -68,21 +70,6 @@ def trained_run(tmp_path_factory) -> Callable[..., Path]:
         return runs[key]
 
     return run
-
-
-def engine(name: str, precision: str) -> Engine:
-    """Load an engine, or skip the test that needs it."""
-    library = engines.LIBRARIES[name]
-    if not requirements.installed(library):
-        pytest.skip(f"needs {library.module}, which is not installed")
-    return engines.load(name, "auto" if name == "cupy" else "cpu", precision)
-
-
-# Without PyTorch its tests are skipped, saying so; rarer engines are named only if installed.
-NAMES = sorted({"torch", *engines.available()})
-# Each of these takes half a second to compile what others run in a millisecond. So they have the
-# tests that ask for every engine, and the others with: pytest -m "compiled or not compiled".
-COMPILED = ("jax", "tensorflow")
 
 
 def _engines(precision: str, *without: str, every: bool = False) -> Any:

@@ -156,6 +156,7 @@ def measured(monkeypatch, folder, *words):
     return {table["title"]: table for table in told["tables"]}, text
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_steps(monkeypatch, tmp_path, capsys):
     pytest.importorskip("torch")

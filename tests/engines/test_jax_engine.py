@@ -50,6 +50,7 @@ def test_programs_are_kept_for_the_next_process(tmp_path):
     assert kept() == before
 
 
+@pytest.mark.compiled
 def test_a_folder_of_the_users_own_stays(tmp_path):
     own = tmp_path / "own"
     told = _played(tmp_path, f"jax.config.update('jax_compilation_cache_dir', {str(own)!r})")
@@ -57,6 +58,7 @@ def test_a_folder_of_the_users_own_stays(tmp_path):
     assert not (tmp_path / "programs").exists()
 
 
+@pytest.mark.compiled
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path):
     (tmp_path / "programs").write_text("a file where the folder would be")
     assert _played(tmp_path)[1] == "None"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import COMPILED
+from engine_names import COMPILED
 from native_helpers import PLAYERS, RUNS, Numbers, expected, inputs, save
 from numpy.testing import assert_allclose, assert_array_equal
 

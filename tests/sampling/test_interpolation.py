@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from test_video import MP4, read
 from train_helpers import ENGINES, command, pictures, trained
 
-from ganbaru import InputError, randomness
+from ganbaru import InputError, data, randomness
 from ganbaru.sampling import generators, interpolation, latent_spaces
 from ganbaru.sampling.image_io import to_bytes
 
@@ -389,11 +390,9 @@ def test_help_lists_every_path():
         assert name in out and path.summary.split()[0] in out
 
 
-def test_progress_is_reported_frame_by_frame(run):
-    from ganbaru.cli import morph
-
+def test_progress_is_reported_frame_by_frame(run, tmp_path, monkeypatch):
     heard: list[tuple[int, int, str]] = []
-    frames = generators.load(run).morph(frames=5)
-    frames = morph._counted(frames, 5, lambda *report: heard.append(report))
-    assert len(list(frames)) == 5
+    bar = contextlib.nullcontext(lambda *report: heard.append(report))
+    monkeypatch.setattr(data, "progress_bar", lambda: bar)
+    assert command("morph", run, "--frames", 5, "-o", tmp_path / "film.gif").code == 0
     assert heard == [(i, 5, "making frames") for i in range(1, 6)]

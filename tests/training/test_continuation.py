@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-import conftest
+import engine_names
 import numpy as np
 import pytest
 from train_helpers import newest, tiny
@@ -87,8 +87,8 @@ def _pairs() -> list:
     """Return every pair; of those that compile, all but `QUICK` only by request."""
     return [
         pytest.param(*pair, marks=[pytest.mark.compiled] * (compiles and pair not in QUICK))
-        for pair in product(conftest.NAMES, repeat=2)
-        for compiles in [bool({*pair} & {*conftest.COMPILED})]
+        for pair in product(engine_names.NAMES, repeat=2)
+        for compiles in [bool({*pair} & {*engine_names.COMPILED})]
     ]
 
 
@@ -96,7 +96,7 @@ def _pairs() -> list:
 def test_a_run_goes_on_on_any_engine(whole_run, tmp_path, precision, first, second):
     """The first step after the switch is the uninterrupted run's; later ones stay finite."""
     for name in (first, second):
-        conftest.engine(name, precision)  # or skip
+        engine_names.engine(name, precision)  # or skip
     whole = whole_run(first)
     run = _continued(whole, tmp_path, second, precision)
     after = run / "checkpoints" / checkpoint.found(whole / "checkpoints")[-1].name

@@ -82,6 +82,10 @@ class BatchSampler:
     num_classes: int
     device_dataset: Callable[[Any], Any] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse an unknown distribution before anything is written."""
+        randomness.distribution(self.config.distribution)
+
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
         config = self.config
