@@ -83,8 +83,12 @@ class BatchSampler:
     device_dataset: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an unknown distribution before anything is written."""
-        randomness.distribution(self.config.distribution)
+        """Look up the distribution now: an unknown one is refused before anything is written."""
+        _ = self._draws
+
+    @functools.cached_property
+    def _draws(self) -> randomness.Draws:
+        return randomness.distribution(self.config.distribution)
 
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
@@ -140,8 +144,7 @@ class BatchSampler:
         """Sample latents, the reals `chosen`, and the labels of both if there are classes."""
         seed, size = self.config.seed, self.config.latent
         count = self.config.batch if chosen is None else len(chosen)
-        draws = randomness.distribution(self.config.distribution)
-        numbers = draws(seed, f"latents of {player}", turn, count * size)
+        numbers = self._draws(seed, f"latents of {player}", turn, count * size)
         real = label = real_label = None
         if chosen is not None:
             real = chosen if self.device_dataset else to_range(self.source.images[chosen])
