@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# Before NumPy is imported: idle BLAS threads spin, which took 6 times the work of small products.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before NumPy is imported, and for the processes that tests start: idle threads spin, which took 6
+# times the work of small products.
+for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+    os.environ.setdefault(_name, "1")
+# Two hundred processes would each compile our modules without it, 0.5 s of processor time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from engine_names import COMPILED, NAMES, engine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -42,15 +43,29 @@ TRAINING = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Return a folder with a finished run and one in training."""
+def training(tmp_path_factory):
+    """Yield a folder with a finished run and one in training, halted, and its process."""
     folder = tmp_path_factory.mktemp("pages")
     trained(folder, run=folder / "runs" / "done", steps=40, sample_every=80)
     pictures(folder / "pictures.npz")
-    with background("train", "digits", *TRAINING, cwd=folder) as training:
+    with background("train", "digits", *TRAINING, cwd=folder) as process:
         log = folder / "runs" / "learning" / "log.jsonl"
-        until(lambda: log.exists() and log.read_text().count("\n") > 2, training)
-        yield folder
+        until(lambda: log.exists() and log.read_text().count("\n") > 2, process)
+        process.send_signal(signal.SIGSTOP)  # or it takes a core from all the other tests
+        yield folder, process
+
+
+@pytest.fixture(scope="module")
+def home(training):
+    return training[0]
+
+
+@pytest.fixture
+def going_on(training) -> Iterator[None]:
+    """Let the run in training go on during a test."""
+    training[1].send_signal(signal.SIGCONT)
+    yield
+    training[1].send_signal(signal.SIGSTOP)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +152,7 @@ def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
     page.wait_for_url("**/runs/done")
 
 
-def test_the_page_of_a_run_updates_during_training(visit, home):
+def test_the_page_of_a_run_updates_during_training(visit, going_on):
     page = visit().go("/runs/learning")
     assert page.inner_text(".state") == "Training"
     before = page.evaluate("document.body.innerText")
@@ -155,7 +170,7 @@ def test_the_page_of_a_run_updates_during_training(visit, home):
     assert numbers[0] < numbers[1]
 
 
-def test_the_start_page_updates_during_training(visit):
+def test_the_start_page_updates_during_training(visit, going_on):
     page = visit().go("/")
     text = '[data-run="learning"] .summary'
     before, done = page.inner_text(text), page.inner_text('[data-run="done"] .summary')
