@@ -14,11 +14,8 @@ from hypothesis import settings
 
 # Before NumPy is imported, and for the processes that tests start: idle threads spin, which took 6
 # times the work of small products.
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-    os.environ.setdefault(_name, "1")
-# Two hundred processes would each compile our modules without it, 0.5 s of processor time.
-sys.dont_write_bytecode = False
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from engine_names import COMPILED, NAMES, engine
 
@@ -29,6 +26,9 @@ from ganbaru.engines import Engine
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ganbaru")
 engines.own_process()  # as in a command
+# Some two hundred processes would each compile our modules without it: 0.5 s of processor time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -339,8 +339,8 @@ def test_a_browser_shows_it_without_messages_or_requests(here, chromium, tmp_pat
     assert browsed(chromium, page, shot, width) == ([], [])
     with Image.open(shot) as drawn:
         assert drawn.size == (width, 4000)
-        colours = drawn.convert("RGB").getcolors(1 << 24)
-        assert len(colours) > 100 and np.asarray(drawn.convert("L")).std() > 20
+        some = np.asarray(drawn.convert("RGB"))[::4, ::4].reshape(-1, 3)  # all would take seconds
+    assert len(np.unique(some, axis=0)) > 100 and some.std() > 20
 
 
 @pytest.mark.slow
