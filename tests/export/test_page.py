@@ -75,7 +75,7 @@ def test_seeds_give_the_images_of_generate(chromium, tmp_path, network, conditio
 
 
 @pytest.mark.parametrize("distribution", latent_spaces.SPACES)
-@pytest.mark.parametrize("sides", [(16, 24), (28, 32)])
+@pytest.mark.parametrize("sides", [(16, 24), pytest.param((28, 32), marks=pytest.mark.extended)])
 def test_colours_sizes_and_latent_distributions(chromium, tmp_path, distribution, sides):
     size = f"{sides[0]}x{sides[1]}"
     data = pictures(tmp_path / "colours.npz", side=16, channels=3)

@@ -18,8 +18,16 @@ from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import INITIALISATIONS
 
 NETWORKS = registry.names("networks")
+# A player's norm does not depend on the other's: by default both have it, or none.
 HOOKS = [
-    *(pytest.param({"spectral_norm": players}, id=players) for players in models.SPECTRAL_NORMS),
+    *(
+        pytest.param(
+            {"spectral_norm": players},
+            id=players,
+            marks=[pytest.mark.extended] * (players in ("d", "g")),
+        )
+        for players in models.SPECTRAL_NORMS
+    ),
     pytest.param({"minibatch_deviation": True}, id="deviation"),
 ]
 EVERYTHING = {"spectral_norm": "both", "minibatch_deviation": True}
