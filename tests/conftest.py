@@ -17,6 +17,9 @@ from hypothesis import settings
 # times the work of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# TensorFlow imports Keras, scikit-learn and JAX at its end, for 3 s; this names another Keras,
+# which is not installed, and no test needs any.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # Tiny networks take longer to compile than to run: XLA's own costly passes are left out.
 os.environ.setdefault(
     "XLA_FLAGS",

@@ -139,8 +139,18 @@ def loaded(page, selector: str) -> bool:
     return page.eval_on_selector(selector, "image => image.complete && image.naturalWidth > 0")
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("scheme,paper", [("light", "251, 250, 247"), ("dark", "21, 24, 28")])
+LIGHT, DARK = ("light", "251, 250, 247"), ("dark", "21, 24, 28")
+
+
+@pytest.mark.parametrize(
+    "size,scheme,paper",
+    [
+        (PHONE, *LIGHT),
+        (DESKTOP, *DARK),
+        pytest.param(PHONE, *DARK, marks=pytest.mark.extended),
+        pytest.param(DESKTOP, *LIGHT, marks=pytest.mark.extended),
+    ],
+)
 def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
     page = visit(size, color_scheme=scheme).go("/")
     cards = page.query_selector_all(".card")

@@ -86,7 +86,13 @@ QUICK = [("tensorflow", "numpy"), ("numpy", "jax")]  # one compilation for each 
 def _pairs() -> list:
     """Return every pair; of those that compile, all but `QUICK` only by request."""
     return [
-        pytest.param(*pair, marks=[pytest.mark.compiled] * (compiles and pair not in QUICK))
+        pytest.param(
+            *pair,
+            marks=[
+                *[pytest.mark.compiled] * (compiles and pair not in QUICK),
+                *[pytest.mark.extended] * (pair[0] == pair[1]),  # test_resume.py has them
+            ],
+        )
         for pair in product(engine_names.NAMES, repeat=2)
         for compiles in [bool({*pair} & {*engine_names.COMPILED})]
     ]

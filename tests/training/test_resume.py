@@ -135,7 +135,7 @@ def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
     held_out = [line["images"] for line in log(whole) if "held_out_g_loss" in line]
     assert held_out == [48, 96]
 
-    @settings(max_examples=5)
+    @settings(max_examples=3)
     @given(st.sets(st.integers(1, 11), min_size=1, max_size=3))
     def check(cuts):
         parts = in_parts(tmp_path, sorted(cuts), 12, run=tmp_path / "parts", **options)
