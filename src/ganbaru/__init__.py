@@ -6,7 +6,10 @@ The public Python API is what `__all__` lists; everything is loaded when first u
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `python -m ganbaru` would import typing.py of the current folder
+    from typing import Any
 
 __version__ = "0.1.0"
 
