@@ -98,7 +98,8 @@ def _configured(
     start, resumed = _start(found, from_file)
     read = " or ".join(str(file) for file in (resumed, path) if file)
     # A flag's value is the user's own word, beside a file too.
-    trust = registry.trusting(read, trusted, *found) if read else None
+    own = found.keys() & {*registry.FIELDS}
+    trust = registry.trusting(read, trusted, *own) if read else None
     made = settings.from_fields(settings.merged(settings.merged(start, from_file), found), trust)
     if printing:
         print(settings.to_yaml(made), end="")
