@@ -138,8 +138,14 @@ def findable(path: str) -> bool:
     first = path.partition(".")[0]
     if first in sys.modules or not first.isidentifier():
         return first in sys.modules
-    here = [os.getcwd()] if _Search.current_folder else []
-    return bool(importlib.util.find_spec(first) or PathFinder.find_spec(first, here))
+    return bool(importlib.util.find_spec(first) or PathFinder.find_spec(first, _current_folder()))
+
+
+def _current_folder() -> list[str]:
+    """Return the current folder if modules are searched there, and if it was not deleted."""
+    with suppress(OSError):
+        return [os.getcwd()] if _Search.current_folder else []
+    return []
 
 
 def _user_module(
@@ -151,8 +157,7 @@ def _user_module(
         if isinstance(present, ModuleType) and {*members} <= vars(present).keys():
             return present
         raise trust.refusal(field, value, path)
-    if _Search.current_folder and os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    sys.path += [each for each in _current_folder() if each not in sys.path]
     try:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
