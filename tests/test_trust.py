@@ -43,7 +43,7 @@ from train_helpers import (
 )
 
 import ganbaru
-from ganbaru import InputError, callbacks, config, engines, native, registry
+from ganbaru import InputError, callbacks, config, data, engines, native, registry
 from ganbaru.cli import main, options, run_summary
 from ganbaru.comparison import scheduling
 from ganbaru.config import Config, from_file, load_yaml, to_yaml
@@ -310,10 +310,10 @@ LIBRARIES = ("builtins", "os", "posix", "shutil", "subprocess", "sys", "importli
              "ganbaru.gan.penalties", "ganbaru.gan.objectives", __name__)  # fmt: skip
 
 
-def resolved(call: Callable, *given: object) -> object:
+def resolved(call: Callable, *given: object, **options: object) -> object:
     """Return what a name resolves to, None if it is refused."""
     try:
-        return call(*given)
+        return call(*given, **options)
     except InputError:
         return None
 
@@ -341,6 +341,24 @@ def test_no_imported_module_is_what_it_does_not_declare():
         data = resolved(registry.module, "data", name, FILE)
         assert data is None or "DATASET" in vars(data)
     assert set(sys.modules) == before
+
+
+@given(st.text("ab._-/~:=,+\0é ", max_size=12) | st.sampled_from(["a" * 300, "a." * 3000 + "a"]))
+def test_any_text_is_a_name_or_refused(text):
+    before = set(sys.modules)
+    for trust in (FILE, registry.trusting("a file", ["c"])):
+        assert resolved(build.objective, text, trust) is None
+        assert not resolved(build.penalties, text, trust)
+        assert resolved(registry.module, "networks", text, trust) is None
+        assert resolved(data.declared, text, trust) is None
+        assert resolved(engines.load, text, "cpu", trust=trust) is None
+    assert {name for name in sys.modules if not name.startswith("ganbaru.")} <= before
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/x", "a" * 5000, "a\0b", "a/" * 3000])
+def test_data_that_cannot_be_a_path_is_refused(name):
+    with pytest.raises(InputError):
+        data.load(name, trust=FILE)
 
 
 def test_a_module_that_the_program_imported_needs_no_trust(place, module, monkeypatch):

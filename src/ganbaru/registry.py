@@ -50,7 +50,7 @@ class Trust:
 
     def refusal(self, field: str, value: str, name: str) -> InputError:
         """Build the error for a value whose module `name` may not be imported."""
-        what = f"{self.file} names the {field} {value!r}"
+        what = f"{self.file} names the {field} {value[:LONGEST]!r}"
         if field == "data":
             what += ", which is no known set, file or folder"
         if not is_module_name(name):
@@ -86,9 +86,12 @@ def own_modules(field: str, value: str) -> list[str]:
     return [] if value in (*names(family), "auto") or not findable(value) else [value]
 
 
+LONGEST = 200  # characters of a module's name in a file, and of what a message quotes
+
+
 def is_module_name(text: str) -> bool:
     """Return whether a text is a name, or several with dots between them."""
-    return all(part.isidentifier() for part in text.split("."))
+    return len(text) <= LONGEST and all(part.isidentifier() for part in text.split("."))
 
 
 def module(family: str, name: str, trust: Trust | None) -> ModuleType:

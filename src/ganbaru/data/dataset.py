@@ -78,8 +78,16 @@ def declared(what: str, trust: Trust | None) -> Dataset | None:
     return found
 
 
+def _path(what: str) -> Path:
+    # Path.expanduser raises RuntimeError for an unknown user; this leaves the name as it is.
+    return Path(os.path.expanduser(what))
+
+
 def _exists(what: str) -> bool:
-    return bool(what) and Path(what).expanduser().exists()
+    try:
+        return bool(what) and _path(what).exists()
+    except (OSError, ValueError):  # too long a name, or a null character
+        return False
 
 
 def find(
@@ -90,14 +98,14 @@ def find(
         raise unknown("split", split, SPLITS)
     if dataset := declared(what, trust):
         return dataset.find(split, data_dir, progress)
-    path = Path(what).expanduser()
+    path = _path(what)
     if not _exists(what):
         raise _not_found(what, path)
     return open_path(path, split)
 
 
 def _not_found(what: str, path: Path) -> InputError:
-    beside = os.listdir(path.parent) if path.parent.is_dir() else []
+    beside = os.listdir(path.parent) if _exists(str(path.parent)) and path.parent.is_dir() else []
     near = did_you_mean(path.name, beside)
     also = near.replace("Did you mean", f"In {path.parent} there is") if near else ""
     return unknown(
