@@ -75,7 +75,7 @@ def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndar
 
 def check(name: str, device: str, network: str) -> Row:
     """Compare an engine with NumPy on one network; returns the largest errors."""
-    logits = models.logits(network)
+    logits = models.logits(network, None)
     shape = (64, 64, 1) if network == "patchgan" else (32, 32, 3)
     config = Config(network=network, width=4, latent=8, batch=16, image_size=str(shape[0]),
                     objective="two-class" if logits == 2 else "non-saturating")  # fmt: skip

@@ -8,8 +8,11 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `python -m ganbaru` would import typing.py of the current folder
+    from types import ModuleType
+    from typing import Any
 
 __version__ = "0.1.0"
 

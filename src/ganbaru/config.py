@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import InitVar, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from ganbaru import coerce
+from ganbaru import coerce, registry
 from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
+from ganbaru.registry import Trust
 
 
 def _option(default: Any, sentence: str) -> Any:
@@ -22,7 +24,11 @@ def _option(default: Any, sentence: str) -> Any:
 
 @dataclass(frozen=True)
 class Config:
-    """What a run trains, on which data, for how long and where; each field is a flag of `train`."""
+    """What a run trains, on which data, for how long and where; each field is a flag of `train`.
+
+    `origin` is no field: it marks a configuration that was read from a file, and
+    `dataclasses.replace` keeps it.
+    """
 
     preset: str = _option("", "the preset that this configuration is based on")
     data: str = _option("digits", "a path (folder, zip, npz or other file) or a known set: {known}")
@@ -96,9 +102,11 @@ class Config:
         0, "early stopping: evaluations without a better Fréchet distance; 0 for never"
     )
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
+    origin: InitVar[Trust | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, origin: Trust | None) -> None:
         """Convert every field to its type and check its range: text, YAML and Python alike."""
+        object.__setattr__(self, "origin", origin)
         for field in dataclasses.fields(self):
             value = typed(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
@@ -109,6 +117,12 @@ class Config:
                 )
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite exclude each other: give one of them.")
+
+    @property
+    def trust(self) -> Trust | None:
+        """What the names in it may import; None: anything, since the user wrote them."""
+        found: Trust | None = vars(self)["origin"]
+        return found
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -141,10 +155,12 @@ TOTALS = ("steps", "images", "epochs", "minutes")
 @functools.cache
 def kind(name: str) -> tuple[Any, bool]:
     """Return the type of a field, and whether it may be None."""
-    hints = typing.get_type_hints(Config)
-    if name not in hints:
-        raise unknown("field", str(name), hints)
-    hint = hints[name]
+    # Not get_type_hints(Config): Python 3.10 refuses the InitVar.
+    types = {field.name: field.type for field in dataclasses.fields(Config)}
+    if name not in types:
+        raise unknown("field", str(name), types)
+    holder = SimpleNamespace(__annotations__={name: types[name]})
+    hint = typing.get_type_hints(holder, globals())[name]
     inner = [each for each in typing.get_args(hint) if each is not type(None)]
     optional = type(None) in typing.get_args(hint)
     return (inner[0], True) if optional else (hint, False)
@@ -207,7 +223,7 @@ def from_preset(name: str, **options: Any) -> Config:
 
     A total (steps, images, epochs or minutes) among them replaces the preset's.
     """
-    return from_fields(merged(preset_fields(name), options))
+    return from_fields(merged(preset_fields(name), options), None)
 
 
 def preset_fields(name: str) -> dict[str, Any]:
@@ -226,11 +242,19 @@ def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any
     return {**before, **after}
 
 
-def from_fields(fields: Mapping[str, Any]) -> Config:
-    """Build a configuration from fields by name; the others keep their defaults."""
+def from_fields(fields: Mapping[str, Any], trust: Trust | None) -> Config:
+    """Build a configuration from fields by name; the others keep their defaults.
+
+    `trust` is None for fields that the user wrote, and limits what those of a file may import.
+    """
     for name in fields:
         kind(name)  # or the error for an unknown field
-    return Config(**fields)
+    return Config(**fields, origin=trust)
+
+
+def from_file(fields: Mapping[str, Any], file: object, trust: Collection[str] = ()) -> Config:
+    """Build a configuration from the fields in a file, whose names import `trust` alone."""
+    return from_fields(fields, registry.trusting(file, trust))
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ NETWORKS = registry.names("networks")
 
 def fits(network: str, conditioning: str) -> bool:
     """Return whether a network supports a conditioning: a single logit, or norms to replace."""
-    single = models.logits(network) == 1 or conditioning in ("none", "planes")
+    single = models.logits(network, None) == 1 or conditioning in ("none", "planes")
     return single and not (network == "r3gan" and conditioning == "class-norm")
 
 

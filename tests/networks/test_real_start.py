@@ -35,7 +35,7 @@ CONDITIONED = ["none", *CONDITIONINGS]
 
 
 def small(engine, network: str, **options) -> TrainingCase:
-    objective = next(n for n, o in OBJECTIVES.items() if o.logits == models.logits(network))
+    objective = next(n for n, o in OBJECTIVES.items() if o.logits == models.logits(network, None))
     sizes = {"width": 2, "latent": 3, "batch": 4}
     return table(engine, network=network, **{"objective": objective, **sizes, **options})
 

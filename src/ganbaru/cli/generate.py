@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
 
 
 def _parser() -> Parser:
@@ -24,6 +24,7 @@ def _parser() -> Parser:
     )
     option("--checkpoint", checkpoint, "newest", metavar="WHICH")
     add_device(parser, "the engine that computes")
+    add_trust(parser)
     output = ".png for a grid, .npz for arrays, or a folder of PNGs"
     option("-o --output", output, "images.png", metavar="PATH")
     return parser
@@ -42,7 +43,9 @@ def generate(arguments: Sequence[str]) -> None:
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
         out = numbered if args.checkpoint == "all" else path
-        generator = generators.load(checkpoint, engine=args.engine, device=args.device)
+        generator = generators.load(
+            checkpoint, engine=args.engine, device=args.device, trust=args.trust
+        )
         with data.progress_bar() as progress:
             chosen = choose(
                 generator,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.errors import InputError
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
@@ -31,6 +31,7 @@ def _parser() -> Parser:
     parser.option("--queue", queue, 1024, int, within=bounds)
     timeout = "seconds after which a waiting request is given up"
     parser.option("--timeout", timeout, 30, int, within=bounds)
+    add_trust(parser)
     return parser
 
 
@@ -46,7 +47,8 @@ def serve(arguments: Sequence[str]) -> int:
     from ganbaru.serve.service import Service
 
     limits = Limits(given.most_images, queue=given.queue, seconds=float(given.timeout))
-    return server.serve(Service(catalog.load(given.runs), limits), given.host, given.port, key)
+    service = Service(catalog.load(given.runs, given.trust), limits)
+    return server.serve(service, given.host, given.port, key)
 
 
 def _check_extra() -> None:

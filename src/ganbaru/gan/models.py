@@ -16,6 +16,7 @@ from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import INITIALISATIONS, Initialisation, Zeros, constant
 from ganbaru.nn.normalization import with_minibatch_deviation, with_spectral_norm
 from ganbaru.ops import Parameters, Tensor
+from ganbaru.registry import Trust
 
 Shape = tuple[int, int, int]  # height, width, channels of the images
 
@@ -50,7 +51,8 @@ def networks(config: Config, shape: Shape, num_classes: int) -> tuple[Network, N
 
 def _sized(config: Config, player: str, shape: Shape) -> Network:
     """Return a network of the registry, or a user's own, with its sizes bound."""
-    function: Network = getattr(registry.module("networks", config.network), player)
+    found = registry.module("networks", config.network, config.trust)
+    function: Network = getattr(found, player)
     sizes = {"image_size": shape[:2], "channels": shape[2], "base_channels": config.width}
     try:
         inspect.signature(function).bind(None, None, **sizes)
@@ -75,9 +77,9 @@ def inference(engine: Engine, network: Network) -> Callable[..., Tensor]:
     return engine.compile(run)
 
 
-def logits(network: str) -> int:
+def logits(network: str, trust: Trust | None) -> int:
     """Return how many logits a network's discriminator gives for an image, or for a patch of it."""
-    return int(getattr(registry.module("networks", network), "LOGITS", 1))
+    return int(getattr(registry.module("networks", network, trust), "LOGITS", 1))
 
 
 # Which network's weights are divided by their spectral norm.

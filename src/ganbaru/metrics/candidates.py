@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, randomness
-from ganbaru.config import Config, from_fields
+from ganbaru.config import Config, from_file
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, RunError
 from ganbaru.sampling import generators, image_io
@@ -85,6 +85,7 @@ def find(
     device: str,
     image_size: tuple[int, int] | None,
     progress: Progress,
+    trust: Collection[str],
 ) -> Candidate:
     """Return the candidate of a name, path or array; a run is preferred to a folder of images.
 
@@ -95,7 +96,7 @@ def find(
     if _is_run(what):
         if image_size:
             raise InputError(f"{what} makes images of its own size: leave --image-size out.")
-        return _of_run(what, checkpoint, engine, device)
+        return _of_run(what, checkpoint, engine, device, trust)
     path = Path(what).expanduser()
     if not path.exists():
         raise InputError(
@@ -105,16 +106,18 @@ def find(
     return of_images(data.load(path, image_size=image_size, progress=progress))
 
 
-def _of_run(what: str | Path, which: str, engine: str, device: str) -> Candidate:
+def _of_run(
+    what: str | Path, which: str, engine: str, device: str, trust: Collection[str]
+) -> Candidate:
     path = run_folder.find_checkpoint(what, which)
     _, header = checkpoint.load(path, ())
     owner = path.resolve().parent.parent
     return of_generator(
-        generators.load(path, engine=engine, device=device),
+        generators.load(path, engine=engine, device=device, trust=trust),
         path,
         str(what),
         tuple(header.data["shape"]),
-        config=from_fields(header.config),
+        config=from_file(header.config, path, trust),
         trained_on=header.data,
         folder=owner if (owner / "config.yaml").exists() else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ganbaru.metrics import candidates, inception, passport, scorer
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation
+from ganbaru.registry import Trust
 
 
 def evaluate(
@@ -34,6 +36,7 @@ def evaluate(
     image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
     progress: Progress = data.silent,
+    trust: Collection[str] = (),
 ) -> Evaluation:
     """Score a run, a folder or file of images, or an array (N, H, W, C) of bytes.
 
@@ -41,11 +44,12 @@ def evaluate(
     (None: as many as there are reference images, up to 10,000), `seed` that of the first image and
     of subsets. `scorer` is auto, classifier, random or inception, which needs the path of its
     `weights`. `image_size` (height, width) is what images in files of different sizes are cropped
-    and resized to. A run's scores are also stored in its folder, in ``scores.json``.
+    and resized to. A run's scores are also stored in its folder, in ``scores.json``. `trust` is as
+    in `ganbaru.load`, for the run's network and data.
     Raises InputError when images and data do not match.
     """
     began = time.perf_counter()
-    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     _check_number(candidate, number)
     evaluator = evaluator_for(candidate, against, number, seed, scorer, weights, data_dir, progress)
     count = number or int(min(candidate.most, len(evaluator.reference)))
@@ -87,11 +91,16 @@ def evaluator_for(
         raise InputError(
             f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
-    dataset = data.declared(str(what))
+    dataset = data.declared(str(what), _trust(candidate, against))
     make = pick("scorer", scorer, _makers(dataset, weights))
-    source, test = reals(candidate, what, data_dir, progress)
+    source, test = reals(candidate, against, data_dir, progress)
     limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
     return make_evaluator(source, test, make, number, limit, seed, progress)
+
+
+def _trust(candidate: Candidate, against: str | Path | None) -> Trust | None:
+    """Return what the name of the real images may import; only a run's comes from a file."""
+    return None if against or not candidate.config else candidate.config.trust
 
 
 def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
@@ -109,11 +118,15 @@ def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[st
 
 
 def reals(
-    candidate: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
+    candidate: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
-    """Load training and test images in the candidate's size, by the rule that training uses."""
+    """Load training and test images in the candidate's size, by the rule that training uses.
+
+    They are those of `against`, or of the candidate's configuration.
+    """
+    what = against or (candidate.config.data if candidate.config else "")
     how: dict[str, Any] = {"image_size": candidate.shape[:2], "progress": progress}
-    how["data_dir"] = data_dir
+    how |= {"data_dir": data_dir, "trust": _trust(candidate, against)}
     if config := candidate.config:
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,18 +105,20 @@ def authenticity(
     data_dir: Path | None = None,
     output: str | Path | None = None,
     progress: Progress = data.silent,
+    trust: Collection[str] = (),
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
 
     `against` is the training data (None: the run's own), `number` how many images are examined
     (None: 1,000 at most), `image_size` (height, width) what images in files of different sizes are
     cropped and resized to. Writes ``result.json`` and ``neighbours.png`` into `output`, by default
-    ``authenticity`` in the run's folder, or in the current one for images without a run.
+    ``authenticity`` in the run's folder, or in the current one for images without a run. `trust` is
+    as in `ganbaru.load`, for the run's network and data.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
     Raises InputError when the data are not those of the run, or too few.
     """
     began = time.perf_counter()
-    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     sources = _training_data(candidate, against, data_dir, progress)
     found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
     folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
@@ -162,7 +165,7 @@ def _training_data(
     what = against or (candidate.config.data if candidate.config else "")
     if not what:
         raise InputError(f"Give the training data of {candidate.name}: --data X.")
-    source, test = evaluation.reals(candidate, what, data_dir, progress)
+    source, test = evaluation.reals(candidate, against, data_dir, progress)
     own = candidate.trained_on
     if own and own["fingerprint"] != source.fingerprint:
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +100,20 @@ def _labels(labels: Any, like: torch.Tensor) -> torch.Tensor:
     return given.to(like.dtype) if given.is_floating_point() else given.long()
 
 
-def module(run: str | Path, player: str = "generator", which: str = "newest") -> Network:
+def module(
+    run: str | Path,
+    player: str = "generator",
+    which: str = "newest",
+    *,
+    trust: Collection[str] = (),
+) -> Network:
     """Load a run's network as a `torch.nn.Module`, on the CPU and in evaluation mode.
 
-    `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
-    InputError for an unknown player or a missing or damaged checkpoint.
+    `run`, `which` and `trust` are as in `ganbaru.load`; `player` is one of
+    `ganbaru.native.PLAYERS`. Raises InputError for an unknown player or a missing or damaged
+    checkpoint.
     """
-    return Network(load_player(run, which, player)).eval()
+    return Network(load_player(run, which, player, trust)).eval()
 
 
 def read(path: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import __version__, files, nn
-from ganbaru.config import Config, from_fields, load_yaml
+from ganbaru.config import Config, from_file, load_yaml
 from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
@@ -66,7 +66,7 @@ def read(folder: Folder) -> Facts:
     found = _about(folder)
     return Facts(
         folder=folder,
-        config=from_fields(load_yaml(folder.config)),
+        config=from_file(load_yaml(folder.config), folder.config),
         data=found["data"],
         made=found["made"],
         log=read_log(folder),

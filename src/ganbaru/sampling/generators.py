@@ -5,7 +5,7 @@ A seed gives the same image alone or in a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,14 +213,21 @@ def from_run(run: Run) -> Generator:
 
 
 def load(
-    run: str | Path, *, which: str = "newest", engine: str = "numpy", device: str = "auto"
+    run: str | Path,
+    *,
+    which: str = "newest",
+    engine: str = "numpy",
+    device: str = "auto",
+    trust: Collection[str] = (),
 ) -> Generator:
     """Load a run's EMA generator from one of its checkpoints.
 
     `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest", "best"
-    or a number of images. Raises InputError if it is missing, damaged or of another architecture.
+    or a number of images. `trust` names the modules that a network's name in the file may import;
+    one that your program has imported needs no trust. Raises InputError if the checkpoint is
+    missing, damaged or of another architecture, or if its network is not trusted.
     """
-    player = load_player(run, which)
+    player = load_player(run, which, trust=trust)
     return from_player(
         player, engines.load(engine, device, engines.storage_precision(player.config.precision))
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ganbaru import engines
-from ganbaru.config import Config, from_fields
+from ganbaru.config import Config, from_file
 from ganbaru.engines import Engine
 from ganbaru.errors import pick
 from ganbaru.gan import models
@@ -55,16 +56,22 @@ class Player:
         return parameters, buffers
 
 
-def load_player(run: str | Path, which: str = "newest", player: str = "generator") -> Player:
+def load_player(
+    run: str | Path,
+    which: str = "newest",
+    player: str = "generator",
+    trust: Collection[str] = (),
+) -> Player:
     """Load one of `PLAYERS` from a run's checkpoint; reads no tensors but its own.
 
-    `run` and `which` are as in `ganbaru.load`. Raises InputError for an unknown player, a missing
-    run or checkpoint, or a file that is damaged or of another architecture.
+    `run`, `which` and `trust` are as in `ganbaru.load`. Raises InputError for an unknown player, a
+    missing run or checkpoint, a file that is damaged or of another architecture, and a network
+    that is a module which is not trusted.
     """
     group, kind = pick("player", player, PLAYERS)
     path = run_folder.find_checkpoint(run, which)
     groups, header = checkpoint.load(path, (group, f"{group}_buffers"))
-    config, shape = from_fields(header.config), tuple(header.data["shape"])
+    config, shape = from_file(header.config, path, trust), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
     zeros = models.zero_parameters(config, shape, len(classes))
     expected = {group: zeros[kind], f"{group}_buffers": zeros[f"{kind}_buffers"]}

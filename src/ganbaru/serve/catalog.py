@@ -6,7 +6,7 @@ Requests are looked up among names that are made here: no part of a request is e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class ServedModel:
     name: str
     checkpoint: Path | None
     watcher: RunWatcher | None
+    trust: Collection[str] = ()
     model: Model | None = None
 
     def refresh(self) -> None:
@@ -37,7 +38,7 @@ class ServedModel:
         if newest is None or newest == self.checkpoint and self.model:
             return
         try:
-            self.model = models.load(newest)
+            self.model = models.load(newest, self.trust)
         except InputError:
             if self.model is None:
                 raise
@@ -70,24 +71,25 @@ class ServedModel:
 Catalog = Mapping[str, ServedModel]
 
 
-def load(paths: Sequence[str]) -> dict[str, ServedModel]:
+def load(paths: Sequence[str], trust: Collection[str] = ()) -> dict[str, ServedModel]:
     """Find and load runs, by folder or name, and checkpoints.
 
-    Raises InputError for a missing or damaged one; a run needs no checkpoint yet.
+    `trust` is as in `ganbaru.load`. Raises InputError for a missing or damaged one; a run needs no
+    checkpoint yet.
     """
     catalog: dict[str, ServedModel] = {}
     for path in paths:
-        served = _served(path, catalog)
+        served = _served(path, catalog, trust)
         served.refresh()
         catalog[served.name] = served
     return catalog
 
 
-def _served(path: str, taken: Catalog) -> ServedModel:
+def _served(path: str, taken: Catalog, trust: Collection[str]) -> ServedModel:
     if Path(path).suffix == ".safetensors":
-        return ServedModel(_name(Path(path).stem, taken), Path(path), None)
+        return ServedModel(_name(Path(path).stem, taken), Path(path), None, trust)
     folder = Folder(run_folder.existing(path).path.resolve())
-    return ServedModel(_name(folder.path.name, taken), None, RunWatcher(folder))
+    return ServedModel(_name(folder.path.name, taken), None, RunWatcher(folder), trust)
 
 
 def _name(text: str, taken: Catalog) -> str:

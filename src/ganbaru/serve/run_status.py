@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ganbaru.config import Config, from_fields, load_yaml
+from ganbaru.config import Config, from_file, load_yaml
 from ganbaru.errors import InputError
 from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
@@ -51,7 +51,9 @@ class RunWatcher:
         self.folder = folder
         self._log = Log(folder.log)
         self._lock = threading.Lock()
-        self._config = CachedFile(folder.config, lambda: from_fields(load_yaml(folder.config)))
+        self._config = CachedFile(
+            folder.config, lambda: from_file(load_yaml(folder.config), folder.config)
+        )
         self._count = CachedFile(folder.about, lambda: _count(folder))
         self._baselines = CachedFile(folder.milestones, lambda: milestones.baselines(folder))
         self._until = 0.0

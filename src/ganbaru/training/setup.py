@@ -30,7 +30,8 @@ def build(
     Raises InputError for what does not fit, before anything is written or deleted.
     """
     _check_options(config)
-    engine = engines.load(config.engine, config.device, config.precision, config.fast)
+    how = config.device, config.precision, config.fast
+    engine = engines.load(config.engine, *how, trust=config.trust)
     source = load_data(config, progress)
     _check_batch(config, source)
     run = _new_run(config, source, engine)
