@@ -19,7 +19,7 @@ from ganbaru.training import run_folder, signals
 
 FILE = "tournament.json"
 FORMAT = 1
-SEEDS = 5
+SEEDS = 8  # 5 support no claim; a difference of three deviations shows in 78 % of cases, by 6 in 28
 
 Entrants = Sequence[str | Mapping[str, Any]] | Mapping[str, Config]
 
