@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganbaru import data
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel
-from ganbaru.metrics.frechet import frechet
+from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.neighbours import neighbourhood
 from ganbaru.metrics.sliced import distance, projected
 
@@ -113,12 +114,79 @@ def test_class_shares_and_their_divergence():
     assert class_metrics.shares(labels, 5).tolist() == [0.5, 0.25, 0, 0.25, 0]
     assert class_metrics.modes(labels) == 3
     half = np.array([0.5, 0.5, 0, 0])
-    assert class_metrics.divergence(half, np.full(4, 0.25), 100) == pytest.approx(np.log(2))
+    found, _ = class_metrics.divergence(half, 1000, np.full(4, 0.25), 100)
+    assert found == pytest.approx(np.log(2) - 1 / 2000)
     # A class that no real has counts as half an image of the 100.
-    assert class_metrics.divergence(half, np.array([1.0, 0, 0, 0]), 100) == pytest.approx(
-        0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 0.005)
-    )
+    found, _ = class_metrics.divergence(half, 1000, np.array([1.0, 0, 0, 0]), 100)
+    assert found == pytest.approx(0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 0.005) - 1 / 2000)
     assert class_metrics.agreement(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0])) == 0.75
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.5])
+def test_class_divergence_is_unbiased_and_its_error_right(tilt):
+    """1,000 classes and 26,000 images, as on Stacked-MNIST; of equal shares and of others."""
+    real = np.full(1000, 1e-3)
+    true = real * (1 + tilt * np.sin(np.arange(1000)))
+    true /= true.sum()
+    drawn = np.random.default_rng(0).multinomial(26_000, true, size=200) / 26_000
+    found = np.array([class_metrics.divergence(one, 26_000, real, 60_000) for one in drawn])
+    exact = float(true @ np.log(true / real))
+    values, errors = found.T
+    assert values.mean() == pytest.approx(exact, abs=0.0004)  # the plain sum: 0.0195 too large
+    assert errors.mean() == pytest.approx(values.std(), rel=0.15)
+
+
+def test_unseen_modes_are_estimated():
+    """Of 100 equal classes in 150 images about 78 are seen; of 10, all."""
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, 100, 150) for _ in range(200)]
+    seen = np.mean([class_metrics.modes(labels) for labels in drawn])
+    estimated = np.mean([class_metrics.unseen_modes(labels, 1000) for labels in drawn])
+    assert seen < 80 and estimated == pytest.approx(100, rel=0.03)
+    assert class_metrics.unseen_modes(np.arange(1000) % 10, 10) == 10
+    assert class_metrics.unseen_modes(np.arange(9), 10) == 10  # never more than there are
+
+
+def test_the_frechet_distance_at_infinity_is_that_of_the_distributions():
+    """Of Gaussians, whose distance is known; the plain one of 600 images is far too large."""
+    spectrum, shift = 1 / np.arange(1, 33) ** 0.7, np.eye(32)[0] / 2
+    exact = 0.25 + float((spectrum * 0.2**2).sum())
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        real = rng.normal(size=(600, 32)) * spectrum**0.5
+        fake = 0.8 * rng.normal(size=(900, 32)) * spectrum**0.5 + shift
+        same = rng.normal(size=(900, 32)) * spectrum**0.5
+        pairs = (real, fake), (real, same)
+        found.append([f(*p) for p in pairs for f in (frechet, frechet_at_infinity)])
+    plain, at_infinity, floor, zero = np.mean(found, axis=0)
+    assert plain > exact + 0.8 * floor
+    assert at_infinity == pytest.approx(exact, rel=0.05)
+    assert abs(zero) < floor / 20
+
+
+@pytest.mark.parametrize(("reals", "fakes"), [(1000, 1000), (200, 5000), (5000, 200)])
+def test_each_side_has_its_own_error(reals, fakes):
+    """Of a difference of means, whose error is known whatever the counts."""
+    found = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        real, fake = rng.standard_normal(reals), 2 * rng.standard_normal(fakes)
+
+        def score(a, b, real=real, fake=fake):
+            return {"difference": float(real[a].mean() - fake[b].mean())}
+
+        silent = data.silent
+        found.append(intervals.standard_errors(score, reals, fakes, seed, silent)["difference"])
+    exact = np.sqrt(1 / reals + 4 / fakes)
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(exact, rel=0.12)
+
+
+def test_wilsons_interval_of_shares():
+    assert intervals.wilson(0.999, 1000) == pytest.approx((0.99435, 0.99982), abs=1e-4)
+    low, high = intervals.wilson(1.0, 500)
+    assert high == pytest.approx(1) and low == pytest.approx(1 - 1.96**2 / (500 + 1.96**2))
+    assert intervals.wilson(0.5, 10_000) == pytest.approx((0.4902, 0.5098), abs=1e-4)
 
 
 @pytest.mark.parametrize("count", [200, 9000])

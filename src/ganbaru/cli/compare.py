@@ -42,7 +42,7 @@ def _parser() -> Parser:
     option = parser.option
     option(
         "--seeds",
-        "runs of each contestant, 8 if not given; fewer than 6 support no claim; more can be added later",
+        "runs of each contestant, 8 if not given, 6 at least for a claim; more can be added later",
         of=int,
     )
     option("--images", "the budget of a run: real images shown to D", of=int)

@@ -61,8 +61,7 @@ def _rows(found: Evaluation) -> Iterator[Sequence[str]]:
 
     for name, score in found.scores.items():
         metric = METRICS[name]
-        interval = f"{_number(score.low)} to {_number(score.high)}"
-        floor = _number(score.floor)
+        interval, floor = score.interval(_number), _number(score.floor)
         yield metric.title, _value(score), interval, floor, metric.better, metric.meaning
 
 

@@ -18,16 +18,21 @@ from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer
 from ganbaru.metrics.classifier import Images, Labels, Recipe
 from ganbaru.metrics.definitions import (
     METRICS,
+    QUICK,
+    SUBSAMPLED,
     ClassStatistics,
+    Comparison,
     FeatureSet,
     Subsets,
     Values,
+    comparisons,
     compute_scores,
 )
+from ganbaru.metrics.neighbours import NEAREST
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
 
-VERSION = 1  # of the scores' computation: raise it when numbers change
+VERSION = 2  # of the scores' computation: raise it when numbers change
 MAX_IMAGES = 10_000  # by default
 MIN_IMAGES = 50  # of each kind: scores of fewer mean nothing
 CAS_RECIPE = Recipe(width=8, shown=16_000)
@@ -87,15 +92,15 @@ class Evaluator:
         """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
         resized = self.scorer.resize(images)
         fake = feature_set(self.scorer, resized, labels, self.progress)
-        values, deviations = self._scores(fake)
-        errors = self._standard_errors(fake)
+        compared = self._compared(fake)
+        values, deviations = compute_scores(compared)
+        errors = self._standard_errors(compared)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
         baselines = self.baselines(len(images), labels is not None)
         scores = {}
         for name, value in values.items():
-            margin, (least, most) = intervals.STUDENT * errors[name], METRICS[name].bounds
-            low, high = max(least, value - margin), min(most, value + margin)
+            low, high = self._interval(name, value, errors.get(name), len(images))
             scores[name] = Score(value, low, high, baselines[name], deviations.get(name))
         passport = self.passport(len(images), images.shape[1:])
         notes = self.scorer.notes + self._few_held_out(len(images))
@@ -104,21 +109,46 @@ class Evaluator:
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
         fake = feature_set(self.scorer, self.scorer.resize(images), labels, data.silent)
-        return compute_scores(self.reference, fake, self.classes, slow=False)[0]
+        return compute_scores(comparisons(self.reference, fake, self.classes), QUICK)[0]
 
-    def _scores(self, fake: FeatureSet) -> tuple[Values, Values]:
+    def _compared(self, fake: FeatureSet) -> list[Comparison]:
         subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
-        return compute_scores(self.reference, fake, self.classes, subsets)
+        return comparisons(self.reference, fake, self.classes, subsets)
 
-    def _standard_errors(self, fake: FeatureSet) -> Values:
+    def _standard_errors(self, compared: list[Comparison]) -> Values:
+        """Return the standard errors of the scores that have an interval."""
+        fake = compared[0].fake
+
         def score(reals: Labels, fakes: Labels) -> Values:
             # The kernel distance is unbiased at any size, so all of a subsample is its subset.
-            whole: Subsets = [(np.arange(len(reals)), np.arange(len(fakes)))]
+            size = min(len(reals), len(fakes))
+            whole: Subsets = [(np.arange(size), np.arange(size))]
             parts = self.reference.subset(reals), fake.subset(fakes)
-            return compute_scores(*parts, self.classes, whole)[0]
+            return compute_scores(comparisons(*parts, self.classes, whole), SUBSAMPLED)[0]
 
         counts = len(self.reference), len(fake)
-        return intervals.standard_errors(score, *counts, self.seed, self.progress)
+        found = intervals.standard_errors(score, *counts, self.seed, self.progress)
+        labelled = fake.features.labels is not None
+        for name, metric in METRICS.items():
+            if metric.error and labelled:
+                found[name] = metric.error(compared[0])
+            elif metric.error_of:
+                found[name] = found[metric.error_of]
+        return found
+
+    def _interval(
+        self, name: str, value: float, error: float | None, fakes: int
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return a score's 95 % interval within its bounds, (None, None) for one without."""
+        if error is None:
+            return None, None
+        metric, margin = METRICS[name], intervals.STUDENT * error
+        low, high = value - margin, value + margin
+        if metric.share:
+            count = fakes if metric.share == "fake" else len(self.reference)
+            least, most = intervals.wilson(value, count)
+            low, high = min(low, least), max(high, most)
+        return max(metric.bounds[0], low), min(metric.bounds[1], high)
 
     def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
         """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
@@ -152,7 +182,8 @@ class Evaluator:
 
     def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
         resized = self.scorer.resize(images)
-        baselines, _ = self._scores(feature_set(self.scorer, resized, labels, self.progress))
+        held_out = feature_set(self.scorer, resized, labels, self.progress)
+        baselines, _ = compute_scores(self._compared(held_out))
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
@@ -194,9 +225,10 @@ class Evaluator:
             floor=f"{held_out:,} {split.held_out_kind}",
             resize=f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is",
             seed=self.seed,
-            interval=f"95 %: {intervals.SUBSAMPLES} subsamples of {sizes[0]:,} reals and "
-            f"{sizes[1]:,} fakes, without repeats",
+            interval=f"95 %: {intervals.SUBSAMPLES} subsamples of each side: {sizes[0]:,} reals, "
+            f"{sizes[1]:,} fakes",
             cas=f"width {CAS_RECIPE.width}, {CAS_RECIPE.shown:,} images shown at most",
+            neighbours=NEAREST,
         )
 
 
