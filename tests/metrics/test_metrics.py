@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ganbaru import data
 from ganbaru.errors import InputError
-from ganbaru.metrics import class_metrics, classifier, intervals, kernel
+from ganbaru.metrics import candidates, class_metrics, classifier, intervals, kernel
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.neighbours import neighbourhood
 from ganbaru.metrics.sliced import distance, projected
@@ -134,6 +134,29 @@ def test_class_divergence_is_unbiased_and_its_error_right(tilt):
     values, errors = found.T
     assert values.mean() == pytest.approx(exact, abs=0.0004)  # the plain sum: 0.0195 too large
     assert errors.mean() == pytest.approx(values.std(), rel=0.15)
+
+
+@pytest.mark.parametrize("ratio", [1, 4, 20])
+def test_a_perfect_conditional_generator_reaches_the_baseline_of_unequal_classes(ratio):
+    """Ten classes at shares from 1 to `ratio`, 64 features; labels by shares and in turn."""
+    rng, n = np.random.default_rng(0), 4000
+    shares = np.geomspace(1, ratio, 10)
+    shares /= shares.sum()
+    centres, spread = rng.normal(size=(10, 64)), np.linspace(1, 0.1, 64)
+
+    def perfect(labels):
+        return centres[labels] + rng.normal(size=(len(labels), 64)) * spread
+
+    real, other = (perfect(rng.choice(10, n, p=shares)) for _ in range(2))
+    found = candidates.by_shares(shares, n)
+    floor = frechet(real, other)
+    assert frechet(real, perfect(found)) < 1.3 * floor
+    of_classes = class_metrics.shares(found, 10)
+    assert abs(class_metrics.divergence(of_classes, n, shares, 60_000)[0]) < 0.002
+    if ratio == 20:
+        assert frechet(real, perfect(np.arange(n) % 10)) > 10 * floor
+    if ratio == 1:
+        np.testing.assert_array_equal(found, np.arange(n) % 10)
 
 
 def test_unseen_modes_are_estimated():

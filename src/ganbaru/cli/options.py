@@ -150,4 +150,5 @@ def _start(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
             f"The run {run.path} started from the preset {fields.get('preset')!r}, not {preset!r}. "
             f"Leave the preset out to resume it, or choose another --run."
         )
-    return {**fields, "overwrite": False}
+    # Runs from before there was a choice drew uniform labels.
+    return {"fake_labels": "uniform", **fields, "overwrite": False}

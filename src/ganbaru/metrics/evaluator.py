@@ -87,9 +87,17 @@ class Evaluator:
     progress: Progress
 
     def score(
-        self, subject: str, origin: dict[str, Any], images: Images, labels: Labels | None
+        self,
+        subject: str,
+        origin: dict[str, Any],
+        images: Images,
+        labels: Labels | None,
+        fake_labels: str = "",
     ) -> Evaluation:
-        """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
+        """Score bytes (N, H, W, C), generated for classes (N,) if conditional.
+
+        `fake_labels` is the rule by which a generator got its labels, for the passport.
+        """
         resized = self.scorer.resize(images)
         fake = feature_set(self.scorer, resized, labels, self.progress)
         compared = self._compared(fake)
@@ -102,7 +110,7 @@ class Evaluator:
         for name, value in values.items():
             low, high = self._interval(name, value, errors.get(name), len(images))
             scores[name] = Score(value, low, high, baselines[name], deviations.get(name))
-        passport = self.passport(len(images), images.shape[1:])
+        passport = self.passport(len(images), images.shape[1:], fake_labels)
         notes = self.scorer.notes + self._few_held_out(len(images))
         return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
 
@@ -207,7 +215,7 @@ class Evaluator:
         pairs = zip(shares.tolist(), self.classes.shares.tolist(), strict=True)
         return dict(zip(self.split.source.classes, pairs, strict=True))
 
-    def passport(self, fakes: int, shape: tuple[int, ...]) -> Passport:
+    def passport(self, fakes: int, shape: tuple[int, ...], fake_labels: str = "") -> Passport:
         """Return everything that the scores of `fakes` images (H, W, C) depend on."""
         info, split = self.scorer.info, self.split
         own, seen = "x".join(map(str, shape)), "x".join(map(str, info.shape))
@@ -229,6 +237,7 @@ class Evaluator:
             f"{sizes[1]:,} fakes",
             cas=f"width {CAS_RECIPE.width}, {CAS_RECIPE.shown:,} images shown at most",
             neighbours=NEAREST,
+            fake_labels=fake_labels,
         )
 
 

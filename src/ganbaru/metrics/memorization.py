@@ -138,7 +138,7 @@ def _examine(
     groups = duplicates(everything, progress)
     index = _without_duplicates(everything, groups)
     held_out, kind, notes = _held_out_ratios(index, test, progress)
-    images, _ = candidate.images(count, seed, progress)
+    images, _ = candidate.images(count, seed, progress, None)
     found = index.nearest(images, progress, "looking for copies")
     ratios = distance_ratios(found)
     different = thinned(images, found.distances[:, 0], progress)

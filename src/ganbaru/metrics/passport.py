@@ -33,6 +33,7 @@ class Passport:
     interval: str
     cas: str
     neighbours: int = 5  # K of precision, recall, density and coverage
+    fake_labels: str = ""  # by which rule a conditional generator got its labels
 
 
 @dataclass(frozen=True)
