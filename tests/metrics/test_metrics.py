@@ -9,10 +9,20 @@ from hypothesis import strategies as st
 
 from ganbaru import data
 from ganbaru.errors import InputError
-from ganbaru.metrics import candidates, class_metrics, classifier, intervals, kernel
+from ganbaru.metrics import (
+    candidates,
+    class_metrics,
+    classifier,
+    intervals,
+    kernel,
+    monge,
+    two_sample,
+)
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
+from ganbaru.metrics.monge import mind
 from ganbaru.metrics.neighbours import neighbourhood
 from ganbaru.metrics.sliced import distance, projected
+from ganbaru.metrics.vendi import vendi
 
 RNG = np.random.default_rng(3)
 
@@ -186,6 +196,48 @@ def test_the_frechet_distance_at_infinity_is_that_of_the_distributions():
     assert plain > exact + 0.8 * floor
     assert at_infinity == pytest.approx(exact, rel=0.05)
     assert abs(zero) < floor / 20
+
+
+def test_mind_of_known_distributions():
+    """Of Gaussians that differ in mean and scale, W2² along each direction is known."""
+    rng, scale, shift = np.random.default_rng(0), 1.5, 0.8
+    real = rng.normal(size=(4000, 16))
+    fake = scale * rng.normal(size=(3000, 16)) + shift
+    # The mean over directions u of (u.m)² + (s - 1)², with |m|² = 16 shift².
+    expected = 3 * 16 * (shift**2 + (scale - 1) ** 2)
+    assert mind(real, fake) == pytest.approx(expected, rel=0.04)
+    assert mind(real, real) == 0 and mind(real, fake) == mind(fake, real)
+    small = rng.normal(size=(2, 50, 3)).astype(np.float32)
+    along = [np.sort(x @ monge._directions(3), axis=0) for x in small]
+    assert mind(*small) == pytest.approx(9 * np.mean((along[0] - along[1]) ** 2), rel=1e-5)
+
+
+def test_vendi_counts_different_images():
+    rng = np.random.default_rng(0)
+    eye, zero = np.eye(12), np.zeros(12)
+    assert vendi(eye, zero) == pytest.approx(12)
+    assert vendi(np.repeat(eye[:3], 5, axis=0), zero) == pytest.approx(3)
+    assert vendi(np.ones((9, 4)), np.zeros(4)) == pytest.approx(1)
+    assert vendi(np.concatenate([eye[:4], [zero]]), zero) == pytest.approx(5)  # one at the centre
+    x = rng.normal(size=(30, 7)) + 3
+    unit = (x - 1) / np.linalg.norm(x - 1, axis=1, keepdims=True)
+    values = np.linalg.eigvalsh(unit @ unit.T / 30)
+    values = values[values > 1e-12]
+    assert vendi(x, np.ones(7)) == pytest.approx(np.exp(-(values * np.log(values)).sum()))
+
+
+def test_two_sample_tests_of_equal_and_of_different_distributions():
+    rng, small = np.random.default_rng(0), 0
+    for _ in range(200):
+        real, fake = rng.normal(size=(2, 60, 3))
+        found = two_sample.two_sample_test(real, fake, two_sample.nearest_neighbours)
+        small += found.p <= 0.1
+    # Of 30 guesses, 19 right ones or more have p = 0.1002, so 20 or more count: 4.9 % of cases.
+    assert 2 <= small <= 20 and found.tested == 30
+    other = two_sample.two_sample_test(real, fake + 9, two_sample.nearest_neighbours)
+    assert other.accuracy == 1 and other.p == pytest.approx(0.5**30)
+    with pytest.raises(InputError, match="40 images"):
+        two_sample.two_sample_test(real[:30], fake, two_sample.nearest_neighbours)
 
 
 @pytest.mark.parametrize(("reals", "fakes"), [(1000, 1000), (200, 5000), (5000, 200)])

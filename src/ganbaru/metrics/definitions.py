@@ -13,10 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.metrics import class_metrics, kernel, sliced
+from ganbaru.metrics import class_metrics, kernel, sliced, two_sample
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
+from ganbaru.metrics.monge import mind
 from ganbaru.metrics.neighbours import Neighbourhood, neighbourhood
 from ganbaru.metrics.scorer import Features
+from ganbaru.metrics.two_sample import TwoSampleTest
+from ganbaru.metrics.vendi import vendi
 
 Labels = NDArray[np.int64]
 Values = dict[str, float]
@@ -74,14 +77,19 @@ class Comparison:
         """The metrics of nearest neighbours, which share their distances."""
         return neighbourhood(*self.features)
 
+    @functools.cached_property
+    def two_sample_test(self) -> TwoSampleTest:
+        """The test of nearest neighbours that tells fakes from reals."""
+        return two_sample.two_sample_test(*self.features, two_sample.nearest_neighbours)
+
 
 @dataclass(frozen=True)
 class Metric:
     """A metric: title, better direction, meaning, and a function, None where it is undefined.
 
     `share` names the images that it is a share of: its interval is at least Wilson's. `error` is
-    its standard error where a closed form is known, None for a metric without an interval;
-    `error_of` names another metric with the same error. Else subsamples are scored.
+    its standard error where a closed form is known; `error_of` names another metric with the same
+    error. Else subsamples are scored.
     """
 
     title: str
@@ -91,8 +99,8 @@ class Metric:
     bounds: tuple[float, float] = (0.0, 1.0)
     per_network: bool = True  # averaged over the scorer's networks
     slow: bool = False  # left out of evaluations during training
-    share: str = ""  # "real" or "fake"
-    error: Callable[[Comparison], float] | None = None
+    share: str = ""  # "real", "fake" or "tested"
+    error: Callable[[Comparison], float | None] | None = None
     error_of: str = ""
     has_interval: bool = True
 
@@ -114,6 +122,10 @@ def _divergence(x: Comparison) -> tuple[float, float]:
     assert x.fake.features.labels is not None
     shares = class_metrics.shares(x.fake.features.labels, len(x.classes.shares))
     return class_metrics.divergence(shares, len(x.fake), x.classes.shares, x.classes.count)
+
+
+def _divergence_error(x: Comparison) -> float | None:
+    return None if x.fake.features.labels is None else _divergence(x)[1]
 
 
 def _class_kl(x: Comparison) -> float | None:
@@ -161,6 +173,13 @@ METRICS = {
         ANY,
         error_of="frechet",
     ),
+    "mind": Metric(
+        "Monge distance (MIND)",
+        LOWER,
+        "transport of features along directions; sure with fewer images",
+        lambda x: mind(*x.features),
+        POSITIVE,
+    ),
     "kernel": Metric(
         "kernel distance (KID)",
         LOWER,
@@ -176,6 +195,22 @@ METRICS = {
     ),
     "coverage": _of_neighbours("coverage", "reals with a fake nearby", "real"),
     "novelty": _of_neighbours("novelty", "fakes that are no near copies of references", "fake"),
+    "vendi": Metric(
+        "Vendi score",
+        HIGHER,
+        "effective number of different fakes; see that of reals",
+        lambda x: vendi(x.features[1], x.features[0].mean(axis=0)),
+        (1.0, math.inf),
+    ),
+    "c2st": Metric(
+        "two-sample test (C2ST)",
+        LOWER,
+        "accuracy of nearest neighbours in telling fakes from reals; 0.5 at best",
+        lambda x: x.two_sample_test.accuracy,
+        slow=True,
+        share="tested",
+        error=lambda x: x.two_sample_test.error,
+    ),
     "distinct": _of_images(
         "distinct", HIGHER, "fakes left when equal ones count once", _distinct, share="fake"
     ),
@@ -188,7 +223,7 @@ METRICS = {
         "divergence of class shares, in nats; about 0 at best",
         _class_kl,
         ANY,
-        error=lambda x: _divergence(x)[1],
+        error=_divergence_error,
     ),
     "modes": _of_images(
         "classes made", HIGHER, "classes among the fakes", _modes, POSITIVE, has_interval=False
@@ -208,7 +243,14 @@ METRICS = {
         _label_accuracy,
         share="fake",
     ),
-    # Computed by `Evaluator`, since it trains a classifier.
+    # Computed by `Evaluator`, since they train a classifier.
+    "c2st_network": _of_images(
+        "two-sample test by a network",
+        LOWER,
+        "accuracy of a freshly trained network in telling fakes from reals; 0.5 at best",
+        None,
+        share="tested",
+    ),
     "cas": _of_images(
         "CAS", HIGHER, "accuracy on real images of a classifier trained on fakes", None
     ),

@@ -14,7 +14,7 @@ from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source
 from ganbaru.data.picture import RULE
 from ganbaru.errors import InputError
-from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced
+from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced, two_sample
 from ganbaru.metrics.classifier import Images, Labels, Recipe
 from ganbaru.metrics.definitions import (
     METRICS,
@@ -31,6 +31,7 @@ from ganbaru.metrics.definitions import (
 from ganbaru.metrics.neighbours import NEAREST
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
+from ganbaru.metrics.two_sample import TwoSampleTest
 
 VERSION = 2  # of the scores' computation: raise it when numbers change
 MAX_IMAGES = 10_000  # by default
@@ -105,11 +106,15 @@ class Evaluator:
         errors = self._standard_errors(compared)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
+        tests = {"c2st": compared[0].two_sample_test, "c2st_network": self._network_test(resized)}
+        values["c2st_network"] = tests["c2st_network"].accuracy
+        errors["c2st_network"] = tests["c2st_network"].error
         baselines = self.baselines(len(images), labels is not None)
         scores = {}
         for name, value in values.items():
             low, high = self._interval(name, value, errors.get(name), len(images))
-            scores[name] = Score(value, low, high, baselines[name], deviations.get(name))
+            p = tests[name].p if name in tests else None
+            scores[name] = Score(value, low, high, baselines[name], deviations.get(name), p)
         passport = self.passport(len(images), images.shape[1:], fake_labels)
         notes = self.scorer.notes + self._few_held_out(len(images))
         return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
@@ -136,10 +141,10 @@ class Evaluator:
 
         counts = len(self.reference), len(fake)
         found = intervals.standard_errors(score, *counts, self.seed, self.progress)
-        labelled = fake.features.labels is not None
         for name, metric in METRICS.items():
-            if metric.error and labelled:
-                found[name] = metric.error(compared[0])
+            error = metric.error(compared[0]) if metric.error else None
+            if error is not None:
+                found[name] = error
             elif metric.error_of:
                 found[name] = found[metric.error_of]
         return found
@@ -153,10 +158,24 @@ class Evaluator:
         metric, margin = METRICS[name], intervals.STUDENT * error
         low, high = value - margin, value + margin
         if metric.share:
-            count = fakes if metric.share == "fake" else len(self.reference)
-            least, most = intervals.wilson(value, count)
+            reals = len(self.reference)
+            counts = {"real": reals, "fake": fakes, "tested": -(-min(reals, fakes) // 2)}
+            least, most = intervals.wilson(value, counts[metric.share])
             low, high = min(low, least), max(high, most)
         return max(metric.bounds[0], low), min(metric.bounds[1], high)
+
+    def _network_test(self, resized: Images) -> TwoSampleTest:
+        """Return the test of a network trained to tell these images from the reference."""
+
+        def progress(done: int, total: int, what: str) -> None:
+            self.progress(done, total, "training a network to tell fakes from reals (C2ST)")
+
+        def classify(known: Images, labels: Labels, asked: Images) -> Labels:
+            network = classifier.train(known, labels, 2, CAS_RECIPE, progress)
+            return network.labels(asked, self.progress)
+
+        real = self.scorer.resize(self.split.source.images[self.split.reference])
+        return two_sample.two_sample_test(real, resized, classify)
 
     def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
         """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
@@ -192,6 +211,7 @@ class Evaluator:
         resized = self.scorer.resize(images)
         held_out = feature_set(self.scorer, resized, labels, self.progress)
         baselines, _ = compute_scores(self._compared(held_out))
+        baselines["c2st_network"] = self._network_test(resized).accuracy
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None

@@ -45,12 +45,14 @@ class Score:
     high: float | None
     floor: float  # the baseline: the score of other real images
     spread: float | None = None  # standard deviation over random networks
+    p: float | None = None  # of a test: the probability of such a value for images like the reals
 
     def interval(self, number: Callable[[float], str]) -> str:
-        """Return the interval in words, numbers as text by `number`; empty without one."""
+        """Return the interval and the p-value as text, numbers by `number`; empty without them."""
         if self.low is None or self.high is None:
             return ""
-        return f"{number(self.low)} to {number(self.high)}"
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        return f"{number(self.low)} to {number(self.high)}{p}"
 
 
 @dataclass(frozen=True)
