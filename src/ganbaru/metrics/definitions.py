@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.metrics import class_metrics, kernel, sliced, two_sample
+from ganbaru.metrics import class_metrics, intervals, kernel, sliced, two_sample
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.monge import mind
 from ganbaru.metrics.neighbours import Neighbourhood, neighbourhood
@@ -108,6 +108,22 @@ class Metric:
     def subsampled(self) -> bool:
         """Whether its standard error is found by scoring subsamples."""
         return bool(self.compute and self.has_interval and not self.error and not self.error_of)
+
+    def interval(
+        self, value: float, error: float | None, counts: Mapping[str, int]
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return a score's 95 % interval within its bounds, (None, None) without an error.
+
+        `counts` are the images that it may be a share of, by the names of `share`.
+        """
+        if error is None:
+            return None, None
+        margin = intervals.STUDENT * error
+        low, high = value - margin, value + margin
+        if self.share:
+            least, most = intervals.wilson(value, counts[self.share])
+            low, high = min(low, least), max(high, most)
+        return max(self.bounds[0], low), min(self.bounds[1], high)
 
 
 def _distinct(x: Comparison) -> float:

@@ -110,9 +110,11 @@ class Evaluator:
         values["c2st_network"] = tests["c2st_network"].accuracy
         errors["c2st_network"] = tests["c2st_network"].error
         baselines = self.baselines(len(images), labels is not None)
+        reals, fakes = len(self.reference), len(images)
+        counts = {"real": reals, "fake": fakes, "tested": tests["c2st"].tested}
         scores = {}
         for name, value in values.items():
-            low, high = self._interval(name, value, errors.get(name), len(images))
+            low, high = METRICS[name].interval(value, errors.get(name), counts)
             p = tests[name].p if name in tests else None
             scores[name] = Score(value, low, high, baselines[name], deviations.get(name), p)
         passport = self.passport(len(images), images.shape[1:], fake_labels)
@@ -148,21 +150,6 @@ class Evaluator:
             elif metric.error_of:
                 found[name] = found[metric.error_of]
         return found
-
-    def _interval(
-        self, name: str, value: float, error: float | None, fakes: int
-    ) -> tuple[float, float] | tuple[None, None]:
-        """Return a score's 95 % interval within its bounds, (None, None) for one without."""
-        if error is None:
-            return None, None
-        metric, margin = METRICS[name], intervals.STUDENT * error
-        low, high = value - margin, value + margin
-        if metric.share:
-            reals = len(self.reference)
-            counts = {"real": reals, "fake": fakes, "tested": -(-min(reals, fakes) // 2)}
-            least, most = intervals.wilson(value, counts[metric.share])
-            low, high = min(low, least), max(high, most)
-        return max(metric.bounds[0], low), min(metric.bounds[1], high)
 
     def _network_test(self, resized: Images) -> TwoSampleTest:
         """Return the test of a network trained to tell these images from the reference."""
