@@ -120,7 +120,10 @@ def test_best_of_a_run_without_scores_is_refused(place):
     assert said.code == 2 and "no checkpoint 'best'" in said.err and "--evaluate-every" in said.err
 
 
-@pytest.mark.parametrize("cuts", [[6], [7, 13], [5, 11, 14]])
+@pytest.mark.parametrize(
+    "cuts",
+    [[5, 11, 14], *(pytest.param(cuts, marks=pytest.mark.extended) for cuts in ([6], [7, 13]))],
+)
 def test_parts_equal_the_whole_with_the_best(tmp_path, place, monkeypatch, cuts):
     scripted(monkeypatch, {48: 5.0, 96: 3.0, 120: 4.0})
     options = {"data": place / "pictures.npz", **SCORED}

@@ -16,9 +16,16 @@ from ganbaru.data.sets import fashion_mnist, mnist
 pytestmark = needs_real_data
 
 
+@pytest.fixture(scope="module")
+def decoded(tmp_path_factory) -> Path:
+    """Return one cache for all of these tests: to decode the sets takes seconds."""
+    return tmp_path_factory.mktemp("decoded")
+
+
 @pytest.fixture
-def real(monkeypatch) -> Path:
+def real(monkeypatch, decoded) -> Path:
     monkeypatch.setenv("GANBARU_DATA", REAL)
+    monkeypatch.setenv("GANBARU_CACHE", str(decoded))
     return Path(REAL)
 
 

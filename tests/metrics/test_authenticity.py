@@ -197,7 +197,9 @@ def test_independent_images_are_not_thinned():
 # --- from end to end --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.extended) for seed in (1, 2, 3))]
+)
 def test_a_generator_that_copies_5_percent_and_one_that_does_not(here, seed):
     """Blurred unseen digits are near all others: the plain distance would accuse them."""
     source, test = large("train"), large("test")

@@ -249,6 +249,7 @@ def test_stacked_mnist_stacks_the_digits_of_its_labels(monkeypatch):
         assert stacked.classes[stacked.labels[i]] == digits_of
 
 
+@pytest.mark.extended
 @needs_real_data
 def test_stacked_mnist_is_scored_channel_by_channel(monkeypatch):
     monkeypatch.setenv("GANBARU_DATA", REAL)

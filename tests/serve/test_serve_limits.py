@@ -324,7 +324,10 @@ def test_listening_on_all_addresses_is_warned_about(home, key, message):
 
 
 @needs_posix
-@pytest.mark.parametrize("number,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number,code",
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.extended)],
+)
 def test_a_signal_lets_accepted_requests_finish(home, number, code):
     body = json.dumps({"frames": 240, "size": 256}).encode()
     head = HEAD.replace(b"/images", b"/morphs")

@@ -117,7 +117,7 @@ def registered() -> CheckPlan:
 
 def _small(name: str, **options: Any) -> Fixture:
     config = Config(**{**SMALL, **options})
-    return fresh(name, config, SHAPE, 0 if config.conditioning == "none" else CLASSES)
+    return fresh(name, config, SHAPE, models.class_count(config, CLASSES))
 
 
 def _conditioned(network: str, turn: int) -> Fixture:

@@ -190,7 +190,7 @@ def _fits(
 
 def _traced(config: Config, player: str, classes: int) -> Layers:
     """Return the layers of a configuration's network, or none if it cannot be built."""
-    count = 0 if config.conditioning == "none" else classes
+    count = models.class_count(config, classes)
     shape = (*(config.size or (0, 0)), config.channels or 0)
     index = ("generator", "discriminator").index(player)
     shapes: dict[str, tuple[int, ...]] = {}

@@ -22,7 +22,12 @@ Shape = tuple[int, int, int]  # height, width, channels of the images
 
 def class_names(config: Config, names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the labels that the networks take: none for an unconditional run."""
-    return () if config.conditioning == "none" else tuple(names)
+    return tuple(names)[: class_count(config, len(names))]
+
+
+def class_count(config: Config, classes: int) -> int:
+    """Return how many of the data's classes the networks take: 0 for an unconditional run."""
+    return 0 if config.conditioning == "none" else classes
 
 
 def networks(config: Config, shape: Shape, num_classes: int) -> tuple[Network, Network]:
