@@ -126,7 +126,7 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, (32, 32, 3), classes).items()
     }
-    draw = prefetched(BatchSampler(config, source, engine, made.relativistic, classes))
+    draw = prefetched(BatchSampler(config, source, engine, made, classes))
     state, reports = step.start(made, first), []
     played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):

@@ -46,6 +46,9 @@ class Config:
     conditioning: str = _option(
         "none", "how labels enter the networks: none, class-norm, planes, projection or softmax"
     )
+    fake_labels: str = _option(
+        "shares", "labels that fakes get in training: shares (of the data's classes) or uniform"
+    )
     spectral_norm: str = _option("none", "networks with spectral normalization: none, d, g or both")
     minibatch_deviation: bool = _option(False, "give D the batch's standard deviation as a feature")
     initialisation: str = _option("dcgan", "initial weights: dcgan, pytorch, truncated or he")

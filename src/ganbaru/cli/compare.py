@@ -39,7 +39,11 @@ def _parser() -> Parser:
     vary = "give an option each of these values; repeat it for all combinations"
     parser.add_argument("--vary", action="append", metavar="KEY=V1,V2", help=vary)
     option = parser.option
-    option("--seeds", "runs of each contestant, 5 if not given; more can be added later", of=int)
+    option(
+        "--seeds",
+        "runs of each contestant, 8 if not given, 6 at least for a claim; more can be added later",
+        of=int,
+    )
     option("--images", "the budget of a run: real images shown to D", of=int)
     option("--seconds", "or seconds of training", of=_seconds, metavar="X")
     option("-o --output", "where it is written; else a new folder below runs/", metavar="FOLDER")

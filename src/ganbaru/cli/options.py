@@ -159,4 +159,5 @@ def _start(given: dict[str, Any], from_file: dict[str, Any]) -> tuple[dict[str, 
             f"The run {run.path} started from the preset {fields.get('preset')!r}, not {preset!r}. "
             f"Leave the preset out to resume it, or choose another --run."
         )
-    return {**fields, "overwrite": False}, run.config
+    # Runs from before there was a choice drew uniform labels.
+    return {"fake_labels": "uniform", **fields, "overwrite": False}, run.config

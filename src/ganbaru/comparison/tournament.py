@@ -19,7 +19,8 @@ from ganbaru.training import run_folder, signals
 
 FILE = "tournament.json"
 FORMAT = 1
-SEEDS = 5
+# Five support no claim; a difference of 3 deviations is found in 28 % of cases by 6, in 78 % by 8.
+SEEDS = 8
 
 Entrants = Sequence[str | Mapping[str, Any]] | Mapping[str, Config]
 

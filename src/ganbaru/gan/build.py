@@ -17,7 +17,7 @@ from ganbaru.errors import InputError, pick
 from ganbaru.gan import models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
-from ganbaru.gan.penalties import PENALTIES, Penalty, check_signature
+from ganbaru.gan.penalties import MIXING, PENALTIES, Penalty, check_signature
 from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
 from ganbaru.registry import Trust
@@ -72,6 +72,11 @@ def _is_penalty(found: object) -> bool:
     return any(found is each for each in PENALTIES.values())
 
 
+def mixes(penalties: Sequence[Penalty]) -> bool:
+    """Return whether one of the penalties mixes reals with fakes."""
+    return any(getattr(each, "func", each) in MIXING for each in penalties)
+
+
 def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
     """Build the GAN of a configuration for images of a shape."""
     generator, discriminator = models.networks(config, shape, num_classes)
@@ -79,13 +84,14 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
     _check_logits(config, chosen)
     _check_share(config)
     g_rate, d_rate = config.rates
+    penalty = penalties(config.penalty, config.trust)
     return GAN(
         generator=generator,
         discriminator=discriminator,
         d_loss=functools.partial(chosen.d, **options),
         g_loss=functools.partial(chosen.g, **options),
         relativistic=chosen.relativistic,
-        penalties=penalties(config.penalty, config.trust),
+        penalties=penalty,
         d_optimizer=optimiser(config.optimiser, d_rate, config.betas),
         g_optimizer=optimiser(config.optimiser, g_rate, config.betas),
         ema=config.ema,
@@ -93,6 +99,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         realness=chosen.realness,
         order=pick("--order", config.order, UPDATE_ORDERS),
         same_fakes=SHARES[config.share].fakes,
+        same_labels=chosen.relativistic or mixes(penalty),
     )
 
 

@@ -77,6 +77,19 @@ def inference(engine: Engine, network: Network) -> Callable[..., Tensor]:
     return engine.compile(run)
 
 
+@functools.lru_cache(maxsize=16)
+def batch_mode(engine: Engine, network: Network) -> Callable[..., Tensor]:
+    """Return ``run(parameters, buffers, *inputs)``: a network with its batch's own statistics.
+
+    As in training, but the running statistics that a pass returns are dropped.
+    """
+
+    def run(parameters: Parameters, buffers: Parameters, *inputs: Tensor) -> Tensor:
+        return nn.apply(network, parameters, buffers, *inputs, training=True)[0]
+
+    return engine.compile(run)
+
+
 def logits(network: str, trust: Trust | None) -> int:
     """Return how many logits a network's discriminator gives for an image, or for a patch of it."""
     return int(getattr(registry.module("networks", network, trust), "LOGITS", 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def evaluate(
     device: str = "auto",
     image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
+    fake_labels: str = "shares",
     progress: Progress = data.silent,
     trust: Collection[str] = (),
 ) -> Evaluation:
@@ -44,23 +45,43 @@ def evaluate(
     (None: as many as there are reference images, up to 10,000), `seed` that of the first image and
     of subsets. `scorer` is auto, classifier, random or inception, which needs the path of its
     `weights`. `image_size` (height, width) is what images in files of different sizes are cropped
-    and resized to. A run's scores are also stored in its folder, in ``scores.json``. `trust` is as
-    in `ganbaru.load`, for the run's network and data.
-    Raises InputError when images and data do not match.
+    and resized to. `fake_labels` are the labels that a conditional generator is given: "shares" of
+    the real images' classes, or "uniform", equally many of each. A run's scores are also stored in
+    its folder, in ``scores.json``. `trust` is as in `ganbaru.load`, for the run's network and
+    data. Raises InputError when images and data do not match.
     """
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     _check_number(candidate, number)
     evaluator = evaluator_for(candidate, against, number, seed, scorer, weights, data_dir, progress)
     count = number or int(min(candidate.most, len(evaluator.reference)))
-    images, labels = candidate.images(count, seed, progress)
+    rule = pick("--fake-labels", fake_labels, FAKE_LABELS)
+    shares = rule(candidate, evaluator.split.source)
+    images, labels = candidate.images(count, seed, progress, shares)
     labels = _renumbered_like(candidate, labels, evaluator.split.source)
     origin = {**candidate.origin, "seed": seed}
-    found = evaluator.score(candidate.name, origin, images, labels)
+    made = "" if labels is None or candidate.config is None else fake_labels
+    found = evaluator.score(candidate.name, origin, images, labels, made)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     if candidate.folder:
         passport.store(candidate.folder, found)
     return found
+
+
+def class_shares(candidate: Candidate, source: Source) -> NDArray[np.float64] | None:
+    """Return the shares that a candidate's classes have among real images, None if they differ."""
+    if source.labels is None or set(candidate.classes) - set(source.classes):
+        return None
+    counts = np.bincount(source.labels, minlength=len(source.classes))
+    own = np.array([counts[source.classes.index(name)] for name in candidate.classes], np.float64)
+    return own / own.sum() if own.sum() else None
+
+
+# The shares of the labels that a conditional generator is given to be scored.
+FAKE_LABELS: dict[str, Callable[[Candidate, Source], NDArray[np.float64] | None]] = {
+    "shares": class_shares,
+    "uniform": lambda candidate, source: None,
+}
 
 
 def _check_number(candidate: Candidate, number: int | None) -> None:

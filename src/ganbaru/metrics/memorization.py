@@ -28,7 +28,7 @@ from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
-from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates
+from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates, thinned
 from ganbaru.metrics.neighbour_sheet import Neighbours
 
 DEFAULT_IMAGES = 1000
@@ -80,10 +80,15 @@ class Authenticity:
         return found
 
     def verdict(self) -> str:
-        """Return the result in a sentence."""
+        """Return the result and the null hypothesis of its p-value in two or three sentences."""
         found = self.copying
         share = f"{found.share:.1%} of {self.images:,} images are suspiciously near a training one"
-        chance = f"{found.floor:.1%} of unseen real ones are (p = {found.p:.2g})"
+        few = (found.independent or self.images) < self.images
+        of = f", of {found.independent:,} images that differ" if few else ""
+        chance = (
+            f"{found.floor:.1%} of unseen real ones are (p = {found.p:.2g}{of}: the probability of "
+            f"as many if its images were around the training set as unseen real ones are)"
+        )
         if not self.is_copying:
             return f"No sign of copying: {share}, and {chance}."
         return (
@@ -136,10 +141,11 @@ def _examine(
     groups = duplicates(everything, progress)
     index = _without_duplicates(everything, groups)
     held_out, kind, notes = _held_out_ratios(index, test, progress)
-    images, _ = candidate.images(count, seed, progress)
+    images, _ = candidate.images(count, seed, progress, None)
     found = index.nearest(images, progress, "looking for copies")
     ratios = distance_ratios(found)
-    copying = copy_rate(ratios, held_out)
+    different = thinned(images, found.distances[:, 0], progress)
+    copying = copy_rate(ratios, held_out, different)
     first = seed if candidate.config else 0
     result = Authenticity(
         subject=candidate.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,27 @@ class Passport:
     seed: int  # of subsets, subsamples and CAS
     interval: str
     cas: str
+    neighbours: int = 5  # K of precision, recall, density and coverage
+    fake_labels: str = ""  # by which rule a conditional generator got its labels
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score with its 95 % interval and its real-image baseline."""
+    """A score with its 95 % interval (None for a count) and its real-image baseline."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     floor: float  # the baseline: the score of other real images
     spread: float | None = None  # standard deviation over random networks
+    p: float | None = None  # of a test: the probability of such a value for images like the reals
+
+    def interval(self, number: Callable[[float], str]) -> str:
+        """Return the interval and the p-value as text, numbers by `number`; empty without them."""
+        if self.low is None or self.high is None:
+            return ""
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        return f"{number(self.low)} to {number(self.high)}{p}"
 
 
 @dataclass(frozen=True)

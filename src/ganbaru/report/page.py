@@ -181,7 +181,7 @@ def _score(name: str, score: Score) -> Markup:
         "tr",
         tag("th", title, scope="row"),
         tag("td", number(score.value)),
-        tag("td", f"{number(score.low)} to {number(score.high)}"),
+        tag("td", score.interval(number)),
         tag("td", number(score.floor)),
     )
 

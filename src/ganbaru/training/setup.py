@@ -58,7 +58,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     classes = label_names(config, source)
     gan = gan_build.gan(config, source.images.shape[1:], len(classes))
     folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
-    sampler = BatchSampler(config, source, engine, gan.relativistic, len(classes))
+    sampler = BatchSampler(config, source, engine, gan, len(classes))
     spec = gan_build.ending(config.schedule, _planned_images(config, source))
     resolved = dataclasses.replace(
         config,
