@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ganbaru.serve import catalog, film_service, image_service, schemas
+from ganbaru.serve import bodies, catalog, film_service, image_service, schemas
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.problems import PROBLEM
 from ganbaru.serve.responses import json_response
 from ganbaru.serve.service import Service
 
-router = APIRouter()
+router = APIRouter(route_class=bodies.Route)
 
 _REASONS = {
     401: "the key is missing or wrong",
