@@ -11,6 +11,7 @@ from typing import Any
 import fastapi
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from ganbaru.errors import InputError
@@ -78,6 +79,11 @@ def _from_validation(error: RequestValidationError, path: str) -> ProblemError:
     return ProblemError(404, "There is nothing at this address.")
 
 
+def _gone(error: ClientDisconnect, path: str) -> ProblemError:
+    """Drop the request of a client that is gone, without a traceback in the log."""
+    return ProblemError(400, "The request's body ended early.")
+
+
 def _internal(error: Exception, path: str) -> ProblemError:
     return ProblemError(500, "The service failed at this request; its log has the cause.")
 
@@ -87,5 +93,6 @@ CONVERSIONS: dict[type[Exception], Callable[[Any, str], ProblemError]] = {
     HTTPException: _from_http,
     InputError: _from_input,
     RequestValidationError: _from_validation,
+    ClientDisconnect: _gone,
     Exception: _internal,
 }

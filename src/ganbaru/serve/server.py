@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import functools
@@ -18,6 +19,8 @@ from ganbaru.serve.protocol import Protocol
 from ganbaru.serve.responses import HEADERS
 from ganbaru.serve.service import Service
 from ganbaru.training import signals
+
+GRACE = 0.1  # seconds after a signal
 
 
 def serve(service: Service, host: str, port: int, key: str) -> int:
@@ -89,7 +92,7 @@ class Server(uvicorn.Server):
         limits = service.limits
         config = uvicorn.Config(
             application,
-            http=functools.partial(Protocol, limits),  # type: ignore[arg-type]
+            http=functools.partial(Protocol, service),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             log_level="warning",
@@ -114,6 +117,14 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, and finish other requests."""
+        """End the event streams, and finish other requests.
+
+        For a moment connections are accepted and read, since closing one that has unread bytes
+        resets it, and a request may have arrived before the signal.
+        """
         self.service.stopping = True
+        for connection in self.server_state.connections:
+            connection.announce_end()  # type: ignore[union-attr]
+        for _ in range(10):  # each reads what has arrived, however long the last one took
+            await asyncio.sleep(GRACE / 10)
         await super().shutdown(sockets)
