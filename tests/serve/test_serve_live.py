@@ -267,16 +267,18 @@ def test_a_newer_checkpoint_is_loaded_and_a_damaged_one_skipped(finished, tmp_pa
     folder = Folder(tmp_path / "run")
     (served,) = catalog.load([str(folder.path)]).values()
     before = served.model
-    served.refresh()
+    served.watch()
     assert served.model is before and before.images_trained == 96
     folder.checkpoint(104).write_bytes(b"damaged")
-    served.refresh()
-    assert served.model is before
+    served.watch()
+    assert served.model is before and served.problem
+    served.watch()  # once read it is left alone, and the problem stays
+    assert served.model is before and served.problem
     shutil.copy(folder.checkpoint(96), folder.checkpoint(112))
-    served.refresh()
-    assert served.model is not before and served.model.images_trained == 96
+    served.watch()
+    assert served.model is not before and served.model.images_trained == 96 and not served.problem
     folder.checkpoint(112).unlink()
     folder.checkpoint(104).unlink()
     folder.checkpoint(96).unlink()
-    served.refresh()
+    served.watch()
     assert served.ready().images_trained == 96

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -69,6 +70,12 @@ def _key(file: str | None) -> str:
     else:
         place = file
         try:
+            if os.name == "posix" and Path(file).stat().st_mode & 0o066:
+                print(
+                    f"ganbaru: other users of this computer may read or change {file}. Protect it: "
+                    f"chmod 600 {file}",
+                    file=sys.stderr,
+                )
             key = (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0].strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"Cannot read the key in {file}: {error}.") from error

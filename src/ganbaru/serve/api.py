@@ -98,6 +98,8 @@ def _card(served: ServedModel) -> dict[str, Any]:
     if served.watcher:
         links["run"] = f"/runs/{served.name}"
     about = served.model.card() if served.model else {}
+    if served.problem:
+        about["problem"] = "The newest checkpoint cannot be loaded: see the service's log."
     return {"name": served.name, "state": _state(served), "links": links, **about}
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganbaru.errors import InputError, did_you_mean
-from ganbaru.serve import models
+from ganbaru.errors import did_you_mean
+from ganbaru.serve import log, models
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.run_status import RunWatcher
@@ -27,21 +27,28 @@ class ServedModel:
     checkpoint: Path | None
     watcher: RunWatcher | None
     model: Model | None = None
+    problem: bool = False  # whether the newest checkpoint cannot be loaded
+    _tried: tuple[Path, int] | None = None  # the checkpoint last loaded, and when it was written
 
     def refresh(self) -> None:
-        """Load the newest checkpoint if it is not loaded yet.
-
-        Raises InputError for a damaged one, unless an older one is loaded.
-        """
+        """Load the newest checkpoint, once; raises InputError for a damaged one."""
         newest = self._newest()
-        if newest is None or newest == self.checkpoint and self.model:
+        if newest is None:
             return
+        found = newest, newest.stat().st_mtime_ns if newest.exists() else 0
+        if found == self._tried:
+            return
+        self._tried = found
+        self.model = models.load(newest)
+        self.problem = False
+
+    def watch(self) -> None:
+        """Refresh; an error becomes this run's problem until the file changes."""
         try:
-            self.model = models.load(newest)
-        except InputError:
-            if self.model is None:
-                raise
-        self.checkpoint = newest
+            self.refresh()
+        except Exception as error:  # of any kind: the other runs' checkpoints are still awaited
+            self.problem = True
+            log.problem(self.name, error)
 
     def _newest(self) -> Path | None:
         if self.watcher is None:

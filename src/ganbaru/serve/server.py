@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ganbaru.errors import InputError
-from ganbaru.serve import app
+from ganbaru.serve import app, log
 from ganbaru.serve.protocol import Protocol
 from ganbaru.serve.responses import HEADERS
 from ganbaru.serve.service import Service
@@ -105,6 +105,9 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.service, self.interrupted = service, interrupted
+        self.log = log.Bounded()
+        for logger in log.LOGGERS:
+            logger.addFilter(self.log)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -114,6 +117,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Stop once interrupted."""
         self.should_exit = self.should_exit or self.interrupted()
+        self.log.report()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -128,3 +132,6 @@ class Server(uvicorn.Server):
         for _ in range(10):  # each reads what has arrived, however long the last one took
             await asyncio.sleep(GRACE / 10)
         await super().shutdown(sockets)
+        self.log.report(end=True)
+        for logger in log.LOGGERS:
+            logger.removeFilter(self.log)
