@@ -46,7 +46,12 @@ def serve(arguments: Sequence[str]) -> int:
     from ganbaru.serve.limits import Limits
     from ganbaru.serve.service import Service
 
-    limits = Limits(given.most_images, queue=given.queue, seconds=float(given.timeout))
+    limits = Limits(
+        given.most_images,
+        queue=given.queue,
+        seconds=float(given.timeout),
+        connections=server.connections(Limits.connections),
+    )
     return server.serve(Service(catalog.load(given.runs), limits), given.host, given.port, key)
 
 

@@ -15,6 +15,39 @@ WAITING = 100  # requests of a connection; a packet may have 8,000, of 4 kB each
 CHUNKS = 20_000  # of a body: 0.5 µs each
 
 
+class OnePacket:
+    """A transport that sends what is written in one turn of the event loop at once.
+
+    uvicorn writes the head and the body of a response separately: two system calls and packets.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        if data:
+            self._transport.write(data)
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+
 class WrongError(ValueError):
     """Raised in the parser's callbacks, which turns it into `send_400_response`."""
 
@@ -40,7 +73,11 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         transport.set_write_buffer_limits(0)  # so that all that is not read has a deadline
+        self.transport: Any = OnePacket(transport, self.loop)
         self._await_request()
+        if len(self.connections) > self.limits.connections:
+            self._refuse(503, f"{self.limits.connections:,} connections are open. Try again later.")
+            self.transport.close()
 
     # --- a request arrives ----------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ from ganbaru.serve.service import Service
 from ganbaru.training import signals
 
 GRACE = 0.1  # seconds after a signal
+BACKLOG = 256  # connections that the kernel holds, and that are accepted in one turn of the loop
+RESERVED = BACKLOG + 128  # open files beside those of the connections
 
 
 def serve(service: Service, host: str, port: int, key: str) -> int:
@@ -42,7 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; raises InputError if the address cannot be used."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=1024)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
         # Inherited by connections. asyncio sets it only for sockets with an explicit protocol, and
         # without it small responses are delayed by 40 ms (Nagle's algorithm).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -57,6 +59,22 @@ def listen(host: str, port: int) -> socket.socket:
             f"of this computer (127.0.0.1, or 0.0.0.0 for all its addresses) and a --port that "
             f"you may use."
         ) from error
+
+
+def connections(most: int) -> int:
+    """Return how many connections may be open, of `most`, and permit as many open files.
+
+    Without free files no connection is accepted for a second, and no run's file can be read.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows, where files are not limited
+        return most
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < most + RESERVED:
+        soft = most + RESERVED if hard < 0 else min(most + RESERVED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return most if soft < 0 else max(1, min(most, soft - RESERVED))
 
 
 def is_loopback(listening: socket.socket) -> bool:
@@ -100,7 +118,7 @@ class Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             headers=HEADERS,
-            limit_concurrency=limits.connections,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=round(limits.seconds) + 5,
         )
         super().__init__(config)
