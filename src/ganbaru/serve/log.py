@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 LOGGERS = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
 MOST, PERIOD = 10, 10.0  # lines of each level in so many seconds
-CONTROL = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
+CONTROL = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202f-\u2065\u206a-\U0010ffff]")  # and directions
 _reported: dict[str, str] = {}
 
 
