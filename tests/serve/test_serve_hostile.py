@@ -21,7 +21,17 @@ from train_helpers import needs_posix
 
 from ganbaru.cli import serve as command
 from ganbaru.errors import InputError
-from ganbaru.serve import bodies, catalog, log, models, protocol, run_status, schemas, server
+from ganbaru.serve import (
+    bodies,
+    catalog,
+    events,
+    log,
+    models,
+    protocol,
+    run_status,
+    schemas,
+    server,
+)
 from ganbaru.serve.limits import Limits
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.service import Service
@@ -206,8 +216,10 @@ def test_a_late_request_behind_another_gets_408_after_its_answer(run):
 # --- floods -------------------------------------------------------------------------------------
 
 
-def test_streams_opened_at_once_are_limited_and_their_places_come_back(run):
-    request = b"GET /events HTTP/1.1\r\n" + HOST + b"\r\n"
+@pytest.mark.parametrize("behind", [b"", ALIVE + b"\r\n"], ids=["alone", "another behind it"])
+def test_streams_opened_at_once_are_limited_and_their_places_come_back(run, monkeypatch, behind):
+    monkeypatch.setattr(events.Stream, "DEFAULT_PING_INTERVAL", 0.05)  # finds clients that are gone
+    request = b"GET /events HTTP/1.1\r\n" + HOST + b"\r\n" + behind
     with running(run, streams=3) as (port, service):
         for _ in range(2):
             opened = [connect(port, request) for _ in range(12)]
@@ -218,6 +230,7 @@ def test_streams_opened_at_once_are_limited_and_their_places_come_back(run):
                 one.close()
             for _ in range(20):  # gone before the response begins
                 connect(port, request).close()
+            assert statuses(port, ALIVE + CLOSE) == [200]  # so these have been accepted
             deadline = time.monotonic() + 20
             while service.streams and time.monotonic() < deadline:
                 time.sleep(0.02)

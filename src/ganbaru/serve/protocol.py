@@ -29,6 +29,8 @@ class OnePacket:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
+        if self._transport.is_closing():  # asyncio would log it
+            return
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
@@ -36,7 +38,7 @@ class OnePacket:
     def _flush(self) -> None:
         data = b"".join(self._parts)
         self._parts.clear()
-        if data:
+        if data and not self._transport.is_closing():
             self._transport.write(data)
 
     def write_eof(self) -> None:
@@ -59,6 +61,7 @@ class Protocol(HttpToolsProtocol):
     _unread: asyncio.TimerHandle | None = None  # while the client reads nothing
     _refused: tuple[int, str] | None = None  # the connection's end; what arrives is ignored
     _wrong = (400, "Send valid HTTP/1.1 with one Host header, the host of the address.")
+    _running: Any = None  # the request that is being answered; later ones wait in the pipeline
     _keep = True  # whether the client keeps the connection open after the last request
 
     def __init__(self, service: Service, *args: Any, **options: Any) -> None:
@@ -185,6 +188,10 @@ class Protocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         last = not self.pipeline
         super().on_response_complete()
@@ -211,6 +218,10 @@ class Protocol(HttpToolsProtocol):
         self._arriving.cancel()
         self.resume_writing()
         super().connection_lost(exc)
+        self.pipeline.clear()
+        if self._running:  # uvicorn ends only the newest request, and an event stream has no end
+            self._running.disconnected = True
+            self._running.message_event.set()
 
 
 def _valid(url: bytes, headers: list[tuple[bytes, bytes]], upgrade: bool) -> bool:
