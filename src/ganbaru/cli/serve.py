@@ -75,12 +75,6 @@ def _key(file: str | None) -> str:
     else:
         place = file
         try:
-            if os.name == "posix" and Path(file).stat().st_mode & 0o066:
-                print(
-                    f"ganbaru: other users of this computer may read or change {file}. Protect it: "
-                    f"chmod 600 {file}",
-                    file=sys.stderr,
-                )
             key = (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0].strip()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"Cannot read the key in {file}: {error}.") from error
@@ -88,5 +82,11 @@ def _key(file: str | None) -> str:
         raise InputError(
             f"The key in {place} is too short, or not ASCII: give at least {MIN_KEY} letters and "
             f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'."
+        )
+    if file and os.name == "posix" and Path(file).stat().st_mode & 0o066:
+        print(
+            f"ganbaru: other users of this computer may read or change {file}. Protect it: "
+            f"chmod 600 {file}",
+            file=sys.stderr,
         )
     return key
