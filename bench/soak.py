@@ -208,9 +208,11 @@ async def soak(
         for task in tasks:
             if task.done():
                 task.result()  # raises what ended a client
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    pending = set(tasks)
+    while pending:  # in Python 3.11 `wait_for` may lose a cancellation
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
     return memory, counts
 
 
