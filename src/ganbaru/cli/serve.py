@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +47,12 @@ def serve(arguments: Sequence[str]) -> int:
     from ganbaru.serve.limits import Limits
     from ganbaru.serve.service import Service
 
-    limits = Limits(given.most_images, queue=given.queue, seconds=float(given.timeout))
+    limits = Limits(
+        given.most_images,
+        queue=given.queue,
+        seconds=float(given.timeout),
+        connections=server.connections(Limits.connections),
+    )
     service = Service(catalog.load(given.runs, given.trust), limits)
     return server.serve(service, given.host, given.port, key)
 
@@ -78,5 +84,11 @@ def _key(file: str | None) -> str:
         raise InputError(
             f"The key in {place} is too short, or not ASCII: give at least {MIN_KEY} letters and "
             f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'."
+        )
+    if file and os.name == "posix" and Path(file).stat().st_mode & 0o066:
+        print(
+            f"ganbaru: other users of this computer may read or change {file}. Protect it: "
+            f"chmod 600 {file}",
+            file=sys.stderr,
         )
     return key

@@ -45,10 +45,10 @@ class Generator:
     @staticmethod
     def seeds(n: int, first: int = 0) -> range:
         """Return the seeds of `n` images, counting up from `first`."""
-        if n < 1 or not 0 <= first < 2**63 - n:
+        if n < 1 or not 0 <= first <= 2**63 - n:
             raise InputError(
                 f"Cannot make {n} images from seed {first}: give a count of at least 1 and a seed "
-                f"of at least 0."
+                f"from 0 to 2**63 - 1, the last image's too."
             )
         return range(first, first + n)
 
@@ -105,7 +105,7 @@ class Generator:
         text = str(label)
         if text in self.classes:
             return self.classes.index(text)
-        if text.isdigit() and int(text) < len(self.classes):
+        if text.isdecimal() and len(text) < 20 and int(text) < len(self.classes):
             return int(text)
         names = ", ".join(
             name if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)

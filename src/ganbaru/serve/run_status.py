@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from ganbaru.config import Config, from_file, load_yaml
 from ganbaru.errors import InputError
 from ganbaru.metrics import milestones
+from ganbaru.serve import log
 from ganbaru.training.run_folder import Folder
 
 Line = dict[str, float]
@@ -44,6 +45,9 @@ class RunStatus:
         return f"{len(self.lines)}-{last:.0f}-{len(self.grids)}-{self.state}-{self.has_report:d}"
 
 
+UNREADABLE = RunStatus((), (), {}, "unreadable", 0.0, None, None, False, False)
+
+
 class RunWatcher:
     """Reads a run's folder on demand: only new lines of the log, other files once they change."""
 
@@ -63,7 +67,11 @@ class RunWatcher:
         """Return the status, at most `PAUSE` seconds old."""
         with self._lock:
             if self._status is None or time.monotonic() > self._until:
-                self._status = self._read()
+                try:
+                    self._status = self._read()
+                except Exception as error:  # of any kind: the pages of other runs are still shown
+                    log.problem(self.folder.path.name, error)
+                    self._status = UNREADABLE
                 self._until = time.monotonic() + PAUSE
             return self._status
 
