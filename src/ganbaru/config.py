@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganbaru import coerce
+from ganbaru import coerce, records
 from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
 
@@ -235,22 +235,7 @@ def from_fields(fields: Mapping[str, Any]) -> Config:
 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a configuration's fields from YAML."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        place = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "not UTF-8 text"
-        where = f"line {place.line + 1}: {reason}" if place else reason
-        raise InputError(
-            f"The configuration {path} is not valid YAML ({where}): write lines such as "
-            f"`batch: 64`."
-        ) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} has no fields: write lines such as `batch: 64`.")
+    found = records.read_yaml(path, "Write lines such as `batch: 64`.")
     try:
         return {name: typed(name, value) for name, value in found.items()}
     except InputError as error:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from ganbaru import __version__, callbacks, config, data, files
+from ganbaru import __version__, callbacks, config, data, files, records
 from ganbaru.comparison import contestants, results, scheduling, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
@@ -123,13 +123,19 @@ def _configs(
 # --- the tournament's folder ------------------------------------------------------------------
 
 
-def _read(folder: Path) -> Plan:
-    def parse(found: dict[str, Any]) -> Plan:
-        configs = {name: config.from_fields(one) for name, one in found["contestants"].items()}
-        return Plan(configs, found["seeds"], folder, found["data"])
+class Stored(TypedDict):
+    """The content of tournament.json."""
 
+    seeds: Annotated[int, records.Range(1, 10_000)]
+    data: str
+    contestants: dict[str, dict[str, Any]]
+
+
+def _read(folder: Path) -> Plan:
     remedy = "There is no tournament to continue: name contestants to start one there."
-    return files.read_json(folder / FILE, parse, remedy)
+    found = records.read(folder / FILE, Stored, remedy)
+    configs = {name: config.from_fields(one) for name, one in found["contestants"].items()}
+    return Plan(configs, found["seeds"], folder, found["data"])
 
 
 def _stored(folder: Path, seeds: int | None) -> Plan:

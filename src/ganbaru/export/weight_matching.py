@@ -40,14 +40,15 @@ class Fit:
     misfit: str = ""
 
 
-def match(given: Arrays, network: Mapping[str, np.ndarray]) -> Fit:
+def match(given: Arrays, network: Tensors) -> Fit:
     """Match each layer of a network to the given layer of that name, or the first that fits.
 
-    Layers fit if their tensors have the same names and shapes.
+    `network` are the shapes of its tensors. Layers fit if their tensors have the same names and
+    shapes.
     """
     shapes = {name: array.shape for name, array in given.items()}
-    sources, targets = _layers(shapes), _layers({name: x.shape for name, x in network.items()})
-    if shapes == {name: array.shape for name, array in network.items()}:
+    sources, targets = _layers(shapes), _layers(network)
+    if shapes == network:
         return Fit(given, [Match(name, name, tensors) for name, tensors in targets.items()])
     matches, lacking = _matched(sources, targets)
     used = {found.source for found in matches}
@@ -193,15 +194,10 @@ def _traced(config: Config, player: str, classes: int) -> Layers:
     count = 0 if config.conditioning == "none" else classes
     shape = (*(config.size or (0, 0)), config.channels or 0)
     index = ("generator", "discriminator").index(player)
-    shapes: dict[str, tuple[int, ...]] = {}
     try:
         network = models.networks(config, shape, count)[index]
-        nn.trace(
-            network,
-            *models.input_shapes(config, shape, count)[index],
-            parameter=lambda name, shape, kind, fan_in: shapes.update({name: shape}),
-            buffer=lambda name, shape, start: shapes.update({name: shape}),
-        )
+        inputs = models.input_shapes(config, shape, count)[index]
+        parameters, buffers = nn.tensor_shapes(network, *inputs)
     except InputError:
         return {}
-    return _layers(shapes)
+    return _layers(parameters | buffers)

@@ -66,8 +66,8 @@ def load_player(run: str | Path, which: str = "newest", player: str = "generator
     groups, header = checkpoint.load(path, (group, f"{group}_buffers"))
     config, shape = from_fields(header.config), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
-    zeros = models.zero_parameters(config, shape, len(classes))
-    expected = {group: zeros[kind], f"{group}_buffers": zeros[f"{kind}_buffers"]}
+    shapes = models.tensor_shapes(config, shape, len(classes))
+    expected = {group: shapes[kind], f"{group}_buffers": shapes[f"{kind}_buffers"]}
     checkpoint.check_fits(path, groups, expected)
     dtype = engines.storage_precision(config.precision)  # an exported file may hold float16
     parameters, buffers = (
@@ -75,6 +75,6 @@ def load_player(run: str | Path, which: str = "newest", player: str = "generator
         for each, names in expected.items()
     )
     both = models.players(config, shape, len(classes))
-    network, shapes = next((network, shapes) for name, network, shapes in both if name == kind)
-    weights, size = (parameters, buffers), tuple(shapes[0][1:])
+    network, inputs = next((network, inputs) for name, network, inputs in both if name == kind)
+    weights, size = (parameters, buffers), tuple(inputs[0][1:])
     return Player(player, network, *weights, size, classes, path, config, header)
