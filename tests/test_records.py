@@ -7,26 +7,19 @@ import dataclasses
 import hashlib
 import json
 import random
-import shutil
-import struct
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-import yaml
-from safetensors.numpy import save as pack
-from train_helpers import command, tiny
+from train_helpers import tiny
 
-from ganbaru import InputError, files, records
+from ganbaru import files
 from ganbaru.callbacks import Log
 from ganbaru.comparison import results, tournament
 from ganbaru.comparison import training as outcomes
 from ganbaru.comparison.scheduling import ScheduledRun
 from ganbaru.config import Config, from_fields, load_yaml
-from ganbaru.export import pretrained, pytorch_import
+from ganbaru.export import pretrained
 from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.copy_rate import Copying
 from ganbaru.metrics.passport import Evaluation, Passport, Score
@@ -35,7 +28,6 @@ from ganbaru.sampling import generators
 from ganbaru.serve.run_status import RunWatcher
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.run_folder import Folder
-from ganbaru.training.run_log import read_log
 
 DEEP: Any = 1
 for _ in range(900):
@@ -96,7 +88,7 @@ def fill(run: Path) -> None:
     """Write the records that a run gets from a report, from scoring and in a tournament."""
     folder = Folder(run)
     data = {**checkpoint.load(checkpoint.found(folder.checkpoints)[-1], ())[1].data, "count": 43}
-    versions = {name: "1" for name in ("ganbaru", "engine", "python", "numpy", "system")}
+    versions = dict.fromkeys(("ganbaru", "engine", "python", "numpy", "system"), "1")
     made = {**versions, "cores": 2, "parameters": {"generator": 9, "discriminator": 9}}
     files.write_json(folder.about, {"data": data, "made": made})
     milestones.write(folder, PASSPORT, SCORES)
@@ -110,8 +102,10 @@ def fill(run: Path) -> None:
     )
     (run / memorization.FOLDER).mkdir()
     files.write_json(run / memorization.FOLDER / memorization.RESULT, found.to_json())
-    line = {"images": 24.0, "seconds": 1.0, **SCORES}
-    outcome = outcomes.Outcome("", 96, 12, 1.5, SCORES, SCORES, dataclasses.asdict(PASSPORT), [line])
+    line = {"images": 24, "seconds": 1.0, **SCORES}
+    outcome = outcomes.Outcome(
+        "", 96, 12, 1.5, SCORES, SCORES, dataclasses.asdict(PASSPORT), [line]
+    )
     files.write_json(run / outcomes.FILE, dataclasses.asdict(outcome))
     plan = {"one": vars(tiny(run.parent)), "two": vars(tiny(run.parent, width=5))}
     content = {"format": 1, "seeds": 1, "data": "f", "contestants": plan}

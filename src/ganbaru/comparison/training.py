@@ -12,7 +12,6 @@ from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.errors import RunError
-from ganbaru.metrics.milestones import MEASURE
 from ganbaru.metrics.passport import Passport
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.loop import loop

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypedDict, TypeVar
 import numpy as np
 
 from ganbaru import files, records
-from ganbaru.config import from_fields
+from ganbaru.config import Config, typed
 from ganbaru.errors import InputError
 from ganbaru.records import Count, Range, Seconds
 
@@ -51,7 +51,7 @@ class DataFacts(TypedDict):
 
     name: str
     fingerprint: str
-    classes: Annotated[list[Annotated[str, Range(0, 1000)]], Range(0, 100_000)]
+    classes: Annotated[list[Annotated[str, Range(0, 1000)]], Range(0, 65_536)]
     shape: Annotated[list[Annotated[int, Range(1, 65_536)]], Range(3, 3)]  # height, width, channels
 
 
@@ -153,7 +153,7 @@ class _Version(TypedDict):
 
 def _header(path: Path, text: str) -> _Stored:
     where = f"{path} is a safetensors file, but no checkpoint of ganbaru's or a damaged one: header"
-    about = records.parse(text, dict[str, Any], where, _FIX)
+    about = records.parse(text, dict, where, _FIX)
     found = records.check(about, _Version, where, _FIX)
     if about.pop("format") > FORMAT:
         raise InputError(
@@ -167,7 +167,7 @@ def _header(path: Path, text: str) -> _Stored:
     if len({*classes}) < len(classes):
         raise InputError(f"{where}: $.data.classes has a name twice. {_FIX}")
     try:
-        from_fields(stored.config)
+        Config(**{name: typed(name, value) for name, value in stored.config.items()})
     except InputError as error:
         raise InputError(f"{where}: $.config: {error} {_FIX}") from error
     return stored
