@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import os
 import random
 import shutil
@@ -22,10 +23,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from train_helpers import needs_torch, tiny
+from train_helpers import needs_torch, run_with, tiny
 
 from ganbaru import InputError, files
-from ganbaru.callbacks import Log
+from ganbaru.callbacks import Callback, Checkpoints, Log
 from ganbaru.comparison import plot, results, tournament
 from ganbaru.comparison import training as outcomes
 from ganbaru.config import Config, from_fields, load_yaml
@@ -330,6 +331,32 @@ def test_sizes_that_a_checkpoint_claims_are_not_allocated(run, tmp_path, field):
         assert tracemalloc.get_traced_memory()[1] < 50e6
     finally:
         tracemalloc.stop()
+
+
+class Mine(Callback):
+    """A callback whose state holds what JSON of others lacks."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Any] = {}
+
+    def state(self) -> dict[str, Any]:
+        return {"best": math.inf, "random": 2**127}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.found = state
+
+
+@pytest.mark.parametrize("kind", [dict[str, Any], dict[str, int]])
+def test_the_state_of_a_callback_is_checked_against_its_type(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(Mine, "STATE", kind)
+    run_with(tiny(tmp_path, steps=1), Mine(), Checkpoints())
+    config, mine = tiny(tmp_path, steps=2, resume=True), Mine()
+    if kind == dict[str, int]:
+        with pytest.raises(InputError, match=r"\$\.callbacks\.Mine\.best"):
+            setup.build(config, [mine])
+    else:
+        setup.build(config, [mine])
+        assert mine.found == mine.state()
 
 
 # --- weights of others ------------------------------------------------------------------------

@@ -55,15 +55,17 @@ class Player:
         return parameters, buffers
 
 
-def load_player(run: str | Path, which: str = "newest", player: str = "generator") -> Player:
+def load_player(
+    run: str | Path, which: str = "newest", player: str = "generator", *, verify: bool = True
+) -> Player:
     """Load one of `PLAYERS` from a run's checkpoint; reads no tensors but its own.
 
-    `run` and `which` are as in `ganbaru.load`. Raises InputError for an unknown player, a missing
-    run or checkpoint, or a file that is damaged or of another architecture.
+    `run`, `which` and `verify` are as in `ganbaru.load`. Raises InputError for an unknown player,
+    a missing run or checkpoint, or a file that is damaged or of another architecture.
     """
     group, kind = pick("player", player, PLAYERS)
     path = run_folder.find_checkpoint(run, which)
-    groups, header = checkpoint.load(path, (group, f"{group}_buffers"))
+    groups, header = checkpoint.load(path, (group, f"{group}_buffers"), verify=verify)
     config, shape = from_fields(header.config), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
     shapes = models.tensor_shapes(config, shape, len(classes))
