@@ -102,7 +102,10 @@ def _read(path: Path) -> _Facts:
             f"There is no shared model at {path.parent}: it has no {path.name}. Give a folder of "
             f"save_pretrained, or a name on the hub such as user/name."
         )
-    remedy = "Download the folder again, or write it with save_pretrained."
+    remedy = (
+        "So it does not describe a model of ganbaru: download the folder again, or write it with "
+        "save_pretrained."
+    )
     return records.read(path, _Facts, remedy)
 
 
