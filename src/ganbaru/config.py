@@ -180,7 +180,7 @@ def _from(least: int, most: int = MOST) -> tuple[str, Callable[[Any], bool]]:
 
 _ANY = ("anything", lambda value: True)
 _COUNT, _WHOLE = _from(0), _from(1)
-_POSITIVE = ("a number above 0, up to 1e12", lambda value: 0 < value <= 1e12)
+_POSITIVE = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
 _COUNTS = ("held_out", "evaluate_every", "patience")
 _WHOLES = ("steps", "images", "log_every", "sample_every", "checkpoint_every", "keep")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
