@@ -23,6 +23,8 @@ def _parser() -> Parser:
         "number in its name"
     )
     option("--checkpoint", checkpoint, "newest", metavar="WHICH")
+    text = "do not compare the weights with their SHA-256 (0.7 s for 1 GB)"
+    option("--no-verify", text, of=bool)
     add_device(parser, "the engine that computes")
     add_trust(parser)
     output = ".png for a grid, .npz for arrays, or a folder of PNGs"
@@ -43,9 +45,8 @@ def generate(arguments: Sequence[str]) -> None:
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
         out = numbered if args.checkpoint == "all" else path
-        generator = generators.load(
-            checkpoint, engine=args.engine, device=args.device, trust=args.trust
-        )
+        how = {"engine": args.engine, "device": args.device, "trust": args.trust}
+        generator = generators.load(checkpoint, **how, verify=not args.no_verify)
         with data.progress_bar() as progress:
             chosen = choose(
                 generator,

@@ -16,4 +16,6 @@ def report(arguments: Sequence[str]) -> None:
     from ganbaru import report
     from ganbaru.training import run_folder
 
-    print(f"report: {report.write(run_folder.existing(args.run))}")
+    notes: list[str] = []
+    path = report.write(run_folder.existing(args.run), notes.append)
+    print("\n".join([f"report: {path}", *(f"note: {note}" for note in notes)]))

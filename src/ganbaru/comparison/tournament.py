@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from ganbaru import __version__, callbacks, config, data, files
+from ganbaru import __version__, callbacks, config, data, files, records
 from ganbaru.comparison import contestants, results, scheduling, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
@@ -129,16 +129,23 @@ def _configs(
 # --- the tournament's folder ------------------------------------------------------------------
 
 
+class Stored(TypedDict):
+    """The content of tournament.json."""
+
+    seeds: Annotated[int, records.Range(1, 10_000)]
+    data: str
+    contestants: dict[str, dict[str, Any]]
+
+
 def _read(folder: Path, trust: Collection[str] = ()) -> Plan:
-    file = folder / FILE
-
-    def parse(found: dict[str, Any]) -> Plan:
-        stored = found["contestants"]
-        configs = {name: config.from_file(one, file, trust) for name, one in stored.items()}
-        return Plan(configs, found["seeds"], folder, found["data"])
-
-    remedy = "There is no tournament to continue: name contestants to start one there."
-    return files.read_json(file, parse, remedy)
+    remedy, file = (
+        "There is no tournament to continue: name contestants to start one there.",
+        folder / FILE,
+    )
+    found = records.read(file, Stored, remedy)
+    stored = found["contestants"]
+    configs = {name: config.from_file(one, file, trust) for name, one in stored.items()}
+    return Plan(configs, found["seeds"], folder, found["data"])
 
 
 def _stored(folder: Path, seeds: int | None, trust: Collection[str]) -> Plan:

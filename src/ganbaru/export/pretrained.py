@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypedDict
 
-from ganbaru import files
+from ganbaru import files, records
 from ganbaru.errors import InputError
 from ganbaru.export import hub, metadata, model_card, weights
 from ganbaru.sampling import generators, image_io
@@ -92,23 +92,27 @@ def from_pretrained(
     return generators.load(path, engine=engine, device=device, trust=trust)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {"format": int(found["format"]), "file_sha256": str(found["file_sha256"])}
-    except FileNotFoundError as error:
+class _Facts(TypedDict):
+    """What is read of config.json."""
+
+    format: Annotated[int, records.Range(1)]
+    file_sha256: str
+
+
+def _read(path: Path) -> _Facts:
+    if not path.exists():
         raise InputError(
             f"There is no shared model at {path.parent}: it has no {path.name}. Give a folder of "
             f"save_pretrained, or a name on the hub such as user/name."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} does not describe a model of ganbaru ({type(error).__name__}). Download the "
-            f"folder again, or write it with save_pretrained."
-        ) from error
+        )
+    remedy = (
+        "So it does not describe a model of ganbaru: download the folder again, or write it with "
+        "save_pretrained."
+    )
+    return records.read(path, _Facts, remedy)
 
 
-def _check(facts: dict[str, Any], path: Path) -> None:
+def _check(facts: _Facts, path: Path) -> None:
     """Raise InputError unless the weights exist and have the hash of config.json."""
     if facts["format"] > FORMAT:
         raise InputError(

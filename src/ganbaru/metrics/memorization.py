@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, files, randomness
+from ganbaru import data, files, randomness, records
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
@@ -256,21 +256,5 @@ def stored(folder: Path) -> Authenticity | None:
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
-    return files.read_json(
-        path,
-        lambda found: _parsed(found, path.parent),
-        "Delete it; ganbaru authenticity writes a new one.",
-    )
-
-
-def _parsed(found: dict[str, Any], folder: Path) -> Authenticity:
-    return Authenticity(
-        **found
-        | {
-            "copying": Copying(**found["copying"]),
-            "suspects": tuple(Suspect(**one) for one in found["suspects"]),
-            "duplicates": tuple(map(tuple, found["duplicates"])),
-            "notes": tuple(found["notes"]),
-            "folder": folder,
-        }
-    )
+    found = records.read(path, Authenticity, "Delete it; ganbaru authenticity writes a new one.")
+    return dataclasses.replace(found, folder=path.parent)

@@ -219,15 +219,17 @@ def load(
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),
+    verify: bool = True,
 ) -> Generator:
     """Load a run's EMA generator from one of its checkpoints.
 
     `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest", "best"
     or a number of images. `trust` names the modules that a network's name in the file may import;
-    one that your program has imported needs no trust. Raises InputError if the checkpoint is
-    missing, damaged or of another architecture, or if its network is not trusted.
+    one that your program has imported needs no trust. `verify` compares the weights with the
+    SHA-256 in the file (0.07 s for 100 MB). Raises InputError if the checkpoint is missing, damaged
+    or of another architecture, or if its network is not trusted.
     """
-    player = load_player(run, which, trust=trust)
+    player = load_player(run, which, trust=trust, verify=verify)
     return from_player(
         player, engines.load(engine, device, engines.storage_precision(player.config.precision))
     )
