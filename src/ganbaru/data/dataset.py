@@ -79,7 +79,7 @@ def declared(what: str) -> Dataset | None:
 
 
 def _exists(what: str) -> bool:
-    return bool(what) and Path(what).expanduser().exists()
+    return bool(what) and os.path.exists(os.path.expanduser(what))  # False for impossible names
 
 
 def _is_module(what: str) -> bool:
@@ -97,14 +97,14 @@ def find(what: str, split: str, data_dir: Path | None, progress: Progress) -> Or
         raise unknown("split", split, SPLITS)
     if dataset := declared(what):
         return dataset.find(split, data_dir, progress)
-    path = Path(what).expanduser()
+    path = Path(os.path.expanduser(what))
     if not _exists(what):
         raise _not_found(what, path)
     return open_path(path, split)
 
 
 def _not_found(what: str, path: Path) -> InputError:
-    beside = os.listdir(path.parent) if path.parent.is_dir() else []
+    beside = os.listdir(path.parent) if os.path.isdir(path.parent) else []
     near = did_you_mean(path.name, beside)
     also = near.replace("Did you mean", f"In {path.parent} there is") if near else ""
     return unknown(
