@@ -29,7 +29,11 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
         return None
     root = _split_folder(path, split)
     files, unread = _listing(root)
-    notes = (f"Folders not read: {', '.join(unread[:5])} ({len(unread):,} in all).",) * bool(unread)
+    notes = tuple(
+        f"{len(unread):,} folders were not read, locked or over {MAX_DEPTH} deep, such as "
+        f"{os.path.relpath(folder, root)[:80]}."
+        for folder in unread[:1]
+    )
     names = [name for name in files if is_picture(name)]
     kinds = ", ".join(sorted(SUFFIXES))
     if not files:
