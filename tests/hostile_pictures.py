@@ -150,7 +150,7 @@ def device_of_random_bytes(folder: Path) -> Path:
 
 @case
 def process_file(folder: Path) -> Path:
-    return Path("/proc/kmsg")
+    return Path("/proc/self/maps")
 
 
 @case
