@@ -81,7 +81,8 @@ def _read(entry: Path) -> Source | None:
         about.update((name, tuple(about[name])) for name in ("classes", "notes", "broken"))
         # A plain array that looks into the map: rows are picked without the subclass's overhead.
         images = np.asarray(mapped(entry / "images.npy"))
-        labels = np.array(mapped(entry / "labels.npy")) if about.pop("labelled") else None
+        labelled = {True: True, False: False}[about.pop("labelled")]
+        labels = np.array(mapped(entry / "labels.npy")) if labelled else None
         sizes = np.broadcast_to(np.array(mapped(entry / "sizes.npy")), (len(images), 2))
         source = Source(images=images, labels=labels, original_sizes=sizes, **about)
         _check(source)

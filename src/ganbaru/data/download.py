@@ -51,7 +51,7 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
 
     def downloader(url: str, path: str, manager: object) -> None:
         with open(path, "wb") as file:
-            http(url, _Limited(file), manager)
+            http(url, _Limited(file, MAX_BYTES), manager)
 
     try:
         # Pooch downloads under another name and renames the file once its checksum is right.
@@ -73,7 +73,7 @@ class _Limited:
     """A file that ends a download over MAX_BYTES, so that a server cannot fill the disk."""
 
     file: BinaryIO
-    left: int = MAX_BYTES
+    left: int
 
     def write(self, data: bytes) -> None:
         """Write; raises an OSError after too many bytes."""
