@@ -121,9 +121,10 @@ def check(tmp_path: Path, case: str, every: bool) -> None:
 
 def read(run: Path, old: Path) -> None:
     """Generate an image; a run that is not overwritten yet has its old weights."""
-    generators.load(run_folder.find_checkpoint(run)).sample(1)
-    if old.exists() and load_yaml(run / "config.yaml")["seed"] == 0:
+    folder = run_folder.existing(run)
+    if old.exists() and load_yaml(folder.config)["seed"] == 0:
         assert newest(run)[1].images >= newest(old)[1].images
+    generators.load(run_folder.find_checkpoint(run)).sample(1)
 
 
 @pytest.mark.parametrize("case", CASES)
