@@ -19,6 +19,7 @@ from ganbaru.cli import options
 from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 
 if TYPE_CHECKING:
     from ganbaru.comparison import Result
@@ -65,14 +66,12 @@ def compare(arguments: Sequence[str]) -> int:
     args = argparse.Namespace(**others)
     plan = _plan(args, fields, contestants.FREE)
     runs = len(plan.configs) * plan.seeds
-    _say(
-        f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: {plan.folder}"
-    )
+    say(f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: {plan.folder}")
     live = callbacks.Display if sys.stdout.isatty() and args.workers == 1 else None
     with signals.graceful_stop() as interrupted:
-        result = tournament.run(plan, interrupted, workers=args.workers, tell=_say, display=live)
+        result = tournament.run(plan, interrupted, workers=args.workers, tell=say, display=live)
     if result is None:
-        _say(f"Stopped and saved. Resume with:\n  {_again(plan.folder)}")
+        say("Stopped and saved. Resume with:", f"  {_again(plan.folder)}")
         return interrupted.exit_code
     _show(result)
     return 0
@@ -93,10 +92,6 @@ def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str])
         )
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def _again(folder: Path) -> str:
     return f"ganbaru compare -o {shlex.quote(str(folder))}"
 
@@ -104,11 +99,11 @@ def _again(folder: Path) -> str:
 def _show(result: Result) -> None:
     from ganbaru.comparison import results
 
-    print("\n".join(["", *result.conditions, ""]))
+    say("", *result.conditions, "")
     show_rows(*results.rows(result))
-    print("\n".join(["", *results.reading(result), ""]))
-    print("\n".join(str(path) for path in result.files))
-    print(f"More seeds:  {_again(result.folder)} --seeds N")
+    say("", *results.reading(result), "")
+    say(*map(str, result.files))
+    say(f"More seeds:  {_again(result.folder)} --seeds N")
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser
+from ganbaru.cli.parser import RUN_HELP, Parser, add_output
+from ganbaru.formatting import say
 
 
 def _parser() -> Parser:
@@ -22,7 +23,7 @@ def _parser() -> Parser:
         ".onnx for a model that any runtime takes, .html for a page that generates images in any "
         "browser, .safetensors for weights alone, or a folder to share"
     )
-    parser.option("-o --output", output, "gan.onnx", metavar="PATH")
+    add_output(parser, output, "gan.onnx")
     return parser
 
 
@@ -32,6 +33,11 @@ def export(arguments: Sequence[str]) -> None:
     from ganbaru import export
 
     lines = export.write(
-        args.run, args.output, player=args.player, which=args.checkpoint, precision=args.precision
+        args.run,
+        args.output,
+        player=args.player,
+        which=args.checkpoint,
+        precision=args.precision,
+        overwrite=args.overwrite,
     )
-    print("\n".join(lines))
+    say(*lines)

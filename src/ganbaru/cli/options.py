@@ -14,6 +14,7 @@ from ganbaru.cli.parser import PLACEHOLDERS, Parser
 from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
@@ -96,7 +97,7 @@ def _configured(
     start = _start(found, from_file)
     made = settings.from_fields(settings.merged(settings.merged(start, from_file), found))
     if printing:
-        print(settings.to_yaml(made), end="")
+        say(*settings.to_yaml(made).splitlines())
         raise SystemExit(0)
     return made, apart
 

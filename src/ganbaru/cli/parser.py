@@ -125,6 +125,12 @@ def _number(of: Any, flag: str, within: tuple[float, float], text: str) -> float
     return found
 
 
+def add_output(parser: Parser, sentence: str, default: str | None, metavar: str = "PATH") -> None:
+    """Add --output, which `sentence` describes, and --overwrite."""
+    parser.option("-o --output", sentence, default, metavar=metavar)
+    parser.option("--overwrite", "replace also files that ganbaru did not write", of=bool)
+
+
 def add_device(parser: Parser, engine: str) -> None:
     """Add --engine, which `engine` describes, and --device."""
     parser.option("--engine", engine, "numpy")

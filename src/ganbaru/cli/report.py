@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.parser import Parser
+from ganbaru.formatting import say
 
 
 def report(arguments: Sequence[str]) -> None:
@@ -15,4 +16,4 @@ def report(arguments: Sequence[str]) -> None:
     from ganbaru import report
     from ganbaru.training import run_folder
 
-    print(f"report: {report.write(run_folder.existing(args.run))}")
+    say(f"report: {report.write(run_folder.existing(args.run))}")

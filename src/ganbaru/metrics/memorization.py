@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, files, randomness
+from ganbaru import __version__, data, files, randomness
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
@@ -104,6 +104,7 @@ def authenticity(
     data_dir: Path | None = None,
     output: str | Path | None = None,
     progress: Progress = data.silent,
+    overwrite: bool = False,
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
 
@@ -112,13 +113,17 @@ def authenticity(
     cropped and resized to. Writes ``result.json`` and ``neighbours.png`` into `output`, by default
     ``authenticity`` in the run's folder, or in the current one for images without a run.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
-    Raises InputError when the data are not those of the run, or too few.
+    Raises InputError when the data are not those of the run, or too few, and without `overwrite`
+    for files of those names that ganbaru did not write.
     """
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
+    if output or not candidate.folder:
+        for name in (RESULT, SHEET) if folder.is_dir() else ():
+            files.output(folder / name, overwrite)
     sources = _training_data(candidate, against, data_dir, progress)
     found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
-    folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
     seconds = round(time.perf_counter() - began, 1)
     found = dataclasses.replace(found, seconds=seconds, folder=folder)
     _write(found, shown)
@@ -239,7 +244,7 @@ def _write(found: Authenticity, shown: Neighbours) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     neighbour_sheet.save(shown, folder / SHEET)
-    files.write_json(folder / RESULT, found.to_json())
+    files.write_json(folder / RESULT, {"ganbaru": __version__, **found.to_json()})
 
 
 def stored(folder: Path) -> Authenticity | None:
@@ -255,6 +260,7 @@ def stored(folder: Path) -> Authenticity | None:
 
 
 def _parsed(found: dict[str, Any], folder: Path) -> Authenticity:
+    found.pop("ganbaru", None)
     return Authenticity(
         **found
         | {
