@@ -173,7 +173,7 @@ def markdown(result: Result) -> str:
     lines += [_line(headings), _line(["---"] * len(headings)), *map(_line, cells), ""]
     lines += [f"{as_markdown(line)}\n" for line in reading(result)]
     failed = [
-        markdown(f"- {name}: {one.failed}") for name, one in _runs(result.outcomes) if one.failed
+        as_markdown(f"- {name}: {one.failed}") for name, one in _runs(result.outcomes) if one.failed
     ]
     lines += ["Failed:", "", *failed, ""] if failed else []
     return "\n".join([*lines, f"![Scores over images and over seconds]({PLOT})", ""])
