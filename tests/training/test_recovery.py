@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from train_helpers import assert_same_state, needs_posix, newest, tiny
+from train_helpers import assert_same_state, divided, needs_posix, newest, tiny
 
-from ganbaru import InputError, RunError, callbacks, files, train
+from ganbaru import InputError, RunError, callbacks, data, files, train
 from ganbaru.config import load_yaml
 from ganbaru.engines.numpy import parallel
 from ganbaru.sampling import generators
@@ -136,6 +136,27 @@ def test_killed_at_every_second_call(tmp_path, case):
 @pytest.mark.parametrize("case", CASES)
 def test_killed_at_any_call_of_all_callbacks(tmp_path, case):
     check(tmp_path, case, every=True)
+
+
+@pytest.mark.parametrize("kind", ["images", "content"])
+def test_killed_while_a_cache_is_written(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "cache"))
+    divided(tmp_path / "set", train=3, test=0)
+    found = {"images": lambda: data.load(tmp_path / "set").fingerprint.encode(),
+             "content": lambda: files.cached("kind/a", lambda: b"x" * 100)}[kind]  # fmt: skip
+    whole, number = found(), 0
+
+    def again() -> None:
+        assert found() == whole and leftovers(tmp_path) == []
+
+    while True:
+        shutil.rmtree(tmp_path / "cache")
+        ended = apart(found, (tmp_path / "cache", number))
+        assert apart(again) == 0, number
+        number += 1
+        if not ended:
+            break
+    assert number > 6  # calls
 
 
 # --- one run, one writer ----------------------------------------------------------------------
