@@ -17,6 +17,10 @@ class RunError(RuntimeError):
     """A failed run: it diverged, or a download broke off; saved files remain. Exit code 1."""
 
 
+class DivergedError(RunError):
+    """A training whose numbers became NaN or infinite: with the same options it always will."""
+
+
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for near matches of `value`, or an empty string."""
     near = difflib.get_close_matches(value, list(choices), n=2, cutoff=0.5)

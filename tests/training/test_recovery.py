@@ -11,14 +11,17 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
 from train_helpers import assert_same_state, divided, needs_posix, newest, tiny
 
 from ganbaru import InputError, RunError, callbacks, data, files, train
+from ganbaru.comparison import training as comparison
 from ganbaru.config import load_yaml
 from ganbaru.engines.numpy import parallel
+from ganbaru.errors import DivergedError
 from ganbaru.sampling import generators
 from ganbaru.training import run_folder
 
@@ -303,3 +306,19 @@ def test_a_link_in_a_run_folder_is_replaced_not_followed(tmp_path):
     with pytest.raises(InputError):
         trained(tmp_path, steps=2, overwrite=True)
     assert (tmp_path / "mine").read_text() == "words"
+
+
+def test_only_a_divergence_is_a_tournaments_result(tmp_path, monkeypatch):
+    """A full disk is none: the run is resumed."""
+    config = tiny(tmp_path, steps=1)
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(comparison.setup, "build", lambda *given: SimpleNamespace(images=8, step=1))
+    for error, recorded in ((RunError("full"), False), (DivergedError("NaN"), True)):
+
+        def fails(run, interrupted, error=error):
+            raise error
+
+        monkeypatch.setattr(comparison, "loop", fails)
+        with contextlib.suppress(RunError):
+            comparison.train_and_score(config, lambda: False)
+        assert (comparison.outcome(tmp_path / "run") is not None) == recorded

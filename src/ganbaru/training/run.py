@@ -16,7 +16,7 @@ from ganbaru import __version__
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import DivergedError, InputError
 from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
@@ -96,11 +96,11 @@ class Run:
             raise self.diverged(f"{group}'s numbers")
         return arrays
 
-    def diverged(self, what: str) -> RunError:
+    def diverged(self, what: str) -> DivergedError:
         """Build the error for NaN or infinity in `what`, which has not been saved."""
         good = checkpoint.found(self.folder.checkpoints)
         last = f"The last good checkpoint is {good[-1]}." if good else "No checkpoint was due yet."
-        return RunError(
+        return DivergedError(
             f"The training diverged before {self.images:,} images: {what} became NaN or infinite. "
             f"{last} Try a lower --lr, a penalty such as --penalty r1, or another --objective."
         )
