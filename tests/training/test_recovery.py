@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
@@ -139,6 +140,26 @@ def test_killed_at_every_second_call(tmp_path, case):
 @pytest.mark.parametrize("case", CASES)
 def test_killed_at_any_call_of_all_callbacks(tmp_path, case):
     check(tmp_path, case, every=True)
+
+
+def test_killed_after_its_last_checkpoint(tmp_path):
+    """The files that are made after it are those of a whole run."""
+
+    class Dies(callbacks.Callback):
+        def end(self, run):
+            os._exit(KILLED)
+
+    used = [callbacks.Checkpoints(), Dies(), callbacks.Samples(), callbacks.TimeLapse()]
+    config = tiny(tmp_path, steps=2)
+    assert apart(lambda: train(config, used)) == KILLED
+    resumed = [each for each in used if not isinstance(each, Dies)]
+    train(replace(config, resume=True), resumed)
+    whole = train(replace(config, run=str(tmp_path / "whole")), resumed)
+    assert_same_state(tmp_path / "run", whole)
+    for name in ("timelapse.gif", "samples/0000000016.png"):
+        assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()
+    with pytest.raises(InputError, match="is complete"):
+        train(replace(config, resume=True), resumed)
 
 
 @pytest.mark.parametrize("kind", ["images", "content"])

@@ -67,7 +67,12 @@ def save_png(path: Path, image: Images) -> None:
 def write_png(path: Path, made: Image.Image) -> None:
     """Write a Pillow image as a PNG file."""
     with files.replacing(path) as temporary:
-        made.save(temporary, format="PNG", pnginfo=software())
+        save(temporary, made)
+
+
+def save(path: Path, made: Image.Image) -> None:
+    """Save a Pillow image as PNG at a temporary path."""
+    made.save(path, format="PNG", pnginfo=software())
 
 
 def software() -> PngInfo:

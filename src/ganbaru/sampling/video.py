@@ -87,11 +87,16 @@ def _even(frame: image_io.Images) -> image_io.Images:
 
 
 def _folder(path: Path, frames: Frames) -> None:
-    path.mkdir(parents=True, exist_ok=True)
-    if any(path.iterdir()):
+    path = path.resolve()
+    if path.exists() and any(path.iterdir()):
         raise InputError(f"The folder {path} is not empty: choose an empty or new one for frames.")
-    for i, frame in enumerate(frames):
-        image_io.save_png(path / f"{i:05d}.png", frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.temporary(path.parent, folder=True) as made:
+        for i, frame in enumerate(frames):
+            image_io.save(made / f"{i:05d}.png", image_io.picture(frame))
+        if path.exists():
+            path.rmdir()
+        made.rename(path)
 
 
 @dataclass(frozen=True)

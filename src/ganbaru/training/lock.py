@@ -38,6 +38,7 @@ class Lock:
                     f"process ends, stop it, or choose another folder."
                 )
             about = f"process {os.getpid()} on {platform.node()} ({shlex.join(sys.argv)[:99]})"
+            self.stale = os.fstat(self._file).st_size > 0  # its former holder was killed
             os.ftruncate(self._file, 0)
             os.write(self._file, about.encode(errors="replace"))
         unknown = f"{folder} cannot be locked there: let no other process write into it."

@@ -153,7 +153,8 @@ def _replace(folder: Folder, config: str) -> None:
         for entry in folder.path.iterdir():
             if entry != folder.config and not _is_left(entry):
                 os.rename(entry, aside / entry.name)
-        os.replace(aside / NEW, folder.config)
+        with files.writing(folder.config):
+            os.replace(aside / NEW, folder.config)
     except BaseException:
         _recover(folder)
         raise

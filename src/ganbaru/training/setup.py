@@ -149,7 +149,9 @@ def _resume(run: Run, first: checkpoint.Groups) -> dict[str, dict[str, Any]]:
         )
     run.state = to_engine(run.engine, groups)
     run.step, run.images, run.seconds = header.step, header.images, header.seconds
-    if run.share >= 1:
+    if run.share >= 1 and run.lock and run.lock.stale:
+        run.notes.append("The run was complete when it was killed: its last files are made again.")
+    elif run.share >= 1:
         raise InputError(
             f"The run {run.folder.path} is complete: {run.images:,} images, {run.step:,} steps, "
             f"{run.seconds / 60:.1f} minutes. To go on, resume it with a larger total, for example "
