@@ -291,7 +291,7 @@ def test_overwriting_that_fails_leaves_the_old_run(tmp_path, monkeypatch):
     assert after == before and leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("text", ["title: my site\n", "- a\n", "", "batch: [", "batch: 64\n"])
+@pytest.mark.parametrize("text", ["title: my site\n", "- a\n", "", "batch: [", "run: x\n"])
 def test_a_folder_with_another_config_yaml_is_never_deleted(tmp_path, text):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.yaml").write_text(text)

@@ -130,7 +130,9 @@ def _check_replaceable(folder: Folder, overwrite: bool) -> None:
             f"--resume, replace it with --overwrite, or choose another --run."
         )
     try:
-        is_run = "run" in load_yaml(folder.config)
+        # A configuration to start runs with may be in a folder of other things.
+        made = folder.checkpoints.is_dir() or folder.log.exists()
+        is_run = made and bool(load_yaml(folder.config).get("run"))
     except InputError:
         is_run = False
     if not is_run:
@@ -150,16 +152,16 @@ def _replace(folder: Folder, config: str) -> None:
     aside.mkdir()
     try:
         files.write_text(aside / NEW, config)
-        for entry in folder.path.iterdir():
+        for entry in sorted(folder.path.iterdir()):
             if entry != folder.config and not _is_left(entry):
                 os.rename(entry, aside / entry.name)
+        for path in (folder.checkpoints, folder.samples):
+            path.mkdir()
         with files.writing(folder.config):
             os.replace(aside / NEW, folder.config)
     except BaseException:
         _recover(folder)
         raise
-    for path in (folder.checkpoints, folder.samples):
-        path.mkdir()
     shutil.rmtree(aside)
 
 
@@ -169,8 +171,10 @@ def _recover(folder: Folder) -> None:
     if not aside.is_dir() or aside.is_symlink():
         return
     if (aside / NEW).exists():
-        for entry in aside.iterdir():
+        for entry in sorted(aside.iterdir()):
             if entry.name != NEW and not _is_left(entry):
+                with contextlib.suppress(OSError):
+                    (folder.path / entry.name).rmdir()  # the new run's
                 os.rename(entry, folder.path / entry.name)
     shutil.rmtree(aside)
 
