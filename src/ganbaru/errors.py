@@ -17,6 +17,10 @@ class RunError(RuntimeError):
     """A failed run: it diverged, or a download broke off; saved files remain. Exit code 1."""
 
 
+class DivergedError(RunError):
+    """A training whose numbers became NaN or infinite: with the same options it always will."""
+
+
 def shortened(text: str) -> str:
     """Return at most 80 characters of a text for a message."""
     return text if len(text) <= 80 else f"{text[:77]}..."

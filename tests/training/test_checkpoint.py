@@ -73,7 +73,7 @@ def pressed(*ignored):
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
-@pytest.mark.parametrize(("fault", "error"), [(full, InputError), (pressed, KeyboardInterrupt)])
+@pytest.mark.parametrize(("fault", "error"), [(full, RunError), (pressed, KeyboardInterrupt)])
 def test_failed_save_leaves_the_old_file_and_nothing_else(
     tmp_path, monkeypatch, moment, fault, error
 ):
@@ -84,7 +84,7 @@ def test_failed_save_leaves_the_old_file_and_nothing_else(
     with pytest.raises(error) as caught:
         checkpoint.save(path, {"generator": {"stem.weight": np.zeros(9)}}, HEADER)
     assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
-    if error is InputError:
+    if error is RunError:
         assert f"{path}: No space left on device" in str(caught.value)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
+from ganbaru.formatting import say
 
 
 def _parser() -> Parser:
@@ -28,7 +29,7 @@ def _parser() -> Parser:
     add_device(parser, "the engine that computes")
     add_trust(parser)
     output = ".png for a grid, .npz for arrays, or a folder of PNGs"
-    option("-o --output", output, "images.png", metavar="PATH")
+    add_output(parser, output, "images.png")
     return parser
 
 
@@ -40,7 +41,7 @@ def generate(arguments: Sequence[str]) -> None:
     from ganbaru.training import run_folder
 
     path = Path(args.output)
-    write = writers.writer(path)
+    write = writers.writer(path, args.overwrite)
     choose = writers.every_label if args.every_label else writers.each_seed
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
@@ -58,4 +59,4 @@ def generate(arguments: Sequence[str]) -> None:
             )
             write(out, chosen)
         seeds = f"seeds {chosen.seeds[0]} to {chosen.seeds[-1]}"
-        print(f"{len(chosen.seeds):,} images, {seeds}: {out}")
+        say(f"{len(chosen.seeds):,} images, {seeds}: {out}")

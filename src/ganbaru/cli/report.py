@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.parser import Parser, add_trust
+from ganbaru.formatting import say
 
 
 def report(arguments: Sequence[str]) -> None:
@@ -18,4 +19,4 @@ def report(arguments: Sequence[str]) -> None:
 
     notes: list[str] = []
     path = report.write(run_folder.existing(args.run), notes.append)
-    print("\n".join([f"report: {path}", *(f"note: {note}" for note in notes)]))
+    say(f"report: {path}", *(f"note: {note}" for note in notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def plan_tournament(
     for name, one in zip(made, folders, strict=True):
         if folders.count(one) > 1:
             raise InputError(f"Two contestants would share the folder {one!r}: rename {name!r}.")
-    place = run_folder.unused("compare") if folder is None else Path(folder)
+    place = _claimed("compare") if folder is None else Path(folder)
     plan = Plan(made, seeds or SEEDS, place, source.fingerprint)
     _check_same(plan)
     _write(plan)
@@ -158,6 +159,15 @@ def _stored(folder: Path, seeds: int | None, trust: Collection[str]) -> Plan:
     plan = dataclasses.replace(plan, seeds=seeds or plan.seeds)
     _write(plan)
     return plan
+
+
+def _claimed(name: str) -> Path:
+    """Make a new folder, which no other process has made."""
+    for path in run_folder.unused(name):
+        with files.writing(path), contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise AssertionError
 
 
 def _check_same(plan: Plan) -> None:

@@ -11,7 +11,7 @@ from ganbaru import callbacks, data, files, records
 from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
-from ganbaru.errors import RunError
+from ganbaru.errors import DivergedError
 from ganbaru.metrics.passport import Passport
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.loop import loop
@@ -118,7 +118,7 @@ def train_and_score(
     run = setup.build(config, [FinalScore(evaluation), *standard], progress)
     try:
         loop(run, interrupted)
-    except RunError as error:
+    except DivergedError as error:
         failure = Outcome(failed=str(error), images=run.images, step=run.step)
         files.write_json(folder / FILE, asdict(failure))
     finally:

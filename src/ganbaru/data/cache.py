@@ -6,9 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +18,9 @@ from ganbaru.data.formats.numpy_files import mapped
 from ganbaru.data.npy_writer import NpyWriter, cannot_write
 from ganbaru.data.picture import RULE
 from ganbaru.data.source import Images, Original, Progress, Samples, Source, Target, fingerprint
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import InputError
 
 MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
-UNFINISHED = ".unfinished-"
-ABANDONED = 24 * 3600  # seconds after which an unfinished entry is removed
 ABOUT = ("name", "classes", "fingerprint", "notes", "broken")  # fields of a Source in about.json
 
 
@@ -48,17 +43,14 @@ def _decoded(original: Original, target: Target, entry: Path, progress: Progress
         return _mapped(original, samples, samples.images)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(
-            prefix=UNFINISHED, dir=entry.parent, ignore_cleanup_errors=True
-        )
-    except OSError as error:
+        with files.temporary(entry.parent, folder=True) as folder:
+            _write(folder, original, samples, target, progress)
+            _publish(folder, entry)
+    except OSError as error:  # also of a disk that fills up meanwhile
         found = convert(original, samples, target, NpyWriter(limit=MAX_IN_MEMORY), progress)
         why = cannot_write(files.cache(), error)
         note = f"{why} Until then the images are decoded again each time."
         return replace(found, notes=(*found.notes, note))
-    with temporary as name:
-        _write(Path(name), original, samples, target, progress)
-        _publish(Path(name), entry)
     return _read(entry) or convert(original, samples, target, NpyWriter(), progress)
 
 
@@ -129,29 +121,23 @@ def _write(
         sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
     about = {name: getattr(source, name) for name in ABOUT}
     about["labelled"] = source.labels is not None
-    try:
-        for name, array in (("labels", source.labels), ("sizes", sizes)):
-            if array is not None:
-                np.save(folder / f"{name}.npy", array)
-        (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise RunError(cannot_write(folder, error)) from error
+    for name, array in (("labels", source.labels), ("sizes", sizes)):
+        if array is not None:
+            np.save(folder / f"{name}.npy", array)
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def _publish(folder: Path, entry: Path) -> None:
     """Rename a finished entry into place, unless another process was first; remove stale ones."""
     try:
         os.rename(folder, entry)
-    except OSError as error:
+    except OSError:
         if _read(entry) is None:
-            raise RunError(cannot_write(entry, error)) from error
+            raise
     how = entry.name.partition("-")[0]
-    stale = [other for other in entry.parent.glob(f"{how}-*") if other != entry]
-    for other in entry.parent.glob(f"{UNFINISHED}*"):
-        with suppress(OSError):  # removed meanwhile
-            stale += [other] * (time.time() - other.stat().st_mtime > ABANDONED)
-    for other in stale:
-        shutil.rmtree(other, ignore_errors=True)
+    for other in entry.parent.glob(f"{how}-*"):
+        if other != entry:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _mapped(original: Original, samples: Samples, images: Images) -> Source:

@@ -84,7 +84,10 @@ def _path(what: str) -> Path:
 
 
 def _exists(what: str) -> bool:
-    return bool(what) and os.path.exists(_path(what))  # False for impossible names
+    try:
+        return bool(what) and os.path.exists(_path(what))
+    except ValueError:  # a null character after ~
+        return False
 
 
 def find(

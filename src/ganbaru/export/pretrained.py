@@ -31,14 +31,25 @@ def save_pretrained(
     which: str = "newest",
     precision: str = "float32",
     trust: Collection[str] = (),
+    overwrite: bool = False,
 ) -> Path:
     """Write a run's EMA generator as a folder to share; returns the folder.
 
     Other files in the folder stay. `run`, `which` and `trust` are as in `ganbaru.load`. Raises
-    InputError for a missing or damaged checkpoint or an unknown precision.
+    InputError for a missing or damaged checkpoint, an unknown precision, and without `overwrite`
+    for a file of the same name, such as a README.md, that ganbaru did not write or that was edited
+    since.
     """
+    place(Path(folder), overwrite)
     write(Path(folder), load_player(run, which, trust=trust), precision)
     return Path(folder)
+
+
+def place(folder: Path, overwrite: bool) -> Path:
+    """Return the folder; raises InputError for files in it that may not be replaced."""
+    for name in (WEIGHTS, CONFIG, CARD, PICTURE) if folder.is_dir() else ():
+        files.output(folder / name, overwrite)
+    return folder
 
 
 def write(path: Path, player: Player, precision: str) -> list[str]:
@@ -54,7 +65,9 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     generator = generators.load(path / WEIGHTS)
     columns = image_io.columns(len(generator.classes))
     image_io.save_png(path / PICTURE, image_io.grid(generator.sample(ROWS * columns), columns))
-    files.write_text(path / CARD, model_card.text(player, path.resolve().name, PICTURE) + "\n")
+    files.write_text(
+        path / CARD, files.signed(model_card.text(player, path.resolve().name, PICTURE))
+    )
     facts = {**metadata.facts(player), "precision": precision, "file_sha256": _hash(path / WEIGHTS)}
     config = json.dumps({"format": FORMAT, **facts}, indent=2, ensure_ascii=False)
     files.write_text(path / CONFIG, config + "\n")

@@ -75,8 +75,11 @@ def weights(
         for group in (player, f"{player}_buffers"):
             first[group] = {name: found.arrays[name] for name in first[group]}
     run = setup.build(config, progress=progress or data.silent)
-    run.state = step.start(run.gan, setup.to_engine(run.engine, first))
-    run.save()
+    try:
+        run.state = step.start(run.gan, setup.to_engine(run.engine, first))
+        run.save()
+    finally:
+        run.close()
     return Imported(run, {player: found.matches for player, found in fits.items()})
 
 

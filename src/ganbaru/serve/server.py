@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ganbaru.errors import InputError
+from ganbaru.formatting import printable, say
 from ganbaru.serve import app, log
 from ganbaru.serve.protocol import Protocol
 from ganbaru.serve.responses import HEADERS
@@ -31,12 +32,12 @@ def serve(service: Service, host: str, port: int, key: str) -> int:
     Raises InputError if the address cannot be used.
     """
     listening = listen(host, port)
-    print(opening(service, listening, host, key), flush=True)
+    say(*opening(service, listening, host, key).split("\n"))
     loopback = is_loopback(listening)
     with signals.graceful_stop() as interrupted:
         server = Server(service, app.application(service, key, loopback), interrupted)
         server.run([listening])
-    print("Stopped. All accepted requests were answered.")
+    say("Stopped. All accepted requests were answered.")
     return interrupted.exit_code
 
 
@@ -98,7 +99,7 @@ def opening(service: Service, listening: socket.socket, host: str, key: str) -> 
             else "Anyone who can reach this address can use the service: set a key with "
             "$GANBARU_KEY or --key-file, or use --host 127.0.0.1."
         )
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 class Server(uvicorn.Server):
