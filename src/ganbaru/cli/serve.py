@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
 MIN_KEY = 16  # characters
@@ -86,7 +87,7 @@ def _key(file: str | None) -> str:
             f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'."
         )
     if file and os.name == "posix" and Path(file).stat().st_mode & 0o066:
-        print(
+        say(
             f"ganbaru: other users of this computer may read or change {file}. Protect it: "
             f"chmod 600 {file}",
             file=sys.stderr,
