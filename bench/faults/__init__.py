@@ -1,4 +1,4 @@
-"""The fault campaign: what a hostile file, a kill or a careless path may not do, tried by the hundred.
+"""The fault campaign: what hostile files, kills and careless paths may not do, often tried.
 
     python -m bench.faults                    everything: 5,000 damaged files, 200 kills; an hour
     python -m bench.faults --quick            a part of each, within a minute

@@ -135,9 +135,7 @@ def _redirect(files: list[int]) -> None:
     os.dup2(files[0], 1), os.dup2(files[1], 2)
     how: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), **how)
-    sys.stderr = io.TextIOWrapper(
-        io.FileIO(2, "w", closefd=False), **how, line_buffering=True
-    )
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), **how, line_buffering=True)
     log = files[2]
 
     def watch(event: str, arguments: tuple) -> None:
@@ -183,23 +181,25 @@ def _code(action: Action) -> int:
 # What commands load, apart from frameworks: once here instead of in every child.
 _LOADED = (
     "matplotlib.figure", "matplotlib.backends.backend_agg", "rich.console", "rich.live",
-    "rich.progress", "rich.table", "safetensors.numpy", "sklearn.neighbors", "yaml",
-    "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin",
-    "PIL.PpmImagePlugin", "PIL.ImageSequence", "numpy.random", "numpy.ma", "requests", "pooch",
+    "rich.progress", "rich.table", "safetensors.numpy", "yaml", "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.PpmImagePlugin",
+    "PIL.ImageSequence", "numpy.random", "numpy.ma", "requests", "pooch",
 )  # fmt: skip
-_SKIPPED = ("native", "engines.torch", "engines.jax", "engines.tensorflow", "engines.cupy",
-            "engines.onnx", "__main__")  # fmt: skip
+_FRAMEWORKS = ("native", "engines.torch", "engines.jax", "engines.tensorflow", "engines.cupy",
+               "engines.onnx", "__main__")  # fmt: skip
+_SLOW = ("serve", "cli.serve", "sklearn.neighbors")  # a second each, for few trials
 
 
-def preload() -> None:
+def preload(full: bool = True) -> None:
     """Import what commands load, so that children start within milliseconds."""
     import ganbaru
 
     root = Path(str(ganbaru.__file__)).parent
+    skipped = _FRAMEWORKS if full else (*_FRAMEWORKS, *_SLOW)
     for path in sorted(root.rglob("*.py")):
         name = ".".join(path.relative_to(root).with_suffix("").parts)
-        if not name.startswith(_SKIPPED):
+        if not name.startswith(skipped):
             importlib.import_module(f"ganbaru.{name}".removesuffix(".__init__"))
-    for name in _LOADED:
+    for name in (*_LOADED, *_SLOW[2:] * full):
         importlib.import_module(name)
     gc.freeze()  # children's garbage collection would copy the parent's pages

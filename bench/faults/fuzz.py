@@ -119,7 +119,7 @@ def chosen(base: Path, seed: int, kind: str, index: int) -> Trial:
     rng = random.Random(f"{seed} {kind} {index}")
     files = sorted(str(path.relative_to(base)) for each in one.files for path in base.glob(each))
     file = rng.choice(files)
-    other = (base / rng.choice(("pics.npz", "set.zip", "r/config.yaml", "page.html"))).read_bytes()
+    other = (base / rng.choice(("pics.npz", "set.zip", "r/config.yaml", "set.tar"))).read_bytes()
     content, what = one.mutate(rng, (base / file).read_bytes(), other)
     return Trial(kind, index, file, one.readers[index % len(one.readers)], content, what)
 
@@ -159,7 +159,7 @@ def attempted(trial: Trial, base: Path, case: Path) -> Finding:
 
 
 def _rehash(trial: Trial, case: Path) -> None:
-    """Give a shared folder's config.json the hash of every second damaged file, as a forger does."""
+    """Give config.json of a shared folder the hash of every second damaged file, as forgers do."""
     import hashlib
 
     config = case / "hub" / "config.json"
@@ -169,10 +169,13 @@ def _rehash(trial: Trial, case: Path) -> None:
         config.write_text(json.dumps(facts))
 
 
-def trials(count: int) -> Iterator[tuple[str, int]]:
-    """Divide a number of trials among the kinds by weight; PyTorch's last, which loads it."""
-    total = sum(kind.weight for kind in KINDS.values())
-    for name, kind in KINDS.items():
+def trials(base: Path, count: int) -> Iterator[tuple[str, int]]:
+    """Divide a number of trials among the kinds here by weight; PyTorch's last, which loads it."""
+    here = {
+        name: kind for name, kind in KINDS.items() if any(map(list, map(base.glob, kind.files)))
+    }
+    total = sum(kind.weight for kind in here.values())
+    for name, kind in here.items():
         for index in range(max(1, round(count * kind.weight / total))):
             yield name, index
 
@@ -180,15 +183,13 @@ def trials(count: int) -> Iterator[tuple[str, int]]:
 def run(base: Path, findings: Findings, seed: int, count: int, only: str = "") -> None:
     """Try damaged files of all kinds, or `only` "KIND INDEX", and the handmade ones."""
     case = base.parent / "case"
-    for kind, index in trials(count):
+    for kind, index in trials(base, count):
         if only and only not in (kind, f"{kind} {index}"):
             continue
         if kind == "PyTorch's weights":
-            if not (base / "gen.pth").exists():
-                continue
             importlib.import_module("torch")
         findings.add(attempted(chosen(base, seed, kind, index), base, case))
-    if not only or only == "handmade":
+    if only == "handmade" or not only and (base / "hub").exists():
         for finding in handmade(case):
             findings.add(finding)
 

@@ -74,7 +74,7 @@ def _write(folder: Path, full: bool) -> None:
     np.savez(folder / "pics.npz", images=pictures(), labels=np.arange(240) % 3)
     (folder / f"{MODULE}.py").write_text(HOSTILE)
     image_sets(folder)
-    _run(folder, *TRAIN, *SCORED, "--steps", 12, "--run", RUN)
+    _run(folder, *TRAIN, *SCORED * full, "--steps", 12, "--run", RUN)
     if not full:
         return
     _run(folder, "evaluate", RUN, "-n", 50, "--json")
@@ -222,8 +222,8 @@ def handmade(folder: Path) -> Iterator[tuple[str, str]]:
         "WMF named .png": b"\xd7\xcd\xc6\x9a" + bytes(60),
         "PNG of 60,000 x 60,000": png_claiming(60_000, 60_000),
         "PNG of 2**31 x 1": png_claiming(2**31 - 1, 1),
-        "text chunk of 200 MB": good[:-12] + _chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 * 10**8)))
-        + good[-12:],
+        "text chunk of 200 MB": good[:-12]
+        + _chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 * 10**8))) + good[-12:],
     }  # fmt: skip
     for i, (what, content) in enumerate(odd.items()):
         place = folder / f"odd{i}"

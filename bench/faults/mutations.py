@@ -18,17 +18,21 @@ VALUES = (
     "2147483648", "9223372036854775807", "9223372036854775808", "999999999", "20000", "1e12",
     "1" + "0" * 5000, '""', '" "', "[]", "{}", "[null]", "[[]]", "[1, 2]", '{"a": 1}', '["a", "a"]',
     '"' + "a" * 100_000 + '"', "[" * 100_000 + "]" * 100_000, '{"a":' * 5_000 + "1" + "}" * 5_000,
-    '"x\\u001b]0;title\\u0007\\u001b[31m\\u009b2J\\u202e\\n"', '"\\ud800"', '"\\u0000"', '"/"', '".."',
-    '"../../../../etc/passwd"', '"/dev/zero"', '"/dev/stdin"', '"<script>alert(1)</script>"',
+    '"x\\u001b]0;title\\u0007\\u001b[31m\\u009b2J\\u202e\\n"', '"\\ud800"', '"\\u0000"', '"/"',
+    '".."', '"../../../../etc/passwd"', '"/dev/zero"', '"/dev/stdin"',
+    '"<script>alert(1)</script>"',
     '"65536x65536"', '"1x1"', '"os.system"', '"shutil.rmtree"', '"antigravity"', '"idlelib.idle"',
     f'"{MODULE}"', f'"{MODULE}.thing"', f'"{MODULE}.thing:gamma=1"', f'"r1+{MODULE}.thing"',
-    '["%s"]' % "a",
 )  # fmt: skip
 HOLE = "\ufdd0hole\ufdd0"  # stands for a value while the rest is dumped
 
+_LETTERS = "abcdefghi"
 YAML_BOMBS = (
     "a: &a [x, x, x, x, x, x, x, x, x]\n"
-    + "".join(f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n" for p, c in zip("abcdefgh", "bcdefghi")),
+    + "".join(
+        f"{c}: &{c} [{','.join([f'*{p}'] * 9)}]\n"
+        for p, c in zip(_LETTERS, _LETTERS[1:], strict=False)
+    ),
     "batch: !!python/object/apply:os.system ['true']\n",
     f"network: !!python/name:{MODULE}.thing\n",
     "width: *unknown\n",

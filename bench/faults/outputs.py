@@ -146,11 +146,13 @@ def _attempted(case: Path, name: str, state: str, ours: Path) -> Finding:
     one.prepare(path, ours)
     done = attempt(ganbaru(*WRITERS[name], "-o", name), case)
     problem = done.problem or one.judge(path, done) or _left(case)
-    return Finding("outputs", f"{name}, {state}", f"exit code {done.code}", problem, done.err[-500:])
+    return Finding(
+        "outputs", f"{name}, {state}", f"exit code {done.code}", problem, done.err[-500:]
+    )
 
 
 def _left(case: Path) -> str:
-    found = [path.name for path in case.rglob(".*") if path.name != ".lock"]
+    found = [path.name for path in case.rglob(".*")]
     return f"left over: {found}" if found else ""
 
 

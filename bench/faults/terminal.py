@@ -13,7 +13,7 @@ from .findings import Finding, Findings
 from .material import RUN, TINY
 from .mutations import described, unpacked
 
-# Escape sequences of terminals, C1 codes, a bell, a carriage return, text that turns around, markup.
+# Escape sequences, C1 codes, a bell, a carriage return, text that turns around, markup.
 NAMES = {
     "escape": "x\x1b]0;title\x07\x1b[31mred\x1b[0m",
     "C1": "x\x9b31m\x9d0;t\x9c",
@@ -44,7 +44,7 @@ SHOWN: dict[str, Words] = {
 
 
 def poison(case: Path, text: str) -> None:
-    """Put a text where names are: classes, the data set, the preset, the version, an unknown key."""
+    """Put a text where names are: classes, the data set, the preset, the version, the engine."""
     names = [text, f"{text} 2", f"{text} 3"]
     for path in (case / "r" / "checkpoints").glob("*.safetensors"):
         data = path.read_bytes()
