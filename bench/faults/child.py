@@ -23,7 +23,7 @@ from ganbaru.errors import InputError, RunError
 
 SECONDS = 10.0  # of processor time that a refusal may take
 MEBIBYTES = 2048.0  # of memory beside the parent's
-WALL = 30.0  # seconds; a child that waits longer is stuck, whatever the machine's load
+WALL = 120.0  # seconds; a child that waits longer is stuck, whatever the load of the machine
 PATIENT = 300.0  # seconds for commands that train
 SPACE = 4 << 30  # bytes of address space beside the parent's, so that the machine survives
 CRASH = 70  # exit code of an exception that is neither InputError nor RunError
