@@ -110,7 +110,7 @@ def test_findings_are_counted_and_written(tmp_path, capsys):
     assert content["failures"][0]["trial"] == "c" and "left over" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.extended
 def test_the_quick_campaign_keeps_every_promise(tmp_path):
     words = [sys.executable, "-m", "bench.faults", "--quick", "-o", str(tmp_path / "found.json")]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
