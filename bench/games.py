@@ -29,5 +29,5 @@ def gan(engine: Engine, config: Config, source: data.Source) -> tuple[step.GAN, 
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, shape, 0).items()
     }
-    draw = BatchSampler(config, source, engine, made.relativistic, num_classes=0)
+    draw = BatchSampler(config, source, engine, made, num_classes=0)
     return made, draw, step.start(made, first)

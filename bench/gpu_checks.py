@@ -75,7 +75,7 @@ def three_steps(engine: Engine, config: Config, shape: Any) -> dict[str, np.ndar
 
 def check(name: str, device: str, network: str) -> Row:
     """Compare an engine with NumPy on one network; returns the largest errors."""
-    logits = models.logits(network)
+    logits = models.logits(network, None)
     shape = (64, 64, 1) if network == "patchgan" else (32, 32, 3)
     config = Config(network=network, width=4, latent=8, batch=16, image_size=str(shape[0]),
                     objective="two-class" if logits == 2 else "non-saturating")  # fmt: skip
@@ -126,7 +126,7 @@ def train_step(engine: Engine, config: Config, steps: int = STEPS) -> tuple[Any,
         group: {name: engine.from_numpy(array) for name, array in arrays.items()}
         for group, arrays in models.initial_parameters(config, (32, 32, 3), classes).items()
     }
-    draw = prefetched(BatchSampler(config, source, engine, made.relativistic, classes))
+    draw = prefetched(BatchSampler(config, source, engine, made, classes))
     state, reports = step.start(made, first), []
     played = engine.compile(partial(step.train_step, made), consumes=True)
     for number in range(steps):

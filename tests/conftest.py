@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,18 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# Before NumPy is imported: idle BLAS threads spin, which took 6 times the work of small products.
+# Before NumPy is imported, and for the processes that tests start: idle threads spin, which took 6
+# times the work of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# TensorFlow imports Keras, scikit-learn and JAX at its end, for 3 s; this names another Keras,
+# which is not installed, and no test needs any.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+# Tiny networks take longer to compile than to run: XLA's own costly passes are left out.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+)
 
 from engine_names import COMPILED, NAMES, engine
 
@@ -23,6 +35,14 @@ from ganbaru.engines import Engine
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ganbaru")
 engines.own_process()  # as in a command
+# Some two hundred processes would each compile our modules without it: 0.5 s of processor time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the tests, a million objects, to no later garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,14 +12,20 @@ from ganbaru.nn.conditioning import CONDITIONINGS
 
 LABELLED = itertools.cycle(CONDITIONINGS)
 # Every objective and every penalty without labels, and with one of the conditionings in turn: the
-# label reaches the networks, the loss only sees their scores.
+# label reaches the networks, the loss only sees their scores. So by default each is tried one way.
 GAMES = [
-    pytest.param({kind: name, "conditioning": conditioning}, id=f"{name}-{conditioning}")
-    for kind, name in [
-        *(("objective", name) for name, found in OBJECTIVES.items() if found.logits == 1),
-        *(("penalty", name) for name in PENALTIES),
-    ]
-    for conditioning in ("none", next(LABELLED))
+    pytest.param(
+        {kind: name, "conditioning": conditioning},
+        id=f"{name}-{conditioning}",
+        marks=[pytest.mark.extended] * ((number + labelled) % 2),
+    )
+    for number, (kind, name) in enumerate(
+        [
+            *(("objective", name) for name, found in OBJECTIVES.items() if found.logits == 1),
+            *(("penalty", name) for name in PENALTIES),
+        ]
+    )
+    for labelled, conditioning in enumerate(("none", next(LABELLED)))
 ]
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from ganbaru import data, randomness
 from ganbaru.metrics import evaluator, kernel, scorer
-from ganbaru.metrics.definitions import Values, compute_scores
+from ganbaru.metrics.definitions import Values, comparisons, compute_scores
 from ganbaru.metrics.evaluator import Evaluator
 
 Images = np.ndarray
@@ -42,7 +42,7 @@ def values(images: Images, labels: np.ndarray | None = None, by: Evaluator | Non
     by = by or digits_evaluator()
     fake = evaluator.feature_set(by.scorer, by.scorer.resize(images), labels, data.silent)
     subsets = [*kernel.subsets(len(by.reference), len(fake), 0)][:20]
-    return compute_scores(by.reference, fake, by.classes, subsets)[0]
+    return compute_scores(comparisons(by.reference, fake, by.classes, subsets))[0]
 
 
 # --- ways to degrade images, by how much ------------------------------------------------------

@@ -43,21 +43,28 @@ def browsing() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=PATH, args=["--no-sandbox"])
         yield browser
+        _VISITS.clear()
         browser.close()
 
 
 class Visit:
     """An open page, with its console messages, errors and requests."""
 
-    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-        self.page = self.context.new_page()
+    def __init__(self, browser: Any, **options: Any) -> None:
+        self.viewport = options["viewport"]
+        self.page = browser.new_context(**options).new_page()
         self.messages: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", lambda message: self.messages.append(message.text))
         self.page.on("pageerror", lambda error: self.messages.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def go(self, path: Path) -> None:
+        """Load a page; nothing of the one before is left, since pages store nothing."""
+        self.messages.clear()
+        self.requests.clear()
         self.address = path.resolve().as_uri()
+        self.page.set_viewport_size(self.viewport)
         self.page.goto(self.address)
         self.rest()
 
@@ -107,16 +114,25 @@ class Visit:
         self.rest()
         return path
 
-    def close(self) -> None:
-        """Close the page; asserts no messages, and no requests but the page and its worker."""
-        self.context.close()
+    def check(self) -> None:
+        """Assert that there were no messages, and no requests but the page and its worker."""
         assert not self.messages, self.messages
         assert self.requests[0] == self.address
         assert all(url.startswith("blob:null/") for url in self.requests[1:])
 
 
+# One for each set of options: a context and a process of its own take as long as three pages.
+_VISITS: dict[str, Visit] = {}
+
+
 @contextlib.contextmanager
 def visiting(browser: Any, path: Path, **options: Any) -> Iterator[Visit]:
-    visit = Visit(browser, path, **options)
+    """Load a page in a tab of the browser with these options, and check it at the end."""
+    options = {"viewport": DESKTOP, "locale": "en-GB", **options}
+    key = repr(sorted(options.items()))
+    if key not in _VISITS:
+        _VISITS[key] = Visit(browser, **options)
+    visit = _VISITS[key]
+    visit.go(path)
     yield visit
-    visit.close()
+    visit.check()

@@ -98,7 +98,7 @@ def test_any_value_is_accepted_or_refused_by_name(name, value):
             assert optional
         elif of in (int, float, str, bool):
             assert type(found) is of
-        assert from_fields(yaml.safe_load(to_yaml(made))) == made
+        assert from_fields(yaml.safe_load(to_yaml(made)), None) == made
 
 
 def test_resume_and_overwrite_exclude_each_other():
@@ -211,7 +211,7 @@ def test_printed_configuration_is_a_file_for_config(tmp_path):
     first = command("train", *chosen, "--print_config").out
     (tmp_path / "c.yaml").write_text(first)
     assert command("train", "--config", tmp_path / "c.yaml", "--print_config").out == first
-    assert from_fields(load_yaml(tmp_path / "c.yaml")).run == "null"
+    assert from_fields(load_yaml(tmp_path / "c.yaml"), None).run == "null"
 
 
 def test_flags_with_equals_sign_and_no_abbreviations():

@@ -17,7 +17,8 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.metrics import evaluator, scorer
 from ganbaru.presets import PRESETS
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = "minutes=1"  # in the README; two steps here
 

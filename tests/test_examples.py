@@ -87,7 +87,7 @@ def test_own_objective_by_hand(example):
 
 def test_own_objective_by_the_command(example, tmp_path):
     objective = "examples.own_objective.paired_squares"
-    found, _ = build.objective(objective)
+    found, _ = build.objective(objective, None)
     assert found.relativistic and found.name == "paired-squares"
     config = tiny(tmp_path)
     said = command("train", "--data", config.data, "--run", config.run, "--batch", 8, "--width", 4,
@@ -181,6 +181,6 @@ def test_a_decorated_objective_is_known_by_name(tmp_path):
 
     try:
         run_with(tiny(tmp_path, objective="for-a-test", steps=1))
-        assert build.objective("for-a-test")[0] is for_a_test
+        assert build.objective("for-a-test", None)[0] is for_a_test
     finally:
         OBJECTIVES.pop("for-a-test")

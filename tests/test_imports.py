@@ -106,3 +106,14 @@ def test_a_framework_is_imported_by_its_own_engine_alone(name):
     allowed |= {"torch"} if name == "metrics.inception" else set()
     allowed |= {name.removeprefix("native.")} if name.startswith("native.") else set()
     assert not (roots & set(FRAMEWORKS)) - allowed
+
+
+@pytest.mark.parametrize("former", ganbaru._RENAMED)
+def test_a_former_name_of_a_module_is_imported_in_every_way(former):
+    code = (
+        f"import ganbaru.{former} as one\nfrom ganbaru import {former} as two\nimport ganbaru\n"
+        f"from importlib import import_module\n"
+        f"now = import_module('ganbaru.{ganbaru._RENAMED[former]}')\n"
+        f"assert one is two is ganbaru.{former} is now and one.__name__ == now.__spec__.name"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

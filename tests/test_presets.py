@@ -31,4 +31,4 @@ def test_preset_rates_and_betas_reach_the_optimizers(name):
 @pytest.mark.parametrize("name", registry.names("data"))
 def test_every_known_data_set_has_a_preset(name):
     assert name in {from_preset(preset).data for preset in PRESETS}
-    assert callable(declared(name).original)
+    assert callable(declared(name, None).original)

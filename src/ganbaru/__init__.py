@@ -6,7 +6,13 @@ The public Python API is what `__all__` lists; everything is loaded when first u
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import sys
+from importlib.machinery import ModuleSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `python -m ganbaru` would import typing.py of the current folder
+    from types import ModuleType
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -45,3 +51,25 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ganbaru' has no attribute {name!r}")
     return getattr(importlib.import_module(f"ganbaru.{_HOMES[name]}"), name)
+
+
+class _Renamed:
+    """Finder and loader of the modules' former names, as in `import ganbaru.importing`."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        former = name.removeprefix("ganbaru.")
+        loader: Any = _Renamed
+        return ModuleSpec(name, loader) if former != name and former in _RENAMED else None
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> None:
+        """Let Python make the module that the present one replaces."""
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        sys.modules[module.__name__] = __getattr__(module.__name__.removeprefix("ganbaru."))
+
+
+_finder: Any = _Renamed
+sys.meta_path.append(_finder)

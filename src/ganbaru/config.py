@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import InitVar, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from ganbaru import coerce
+from ganbaru import coerce, records, registry
 from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
+from ganbaru.registry import Trust
 
 
 def _option(default: Any, sentence: str) -> Any:
@@ -22,7 +24,11 @@ def _option(default: Any, sentence: str) -> Any:
 
 @dataclass(frozen=True)
 class Config:
-    """What a run trains, on which data, for how long and where; each field is a flag of `train`."""
+    """What a run trains, on which data, for how long and where; each field is a flag of `train`.
+
+    `origin` is no field: it marks a configuration that was read from a file, and
+    `dataclasses.replace` keeps it.
+    """
 
     preset: str = _option("", "the preset that this configuration is based on")
     data: str = _option("digits", "a path (folder, zip, npz or other file) or a known set: {known}")
@@ -39,6 +45,9 @@ class Config:
     )
     conditioning: str = _option(
         "none", "how labels enter the networks: none, class-norm, planes, projection or softmax"
+    )
+    fake_labels: str = _option(
+        "shares", "labels that fakes get in training: shares (of the data's classes) or uniform"
     )
     spectral_norm: str = _option("none", "networks with spectral normalization: none, d, g or both")
     minibatch_deviation: bool = _option(False, "give D the batch's standard deviation as a feature")
@@ -96,9 +105,11 @@ class Config:
         0, "early stopping: evaluations without a better Fréchet distance; 0 for never"
     )
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
+    origin: InitVar[Trust | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, origin: Trust | None) -> None:
         """Convert every field to its type and check its range: text, YAML and Python alike."""
+        object.__setattr__(self, "origin", origin)
         for field in dataclasses.fields(self):
             value = typed(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
@@ -109,6 +120,12 @@ class Config:
                 )
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite exclude each other: give one of them.")
+
+    @property
+    def trust(self) -> Trust | None:
+        """What the names in it may import; None: anything, since the user wrote them."""
+        found: Trust | None = vars(self)["origin"]
+        return found
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -141,10 +158,12 @@ TOTALS = ("steps", "images", "epochs", "minutes")
 @functools.cache
 def kind(name: str) -> tuple[Any, bool]:
     """Return the type of a field, and whether it may be None."""
-    hints = typing.get_type_hints(Config)
-    if name not in hints:
-        raise unknown("field", str(name), hints)
-    hint = hints[name]
+    # Not get_type_hints(Config): Python 3.10 refuses the InitVar.
+    types = {field.name: field.type for field in dataclasses.fields(Config)}
+    if name not in types:
+        raise unknown("field", str(name), types)
+    holder = SimpleNamespace(__annotations__={name: types[name]})
+    hint = typing.get_type_hints(holder, globals())[name]
     inner = [each for each in typing.get_args(hint) if each is not type(None)]
     optional = type(None) in typing.get_args(hint)
     return (inner[0], True) if optional else (hint, False)
@@ -163,26 +182,43 @@ def typed(name: str, value: Any) -> Any:
 
 def _is_size(text: str) -> bool:
     sides = text.lower().split("x")
-    return len(sides) in (1, 2) and all(side.isdigit() and int(side) > 0 for side in sides)
+    return len(sides) in (1, 2) and all(
+        side.isdecimal() and len(side) < 6 and 0 < int(side) <= MAX_SIDE for side in sides
+    )
+
+
+# Upper bounds are far above what is useful: a damaged file must not ask for the machine's memory.
+MAX_SIDE = 65_536
+MOST = 10**15
+
+
+def _from(least: int, most: int = MOST) -> tuple[str, Callable[[Any], bool]]:
+    above = f" to {most:,}" if most < MOST else ""
+    return f"a whole number from {least}{above}", lambda value: least <= value <= most
 
 
 _ANY = ("anything", lambda value: True)
-_COUNT = ("a whole number from 0", lambda value: value >= 0)
-_WHOLE = ("a whole number from 1", lambda value: value >= 1)
-_POSITIVE = ("a number above 0", lambda value: value > 0)
+_COUNT, _WHOLE = _from(0), _from(1)
+_POSITIVE = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
 _COUNTS = ("held_out", "evaluate_every", "patience")
-_WHOLES = ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every")
+_WHOLES = ("steps", "images", "log_every", "sample_every", "checkpoint_every", "keep")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
     "seed": ("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
-    "batch": ("a whole number from 2 (batch norm needs two images)", lambda value: value >= 2),
+    "batch": (
+        "a whole number from 2 (batch norm needs two images) to 1,000,000",
+        lambda value: 2 <= value <= 10**6,
+    ),
+    "width": _from(1, 65_536),
+    "latent": _from(1, 10**6),
+    "d_steps": _from(1, 10_000),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
-    "evaluate_images": ("a whole number from 50", lambda value: value >= 50),
+    "evaluate_images": _from(50),
     **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
     **dict.fromkeys(_COUNTS, _COUNT),
-    **dict.fromkeys((*_WHOLES, "checkpoint_every", "keep"), _WHOLE),
+    **dict.fromkeys(_WHOLES, _WHOLE),
 }
 
 
@@ -207,7 +243,7 @@ def from_preset(name: str, **options: Any) -> Config:
 
     A total (steps, images, epochs or minutes) among them replaces the preset's.
     """
-    return from_fields(merged(preset_fields(name), options))
+    return from_fields(merged(preset_fields(name), options), None)
 
 
 def preset_fields(name: str) -> dict[str, Any]:
@@ -226,31 +262,24 @@ def merged(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any
     return {**before, **after}
 
 
-def from_fields(fields: Mapping[str, Any]) -> Config:
-    """Build a configuration from fields by name; the others keep their defaults."""
+def from_fields(fields: Mapping[str, Any], trust: Trust | None) -> Config:
+    """Build a configuration from fields by name; the others keep their defaults.
+
+    `trust` is None for fields that the user wrote, and limits what those of a file may import.
+    """
     for name in fields:
         kind(name)  # or the error for an unknown field
-    return Config(**fields)
+    return Config(**fields, origin=trust)
+
+
+def from_file(fields: Mapping[str, Any], file: object, trust: Collection[str] = ()) -> Config:
+    """Build a configuration from the fields in a file, whose names import `trust` alone."""
+    return from_fields(fields, registry.trusting(file, trust))
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a configuration's fields from YAML."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        place = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "not UTF-8 text"
-        where = f"line {place.line + 1}: {reason}" if place else reason
-        raise InputError(
-            f"The configuration {path} is not valid YAML ({where}): write lines such as "
-            f"`batch: 64`."
-        ) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} has no fields: write lines such as `batch: 64`.")
+    found = records.read_yaml(path, "Write lines such as `batch: 64`.")
     try:
         return {name: typed(name, value) for name, value in found.items()}
     except InputError as error:

@@ -8,11 +8,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ganbaru.errors import InputError
-
-T = TypeVar("T")
 
 
 def cache() -> Path:
@@ -58,14 +56,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write plain values as JSON in UTF-8, atomically."""
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path, parse: Callable[[Any], T], remedy: str) -> T:
-    """Parse the content of a JSON file; raises InputError with the remedy if it is damaged."""
-    try:
-        return parse(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} cannot be read ({type(error).__name__}). {remedy}") from error
 
 
 def cached(

@@ -6,9 +6,14 @@ import importlib
 import importlib.util
 import inspect
 import math
+import os
 import pkgutil
+import sys
 import traceback
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from types import ModuleType
 
 from ganbaru.errors import InputError, did_you_mean, unknown
@@ -26,24 +31,136 @@ def names(family: str) -> list[str]:
     return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
 
-def module(family: str, name: str) -> ModuleType:
-    """Import the member `name` of a family, or the user's own module of that name."""
+@dataclass(frozen=True)
+class Trust:
+    """The modules that the names in a file may import, and the name of the file.
+
+    None in its place: the names are the user's own words, and may import any module. Otherwise a
+    name resolves to a registered one, to what an imported module declares (an objective, a penalty,
+    a network, a data set, an engine), or to a module that the user trusts.
+    """
+
+    file: str
+    modules: frozenset[str] = frozenset()  # each with its submodules
+    flags: frozenset[str] = frozenset()  # fields whose values are the user's, not the file's
+
+    def covers(self, field: str, name: str) -> bool:
+        """Return whether the module `name` may be imported for a field."""
+        return field in self.flags or any(f"{name}.".startswith(f"{m}.") for m in self.modules)
+
+    def refusal(self, field: str, value: str, name: str) -> InputError:
+        """Build the error for a value whose module `name` may not be imported."""
+        what = f"{self.file} names the {field} {value[:LONGEST]!r}"
+        if field == "data":
+            what += ", which is no known set, file or folder"
+        if not is_module_name(name):
+            return InputError(f"{what}: not a known name, nor the dotted path of a module.")
+        return InputError(
+            f"{what}: using it would import the module {name} and run its code. If you know that "
+            f"module and trust it, give --trust {name} (in Python: trust=[{name!r}])."
+        )
+
+
+def trusting(file: object, modules: Collection[str] = (), *flags: str) -> Trust:
+    """Return the trust in names that a file holds; raises InputError for a malformed module."""
+    modules = [modules] if isinstance(modules, str) else modules
+    for name in modules:
+        if not (isinstance(name, str) and is_module_name(name)):
+            raise InputError(
+                f"Cannot trust {name!r}: give the name of a module, such as mypackage.networks."
+            )
+    return Trust(str(file), frozenset(modules), frozenset(flags))
+
+
+# The fields of a configuration that may name a module of the user's own, or an object in one.
+FIELDS = ("network", "objective", "penalty", "engine", "data")
+
+
+def own_modules(field: str, value: str) -> list[str]:
+    """List the modules of the user's own that the value of one of `FIELDS` names."""
+    if field in ("objective", "penalty"):
+        parts = value.split("+") if field == "penalty" else [value]
+        objects = [parse_options(part)[0] for part in parts]
+        return [each.rpartition(".")[0] for each in objects if "." in each]
+    family = field if field == "data" else f"{field}s"
+    return [] if value in (*names(family), "auto") or not findable(value) else [value]
+
+
+LONGEST = 200  # characters of a module's name in a file, and of what a message quotes
+
+
+def is_module_name(text: str) -> bool:
+    """Return whether a text is a name, or several with dots between them."""
+    return len(text) <= LONGEST and all(part.isidentifier() for part in text.split("."))
+
+
+def module(family: str, name: str, trust: Trust | None) -> ModuleType:
+    """Import the member `name` of a family, or a module of the user's own as far as trusted."""
     if name in names(family):
         return importlib.import_module(f"ganbaru.{_PACKAGES[family]}.{name.replace('-', '_')}")
-    if "." not in name and not (name.isidentifier() and importlib.util.find_spec(name)):
-        raise unknown(family.removesuffix("s"), name, names(family), _OWN)
-    found = _user_module(name)
-    for attribute in _MEMBERS.get(family, ()):
+    field = family.removesuffix("s")
+    if "." not in name and not findable(name):
+        raise unknown(field, name, names(family), _OWN)
+    found = _user_module(field, name, name, _MEMBERS[family], trust)
+    for attribute in _MEMBERS[family] if family != "data" else ():  # which may be a function
         _attribute(found, attribute)
     return found
 
 
-# The attributes that a user's own module of a family must have.
-_MEMBERS = {"networks": ("generator", "discriminator"), "engines": ("Engine",)}
+# The attributes by which a user's own module is a member of a family.
+_MEMBERS = {
+    "networks": ("generator", "discriminator"),
+    "engines": ("Engine",),
+    "data": ("DATASET",),
+}
 _OWN = "Your own module is found if its folder is the current one or on PYTHONPATH."
 
 
-def _user_module(path: str) -> ModuleType:
+class _Search:
+    """Where the user's own modules are searched besides `sys.path`."""
+
+    current_folder = False
+
+
+def search_current_folder() -> None:
+    """Find the user's own modules in the current folder too: for commands.
+
+    It is put on `sys.path`, at its end, when a module is imported that the user named or trusts,
+    and not before: a folder of downloads may hold a file named like an optional library.
+    """
+    _Search.current_folder = True
+
+
+def searches_current_folder() -> bool:
+    """Return whether `search_current_folder` was called in this process."""
+    return _Search.current_folder
+
+
+def findable(path: str) -> bool:
+    """Return whether a dotted path begins with a module that Python finds; imports nothing."""
+    first = path.partition(".")[0]
+    if first in sys.modules or not first.isidentifier():
+        return first in sys.modules
+    return bool(importlib.util.find_spec(first) or PathFinder.find_spec(first, _current_folder()))
+
+
+def _current_folder() -> list[str]:
+    """Return the current folder if modules are searched there, and if it was not deleted."""
+    with suppress(OSError):
+        return [os.getcwd()] if _Search.current_folder else []
+    return []
+
+
+def _user_module(
+    field: str, value: str, path: str, members: Collection[str], trust: Trust | None
+) -> ModuleType:
+    """Return the module `path` of a field's value; only one with `members` if not trusted."""
+    if trust and not trust.covers(field, path):  # nothing is imported, parents neither
+        present = sys.modules.get(path)
+        if isinstance(present, ModuleType) and {*members} <= vars(present).keys():
+            return present
+        raise trust.refusal(field, value, path)
+    sys.path += [each for each in _current_folder() if each not in sys.path]
     try:
         return importlib.import_module(path)
     except ModuleNotFoundError as error:
@@ -65,10 +182,19 @@ def _attribute(found: ModuleType, name: str) -> object:
     return getattr(found, name)
 
 
-def user_object(path: str) -> object:
-    """Import ``package.module.attribute`` of the user's own."""
+def user_object(
+    field: str, path: str, trust: Trust | None, declared: Callable[[object], bool]
+) -> object:
+    """Import ``package.module.attribute`` of the user's own, as far as trusted.
+
+    Of a module that is only imported, not trusted, it returns nothing but objects that are
+    `declared` to be what the field takes: no other function of a library or a program is called.
+    """
     parent, _, attribute = path.rpartition(".")
-    return _attribute(_user_module(parent), attribute)
+    found = _attribute(_user_module(field, path, parent, (attribute,), trust), attribute)
+    if trust and not trust.covers(field, parent) and not declared(found):
+        raise trust.refusal(field, path, parent)
+    return found
 
 
 def parse_options(text: str) -> tuple[str, dict[str, float]]:

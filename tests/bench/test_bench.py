@@ -41,6 +41,7 @@ def ran(module: str, *words: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.extended
 @pytest.mark.slow
 def test_gpu_checks_times_and_trains(tmp_path):
     """All but CUDA's own calls."""
@@ -181,18 +182,34 @@ def test_steps(monkeypatch, tmp_path, capsys):
     assert rows["numpy engine"]["MiB"] < rows["plain PyTorch"]["MiB"]
 
 
+LIKE_BATCH = ("width", "size", "cores")
+
+
+def assert_drawn(folder, *names: str) -> None:
+    plots = {path.stem: Image.open(path) for path in folder.glob("*.png")}
+    assert set(plots) == {*names}
+    for plot in plots.values():
+        assert plot.size == (840, 540) and len(plot.getcolors(1 << 20)) > 100
+
+
+@pytest.mark.extended
+@pytest.mark.slow
+def test_cases_that_vary_something_else_than_the_batch(monkeypatch, tmp_path, capfd):
+    monkeypatch.setattr(roofline, "LIBRARIES", {"numpy": roofline.LIBRARIES["numpy"]})
+    tables, _ = measured(monkeypatch, tmp_path, *LIKE_BATCH, "--engines", "numpy")
+    assert capfd.readouterr().err == "" and len(tables) >= len(LIKE_BATCH)
+    assert_drawn(tmp_path, *LIKE_BATCH)
+
+
 @pytest.mark.slow
 def test_all_other_cases_without_a_framework(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(roofline, "LIBRARIES", {"numpy": roofline.LIBRARIES["numpy"]})
-    others = [name for name in cases.CASES if name not in ("step", "startup")]
+    others = [name for name in cases.CASES if name not in ("step", "startup", *LIKE_BATCH)]
     tables, _ = measured(monkeypatch, tmp_path, *others, "--engines", "numpy")
     assert capfd.readouterr().err == ""
     rows = tables[f"Step over batch, else {SMALL}"]["rows"]
     assert [(row["batch"], row[""]) for row in rows] == [(4, "numpy engine"), (8, "numpy engine")]
-    plots = {path.name: Image.open(path) for path in tmp_path.glob("*.png")}
-    assert set(plots) == {"batch.png", "width.png", "size.png", "cores.png"}
-    for plot in plots.values():
-        assert plot.size == (840, 540) and len(plot.getcolors(1 << 20)) > 100
+    assert_drawn(tmp_path, "batch")
     loaded = tables["Loading 12 images, 64x64 JPEG files"]["rows"]
     assert [row[""] for row in loaded] == ["plain NumPy and Pillow", "ganbaru, first time",
                                            "ganbaru, from the cache"]  # fmt: skip

@@ -47,7 +47,7 @@ LOSSES = {
 @pytest.mark.parametrize("conditioning", ["none", "projection"])
 @pytest.mark.parametrize("objective", LOSSES)
 def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objective, conditioning):
-    """140 test images are two batches of 64; G is the running average, both in inference mode."""
+    """140 test images are 17 batches of 8; both networks by the statistics of their batch."""
     options = {"data": divided(tmp_path / "set", test=140), "objective": objective,
                "conditioning": conditioning, "penalty": "r1", "lr": 0.01}  # fmt: skip
     path = trained(tmp_path, steps=6, checkpoint_every=40, **options)
@@ -55,22 +55,27 @@ def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objectiv
     assert line["images"] == 48
     config = tiny(tmp_path, steps=6, **options)
     test = data.load(options["data"], image_size=(16, 16), channels=1, split="test")
-    labels = test.labels[:128] if conditioning == "projection" else None
-    generator = generators.load(path)
-    fakes = generator.floats(generator.latents(range(128)), labels)
+    reals = batches.to_range(test.images[np.arange(140) * 140 // 140][:136])
+    labels = test.labels[:136] if conditioning == "projection" else None
     groups, _ = newest(path)
-    network = models.networks(config, (16, 16, 1), 0 if labels is None else 3)[1]
+    networks = models.networks(config, (16, 16, 1), 0 if labels is None else 3)
     numpy = engines.load("numpy", "cpu", "float32")
-    chosen = np.arange(140) * 140 // 140
 
-    def scores(images):
-        inputs = [images] if labels is None else [images, labels]
-        parts = [groups[name] for name in ("discriminator", "discriminator_buffers")]
+    def outputs(player, network, images):
+        """Return what a network makes of batches of 8, each with its own statistics."""
+        parts = [groups[player], groups[f"{player}_buffers"]]
         parts = [{k: numpy.from_numpy(v) for k, v in part.items()} for part in parts]
-        found = nn.apply(network, *parts, *map(numpy.from_numpy, inputs), training=False)[0]
-        return numpy.to_numpy(found).astype(float).reshape(2, 64)
+        found = []
+        for start in range(0, 136, 8):
+            inputs = [x[start : start + 8] for x in (images, labels) if x is not None]
+            out, _ = nn.apply(network, *parts, *map(numpy.from_numpy, inputs), training=True)
+            found.append(numpy.to_numpy(out).astype(float))
+        return np.stack(found)
 
-    d, g = LOSSES[objective](scores(batches.to_range(test.images[chosen[:128]])), scores(fakes))
+    latents = generators.load(path).latents(range(136))
+    fakes = outputs("generator", networks[0], latents).astype(np.float32).reshape(reals.shape)
+    r, f = (outputs("discriminator", networks[1], x).reshape(17, 8) for x in (reals, fakes))
+    d, g = LOSSES[objective](r, f)
     assert [line[key] for key in KEYS] == pytest.approx([d.mean(), g.mean()], abs=1e-5)
 
 
@@ -93,7 +98,7 @@ def test_images_are_spread_over_the_set_in_whole_batches(length, wanted):
     count = min(length, wanted)
     images = np.arange(length, dtype=np.int64).reshape(-1, 1, 1, 1)
     chosen = validation._spread(length, wanted)
-    found = list(HeldOut(images, images.ravel() % 5, chosen).batches())
+    found = list(HeldOut(images, images.ravel() % 5, chosen).batches(64))
     assert len(found) == max(1, count // 64)
     seen, seeds = [], []
     for of, reals, labels in found:
@@ -244,9 +249,9 @@ def test_digits_are_held_out_at_the_training_size():
     source = load_data(config)
     found = validation.load(config, source, conditional=True)
     test = data.load("digits", image_size=(16, 16), split="test")
-    assert [len(reals) for _, reals, _ in found.batches()] == [64, 64]
+    assert [len(reals) for _, reals, _ in found.batches(64)] == [64, 64]
     rows = np.arange(128) * 300 // 128
-    shown = np.concatenate([reals for _, reals, _ in found.batches()])
+    shown = np.concatenate([reals for _, reals, _ in found.batches(64)])
     np.testing.assert_array_equal(shown, test.images[rows])
-    labels = np.concatenate([labels for *_, labels in found.batches()])
+    labels = np.concatenate([labels for *_, labels in found.batches(64)])
     np.testing.assert_array_equal(labels, test.labels[rows])

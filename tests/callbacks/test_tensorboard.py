@@ -81,7 +81,9 @@ def test_numbers_and_pictures(tmp_path):
     assert [len(found.Scalars(tag)) for tag in ("loss/d", "held_out/d")] == [len(lines), 2]
 
 
-@pytest.mark.parametrize("cut", [3, 5, 6])
+@pytest.mark.parametrize(
+    "cut", [5, *(pytest.param(cut, marks=pytest.mark.extended) for cut in (3, 6))]
+)
 def test_run_that_goes_on_shows_everything_once(tmp_path, cut):
     """Cut at a line of the log, at a milestone, and at both a line and a grid of its own."""
     run = board(tmp_path, steps=cut)

@@ -325,7 +325,7 @@ def screen(text: str) -> list[str]:
 
 
 @needs_posix
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.extended)])
 def test_bar_moves_and_leaves_the_terminal_clean(tmp_path, columns):
     config = tiny(tmp_path, steps=60, log_every=80)
     (tmp_path / "c.yaml").write_text(to_yaml(config))

@@ -31,7 +31,9 @@ def test_file_size_limit_on_a_checkpoint(tmp_path):
 
 
 @needs_posix
-@pytest.mark.parametrize("out", ["all.npz", "grid.png", "each"])
+@pytest.mark.parametrize(
+    "out", ["all.npz", pytest.param("grid.png", marks=pytest.mark.extended), "each"]
+)
 def test_file_size_limit_on_images(tmp_path, out):
     run = trained(tmp_path, steps=1)
     arguments = ["generate", run, "-n", 400, "-o", tmp_path / out]
@@ -45,7 +47,15 @@ def test_file_size_limit_on_images(tmp_path, out):
 
 
 @needs_posix
-@pytest.mark.parametrize("out", ["x.gif", "x.webp", "x.png", "x.mp4", "frames"])
+@pytest.mark.parametrize(
+    "out",
+    [
+        "x.gif",
+        "x.mp4",
+        "frames",
+        *(pytest.param(x, marks=pytest.mark.extended) for x in ("x.webp", "x.png")),
+    ],
+)
 def test_file_size_limit_on_a_film(tmp_path, out):
     if out.endswith("mp4"):
         pytest.importorskip("av")

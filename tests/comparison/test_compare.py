@@ -224,7 +224,7 @@ class Stop:
         return self.left < 0
 
 
-@pytest.mark.parametrize("calls", [3, 17])
+@pytest.mark.parametrize("calls", [17, pytest.param(3, marks=pytest.mark.extended)])
 def test_resumed_tournament_has_the_same_result(place, result, options, calls):
     folder = place / f"stopped{calls}"
     plan = planned(folder, options)

@@ -102,7 +102,7 @@ def modules(tmp_path, monkeypatch):
 def test_describe_loads_a_set_of_unknown_shape(modules, name):
     said = command("describe", "mnist", "--data", name, "--width", "4")
     assert said.code == 0 and "1x16x16" in said.out
-    assert data.declared(name).classes is None
+    assert data.declared(name, None).classes is None
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,6 @@ def test_faulty_declarations(modules, name, found):
 def test_other_names_declare_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "json").mkdir()  # a path comes before a module of the same name
-    assert [data.declared(name) for name in ("", "json", "no.such.module", "a/b.zip")] == [None] * 4
+    assert [data.declared(name, None) for name in ("", "json", "no.such.module", "a/b.zip")] == [
+        None
+    ] * 4

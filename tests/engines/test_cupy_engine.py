@@ -79,7 +79,7 @@ def test_games_equal_those_of_numpy(engine, options):
 
 @pytest.mark.parametrize("network", registry.names("networks"))
 def test_networks_equal_those_of_numpy(engine, network):
-    logits = getattr(registry.module("networks", network), "LOGITS", 1)
+    logits = getattr(registry.module("networks", network, None), "LOGITS", 1)
     objective = "non-saturating" if logits == 1 else "two-class"
     shape = (64, 64, 1) if network == "patchgan" else (32, 32, 3)
     assert_same_game(engine, network=network, objective=objective, shape=shape, width=4, steps=1)

@@ -160,7 +160,7 @@ def pretend(monkeypatch, count: int, *on_gpu: str) -> None:
     monkeypatch.setattr(gpu_driver, "count", lambda: count)
     real = engines.imported("numpy")
 
-    def imported(name: str):
+    def imported(name: str, trust=None):
         if name == "numpy":
             return real
         if name not in (*on_gpu, "jax"):

@@ -63,7 +63,7 @@ def _loaded(name: str, run, configured: bool = False) -> list[str]:
 @pytest.mark.parametrize(
     "name,precision",  # JAX in float64 is the next test's
     [
-        (name, precision)
+        pytest.param(name, precision, marks=[pytest.mark.extended] * (precision == "float64"))
         for name in ("numpy", "torch", "jax")
         for precision in ("float32", "float64")
         if name in engines.available() and (name, precision) != ("jax", "float64")

@@ -57,9 +57,12 @@ NETWORKS = [name for name in registry.names("networks") if name != "sagan"]  # n
 # or a linear layer first, and class norm works alike in all networks with norms.
 CASES = [
     *((network, "none") for network in NETWORKS),
-    *((network, "planes") for network in ("dcgan", "dcgan-mlp", "resnet")),
-    ("dcgan", "class-norm"),
+    ("dcgan", "planes"),
     ("resnet", "class-norm"),
+    *(
+        pytest.param(*case, marks=pytest.mark.extended)
+        for case in (("dcgan-mlp", "planes"), ("resnet", "planes"), ("dcgan", "class-norm"))
+    ),
 ]
 
 
@@ -75,7 +78,7 @@ def test_seeds_give_the_images_of_generate(chromium, tmp_path, network, conditio
 
 
 @pytest.mark.parametrize("distribution", latent_spaces.SPACES)
-@pytest.mark.parametrize("sides", [(16, 24), (28, 32)])
+@pytest.mark.parametrize("sides", [(16, 24), pytest.param((28, 32), marks=pytest.mark.extended)])
 def test_colours_sizes_and_latent_distributions(chromium, tmp_path, distribution, sides):
     size = f"{sides[0]}x{sides[1]}"
     data = pictures(tmp_path / "colours.npz", side=16, channels=3)
@@ -340,7 +343,7 @@ def test_light_and_dark_colours(chromium, conditional):
             assert (luminance(visit) < 60) is dark
 
 
-@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+@pytest.mark.parametrize("locale", ["en-GB", pytest.param("ja-JP", marks=pytest.mark.extended)])
 def test_page_fits_the_width_of_the_screen(chromium, conditional, locale):
     with visiting(chromium, conditional, viewport=PHONE, locale=locale) as visit:
         for width, view in product([360, 390, 768, 1280], ["grid", "picture", "morph"]):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from helpers import NUMPY32, source
@@ -11,6 +14,8 @@ from numpy.testing import assert_array_equal
 
 from ganbaru.config import Config
 from ganbaru.data import Source
+from ganbaru.errors import InputError
+from ganbaru.gan import build
 from ganbaru.gan.batches import BatchSampler, EpochOrder, to_range
 from ganbaru.gan.step import Batch
 from ganbaru.randomness import DISTRIBUTIONS
@@ -19,11 +24,12 @@ COUNT, BATCH = 23, 5
 
 
 def _draw(
-    engine=NUMPY32, pictures=None, relativistic=False, num_classes=5, **options
+    engine=NUMPY32, pictures=None, relativistic=False, num_classes=5, same_labels=False, **options
 ) -> BatchSampler:
     config = Config(**{"seed": 3, "batch": BATCH, "latent": 4, **options})
     pictures = pictures or source(COUNT, (2, 3, 3), classes=5)
-    return BatchSampler(config, pictures, engine, relativistic, num_classes)
+    gan = SimpleNamespace(relativistic=relativistic, same_labels=relativistic or same_labels)
+    return BatchSampler(config, pictures, engine, gan, num_classes)
 
 
 def _numbered() -> Source:
@@ -118,6 +124,33 @@ def test_batches_are_the_same_on_every_engine(relativistic, replacement, other_e
                 if array is not None:
                     assert_array_equal(found[name], array)
                     assert found[name].dtype == array.dtype
+
+
+@pytest.mark.parametrize(("rule", "share"), [("shares", 20 / 23), ("uniform", 1 / 3)])
+def test_labels_of_fakes_have_the_shares_of_the_data_or_equal_ones(rule, share):
+    """Of 23 images 20 are of the first class and 3 of the second; the third has none."""
+    pictures = dataclasses.replace(_numbered(), labels=np.repeat([0, 1], [20, 3]))
+    draw = _draw(pictures=pictures, num_classes=3, fake_labels=rule)
+    both = [(step.d[0].label, step.g.label) for step in map(draw.step, range(300))]
+    for labels in map(np.concatenate, zip(*both, strict=True)):
+        found = np.bincount(labels, minlength=3) / len(labels)
+        assert found[0] == pytest.approx(share, abs=0.04)  # three deviations of 1,500 labels
+        assert (found[2] > 0.25) == (rule == "uniform")
+
+
+def test_mixtures_are_of_one_class():
+    """A penalty on mixtures scores them under the real's label: D's fakes have it too."""
+    config = Config(penalty="wgan-gp", conditioning="projection")
+    assert build.gan(config, (16, 16, 1), 5).same_labels
+    assert not build.gan(Config(penalty="r1+r2"), (16, 16, 1), 0).same_labels
+    step = _draw(same_labels=True).step(0)
+    assert_array_equal(step.d[0].label, step.d[0].real_label)
+    assert step.g.label is not None and step.g.real is None
+
+
+def test_an_unknown_rule_is_refused_with_the_choices():
+    with pytest.raises(InputError, match="'share'.*shares, uniform"):
+        _draw(fake_labels="share")
 
 
 def test_fields_of_a_batch():

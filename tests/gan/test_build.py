@@ -294,6 +294,6 @@ def test_rahinge_by_hand():
 def test_objective_and_penalty_options_are_finite_numbers():
     for spec in ("non-saturating:real=nan", "non-saturating:fake=inf"):
         with pytest.raises(InputError, match="Cannot read 'real=nan'|Cannot read 'fake=inf'"):
-            build.objective(spec)
+            build.objective(spec, None)
     with pytest.raises(InputError, match="Cannot read 'gamma=-inf'"):
-        build.penalties("r1:gamma=-inf")
+        build.penalties("r1:gamma=-inf", None)

@@ -149,7 +149,10 @@ def test_a_run_with_a_larger_total_keeps_its_first_end(tmp_path):
     assert all(moved)
 
 
-@pytest.mark.parametrize("schedule", ["linear:start=16,end=96", "cosine:end=70"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["linear:start=16,end=96", pytest.param("cosine:end=70", marks=pytest.mark.extended)],
+)
 def test_a_resumed_run_with_a_schedule_equals_an_uninterrupted_one(tmp_path, schedule):
     whole = trained(tmp_path, run=tmp_path / "whole", steps=12, schedule=schedule)
     run = trained(tmp_path, run=tmp_path / "parts", steps=6, schedule=schedule)

@@ -33,7 +33,9 @@ def test_d_scores_fakes_with_the_label_that_g_was_given():
     assert (of_d.label != of_d.real_label).any()  # or the two could not be told apart
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names("networks") if models.logits(n) == 1])
+@pytest.mark.parametrize(
+    "name", [n for n in registry.names("networks") if models.logits(n, None) == 1]
+)
 def test_loss_is_the_mean_over_all_scores(name):
     """Scores are (B,), or (B, patches) for patchgan; the losses are recomputed in NumPy."""
     gan = table(NUMPY64, network=name)

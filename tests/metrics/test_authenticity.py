@@ -165,10 +165,41 @@ def test_a_planted_rate_of_5_percent_is_estimated_between_4_and_6():
     assert inside >= 54
 
 
+def test_collapsed_generators_that_copy_nothing_are_not_accused():
+    """Of 25 fresh digits, 8 times each with a little noise: one chance neighbour counts 8 times."""
+    images = np.concatenate([large("train").images, large("test").images])
+    order = np.random.default_rng(0).permutation(len(images))
+    index = nearest.Index(images, np.sort(order[:1000]))
+    fresh = images[order[1000:]]
+    found = index.nearest(fresh, data.silent, "")
+    ratios, distances = copy_rate.distance_ratios(found), found.distances[:, 0]
+    rng, repeats, plain, thin = np.random.default_rng(1), 100, 0, 0
+    for _ in range(repeats):
+        drawn = rng.permutation(len(fresh))
+        modes, held_out = np.tile(drawn[:25], 8), drawn[25:]
+        noise = rng.normal(0, 1, (len(modes), 16, 16, 1))
+        repeated = np.clip(np.rint(fresh[modes] + noise), 0, 255).astype(np.uint8)
+        kept = nearest.thinned(repeated, distances[modes], data.silent)
+        assert len(kept) == 25
+        plain += copy_rate.copy_rate(ratios[modes], ratios[held_out]).p < 0.01
+        thin += copy_rate.copy_rate(ratios[modes], ratios[held_out], kept).p < 0.01
+    assert plain >= 5  # so the simulation has what thinning removes
+    assert thin <= 3
+
+
+def test_independent_images_are_not_thinned():
+    source, test = large("train"), large("test")
+    index = nearest.Index(source.images, np.arange(len(source.images)))
+    found = index.nearest(test.images, data.silent, "").distances[:, 0]
+    assert len(nearest.thinned(test.images, found, data.silent)) > 0.97 * len(test.images)
+
+
 # --- from end to end --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.extended) for seed in (1, 2, 3))]
+)
 def test_a_generator_that_copies_5_percent_and_one_that_does_not(here, seed):
     """Blurred unseen digits are near all others: the plain distance would accuse them."""
     source, test = large("train"), large("test")

@@ -7,11 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganbaru import data
 from ganbaru.errors import InputError
-from ganbaru.metrics import class_metrics, classifier, intervals, kernel
-from ganbaru.metrics.frechet import frechet
+from ganbaru.metrics import (
+    candidates,
+    class_metrics,
+    classifier,
+    intervals,
+    kernel,
+    monge,
+    two_sample,
+)
+from ganbaru.metrics.frechet import frechet, frechet_at_infinity
+from ganbaru.metrics.monge import mind
 from ganbaru.metrics.neighbours import neighbourhood
 from ganbaru.metrics.sliced import distance, projected
+from ganbaru.metrics.vendi import vendi
 
 RNG = np.random.default_rng(3)
 
@@ -113,12 +124,144 @@ def test_class_shares_and_their_divergence():
     assert class_metrics.shares(labels, 5).tolist() == [0.5, 0.25, 0, 0.25, 0]
     assert class_metrics.modes(labels) == 3
     half = np.array([0.5, 0.5, 0, 0])
-    assert class_metrics.divergence(half, np.full(4, 0.25), 100) == pytest.approx(np.log(2))
+    found, _ = class_metrics.divergence(half, 1000, np.full(4, 0.25), 100)
+    assert found == pytest.approx(np.log(2) - 1 / 2000)
     # A class that no real has counts as half an image of the 100.
-    assert class_metrics.divergence(half, np.array([1.0, 0, 0, 0]), 100) == pytest.approx(
-        0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 0.005)
-    )
+    found, _ = class_metrics.divergence(half, 1000, np.array([1.0, 0, 0, 0]), 100)
+    assert found == pytest.approx(0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 0.005) - 1 / 2000)
     assert class_metrics.agreement(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 0])) == 0.75
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.5])
+def test_class_divergence_is_unbiased_and_its_error_right(tilt):
+    """1,000 classes and 26,000 images, as on Stacked-MNIST; of equal shares and of others."""
+    real = np.full(1000, 1e-3)
+    true = real * (1 + tilt * np.sin(np.arange(1000)))
+    true /= true.sum()
+    drawn = np.random.default_rng(0).multinomial(26_000, true, size=200) / 26_000
+    found = np.array([class_metrics.divergence(one, 26_000, real, 60_000) for one in drawn])
+    exact = float(true @ np.log(true / real))
+    values, errors = found.T
+    assert values.mean() == pytest.approx(exact, abs=0.0004)  # the plain sum: 0.0195 too large
+    assert errors.mean() == pytest.approx(values.std(), rel=0.15)
+
+
+@pytest.mark.parametrize("ratio", [1, 4, 20])
+def test_a_perfect_conditional_generator_reaches_the_baseline_of_unequal_classes(ratio):
+    """Ten classes at shares from 1 to `ratio`, 64 features; labels by shares and in turn."""
+    rng, n = np.random.default_rng(0), 4000
+    shares = np.geomspace(1, ratio, 10)
+    shares /= shares.sum()
+    centres, spread = rng.normal(size=(10, 64)), np.linspace(1, 0.1, 64)
+
+    def perfect(labels):
+        return centres[labels] + rng.normal(size=(len(labels), 64)) * spread
+
+    real, other = (perfect(rng.choice(10, n, p=shares)) for _ in range(2))
+    found = candidates.by_shares(shares, n)
+    floor = frechet(real, other)
+    assert frechet(real, perfect(found)) < 1.3 * floor
+    of_classes = class_metrics.shares(found, 10)
+    assert abs(class_metrics.divergence(of_classes, n, shares, 60_000)[0]) < 0.002
+    if ratio == 20:
+        assert frechet(real, perfect(np.arange(n) % 10)) > 10 * floor
+    if ratio == 1:
+        np.testing.assert_array_equal(found, np.arange(n) % 10)
+
+
+def test_unseen_modes_are_estimated():
+    """Of 100 equal classes in 150 images about 78 are seen; of 10, all."""
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, 100, 150) for _ in range(200)]
+    seen = np.mean([class_metrics.modes(labels) for labels in drawn])
+    estimated = np.mean([class_metrics.unseen_modes(labels, 1000) for labels in drawn])
+    assert seen < 80 and estimated == pytest.approx(100, rel=0.03)
+    assert class_metrics.unseen_modes(np.arange(1000) % 10, 10) == 10
+    assert class_metrics.unseen_modes(np.arange(9), 10) == 10  # never more than there are
+
+
+def test_the_frechet_distance_at_infinity_is_that_of_the_distributions():
+    """Of Gaussians, whose distance is known; the plain one of 600 images is far too large."""
+    spectrum, shift = 1 / np.arange(1, 33) ** 0.7, np.eye(32)[0] / 2
+    exact = 0.25 + float((spectrum * 0.2**2).sum())
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        real = rng.normal(size=(600, 32)) * spectrum**0.5
+        fake = 0.8 * rng.normal(size=(900, 32)) * spectrum**0.5 + shift
+        same = rng.normal(size=(900, 32)) * spectrum**0.5
+        pairs = (real, fake), (real, same)
+        found.append([f(*p) for p in pairs for f in (frechet, frechet_at_infinity)])
+    plain, at_infinity, floor, zero = np.mean(found, axis=0)
+    assert plain > exact + 0.8 * floor
+    assert at_infinity == pytest.approx(exact, rel=0.05)
+    assert abs(zero) < floor / 20
+
+
+def test_mind_of_known_distributions():
+    """Of Gaussians that differ in mean and scale, W2² along each direction is known."""
+    rng, scale, shift = np.random.default_rng(0), 1.5, 0.8
+    real = rng.normal(size=(4000, 16))
+    fake = scale * rng.normal(size=(3000, 16)) + shift
+    # The mean over directions u of (u.m)² + (s - 1)², with |m|² = 16 shift².
+    expected = 3 * 16 * (shift**2 + (scale - 1) ** 2)
+    assert mind(real, fake) == pytest.approx(expected, rel=0.04)
+    assert mind(real, real) == 0 and mind(real, fake) == mind(fake, real)
+    small = rng.normal(size=(2, 50, 3)).astype(np.float32)
+    along = [np.sort(x @ monge._directions(3), axis=0) for x in small]
+    assert mind(*small) == pytest.approx(9 * np.mean((along[0] - along[1]) ** 2), rel=1e-5)
+
+
+def test_vendi_counts_different_images():
+    rng = np.random.default_rng(0)
+    eye, zero = np.eye(12), np.zeros(12)
+    assert vendi(eye, zero) == pytest.approx(12)
+    assert vendi(np.repeat(eye[:3], 5, axis=0), zero) == pytest.approx(3)
+    assert vendi(np.ones((9, 4)), np.zeros(4)) == pytest.approx(1)
+    assert vendi(np.concatenate([eye[:4], [zero]]), zero) == pytest.approx(5)  # one at the centre
+    x = rng.normal(size=(30, 7)) + 3
+    unit = (x - 1) / np.linalg.norm(x - 1, axis=1, keepdims=True)
+    values = np.linalg.eigvalsh(unit @ unit.T / 30)
+    values = values[values > 1e-12]
+    assert vendi(x, np.ones(7)) == pytest.approx(np.exp(-(values * np.log(values)).sum()))
+
+
+def test_two_sample_tests_of_equal_and_of_different_distributions():
+    rng, small = np.random.default_rng(0), 0
+    for _ in range(200):
+        real, fake = rng.normal(size=(2, 60, 3))
+        found = two_sample.two_sample_test(real, fake, two_sample.nearest_neighbours)
+        small += found.p <= 0.1
+    # Of 30 guesses, 19 right ones or more have p = 0.1002, so 20 or more count: 4.9 % of cases.
+    assert 2 <= small <= 20 and found.tested == 30
+    other = two_sample.two_sample_test(real, fake + 9, two_sample.nearest_neighbours)
+    assert other.accuracy == 1 and other.p == pytest.approx(0.5**30)
+    with pytest.raises(InputError, match="40 images"):
+        two_sample.two_sample_test(real[:30], fake, two_sample.nearest_neighbours)
+
+
+@pytest.mark.parametrize(("reals", "fakes"), [(1000, 1000), (200, 5000), (5000, 200)])
+def test_each_side_has_its_own_error(reals, fakes):
+    """Of a difference of means, whose error is known whatever the counts."""
+    found = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        real, fake = rng.standard_normal(reals), 2 * rng.standard_normal(fakes)
+
+        def score(a, b, real=real, fake=fake):
+            return {"difference": float(real[a].mean() - fake[b].mean())}
+
+        silent = data.silent
+        found.append(intervals.standard_errors(score, reals, fakes, seed, silent)["difference"])
+    exact = np.sqrt(1 / reals + 4 / fakes)
+    assert np.sqrt(np.mean(np.square(found))) == pytest.approx(exact, rel=0.12)
+
+
+def test_wilsons_interval_of_shares():
+    assert intervals.wilson(0.999, 1000) == pytest.approx((0.99435, 0.99982), abs=1e-4)
+    low, high = intervals.wilson(1.0, 500)
+    assert high == pytest.approx(1) and low == pytest.approx(1 - 1.96**2 / (500 + 1.96**2))
+    assert intervals.wilson(0.5, 10_000) == pytest.approx((0.4902, 0.5098), abs=1e-4)
 
 
 @pytest.mark.parametrize("count", [200, 9000])

@@ -108,6 +108,7 @@ def test_classifier_and_random_features_rank_alike():
         assert correlation > least, ranks
 
 
+@pytest.mark.extended  # digits above show the same, for a third of the time
 @needs_real_data
 def test_random_features_measure_on_mnist_too(monkeypatch):
     monkeypatch.setenv("GANBARU_DATA", REAL)

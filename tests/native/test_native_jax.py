@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native_helpers import PLAYERS, inputs, save
+from native_helpers import inputs, save
 from numpy.testing import assert_allclose, assert_array_equal
 from train_helpers import newest
 
@@ -30,7 +30,9 @@ def jax_function(run: loop.Run, player: str = "generator"):
     return shells.function(run.folder.path, player)
 
 
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize(
+    "player", ["generator", pytest.param("discriminator", marks=pytest.mark.compiled)]
+)
 def test_jit_and_grad(player, one):
     apply, variables = jax_function(one, player)
     given = inputs(one, player)

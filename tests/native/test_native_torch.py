@@ -183,6 +183,7 @@ def test_compiles_without_a_graph_break(player, run, monkeypatch):
     compiles(run, player, "aot_eager")
 
 
+@pytest.mark.compiled
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore")  # PyTorch's own, of its compiler

@@ -60,7 +60,7 @@ PLAYERS = [
 
 def _fitting(name: str) -> str:
     """Return a conditioning that a network can have: a label's product needs a single logit."""
-    return "projection" if models.logits(name) == 1 else "planes"
+    return "projection" if models.logits(name, None) == 1 else "planes"
 
 
 def _player(name, player, shape, classes, count=4):
@@ -89,7 +89,7 @@ class Recording(dict):
 
 @pytest.mark.parametrize("name", registry.names("networks"))
 def test_a_network_file_holds_both_players_and_names_its_paper(name):
-    module = registry.module("networks", name)
+    module = registry.module("networks", name, None)
     assert callable(module.generator) and callable(module.discriminator)
     assert PAPER.search(module.__doc__)
 
@@ -225,11 +225,11 @@ def test_a_penalty_changes_what_the_discriminator_learns(name, any_engine):
 
 @pytest.mark.parametrize("name", registry.names("data"))
 def test_a_known_set_is_declared_in_one_object(name):
-    dataset = declared(name)
-    assert dataset == registry.module("data", name).DATASET
+    dataset = declared(name, None)
+    assert dataset == registry.module("data", name, None).DATASET
     assert dataset.name == name and callable(dataset.original)
     assert len(dataset.shape) == 3 and dataset.classes is not None
-    assert registry.module("data", name).__doc__
+    assert registry.module("data", name, None).__doc__
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -245,7 +245,7 @@ def test_a_preset_makes_networks_that_trace(name):
         nn.trace(network, *given)[0]
         for network, given in zip(models.networks(config, shape, classes), shapes, strict=True)
     ]
-    logits = models.logits(config.network)
+    logits = models.logits(config.network, None)
     scores = results.pop()
     assert results == [(2, shape[2], *shape[:2])]
     assert scores == ((2,) if logits == 1 and config.network != "patchgan" else (2, *scores[1:]))

@@ -247,7 +247,7 @@ def test_projection_adds_the_product_of_embedding_and_features():
 def test_softmax_adds_the_log_probability_of_the_label(network, classes, size):
     """Ibid., eq. 3: what is added is log softmax of all products, plus log K; never overflows."""
     how = {"image_size": (16, 16), "channels": 1, "base_channels": 8}
-    plain = functools.partial(registry.module("networks", network).discriminator, **how)
+    plain = functools.partial(registry.module("networks", network, None).discriminator, **how)
     conditional = conditioning.softmax_projection(plain, classes)
     x, labels = normal(4, 1, 16, 16), np.arange(4) % classes
     parameters, buffers = _first(conditional, [x.shape, labels.shape])

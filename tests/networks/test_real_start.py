@@ -18,8 +18,16 @@ from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import INITIALISATIONS
 
 NETWORKS = registry.names("networks")
+# A player's norm does not depend on the other's: by default both have it, or none.
 HOOKS = [
-    *(pytest.param({"spectral_norm": players}, id=players) for players in models.SPECTRAL_NORMS),
+    *(
+        pytest.param(
+            {"spectral_norm": players},
+            id=players,
+            marks=[pytest.mark.extended] * (players in ("d", "g")),
+        )
+        for players in models.SPECTRAL_NORMS
+    ),
     pytest.param({"minibatch_deviation": True}, id="deviation"),
 ]
 EVERYTHING = {"spectral_norm": "both", "minibatch_deviation": True}
@@ -27,7 +35,7 @@ CONDITIONED = ["none", *CONDITIONINGS]
 
 
 def small(engine, network: str, **options) -> TrainingCase:
-    objective = next(n for n, o in OBJECTIVES.items() if o.logits == models.logits(network))
+    objective = next(n for n, o in OBJECTIVES.items() if o.logits == models.logits(network, None))
     sizes = {"width": 2, "latent": 3, "batch": 4}
     return table(engine, network=network, **{"objective": objective, **sizes, **options})
 
@@ -61,8 +69,14 @@ def test_every_hook_and_conditioning_trains(network, hooks):
     assert trained >= 2
 
 
-@pytest.mark.parametrize("start", INITIALISATIONS)
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    ("network", "start"),
+    [
+        pytest.param(network, start, marks=[pytest.mark.extended] * ((i + j) % 2))
+        for i, network in enumerate(NETWORKS)
+        for j, start in enumerate(INITIALISATIONS)
+    ],
+)
 def test_every_initialisation_trains_with_spectral_norm(network, start):
     assert_trains(small(NUMPY32, network, initialisation=start, **EVERYTHING))
 

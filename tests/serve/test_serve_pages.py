@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ TRAINING = (
     "--engine",
     "numpy",
     "--minutes",
-    1,
+    30,  # also passes while it is halted
     "--log-every",
     160,
     "--sample-every",
@@ -42,15 +43,29 @@ TRAINING = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Return a folder with a finished run and one in training."""
+def training(tmp_path_factory):
+    """Yield a folder with a finished run and one in training, halted, and its process."""
     folder = tmp_path_factory.mktemp("pages")
     trained(folder, run=folder / "runs" / "done", steps=40, sample_every=80)
     pictures(folder / "pictures.npz")
-    with background("train", "digits", *TRAINING, cwd=folder) as training:
+    with background("train", "digits", *TRAINING, cwd=folder) as process:
         log = folder / "runs" / "learning" / "log.jsonl"
-        until(lambda: log.exists() and log.read_text().count("\n") > 2, training)
-        yield folder
+        until(lambda: log.exists() and log.read_text().count("\n") > 2, process)
+        process.send_signal(signal.SIGSTOP)  # or it takes a core from all the other tests
+        yield folder, process
+
+
+@pytest.fixture(scope="module")
+def home(training):
+    return training[0]
+
+
+@pytest.fixture
+def going_on(training) -> Iterator[None]:
+    """Let the run in training go on during a test."""
+    training[1].send_signal(signal.SIGCONT)
+    yield
+    training[1].send_signal(signal.SIGSTOP)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +139,18 @@ def loaded(page, selector: str) -> bool:
     return page.eval_on_selector(selector, "image => image.complete && image.naturalWidth > 0")
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("scheme,paper", [("light", "251, 250, 247"), ("dark", "21, 24, 28")])
+LIGHT, DARK = ("light", "251, 250, 247"), ("dark", "21, 24, 28")
+
+
+@pytest.mark.parametrize(
+    "size,scheme,paper",
+    [
+        (PHONE, *LIGHT),
+        (DESKTOP, *DARK),
+        pytest.param(PHONE, *DARK, marks=pytest.mark.extended),
+        pytest.param(DESKTOP, *LIGHT, marks=pytest.mark.extended),
+    ],
+)
 def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
     page = visit(size, color_scheme=scheme).go("/")
     cards = page.query_selector_all(".card")
@@ -137,7 +162,7 @@ def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
     page.wait_for_url("**/runs/done")
 
 
-def test_the_page_of_a_run_updates_during_training(visit, home):
+def test_the_page_of_a_run_updates_during_training(visit, going_on):
     page = visit().go("/runs/learning")
     assert page.inner_text(".state") == "Training"
     before = page.evaluate("document.body.innerText")
@@ -155,7 +180,7 @@ def test_the_page_of_a_run_updates_during_training(visit, home):
     assert numbers[0] < numbers[1]
 
 
-def test_the_start_page_updates_during_training(visit):
+def test_the_start_page_updates_during_training(visit, going_on):
     page = visit().go("/")
     text = '[data-run="learning"] .summary'
     before, done = page.inner_text(text), page.inner_text('[data-run="done"] .summary')

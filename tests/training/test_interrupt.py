@@ -142,7 +142,9 @@ def test_second_ctrl_c_ends_a_process_at_once_with_the_checkpoint_saved(tmp_path
     assert newest(run)[1].step == header.step + 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.extended)]
+)
 def test_run_that_a_signal_ends_is_saved(tmp_path, number):
     run, arguments = long_run(tmp_path)
     with background(*arguments, cwd=tmp_path) as process:

@@ -20,7 +20,7 @@ ROWS, GAP = 8, 2  # of a grid; the gap in pixels before it is enlarged
 
 def found(run: Run) -> list[Path]:
     """Return the paths of the sample grids on disk, by images."""
-    return sorted(run.folder.samples.glob("[0-9]*.png"))
+    return [path for path in sorted(run.folder.samples.glob("*.png")) if path.stem.isdecimal()]
 
 
 def columns(run: Run) -> int:

@@ -2,7 +2,7 @@
 
 Without intervals, classification accuracy (CAS) and kernel distance (a mean over 100 subsets),
 which take most of the time of `ganbaru evaluate`. The other numbers are those of `evaluate` for the
-same checkpoint and count.
+same checkpoint and count, but for the seeds.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ from collections.abc import Sequence
 from ganbaru import data, metrics
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.metrics import Evaluator, candidates, milestones
+from ganbaru.metrics import Evaluator, candidates, evaluation, milestones
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
 from ganbaru.training.run import Every, Measurement, Run
 from ganbaru.training.run_log import Line
 
+SEED = 1 << 32  # the first seed; `evaluate` counts from 0
+
 
 class PeriodicEvaluation(Measurement):
     """Scores the generator in the first full line of the log after each `evaluate_every` images.
 
-    Always on the same seeds, against the same real images. The training's clock is stopped.
+    Always on the same seeds, against the same real images. The training's clock is stopped. The
+    seeds are others than those of `evaluate`, which scores the best checkpoint: the best of many
+    scores is better on the seeds that chose it than on others.
     """
 
     evaluator: Evaluator
@@ -41,7 +45,8 @@ class PeriodicEvaluation(Measurement):
         except InputError as error:
             raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
         count = len(self.evaluator.reference)
-        self.passport = self.evaluator.passport(count, run.source.images.shape[1:])
+        rule = "shares" if run.classes else ""
+        self.passport = self.evaluator.passport(count, run.source.images.shape[1:], rule)
         self.baselines = self.evaluator.baselines(count, bool(run.classes), quick=True)
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
@@ -67,7 +72,9 @@ class PeriodicEvaluation(Measurement):
         """Score the averaged generator."""
         with run.paused():
             run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
-            images, labels = _candidate(run).images(len(self.evaluator.reference), 0, data.silent)
+            candidate, count = _candidate(run), len(self.evaluator.reference)
+            shares = evaluation.class_shares(candidate, run.source)
+            images, labels = candidate.images(count, SEED, data.silent, shares)
             return self.evaluator.quick_scores(images, labels)
 
 

@@ -11,12 +11,11 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganbaru import coerce, config
-from ganbaru.cli import options
-from ganbaru.cli.parser import Parser
+from ganbaru.cli import options, run_summary
+from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
 
@@ -40,7 +39,11 @@ def _parser() -> Parser:
     vary = "give an option each of these values; repeat it for all combinations"
     parser.add_argument("--vary", action="append", metavar="KEY=V1,V2", help=vary)
     option = parser.option
-    option("--seeds", "runs of each contestant, 5 if not given; more can be added later", of=int)
+    option(
+        "--seeds",
+        "runs of each contestant, 8 if not given, 6 at least for a claim; more can be added later",
+        of=int,
+    )
     option("--images", "the budget of a run: real images shown to D", of=int)
     option("--seconds", "or seconds of training", of=_seconds, metavar="X")
     option("-o --output", "where it is written; else a new folder below runs/", metavar="FOLDER")
@@ -52,6 +55,7 @@ def _parser() -> Parser:
     every = "images between two evaluations; if not given, a tenth of --images, or 10,000"
     option("--evaluate-every", every, of=int)
     option("--evaluate-images", "number of images to score a run by, at most", 2000, int)
+    add_trust(parser)
     return parser
 
 
@@ -72,9 +76,9 @@ def compare(arguments: Sequence[str]) -> int:
     with signals.graceful_stop() as interrupted:
         result = tournament.run(plan, interrupted, workers=args.workers, tell=_say, display=live)
     if result is None:
-        _say(f"Stopped and saved. Resume with:\n  {_again(plan.folder)}")
+        _say(f"Stopped and saved. Resume with:\n  {_again(plan)}")
         return interrupted.exit_code
-    _show(result)
+    _show(result, plan)
     return 0
 
 
@@ -90,6 +94,7 @@ def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str])
             args.seeds,
             args.output,
             progress,
+            args.trust,
         )
 
 
@@ -97,18 +102,19 @@ def _say(text: str) -> None:
     print(text, flush=True)
 
 
-def _again(folder: Path) -> str:
-    return f"ganbaru compare -o {shlex.quote(str(folder))}"
+def _again(plan: Plan) -> str:
+    trusted = dict.fromkeys(run_summary.trusted(config) for config in plan.configs.values())
+    return f"ganbaru compare -o {shlex.quote(str(plan.folder))}{''.join(trusted)}"
 
 
-def _show(result: Result) -> None:
+def _show(result: Result, plan: Plan) -> None:
     from ganbaru.comparison import results
 
     print("\n".join(["", *result.conditions, ""]))
     show_rows(*results.rows(result))
     print("\n".join(["", *results.reading(result), ""]))
     print("\n".join(str(path) for path in result.files))
-    print(f"More seeds:  {_again(result.folder)} --seeds N")
+    print(f"More seeds:  {_again(plan)} --seeds N")
 
 
 def _seconds(text: str) -> float:

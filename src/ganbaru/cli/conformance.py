@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.cli.tables import show
 from ganbaru.errors import InputError
 
@@ -24,6 +24,7 @@ def _parser() -> Parser:
     run = "only those of a run, with the weights of its newest checkpoint (or of a checkpoint file)"
     parser.option("--run", run)
     parser.option("--device", "of the engines other than numpy: cpu, cuda, cuda:1 or mps", "auto")
+    add_trust(parser)
     output = "also write every comparison to this file, as JSON"
     parser.option("-o --output", output, metavar="FILE")
     return parser
@@ -41,7 +42,7 @@ def conformance(arguments: Sequence[str]) -> int:
     if args.preset:
         plan = conformance.of_preset(args.preset)
     elif args.run:
-        plan = conformance.of_run(args.run)
+        plan = conformance.of_run(args.run, args.trust)
     names = engines.available() if args.engines is None else _names(args.engines)
     loaded = conformance.load(names, args.device)
     plan = plan or conformance.registered()

@@ -31,6 +31,11 @@ def _parser() -> Parser:
         "networks, no labels needed), inception, or auto: classifier if labelled"
     )
     parser.option("--scorer", scorer, "auto")
+    parser.option(
+        "--fake-labels",
+        "labels given to a conditional generator: shares (of the data's classes) or uniform",
+        "shares",
+    )
     parser.option("--weights", "the file of Inception's weights", metavar="PATH")
     return parser
 
@@ -46,6 +51,7 @@ def evaluate(arguments: Sequence[str]) -> None:
             args.data,
             scorer=args.scorer,
             weights=args.weights,
+            fake_labels=args.fake_labels,
             progress=progress,
             **candidate(args),
         )
@@ -61,8 +67,7 @@ def _rows(found: Evaluation) -> Iterator[Sequence[str]]:
 
     for name, score in found.scores.items():
         metric = METRICS[name]
-        interval = f"{_number(score.low)} to {_number(score.high)}"
-        floor = _number(score.floor)
+        interval, floor = score.interval(_number), _number(score.floor)
         yield metric.title, _value(score), interval, floor, metric.better, metric.meaning
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
 from ganbaru.config import parse_size
 
 _WHAT = f"images to score: {RUN_HELP}; or a folder, zip or .npz of images"
@@ -25,12 +25,13 @@ def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     parser.option("--seed", "seed of the first image and of all random draws", 0, int)
     parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
     add_device(parser, "the engine that generates a run's images")
+    add_trust(parser)
     parser.option("--json", "print everything as JSON", of=bool)
 
 
 def candidate(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments for what `add_candidate` added, except `what` and `data`."""
-    same = ("number", "seed", "checkpoint", "engine", "device")
+    same = ("number", "seed", "checkpoint", "engine", "device", "trust")
     return {
         **{name: getattr(args, name) for name in same},
         "image_size": parse_size(args.image_size) if args.image_size else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser
+from ganbaru.cli.parser import RUN_HELP, Parser, add_trust
 
 
 def _parser() -> Parser:
@@ -18,6 +18,7 @@ def _parser() -> Parser:
     parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
     precision = "of the weights: float32, or float16 for half the size, as a page always has"
     parser.option("--precision", precision)
+    add_trust(parser)
     output = (
         ".onnx for a model that any runtime takes, .html for a page that generates images in any "
         "browser, .safetensors for weights alone, or a folder to share"
@@ -32,6 +33,11 @@ def export(arguments: Sequence[str]) -> None:
     from ganbaru import export
 
     lines = export.write(
-        args.run, args.output, player=args.player, which=args.checkpoint, precision=args.precision
+        args.run,
+        args.output,
+        player=args.player,
+        which=args.checkpoint,
+        precision=args.precision,
+        trust=args.trust,
     )
     print("\n".join(lines))

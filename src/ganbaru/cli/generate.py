@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
 
 
 def _parser() -> Parser:
@@ -23,7 +23,10 @@ def _parser() -> Parser:
         "number in its name"
     )
     option("--checkpoint", checkpoint, "newest", metavar="WHICH")
+    text = "do not compare the weights with their SHA-256 (0.7 s for 1 GB)"
+    option("--no-verify", text, of=bool)
     add_device(parser, "the engine that computes")
+    add_trust(parser)
     output = ".png for a grid, .npz for arrays, or a folder of PNGs"
     option("-o --output", output, "images.png", metavar="PATH")
     return parser
@@ -42,7 +45,8 @@ def generate(arguments: Sequence[str]) -> None:
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
         out = numbered if args.checkpoint == "all" else path
-        generator = generators.load(checkpoint, engine=args.engine, device=args.device)
+        how = {"engine": args.engine, "device": args.device, "trust": args.trust}
+        generator = generators.load(checkpoint, **how, verify=not args.no_verify)
         with data.progress_bar() as progress:
             chosen = choose(
                 generator,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from ganbaru.cli import options, run_summary
@@ -23,6 +22,5 @@ def import_weights(arguments: Sequence[str]) -> None:
             shapes = (f"{name} {'x'.join(map(str, x))}" for name, x in match.tensors.items())
             print(f"  {match.source:12} -> {match.target:12} {', '.join(shapes)}")
     print(run_summary.opening(made.run))
-    path = shlex.quote(str(made.run.folder.path))
-    print(f"Images:  ganbaru generate {path} -n 64 -o images.png")
-    print(f"Train:   {run_summary.resuming(path)}")
+    print(f"Images:  {run_summary.generating(made.run)} -n 64 -o images.png")
+    print(f"Train:   {run_summary.resuming(made.run)}")

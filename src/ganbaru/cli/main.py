@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ganbaru import registry
 from ganbaru.errors import InputError, RunError, unknown
 
 # Each command is a function of the same name in a module of that name; it is imported when called.
@@ -45,8 +46,7 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # for the user's own modules
+    registry.search_current_folder()
     try:
         code = _run(arguments)
         sys.stdout.flush()  # here, where a closed pipe is handled

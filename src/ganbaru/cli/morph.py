@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganbaru import coerce
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
 from ganbaru.sampling.interpolation import PATHS
 
 MOST_PIXELS = 4096  # on the longer side of a film
@@ -31,6 +31,7 @@ def _parser() -> Parser:
     size = f"repeat pixels until the longer side has this many, at most {MOST_PIXELS:,}"
     option("--size", size, 256, int, within=(1, MOST_PIXELS))
     add_device(parser, "the engine that computes")
+    add_trust(parser)
     output = ".gif, .mp4, .webp, .png or .apng, or a folder of PNGs"
     option("-o --output", output, "morph.gif", metavar="PATH")
     return parser
@@ -43,7 +44,8 @@ def morph(arguments: Sequence[str]) -> None:
     from ganbaru.sampling import generators, image_io, video
 
     write = video.writer(Path(args.output), args.fps)
-    generator = generators.load(args.run, engine=args.engine, device=args.device)
+    how = {"device": args.device, "trust": args.trust}
+    generator = generators.load(args.run, engine=args.engine, **how)
     frames = generator.morph(
         args.path, args.seeds, args.labels, args.frames, close=args.close, bounce=args.bounce
     )

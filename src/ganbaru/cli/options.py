@@ -10,7 +10,7 @@ from typing import Any
 
 from ganbaru import config as settings
 from ganbaru import registry
-from ganbaru.cli.parser import PLACEHOLDERS, Parser
+from ganbaru.cli.parser import PLACEHOLDERS, Parser, add_trust
 from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError
@@ -84,6 +84,7 @@ def _configured(
     parser.option(
         "--print-config --print_config", "print the configuration as YAML and exit", of=bool
     )
+    add_trust(parser)
     for field in dataclasses.fields(Config):
         if field.name != "preset" and (not only or field.name in only):
             _add(parser, field)
@@ -92,9 +93,14 @@ def _configured(
     found = vars(parser.parse_args(arguments))
     apart = {name: found.pop(name) for name in others if name in found}
     path, printing = found.pop("config"), found.pop("print_config")
+    trusted = found.pop("trust")
     from_file = settings.load_yaml(Path(path)) if path else {}
-    start = _start(found, from_file)
-    made = settings.from_fields(settings.merged(settings.merged(start, from_file), found))
+    start, resumed = _start(found, from_file)
+    read = " or ".join(str(file) for file in (resumed, path) if file)
+    # A flag's value is the user's own word, beside a file too.
+    own = found.keys() & {*registry.FIELDS}
+    trust = registry.trusting(read, trusted, *own) if read else None
+    made = settings.from_fields(settings.merged(settings.merged(start, from_file), found), trust)
     if printing:
         print(settings.to_yaml(made), end="")
         raise SystemExit(0)
@@ -138,11 +144,14 @@ def known(name: str) -> list[str]:
     return list(_KNOWN.get(name, list)())
 
 
-def _start(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields below file and flags: the preset's, or those of the run to resume."""
+def _start(given: dict[str, Any], from_file: dict[str, Any]) -> tuple[dict[str, Any], Path | None]:
+    """Return the fields below file and flags: the preset's, or those of the run to resume.
+
+    The file of the latter comes second.
+    """
     preset = given.get("preset", from_file.get("preset"))
     if not (given.get("resume") and given.get("run")):
-        return settings.preset_fields(preset or DEFAULT_PRESET)
+        return settings.preset_fields(preset or DEFAULT_PRESET), None
     run = existing(given["run"])
     fields = settings.load_yaml(run.config)
     if preset not in (None, fields.get("preset")):
@@ -150,4 +159,5 @@ def _start(given: dict[str, Any], from_file: dict[str, Any]) -> dict[str, Any]:
             f"The run {run.path} started from the preset {fields.get('preset')!r}, not {preset!r}. "
             f"Leave the preset out to resume it, or choose another --run."
         )
-    return {**fields, "overwrite": False}
+    # Runs from before there was a choice drew uniform labels.
+    return {"fake_labels": "uniform", **fields, "overwrite": False}, run.config

@@ -111,7 +111,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def _shown(default: Any) -> str:
-    if default is None or default is False or default == SUPPRESS:
+    if default is None or default is False or default in (SUPPRESS, []):
         return ""
     return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
@@ -123,6 +123,15 @@ def _number(of: Any, flag: str, within: tuple[float, float], text: str) -> float
         allowed = f"{low} or more" if high == math.inf else f"{low:,} to {high:,}"
         raise InputError(f"{flag} {text} is out of range: give {allowed}.")
     return found
+
+
+def add_trust(parser: Parser) -> None:
+    """Add --trust, a list of modules."""
+    sentence = (
+        "a module of your own that names in the files of a run may import, with its submodules; "
+        "may be repeated"
+    )
+    parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=sentence)
 
 
 def add_device(parser: Parser, engine: str) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_trust
 
 
 def report(arguments: Sequence[str]) -> None:
     """Write a run's report again, with the scores and nearest neighbours computed since."""
     parser = Parser("report", "Write a run's report: one HTML file, for any browser.")
     parser.add_positional("run", "a run's folder, or its name below runs/")
+    add_trust(parser)  # as every command that reads a run; a report imports no module
     args = parser.parse_args(arguments)
     from ganbaru import report
     from ganbaru.training import run_folder
 
-    print(f"report: {report.write(run_folder.existing(args.run))}")
+    notes: list[str] = []
+    path = report.write(run_folder.existing(args.run), notes.append)
+    print("\n".join([f"report: {path}", *(f"note: {note}" for note in notes)]))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganbaru import registry
 from ganbaru.config import TOTALS, Config
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ganbaru.training.run import Run
 
 
@@ -40,18 +44,32 @@ def length(config: Config) -> str:
 
 def closing(run: Run) -> str:
     """Return the lines that say how a run ended, where its files are and how to go on."""
-    path = shlex.quote(str(run.folder.path))
     speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
     if run.finished:
         first = f"Done: {speed}." + (f"\n{run.stopped}" if run.stopped else "")
     else:
-        first = f"Stopped early and saved: {speed}. Resume with:\n  {resuming(path)}"
-    return f"{first}\n{_files(run)}\nMore images: ganbaru generate {path} -n 64 -o images.png"
+        first = f"Stopped early and saved: {speed}. Resume with:\n  {resuming(run)}"
+    return f"{first}\n{_files(run)}\nMore images: {generating(run)} -n 64 -o images.png"
 
 
-def resuming(path: str) -> str:
-    """Return the command that resumes the run in the quoted folder `path`."""
-    return f"ganbaru train --run {path} --resume"
+def resuming(run: Run) -> str:
+    """Return the command that resumes a run."""
+    return f"ganbaru train --run {shlex.quote(str(run.folder.path))} --resume{trusted(run.config)}"
+
+
+def generating(run: Run) -> str:
+    """Return the command that generates images with a run, without its options."""
+    path = shlex.quote(str(run.folder.path))
+    return f"ganbaru generate {path}{trusted(run.config, ('network',))}"
+
+
+def trusted(config: Config, fields: Collection[str] = registry.FIELDS) -> str:
+    """Return the flags --trust with which a command may import the modules named in fields."""
+    given = {name: getattr(config, name) for name in fields}
+    if Path(config.data).exists():  # a path comes before a module of that name
+        given.pop("data", None)
+    modules = dict.fromkeys(each for item in given.items() for each in registry.own_modules(*item))
+    return "".join(f" --trust {each}" for each in modules)
 
 
 def _files(run: Run) -> str:

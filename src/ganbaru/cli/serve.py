@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.errors import InputError
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
@@ -31,6 +32,7 @@ def _parser() -> Parser:
     parser.option("--queue", queue, 1024, int, within=bounds)
     timeout = "seconds after which a waiting request is given up"
     parser.option("--timeout", timeout, 30, int, within=bounds)
+    add_trust(parser)
     return parser
 
 
@@ -45,8 +47,14 @@ def serve(arguments: Sequence[str]) -> int:
     from ganbaru.serve.limits import Limits
     from ganbaru.serve.service import Service
 
-    limits = Limits(given.most_images, queue=given.queue, seconds=float(given.timeout))
-    return server.serve(Service(catalog.load(given.runs), limits), given.host, given.port, key)
+    limits = Limits(
+        given.most_images,
+        queue=given.queue,
+        seconds=float(given.timeout),
+        connections=server.connections(Limits.connections),
+    )
+    service = Service(catalog.load(given.runs, given.trust), limits)
+    return server.serve(service, given.host, given.port, key)
 
 
 def _check_extra() -> None:
@@ -76,5 +84,11 @@ def _key(file: str | None) -> str:
         raise InputError(
             f"The key in {place} is too short, or not ASCII: give at least {MIN_KEY} letters and "
             f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'."
+        )
+    if file and os.name == "posix" and Path(file).stat().st_mode & 0o066:
+        print(
+            f"ganbaru: other users of this computer may read or change {file}. Protect it: "
+            f"chmod 600 {file}",
+            file=sys.stderr,
         )
     return key

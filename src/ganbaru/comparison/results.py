@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ganbaru import files
-from ganbaru.comparison import contestants, plot, training
+from ganbaru.comparison import contestants, plot, significance, training
 from ganbaru.comparison.scheduling import ScheduledRun
-from ganbaru.comparison.standings import Interval, Standings, standings
+from ganbaru.comparison.standings import Interval, Pair, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
 from ganbaru.metrics.milestones import MEASURE
@@ -107,7 +107,14 @@ def rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the table's headings and its cells, the best contestant first."""
     scored = {score for _, one in _runs(result.outcomes) for score in one.scores}
     others = [name for name in OTHER_SCORES if name in scored]
-    headings = ["", "contestant", "Fréchet distance", "worse than the best by", "flips with it"]
+    headings = [
+        "",
+        "contestant",
+        "Fréchet distance",
+        "worse than the best by",
+        "p",
+        "flips with it",
+    ]
     headings += [*(name.replace("_", " ") for name in others), "images", "seconds"]
     ranked = enumerate(result.standings.order, 1)
     return headings, [_row(result, others, place, name) for place, name in ranked]
@@ -126,13 +133,14 @@ def _row(result: Result, others: Sequence[str], place: int, name: str) -> list[s
 
 
 def _behind(result: Result, name: str) -> list[str]:
-    """Return a contestant's difference to the best with its interval, and the share of flips."""
+    """Return a contestant's difference to the best with its interval, its p-value, its flips."""
     for pair in result.standings.pairs[: len(result.standings.order) - 1]:  # those of the best
         if pair.second == name and pair.difference is not None:
             interval = pair.interval and (-pair.interval[1], -pair.interval[0])
             flips = "" if pair.flips is None else f"{pair.flips:.2f}"
-            return [_with_interval(-pair.difference, interval), flips]
-    return ["", ""]
+            p = "" if pair.p is None else f"{pair.p:.2g}"
+            return [_with_interval(-pair.difference, interval), p, flips]
+    return ["", "", ""]
 
 
 def _with_interval(value: float, interval: Interval | None) -> str:
@@ -144,25 +152,56 @@ def _mean(values: Sequence[float], form: str) -> str:
 
 
 def reading(result: Result) -> list[str]:
-    """Return how certain the ranking is, in sentences."""
+    """Return what the seeds support, in sentences."""
     found, seeds = result.standings, len(next(iter(result.outcomes.values())))
     if found.winner_changes is None:
-        return ["One seed gives no ranking: use two or more, better five."]
+        return [f"One seed gives no ranking: use {significance.seeds_needed()} or more."]
     half = seeds // 2
     halves = f"two tournaments of {half} other seed{'s' * (half > 1)} each"
-    lines = [
-        f"Best: {found.order[0]}. Of {halves}, {found.winner_changes:.0%} have different winners "
-        f"and {found.order_changes:.0%} different orders.",
+    return [
+        *claims(found, seeds),
+        f"p: the probability of a difference as clear as this between equal contestants, by exact "
+        f"tests of paired seeds, adjusted for all {len(found.pairs)} pairs and for choosing the "
+        f"best after seeing the scores (Westfall and Young 1993). The smallest that {seeds} seeds "
+        f"can reach is {significance.smallest_p(seeds):.2g}.",
         f"In brackets: 95 % bootstrap intervals over seeds, also of paired differences, each pair "
-        f"by itself. A pair flips when {halves} rank it differently: 0 is sure, 0.5 is a coin.",
+        f"by itself{_coverage(seeds)}.",
+        f"A pair flips when {halves} rank it differently; of such, {found.winner_changes:.0%} have "
+        f"different winners and {found.order_changes:.0%} different orders. Equal contestants "
+        f"flip half of the time on average, but with few seeds often never.",
     ]
-    if seeds < ENOUGH:
-        # All values are on one side of the median of their distribution once in 2**(n - 1) times.
-        most = f"{1 - 0.5 ** (seeds - 1):.0%}"
-        lines.append(
-            f"With {seeds} seeds an interval covers the true mean at most {most} of times."
-        )
+
+
+def claims(found: Standings, seeds: int) -> list[str]:
+    """Return the claims about the best contestant at the 5 % level, or why there are none."""
+    best, level = found.order[0], f"at the {significance.LEVEL:.0%} level"
+    worse = [p.second for p in found.pairs if p.first == best and _significant(p)]
+    open_ = [p.second for p in found.pairs if p.first == best and not _significant(p)]
+    lines = [f"Claim {level}: {best} is better than {', '.join(worse)}."] if worse else []
+    if seeds < significance.seeds_needed():
+        return [
+            f"Best in these runs: {best}. {seeds} seeds support no claim {level}: that takes "
+            f"{significance.seeds_needed()} or more (give --seeds)."
+        ]
+    if open_:
+        lines.append(f"Not shown to be worse than {best}: {', '.join(open_)}.")
+    failed = [p.second for p in found.pairs if p.first == best and p.p is None]
+    if failed:
+        lines.append(f"Without a p-value, since a run of it failed: {', '.join(failed)}.")
     return lines
+
+
+def _significant(pair: Pair) -> bool:
+    return pair.p is not None and pair.p <= significance.LEVEL
+
+
+def _coverage(seeds: int) -> str:
+    """Return how far intervals from few seeds fall short, empty if they do not."""
+    if seeds >= ENOUGH:
+        return ""
+    # All values are on one side of the median of their distribution once in 2**(n - 1) times.
+    most = f"{1 - 0.5 ** (seeds - 1):.0%}"
+    return f"; with {seeds} seeds they cover the true mean at most {most} of times"
 
 
 def markdown(result: Result) -> str:
@@ -185,6 +224,7 @@ def _json(result: Result) -> str:
         "measure": MEASURE,
         "conditions": result.conditions,
         "reading": reading(result),
+        "smallest_p": significance.smallest_p(len(next(iter(result.outcomes.values())))),
         **asdict(result.standings),
         "runs": {name: [asdict(one) for one in each] for name, each in result.outcomes.items()},
     }

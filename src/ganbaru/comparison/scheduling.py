@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganbaru import callbacks, data
+from ganbaru import callbacks, data, registry
 from ganbaru.comparison import training
 from ganbaru.comparison.contestants import folder_name
 from ganbaru.config import Config
@@ -98,10 +98,15 @@ def _summary(entry: ScheduledRun) -> str:
 _stop: Any = None  # in a worker: the event that is set to stop it
 
 
-def _initialise(event: Any, threads: int) -> None:
-    """Give a worker its share of the cores, and let only its parent handle Ctrl-C."""
+def _initialise(event: Any, threads: int, current_folder: bool) -> None:
+    """Give a worker its share of the cores, and let only its parent handle Ctrl-C.
+
+    It finds the user's own modules where its parent does.
+    """
     global _stop
     _stop = event
+    if current_folder:
+        registry.search_current_folder()
     for name in ("GANBARU_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, str(threads))
     for name in ("SIGINT", "SIGHUP"):  # sent by a terminal to all of its processes
@@ -125,7 +130,8 @@ def _run_in_workers(
     """Run in worker processes, spawned, since forked ones may hang on a library's locks."""
     context = multiprocessing.get_context("spawn")
     event, threads = context.Event(), max(1, parallel.thread_count() // workers)
-    with ProcessPoolExecutor(workers, context, _initialise, (event, threads)) as pool:
+    given = event, threads, registry.searches_current_folder()
+    with ProcessPoolExecutor(workers, context, _initialise, given) as pool:
         try:
             running = {pool.submit(_run, entry): entry for entry in left}
             while running:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
+from ganbaru.comparison import significance
 
 RESAMPLES = 100_000
 SPLITS = 2000  # random splits of seeds into halves; all splits up to 10 seeds
@@ -37,6 +38,7 @@ class Pair:
     interval: Interval | None
     seeds: int  # with which both succeeded
     flips: float | None
+    p: float | None = None  # adjusted for all pairs; None if one of them failed with a seed
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,9 @@ def standings(scores: Mapping[str, Numbers]) -> Standings:
     names = sorted(scores, key=lambda name: keys[name])
     table = np.stack([scores[name] for name in names])
     found = flips(table)
-    indices = itertools.combinations(range(len(names)), 2)
-    pairs = [_pair(names, table, i, j, found) for i, j in indices]
+    indices = list(itertools.combinations(range(len(names)), 2))
+    chances = _chances(table, indices)
+    pairs = [_pair(names, table, i, j, found, chances.get((i, j))) for i, j in indices]
     return Standings(
         order=names,
         means={name: _mean(scores[name]) for name in names},
@@ -143,12 +146,23 @@ def standings(scores: Mapping[str, Numbers]) -> Standings:
     )
 
 
-def _pair(names: list[str], table: Numbers, i: int, j: int, found: Flips | None) -> Pair:
+def _chances(table: Numbers, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], float]:
+    """Return the adjusted p-values of the pairs of contestants that succeeded with every seed."""
+    whole = [pair for pair in pairs if np.isfinite(table[list(pair)]).all()]
+    if not whole or table.shape[1] < 2:
+        return {}
+    found = significance.adjusted_p(np.stack([table[i] - table[j] for i, j in whole]))
+    return dict(zip(whole, found.tolist(), strict=True))
+
+
+def _pair(
+    names: list[str], table: Numbers, i: int, j: int, found: Flips | None, p: float | None
+) -> Pair:
     both = np.isfinite(table[i]) & np.isfinite(table[j])
     differences = table[i][both] - table[j][both]
     flip = float(found.pairs[i, j]) if found else None
     between = interval(differences)
-    return Pair(names[i], names[j], _mean(differences), between, len(differences), flip)
+    return Pair(names[i], names[j], _mean(differences), between, len(differences), flip, p)
 
 
 def _finite(values: Numbers) -> Numbers:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from ganbaru import __version__, callbacks, config, data, files
+from ganbaru import __version__, callbacks, config, data, files, records
 from ganbaru.comparison import contestants, results, scheduling, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
@@ -19,7 +19,8 @@ from ganbaru.training import run_folder, signals
 
 FILE = "tournament.json"
 FORMAT = 1
-SEEDS = 5
+# Five support no claim; a difference of 3 deviations is found in 28 % of cases by 6, in 78 % by 8.
+SEEDS = 8
 
 Entrants = Sequence[str | Mapping[str, Any]] | Mapping[str, Config]
 
@@ -47,6 +48,7 @@ def compare(
     evaluate_images: int = 2000,
     progress: Progress = data.silent,
     tell: Callable[[str], None] = lambda text: None,
+    trust: Collection[str] = (),
     **options: Any,
 ) -> Result | None:
     """Run a tournament, or continue the one in `folder`; None if Ctrl-C stopped it, all saved.
@@ -56,10 +58,11 @@ def compare(
     All get the same budget, in `images` or in `seconds` of training, and the same `seeds` (0, 1,
     ...; 5 by default). Every run is an ordinary run's folder below `folder`. More than one of
     `workers` are spawned processes, so a script that uses them must be guarded by
-    ``if __name__ == "__main__"``. Raises InputError for contestants that cannot be compared.
+    ``if __name__ == "__main__"``. `trust` names the modules that names in the folder's file may
+    import. Raises InputError for contestants that cannot be compared.
     """
     budget = Budget(images, seconds, evaluate_every, evaluate_images)
-    plan = plan_tournament(entrants, vary or {}, options, budget, seeds, folder, progress)
+    plan = plan_tournament(entrants, vary or {}, options, budget, seeds, folder, progress, trust)
     with signals.graceful_stop() as interrupted:
         return run(plan, interrupted, workers=workers, tell=tell, progress=progress)
 
@@ -72,12 +75,13 @@ def plan_tournament(
     seeds: int | None = None,
     folder: str | Path | None = None,
     progress: Progress = data.silent,
+    trust: Collection[str] = (),
 ) -> Plan:
     """Plan a tournament as `compare` does, and write the plan into its folder."""
     if seeds is not None and seeds < 1:
         raise InputError(f"--seeds {seeds} is out of range: give a whole number from 1.")
     if not entrants and folder is not None:
-        return _stored(Path(folder), seeds)
+        return _stored(Path(folder), seeds, trust)
     made = contestants.with_equal_budget(_configs(entrants, vary, options), budget)
     source = contestants.check_and_load(made, progress)
     folders = [contestants.folder_name(name) for name in made]
@@ -115,7 +119,9 @@ def _configs(
         return {name: dataclasses.replace(one, **options) for name, one in entrants.items()}
     entries = [{"preset": one} if isinstance(one, str) else one for one in entrants]
     return {
-        name: config.from_fields({**config.preset_fields(fields["preset"]), **options, **fields})
+        name: config.from_fields(
+            {**config.preset_fields(fields["preset"]), **options, **fields}, None
+        )
         for name, fields in contestants.expand(entries, vary).items()
     }
 
@@ -123,17 +129,27 @@ def _configs(
 # --- the tournament's folder ------------------------------------------------------------------
 
 
-def _read(folder: Path) -> Plan:
-    def parse(found: dict[str, Any]) -> Plan:
-        configs = {name: config.from_fields(one) for name, one in found["contestants"].items()}
-        return Plan(configs, found["seeds"], folder, found["data"])
+class Stored(TypedDict):
+    """The content of tournament.json."""
 
-    remedy = "There is no tournament to continue: name contestants to start one there."
-    return files.read_json(folder / FILE, parse, remedy)
+    seeds: Annotated[int, records.Range(1, 10_000)]
+    data: str
+    contestants: dict[str, dict[str, Any]]
 
 
-def _stored(folder: Path, seeds: int | None) -> Plan:
-    plan = _read(folder)
+def _read(folder: Path, trust: Collection[str] = ()) -> Plan:
+    remedy, file = (
+        "There is no tournament to continue: name contestants to start one there.",
+        folder / FILE,
+    )
+    found = records.read(file, Stored, remedy)
+    stored = found["contestants"]
+    configs = {name: config.from_file(one, file, trust) for name, one in stored.items()}
+    return Plan(configs, found["seeds"], folder, found["data"])
+
+
+def _stored(folder: Path, seeds: int | None, trust: Collection[str]) -> Plan:
+    plan = _read(folder, trust)
     if seeds is not None and seeds < plan.seeds:
         raise InputError(
             f"The tournament in {folder} has {plan.seeds} seeds: give as many with --seeds, or "

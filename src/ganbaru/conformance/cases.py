@@ -198,7 +198,7 @@ def networks(plan: CheckPlan) -> Iterator[Case]:
 def objectives(plan: CheckPlan) -> Iterator[Case]:
     """Yield both losses of every objective as functions of both score vectors."""
     for spec in plan.objectives:
-        found, options = build.objective(spec)
+        found, options = build.objective(spec, plan.trust)
         shape = (BATCH, found.logits) if found.logits > 1 else (BATCH,)
         at = {f"{side} scores": random(shape, side) for side in ("real", "fake")}
         for player, loss in (("D", found.d), ("G", found.g)):
@@ -217,8 +217,9 @@ def penalties(plan: CheckPlan) -> Iterator[Case]:
             "mix": np.linspace(0, 0.9, BATCH).reshape(-1, 1, 1, 1),
             **within("buffers", subject.groups[f"{player}_buffers"]),
         }
-        (penalty,) = build.penalties(spec)
-        realness = REALNESS[models.logits(subject.config.network)]
+        config = subject.config
+        (penalty,) = build.penalties(spec, config.trust)
+        realness = REALNESS[models.logits(config.network, config.trust)]
         function = functools.partial(_penalised, penalty, realness, network)
         tested = TestedFunction(function, subject.groups[player], (), fixed, orders=1, whole=True)
         where = f"{spec} on {subject.name} {player}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import registry
-from ganbaru.config import Config, from_fields, from_preset
+from ganbaru.config import Config, from_file, from_preset
 from ganbaru.conformance.functions import random
 from ganbaru.errors import InputError
 from ganbaru.gan import layer_table, models
@@ -21,6 +21,7 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.nn import Network
 from ganbaru.nn.conditioning import CONDITIONINGS
+from ganbaru.registry import Trust
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.checkpoint import Groups
 
@@ -69,13 +70,14 @@ def fresh(name: str, config: Config, shape: Shape, classes: int) -> Fixture:
     return Fixture(name, config, shape, classes, groups)
 
 
-def from_checkpoint(path: Path, name: str) -> Fixture:
+def from_checkpoint(path: Path, name: str, trust: Collection[str] = ()) -> Fixture:
     """Read the networks of a checkpoint; raises InputError where it does not fit them."""
     groups, header = checkpoint.load(path)
-    config, (height, width, channels) = from_fields(header.config), header.data["shape"]
+    config = from_file(header.config, path, trust)
+    height, width, channels = header.data["shape"]
     shape = height, width, channels
     classes = len(models.class_names(config, header.data["classes"]))
-    expected = models.zero_parameters(config, shape, classes)
+    expected = models.tensor_shapes(config, shape, classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and then no group of them in the file.
     present = {group: groups.get(group, {}) for group in expected}
@@ -97,6 +99,7 @@ class CheckPlan:
     objectives: list[str]
     penalties: list[tuple[str, Fixture]]
     games: list[Fixture]
+    trust: Trust | None = None  # in the names of objectives; penalties have their networks'
 
 
 def registered() -> CheckPlan:
@@ -117,7 +120,7 @@ def registered() -> CheckPlan:
 
 def _small(name: str, **options: Any) -> Fixture:
     config = Config(**{**SMALL, **options})
-    return fresh(name, config, SHAPE, 0 if config.conditioning == "none" else CLASSES)
+    return fresh(name, config, SHAPE, models.class_count(config, CLASSES))
 
 
 def _conditioned(network: str, turn: int) -> Fixture:
@@ -134,7 +137,9 @@ def _conditioned(network: str, turn: int) -> Fixture:
 def _games() -> Iterator[Fixture]:
     """Yield training cases until every network, objective, penalty and conditioning is covered."""
     for logits in sorted({found.logits for found in OBJECTIVES.values()}):
-        networks = [name for name in registry.names("networks") if models.logits(name) == logits]
+        networks = [
+            name for name in registry.names("networks") if models.logits(name, None) == logits
+        ]
         objectives = [name for name, found in OBJECTIVES.items() if found.logits == logits]
         for turn in range(max(len(networks), len(objectives))):
             network = networks[turn % len(networks)]
@@ -158,12 +163,17 @@ def of_preset(name: str) -> CheckPlan:
     return _of(fresh(name, dataclasses.replace(config, **less), shape, classes))
 
 
-def of_run(name: str) -> CheckPlan:
-    """Return a run's plan: the networks and weights of its newest checkpoint, and its training."""
-    return _of(from_checkpoint(run_folder.find_checkpoint(name), str(name)))
+def of_run(name: str, trust: Collection[str] = ()) -> CheckPlan:
+    """Return a run's plan: the networks and weights of its newest checkpoint, and its training.
+
+    `trust` is as in `ganbaru.load`, for its network, objective and penalties.
+    """
+    return _of(from_checkpoint(run_folder.find_checkpoint(name), str(name), trust))
 
 
 def _of(subject: Fixture) -> CheckPlan:
     config = subject.config
     specs = [] if config.penalty == "none" else config.penalty.split("+")
-    return CheckPlan([subject], [config.objective], [(spec, subject) for spec in specs], [subject])
+    return CheckPlan(
+        [subject], [config.objective], [(spec, subject) for spec in specs], [subject], config.trust
+    )

@@ -65,5 +65,5 @@ def training_case(
     """Set up training on an engine, from both players' first parameters and buffers."""
     gan = build.gan(config, source.images.shape[1:], classes)
     config = dataclasses.replace(config, replacement=config.batch > len(source.images))
-    draw = BatchSampler(config, source, engine, gan.relativistic, classes)
+    draw = BatchSampler(config, source, engine, gan, classes)
     return TrainingCase(engine, gan, step.start(gan, setup.to_engine(engine, first)), draw)

@@ -18,6 +18,7 @@ from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, inspect
 from ganbaru.data.progress import progress_bar
 from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
+from ganbaru.registry import Trust
 
 __all__ = [
     "Dataset",
@@ -52,14 +53,15 @@ def load(
     data_dir: Path | None = None,
     split: str = "train",
     progress: Progress | None = None,
+    trust: Trust | None = None,
 ) -> Source:
     """Load the images of `what`: a known set, a path, or a dotted path to a module.
 
     `image_size` is (height, width): pictures are cropped about their centre to its proportions and
     resized. `channels` is 1 (grey) or 3 (RGB). None keeps those of the data. `progress` is called
-    with (done, total, what is being done).
+    with (done, total, what is being done). `trust` limits what a `what` from a file may import.
     """
     target = Target(image_size, channels)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
-    return cache.load(find(name, split, data_dir, report), target, report)
+    return cache.load(find(name, split, data_dir, report, trust), target, report)

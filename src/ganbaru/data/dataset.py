@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ganbaru.config import Config
 from ganbaru.data.formats import open_path
 from ganbaru.data.source import Original, Progress, SplitError
 from ganbaru.errors import InputError, did_you_mean, unknown
+from ganbaru.registry import Trust
 
 SPLITS = ("train", "test")
 
@@ -61,15 +61,15 @@ class Dataset:
         return found
 
 
-def declared(what: str) -> Dataset | None:
+def declared(what: str, trust: Trust | None) -> Dataset | None:
     """Return the data set with a known name or in a user's module; None if `what` is neither.
 
     A known name comes before a file or folder of the same name, and that before a module. A module
     with a function `original` and without DATASET declares a set of unknown shape and classes.
     """
-    if what not in registry.names("data") and (_exists(what) or not _is_module(what)):
+    if what not in registry.names("data") and (_exists(what) or not registry.findable(what)):
         return None
-    members = vars(registry.module("data", what))
+    members = vars(registry.module("data", what, trust))
     found = members.get("DATASET")
     if found is None and "original" in members:
         return Dataset(what, members["original"])
@@ -78,33 +78,34 @@ def declared(what: str) -> Dataset | None:
     return found
 
 
+def _path(what: str) -> Path:
+    # Path.expanduser raises RuntimeError for an unknown user; this leaves the name as it is.
+    return Path(os.path.expanduser(what))
+
+
 def _exists(what: str) -> bool:
-    return bool(what) and Path(what).expanduser().exists()
-
-
-def _is_module(what: str) -> bool:
-    """Return whether a name begins with a module or package that Python finds."""
-    first = what.partition(".")[0]
     try:
-        return bool(first.isidentifier() and importlib.util.find_spec(first))
-    except ValueError:  # __main__ has no specification
+        return bool(what) and _path(what).exists()
+    except (OSError, ValueError):  # too long a name, or a null character
         return False
 
 
-def find(what: str, split: str, data_dir: Path | None, progress: Progress) -> Original:
+def find(
+    what: str, split: str, data_dir: Path | None, progress: Progress, trust: Trust | None
+) -> Original:
     """Find images by name, path or module; a known name comes before a folder of the same name."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
-    if dataset := declared(what):
+    if dataset := declared(what, trust):
         return dataset.find(split, data_dir, progress)
-    path = Path(what).expanduser()
+    path = _path(what)
     if not _exists(what):
         raise _not_found(what, path)
     return open_path(path, split)
 
 
 def _not_found(what: str, path: Path) -> InputError:
-    beside = os.listdir(path.parent) if path.parent.is_dir() else []
+    beside = os.listdir(path.parent) if _exists(str(path.parent)) and path.parent.is_dir() else []
     near = did_you_mean(path.name, beside)
     also = near.replace("Did you mean", f"In {path.parent} there is") if near else ""
     return unknown(
@@ -121,7 +122,8 @@ def licence_note(config: Config) -> str:
     """Return what Ganbaru's licence covers, and the licence of a known data set."""
     own = "Ganbaru is under the MIT licence, which says nothing of weights and images."
     # A module of the user's own is not imported for this: the name may be from another's file.
-    dataset = declared(config.data) if config.data in registry.names("data") else None
+    known = config.data in registry.names("data")
+    dataset = declared(config.data, config.trust) if known else None
     if dataset and dataset.licence:
         return f"{own} The data: {dataset.licence}."
     return f"{own} Look up what the data's own licence allows before you pass them on."

@@ -16,6 +16,7 @@ from ganbaru.engines.base import ExtraPrecision as ExtraPrecision
 from ganbaru.engines.base import storage_precision as storage_precision
 from ganbaru.engines.requirements import LIBRARIES as LIBRARIES
 from ganbaru.errors import InputError, unknown
+from ganbaru.registry import Trust
 
 
 def available() -> list[str]:
@@ -24,19 +25,25 @@ def available() -> list[str]:
 
 
 @functools.cache
-def load(name: str, device: str = "auto", precision: str = "float32", fast: bool = False) -> Engine:
+def load(
+    name: str,
+    device: str = "auto",
+    precision: str = "float32",
+    fast: bool = False,
+    trust: Trust | None = None,
+) -> Engine:
     """Return an engine on a device; "auto" chooses by `choose`, a dotted name is a user's module.
 
     `device` "auto" is the engine's best one; `precision` "auto" is bf16 on a GPU that has it if it
     may be `fast`, else float32. Raises InputError when the name, the device or the precision is
-    unknown or unavailable.
+    unknown or unavailable. `trust` limits what a name from a file may import.
     """
     name = choose(device).engine if name == AUTO else name
     if "." not in name and name not in LIBRARIES:
         raise unknown("engine", name, [*LIBRARIES, AUTO])
     if precision not in (*PRECISIONS, BF16, AUTO):
         raise unknown("precision", precision, [*PRECISIONS, BF16, AUTO])
-    found = imported(name)
+    found = imported(name, trust)
     if lacking := sorted(found.__abstractmethods__):
         raise InputError(f"Engine {name!r} lacks {', '.join(lacking)}: see `ganbaru.engines.base`.")
     device = found.default_device() if device == "auto" else device
@@ -44,7 +51,7 @@ def load(name: str, device: str = "auto", precision: str = "float32", fast: bool
         found.check_device(device)
     except ValueError as error:
         raise InputError(f"Cannot use device {device!r}: {error}.") from error
-    engine = found(name, device, _precision(precision, name, device, fast), fast)
+    engine = found(name, device, _precision(precision, found, name, device, fast), fast)
     if _Process.ours:
         configure_process(engine)
     return engine
@@ -74,9 +81,9 @@ def configure_process(engine: Engine) -> None:
         ops.dispatch(type(engine), engine.TENSOR_MODULES)
 
 
-def _precision(precision: str, name: str, device: str, fast: bool) -> str:
+def _precision(precision: str, found: type[Engine], name: str, device: str, fast: bool) -> str:
     """Return the precision to use; raises InputError for one that the device lacks."""
-    extra = imported(name).EXTRA_PRECISIONS
+    extra = found.EXTRA_PRECISIONS
     if precision == AUTO:
         better = (each for each, (lacks, _) in extra.items() if not lacks(device))
         return next(better, PRECISIONS[0]) if fast and device != "cpu" else PRECISIONS[0]
@@ -91,10 +98,12 @@ def _precision(precision: str, name: str, device: str, fast: bool) -> str:
     return precision
 
 
-def imported(name: str) -> type[Engine]:
+def imported(name: str, trust: Trust | None = None) -> type[Engine]:
     """Import an engine's class; raises InputError if its library is missing, too old or broken."""
     if name not in LIBRARIES:  # the user's own, which checks its imports itself
-        own: type[Engine] = registry.module("engines", name).Engine
+        own: object = registry.module("engines", name, trust).Engine
+        if not (isinstance(own, type) and issubclass(own, Engine)):
+            raise InputError(f"{name}.Engine is no engine: derive it from ganbaru.engines.Engine.")
         return own
     requirements.check(name)
     try:

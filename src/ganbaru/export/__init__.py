@@ -5,7 +5,7 @@ A format is a function that writes a player to a path, registered in `FORMATS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,12 +38,13 @@ def write(
     player: str = "generator",
     which: str = "newest",
     precision: str | None = None,
+    trust: Collection[str] = (),
 ) -> list[str]:
     """Write a network of a run to `path`, whose ending chooses the format; returns a summary.
 
-    `player` is one of `ganbaru.native.PLAYERS`, `run` and `which` are as in `ganbaru.load`,
-    `precision` is float32 or float16, None for the format's default. Raises InputError for an
-    unknown choice or a missing or damaged checkpoint.
+    `player` is one of `ganbaru.native.PLAYERS`, `run`, `which` and `trust` are as in
+    `ganbaru.load`, `precision` is float32 or float16, None for the format's default. Raises
+    InputError for an unknown choice or a missing or damaged checkpoint.
     """
     path = Path(path)
     chosen = FORMATS.get(path.suffix.lower())
@@ -55,7 +56,7 @@ def write(
         )
     precision = precision or chosen.precision
     pick("precision", precision, PRECISIONS)
-    found = load_player(run, which, player)
+    found = load_player(run, which, player, trust)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         return chosen.write(path, found, precision)

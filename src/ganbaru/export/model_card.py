@@ -71,7 +71,7 @@ def _scores(found: Evaluation) -> str:
     """Return a table of scores with their passport: images, data and scorer."""
     rows = "\n".join(
         f"| {METRICS[name].title}, {METRICS[name].better} is better | {score.value:.4g} | "
-        f"{score.low:.4g} to {score.high:.4g} | {score.floor:.4g} |"
+        f"{score.interval('{:.4g}'.format)} | {score.floor:.4g} |"
         for name, score in found.scores.items()
         if name in METRICS
     )

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypedDict
 
-from ganbaru import files, registry
+from ganbaru import files, records
 from ganbaru.errors import InputError
 from ganbaru.export import hub, metadata, model_card, weights
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.players import Player, load_player
-from ganbaru.training import checkpoint
 
 FORMAT = 1
 WEIGHTS, CONFIG, CARD, PICTURE = "model.safetensors", "config.json", "README.md", "samples.png"
@@ -25,14 +25,19 @@ ROWS = 4  # of the sample image
 
 
 def save_pretrained(
-    run: str | Path, folder: str | Path, *, which: str = "newest", precision: str = "float32"
+    run: str | Path,
+    folder: str | Path,
+    *,
+    which: str = "newest",
+    precision: str = "float32",
+    trust: Collection[str] = (),
 ) -> Path:
     """Write a run's EMA generator as a folder to share; returns the folder.
 
-    Other files in the folder stay. `run` and `which` are as in `ganbaru.load`. Raises InputError
-    for a missing or damaged checkpoint or an unknown precision.
+    Other files in the folder stay. `run`, `which` and `trust` are as in `ganbaru.load`. Raises
+    InputError for a missing or damaged checkpoint or an unknown precision.
     """
-    write(Path(folder), load_player(run, which), precision)
+    write(Path(folder), load_player(run, which, trust=trust), precision)
     return Path(folder)
 
 
@@ -70,42 +75,44 @@ def from_pretrained(
     revision: str | None = None,
     engine: str = "numpy",
     device: str = "auto",
+    trust: Collection[str] = (),
 ) -> Generator:
     """Load a shared generator from a folder, or as ``user/name`` from the Hugging Face hub.
 
-    `revision` is a branch, tag or commit there; the hub needs the extra `hub`. Raises InputError
-    for a missing or damaged file, a failed download, and a model from the hub whose network is its
-    author's own module, since loading it would import that module.
+    `revision` is a branch, tag or commit there; the hub needs the extra `hub`. `trust` is as in
+    `ganbaru.load`: a network that is its author's own module is never downloaded. Raises InputError
+    for a missing or damaged file, a failed download, and a network that is not trusted.
     """
     folder = Path(name).expanduser()
-    remote = not folder.is_dir() and hub.is_name(str(name))
-    if remote:
+    if not folder.is_dir() and hub.is_name(str(name)):
         config, path = (hub.fetch(str(name), file, revision) for file in (CONFIG, WEIGHTS))
     else:
         config, path = folder / CONFIG, folder / WEIGHTS
     _check(_read(config), path)
-    if remote:
-        _check_known(str(name), checkpoint.load(path, ())[1].config["network"])
-    return generators.load(path, engine=engine, device=device)
+    return generators.load(path, engine=engine, device=device, trust=trust)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {"format": int(found["format"]), "file_sha256": str(found["file_sha256"])}
-    except FileNotFoundError as error:
+class _Facts(TypedDict):
+    """What is read of config.json."""
+
+    format: Annotated[int, records.Range(1)]
+    file_sha256: str
+
+
+def _read(path: Path) -> _Facts:
+    if not path.exists():
         raise InputError(
             f"There is no shared model at {path.parent}: it has no {path.name}. Give a folder of "
             f"save_pretrained, or a name on the hub such as user/name."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} does not describe a model of ganbaru ({type(error).__name__}). Download the "
-            f"folder again, or write it with save_pretrained."
-        ) from error
+        )
+    remedy = (
+        "So it does not describe a model of ganbaru: download the folder again, or write it with "
+        "save_pretrained."
+    )
+    return records.read(path, _Facts, remedy)
 
 
-def _check(facts: dict[str, Any], path: Path) -> None:
+def _check(facts: _Facts, path: Path) -> None:
     """Raise InputError unless the weights exist and have the hash of config.json."""
     if facts["format"] > FORMAT:
         raise InputError(
@@ -117,12 +124,4 @@ def _check(facts: dict[str, Any], path: Path) -> None:
         raise InputError(
             f"{path} does not have the hash in {CONFIG}: it is incomplete, changed or from another "
             f"export. Download the folder again, or write it with save_pretrained."
-        )
-
-
-def _check_known(name: str, network: str) -> None:
-    if network not in registry.names("networks"):
-        raise InputError(
-            f"The network of {name} is {network!r}, its author's own module. If you trust it, "
-            f"download that module and the folder yourself, and give the folder's path."
         )

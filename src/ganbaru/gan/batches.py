@@ -19,8 +19,9 @@ from ganbaru import ops, randomness
 from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
+from ganbaru.errors import pick
 from ganbaru.gan import build
-from ganbaru.gan.step import Batch, Batches
+from ganbaru.gan.step import GAN, Batch, Batches
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
@@ -66,6 +67,15 @@ class EpochOrder:
         return order[place * self.batch : (place + 1) * self.batch]
 
 
+# The labels that fakes' labels are drawn from, given those of all reals and the number of classes.
+# If classes are unequal and fakes' labels uniform, D wins by the label alone: its best logit is
+# log p(label) - log q(label).
+FAKE_LABELS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "shares": lambda labels, classes: labels,
+    "uniform": lambda labels, classes: np.arange(classes),
+}
+
+
 @dataclass(frozen=True)
 class BatchSampler:
     """Samples the batches of a run's steps, as tensors of its engine.
@@ -78,17 +88,23 @@ class BatchSampler:
     config: Config
     source: Source
     engine: Engine
-    relativistic: bool
+    gan: GAN
     num_classes: int
     device_dataset: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
-        """Look up the distribution now: an unknown one is refused before anything is written."""
-        _ = self._draws
+        """Look names up now: an unknown one is refused before anything is written."""
+        _ = self._draws, self._label_pool
 
     @functools.cached_property
     def _draws(self) -> randomness.Draws:
         return randomness.distribution(self.config.distribution)
+
+    @functools.cached_property
+    def _label_pool(self) -> np.ndarray:
+        choose = pick("--fake-labels", self.config.fake_labels, FAKE_LABELS)
+        labels = self.source.labels
+        return choose(np.empty(0, np.int64) if labels is None else labels, self.num_classes)
 
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
@@ -137,7 +153,7 @@ class BatchSampler:
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
-        chosen = self._orders["G"].indices(step) if self.relativistic else None
+        chosen = self._orders["G"].indices(step) if self.gan.relativistic else None
         return self._for_update("G", step, chosen)
 
     def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:
@@ -151,9 +167,10 @@ class BatchSampler:
         if self.num_classes:
             assert self.source.labels is not None
             real_label = None if chosen is None else self.source.labels[chosen]
-            drawn = (f"labels of {player}", turn, count, self.num_classes)
-            # With a relativistic objective the fake of a pair has the real's label.
-            label = real_label if self.relativistic else randomness.integers(seed, *drawn)
+            label = real_label if self.gan.same_labels else None
+            if label is None:
+                pool, purpose = self._label_pool, f"labels of {player}"
+                label = pool[randomness.integers(seed, purpose, turn, count, len(pool))]
         return Batch(numbers.reshape(count, size), label, real, real_label)
 
 

@@ -17,9 +17,10 @@ from ganbaru.errors import InputError, pick
 from ganbaru.gan import models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
-from ganbaru.gan.penalties import PENALTIES, Penalty, check_signature
+from ganbaru.gan.penalties import MIXING, PENALTIES, Penalty, check_signature
 from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
+from ganbaru.registry import Trust
 
 Rule = TypeVar("Rule")
 
@@ -32,11 +33,16 @@ def _listed(kind: str, spec: str, table: Mapping[str, Rule]) -> tuple[Rule, dict
     return rule, options
 
 
-def objective(spec: str) -> tuple[Objective, dict[str, float]]:
+def objective(spec: str, trust: Trust | None) -> tuple[Objective, dict[str, float]]:
     """Find the objective of ``name:key=value,...``, or a user's own by dotted path."""
     name, options = registry.parse_options(spec)
-    own = "." in name
-    chosen = registry.user_object(name) if own else pick("objective", name, OBJECTIVES)
+    chosen: object
+    if "." in name:
+        chosen = registry.user_object(
+            "objective", name, trust, lambda found: isinstance(found, Objective)
+        )
+    else:
+        chosen = pick("objective", name, OBJECTIVES)
     if not isinstance(chosen, Objective):
         raise InputError(f"{name} is no objective: decorate its class with @ganbaru.objective().")
     for loss in (chosen.d, chosen.g):
@@ -44,37 +50,48 @@ def objective(spec: str) -> tuple[Objective, dict[str, float]]:
     return chosen, options
 
 
-def penalties(spec: str) -> Sequence[Penalty]:
+def penalties(spec: str, trust: Trust | None) -> Sequence[Penalty]:
     """Find the penalties of ``name:gamma=value+name+...``; "none" is none."""
     if spec == "none":
         return ()
     chosen = []
     for part in spec.split("+"):
         name, options = registry.parse_options(part)
-        own = "." in name
-        function: Any = (
-            registry.user_object(name) if own else pick("penalty", name, PENALTIES, "none")
-        )
+        function: Any
+        if "." in name:
+            function = registry.user_object("penalty", name, trust, _is_penalty)
+        else:
+            function = pick("penalty", name, PENALTIES, "none")
         registry.check_options("penalty", name, function, options)
         check_signature(function)
         chosen.append(functools.partial(function, **options))
     return tuple(chosen)
 
 
+def _is_penalty(found: object) -> bool:
+    return any(found is each for each in PENALTIES.values())
+
+
+def mixes(penalties: Sequence[Penalty]) -> bool:
+    """Return whether one of the penalties mixes reals with fakes."""
+    return any(getattr(each, "func", each) in MIXING for each in penalties)
+
+
 def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
     """Build the GAN of a configuration for images of a shape."""
     generator, discriminator = models.networks(config, shape, num_classes)
-    chosen, options = objective(config.objective)
+    chosen, options = objective(config.objective, config.trust)
     _check_logits(config, chosen)
     _check_share(config)
     g_rate, d_rate = config.rates
+    penalty = penalties(config.penalty, config.trust)
     return GAN(
         generator=generator,
         discriminator=discriminator,
         d_loss=functools.partial(chosen.d, **options),
         g_loss=functools.partial(chosen.g, **options),
         relativistic=chosen.relativistic,
-        penalties=penalties(config.penalty),
+        penalties=penalty,
         d_optimizer=optimiser(config.optimiser, d_rate, config.betas),
         g_optimizer=optimiser(config.optimiser, g_rate, config.betas),
         ema=config.ema,
@@ -82,6 +99,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         realness=chosen.realness,
         order=pick("--order", config.order, UPDATE_ORDERS),
         same_fakes=SHARES[config.share].fakes,
+        same_labels=chosen.relativistic or mixes(penalty),
     )
 
 
@@ -111,7 +129,7 @@ def _check_share(config: Config) -> None:
 
 
 def _check_logits(config: Config, chosen: Objective) -> None:
-    given = models.logits(config.network)
+    given = models.logits(config.network, config.trust)
     if given == chosen.logits:
         return
     fitting = [each.name for each in OBJECTIVES.values() if each.logits == given]

@@ -31,7 +31,8 @@ def load_test_data(config: Config, source: Source, progress: Progress | None) ->
 
 def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
     folder = Path(config.data_dir) if config.data_dir else None
-    return data.load(config.data, data_dir=folder, progress=progress, **how)
+    how = {"data_dir": folder, "progress": progress, **how}
+    return data.load(config.data, trust=config.trust, **how)
 
 
 def label_names(config: Config, source: Source) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def assumed(config: Config) -> tuple[Shape, int]:
 
     A declared set gives both without its files; other data are loaded; without data, 64x64 RGB.
     """
-    known = declared(config.data)
+    known = declared(config.data, config.trust)
     if known and known.shape is not None and known.classes is not None:
         (height, width, channels), names = known.shape, models.class_names(config, known.classes)
     elif config.data:

@@ -82,3 +82,7 @@ def wgan_gp(inputs: PenaltyInputs, *, gamma: float = 10.0) -> Tensor:
     # 1e-12 keeps the gradient of the root finite where D is flat; it moves the norm by <= 1e-6.
     norms = sqrt(_squared_gradients(inputs.score_real, mixed) + 1e-12)
     return mean((norms - 1.0) ** 2) * gamma
+
+
+# D scores their mixtures under the labels of the reals, so their fakes need the same labels.
+MIXING = frozenset({wgan_gp})

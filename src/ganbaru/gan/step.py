@@ -41,6 +41,7 @@ class GAN:
     realness: Callable[[Tensor], Tensor] = lambda scores: scores  # of D's logits, as a score (N,)
     order: UpdateOrder = field(default_factory=lambda: UPDATE_ORDERS["d-first"])
     same_fakes: bool = False  # D and G are updated on the same fakes
+    same_labels: bool = False  # D's fakes have the labels of the reals, pair by pair
 
 
 class Batch(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, randomness
-from ganbaru.config import Config, from_fields
+from ganbaru.config import Config, from_file
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, RunError
 from ganbaru.sampling import generators, image_io
@@ -21,6 +21,7 @@ from ganbaru.training import checkpoint, run_folder
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,25 @@ class Candidate:
     shape: tuple[int, ...]  # height, width and channels of the images
     classes: tuple[str, ...]  # names of the labels, () without labels
     origin: dict[str, Any]  # for the passport: run and checkpoint, or name and fingerprint
-    # Given a number, a seed and a progress callback: images (N, H, W, C) and their labels (N,).
-    images: Callable[[int, int, Progress], tuple[Images, Labels | None]]
+    # Given a number, a seed, a progress callback and the shares of the classes (None: equal):
+    # images (N, H, W, C) and their labels (N,).
+    images: Callable[[int, int, Progress, Shares | None], tuple[Images, Labels | None]]
     most: float = math.inf  # images available
     config: Config | None = None  # the run's
     trained_on: dict[str, Any] | None = None  # name and fingerprint of the run's training data
     folder: Path | None = None  # the run's, None for a checkpoint outside one
+
+
+def by_shares(shares: Shares, count: int) -> Labels:
+    """Return labels (N,) whose counts follow the shares (K,) as closely as counts can, throughout.
+
+    Each label is the one that is furthest behind its share; equal shares give 0, 1, 2, ... in turn.
+    """
+    labels, made = np.empty(count, np.int64), np.zeros(len(shares))
+    for i in range(count):
+        labels[i] = chosen = int(np.argmax(np.round(shares * (i + 1) - made, 9)))
+        made[chosen] += 1
+    return labels
 
 
 def of_generator(
@@ -44,10 +58,15 @@ def of_generator(
 ) -> Candidate:
     """Return what the generator of the checkpoint `path` makes; `about` are further fields."""
 
-    def images(number: int, seed: int, progress: Progress) -> tuple[Images, Labels | None]:
-        """Generate images of the seeds from `seed` on, labels in turn."""
+    def images(
+        number: int, seed: int, progress: Progress, shares: Shares | None = None
+    ) -> tuple[Images, Labels | None]:
+        """Generate images of the seeds from `seed` on, of classes in turn or by their shares."""
         seeds = generator.seeds(number, seed)
-        labels, parts = generator.labels(seeds), []
+        labels = generator.labels(seeds)
+        if labels is not None and shares is not None:
+            labels = by_shares(shares, number)
+        parts = []
         for start in range(0, number, generators.BATCH):
             chosen = slice(start, start + generators.BATCH)
             latents = generator.latents(seeds[chosen])
@@ -68,7 +87,9 @@ def of_generator(
 def of_images(source: Source) -> Candidate:
     """Return existing images, from which a seed chooses."""
 
-    def images(number: int, seed: int, progress: Progress) -> tuple[Images, Labels | None]:
+    def images(
+        number: int, seed: int, progress: Progress, shares: Shares | None = None
+    ) -> tuple[Images, Labels | None]:
         order = randomness.permutation(seed, "scored", 0, len(source.images))
         chosen = np.sort(order[:number])
         return source.images[chosen], None if source.labels is None else source.labels[chosen]
@@ -85,6 +106,7 @@ def find(
     device: str,
     image_size: tuple[int, int] | None,
     progress: Progress,
+    trust: Collection[str],
 ) -> Candidate:
     """Return the candidate of a name, path or array; a run is preferred to a folder of images.
 
@@ -95,7 +117,7 @@ def find(
     if _is_run(what):
         if image_size:
             raise InputError(f"{what} makes images of its own size: leave --image-size out.")
-        return _of_run(what, checkpoint, engine, device)
+        return _of_run(what, checkpoint, engine, device, trust)
     path = Path(what).expanduser()
     if not path.exists():
         raise InputError(
@@ -105,16 +127,18 @@ def find(
     return of_images(data.load(path, image_size=image_size, progress=progress))
 
 
-def _of_run(what: str | Path, which: str, engine: str, device: str) -> Candidate:
+def _of_run(
+    what: str | Path, which: str, engine: str, device: str, trust: Collection[str]
+) -> Candidate:
     path = run_folder.find_checkpoint(what, which)
     _, header = checkpoint.load(path, ())
     owner = path.resolve().parent.parent
     return of_generator(
-        generators.load(path, engine=engine, device=device),
+        generators.load(path, engine=engine, device=device, trust=trust),
         path,
         str(what),
         tuple(header.data["shape"]),
-        config=from_fields(header.config),
+        config=from_file(header.config, path, trust),
         trained_on=header.data,
         folder=owner if (owner / "config.yaml").exists() else None,
     )

@@ -18,6 +18,11 @@ K - c ~ BetaBin(n - c, r, m + 1 - r): the interval holds each c for which neithe
 below 2.5 %. The estimate is (k / n - baseline) / (1 - baseline), and not below 0. Generators with
 smoother images than real ones have almost none below the threshold by chance, so the estimate is
 then too low by up to the baseline: that is why the baseline is this small.
+
+All this is of independent images. A collapsed generator makes a few images again and again, so one
+that is near a training image by chance counts many times: of generators with 50 different images
+that copy nothing, 23 % had p < 0.01. So p-value and interval are of one image of each group of
+near-equal ones (`nearest.thinned`); the rate is of all images.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.errors import InputError
-from ganbaru.metrics.nearest import Nearest
+from ganbaru.metrics.nearest import Indices, Nearest
 
 FALSE_POSITIVES = 0.005  # share of unseen real images below the threshold
 MIN_IMAGES = 100  # of each kind: with fewer held out, the baseline would exceed 1 %
@@ -48,6 +53,7 @@ class Copying:
     share: float  # below the threshold
     floor: float  # expected share of unseen real images below it: the baseline
     threshold: float
+    independent: int | None = None  # images that p and interval are of, None if all
 
 
 def distance_ratios(found: Nearest) -> Ratios:
@@ -57,27 +63,34 @@ def distance_ratios(found: Nearest) -> Ratios:
     return np.where(around > 0, near / np.maximum(around, 1e-9), 1.0)
 
 
-def copy_rate(images: Ratios, held_out: Ratios) -> Copying:
-    """Return the copy rate of images, from their ratios (N,) and those of held-out reals (M,)."""
-    n, m = len(images), len(held_out)
-    if min(n, m) < MIN_IMAGES:
+def copy_rate(images: Ratios, held_out: Ratios, independent: Indices | None = None) -> Copying:
+    """Return the copy rate of images, from their ratios (N,) and those of held-out reals (M,).
+
+    `independent` are the indices of the images that represent groups of near-equal ones.
+    """
+    m = len(held_out)
+    if min(len(images), m) < MIN_IMAGES:
         raise InputError(
-            f"A copy rate needs {MIN_IMAGES} images or more of each kind, not {n} to examine and "
-            f"{m} held-out real ones."
+            f"A copy rate needs {MIN_IMAGES} images or more of each kind, not {len(images)} to "
+            f"examine and {m} held-out real ones."
         )
     rank = int(FALSE_POSITIVES * (m + 1)) or 1
     threshold, baseline = float(np.sort(held_out)[rank - 1]), rank / (m + 1)
-    below = int((images < threshold).sum())
-    rate = max(0.0, (below / n - baseline) / (1 - baseline))
-    low, high = _interval(below, n, rank, m)
+    share = float((images < threshold).mean())
+    rate = max(0.0, (share - baseline) / (1 - baseline))
+    different = images if independent is None else images[independent]
+    below, n = int((different < threshold).sum()), len(different)
+    low, high = (count / n for count in _interval(below, n, rank, m))
+    repeats = share * n / below if below else 1.0  # how many more images copies stand for
     return Copying(
         rate=rate,
-        low=min(low / n, rate),
-        high=max(high / n, rate),
+        low=min(low * repeats, rate),
+        high=min(1.0, max(high * repeats, rate)),
         p=_tails(below, n, rank, m)[0],
-        share=below / n,
+        share=share,
         floor=baseline,
         threshold=threshold,
+        independent=n,
     )
 
 

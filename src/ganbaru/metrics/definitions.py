@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.metrics import class_metrics, kernel, sliced
-from ganbaru.metrics.frechet import frechet
+from ganbaru.metrics import class_metrics, intervals, kernel, sliced, two_sample
+from ganbaru.metrics.frechet import frechet, frechet_at_infinity
+from ganbaru.metrics.monge import mind
 from ganbaru.metrics.neighbours import Neighbourhood, neighbourhood
 from ganbaru.metrics.scorer import Features
+from ganbaru.metrics.two_sample import TwoSampleTest
+from ganbaru.metrics.vendi import vendi
 
 Labels = NDArray[np.int64]
 Values = dict[str, float]
@@ -74,10 +77,20 @@ class Comparison:
         """The metrics of nearest neighbours, which share their distances."""
         return neighbourhood(*self.features)
 
+    @functools.cached_property
+    def two_sample_test(self) -> TwoSampleTest:
+        """The test of nearest neighbours that tells fakes from reals."""
+        return two_sample.two_sample_test(*self.features, two_sample.nearest_neighbours)
+
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: title, better direction, meaning, and a function, None where it is undefined."""
+    """A metric: title, better direction, meaning, and a function, None where it is undefined.
+
+    `share` names the images that it is a share of: its interval is at least Wilson's. `error` is
+    its standard error where a closed form is known; `error_of` names another metric with the same
+    error. Else subsamples are scored.
+    """
 
     title: str
     better: str
@@ -86,6 +99,31 @@ class Metric:
     bounds: tuple[float, float] = (0.0, 1.0)
     per_network: bool = True  # averaged over the scorer's networks
     slow: bool = False  # left out of evaluations during training
+    share: str = ""  # "real", "fake" or "tested"
+    error: Callable[[Comparison], float | None] | None = None
+    error_of: str = ""
+    has_interval: bool = True
+
+    @property
+    def subsampled(self) -> bool:
+        """Whether its standard error is found by scoring subsamples."""
+        return bool(self.compute and self.has_interval and not self.error and not self.error_of)
+
+    def interval(
+        self, value: float, error: float | None, counts: Mapping[str, int]
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return a score's 95 % interval within its bounds, (None, None) without an error.
+
+        `counts` are the images that it may be a share of, by the names of `share`.
+        """
+        if error is None:
+            return None, None
+        margin = intervals.STUDENT * error
+        low, high = value - margin, value + margin
+        if self.share:
+            least, most = intervals.wilson(value, counts[self.share])
+            low, high = min(low, least), max(high, most)
+        return max(self.bounds[0], low), min(self.bounds[1], high)
 
 
 def _distinct(x: Comparison) -> float:
@@ -96,16 +134,28 @@ def _sliced(x: Comparison) -> float:
     return sliced.distance(x.real.projections, x.fake.projections) / 255
 
 
-def _class_kl(x: Comparison) -> float | None:
-    if x.fake.features.labels is None:
-        return None
+def _divergence(x: Comparison) -> tuple[float, float]:
+    assert x.fake.features.labels is not None
     shares = class_metrics.shares(x.fake.features.labels, len(x.classes.shares))
-    return class_metrics.divergence(shares, x.classes.shares, x.classes.count)
+    return class_metrics.divergence(shares, len(x.fake), x.classes.shares, x.classes.count)
+
+
+def _divergence_error(x: Comparison) -> float | None:
+    return None if x.fake.features.labels is None else _divergence(x)[1]
+
+
+def _class_kl(x: Comparison) -> float | None:
+    return None if x.fake.features.labels is None else _divergence(x)[0]
 
 
 def _modes(x: Comparison) -> float | None:
     labels = x.fake.features.labels
     return None if labels is None else float(class_metrics.modes(labels))
+
+
+def _unseen_modes(x: Comparison) -> float | None:
+    labels = x.fake.features.labels
+    return None if labels is None else class_metrics.unseen_modes(labels, len(x.classes.shares))
 
 
 def _label_accuracy(x: Comparison) -> float | None:
@@ -114,8 +164,10 @@ def _label_accuracy(x: Comparison) -> float | None:
     return class_metrics.agreement(x.fake.features.labels, x.fake.labels)
 
 
-def _of_neighbours(name: str, meaning: str, bounds: tuple[float, float] = (0.0, 1.0)) -> Metric:
-    return Metric(name, HIGHER, meaning, lambda x: getattr(x.neighbours, name), bounds)
+def _of_neighbours(
+    name: str, meaning: str, share: str = "", bounds: tuple[float, float] = (0.0, 1.0)
+) -> Metric:
+    return Metric(name, HIGHER, meaning, lambda x: getattr(x.neighbours, name), bounds, share=share)
 
 
 LOWER, HIGHER = "lower", "higher"
@@ -129,6 +181,21 @@ METRICS = {
         lambda x: frechet(*x.features),
         POSITIVE,
     ),
+    "frechet_infinity": Metric(
+        "Fréchet at infinity",
+        LOWER,
+        "the same for infinitely many images; about 0 at best",
+        lambda x: frechet_at_infinity(*x.features),
+        ANY,
+        error_of="frechet",
+    ),
+    "mind": Metric(
+        "Monge distance (MIND)",
+        LOWER,
+        "transport of features along directions; sure with fewer images",
+        lambda x: mind(*x.features),
+        POSITIVE,
+    ),
     "kernel": Metric(
         "kernel distance (KID)",
         LOWER,
@@ -137,47 +204,96 @@ METRICS = {
         ANY,
         slow=True,
     ),
-    "precision": _of_neighbours("precision", "fakes that could be real"),
-    "recall": _of_neighbours("recall", "reals that could be generated"),
-    "density": _of_neighbours("density", "how typical fakes are; above 1: too typical", POSITIVE),
-    "coverage": _of_neighbours("coverage", "reals with a fake nearby"),
-    "novelty": _of_neighbours("novelty", "fakes that are no near copies of references"),
-    "distinct": _of_images("distinct", HIGHER, "fakes left when equal ones count once", _distinct),
+    "precision": _of_neighbours("precision", "fakes that could be real", "fake"),
+    "recall": _of_neighbours("recall", "reals that could be generated", "real"),
+    "density": _of_neighbours(
+        "density", "how typical fakes are; above 1: too typical", bounds=POSITIVE
+    ),
+    "coverage": _of_neighbours("coverage", "reals with a fake nearby", "real"),
+    "novelty": _of_neighbours("novelty", "fakes that are no near copies of references", "fake"),
+    "vendi": Metric(
+        "Vendi score",
+        HIGHER,
+        "effective number of different fakes; see that of reals",
+        lambda x: vendi(x.features[1], x.features[0].mean(axis=0)),
+        (1.0, math.inf),
+    ),
+    "c2st": Metric(
+        "two-sample test (C2ST)",
+        LOWER,
+        "accuracy of nearest neighbours in telling fakes from reals; 0.5 at best",
+        lambda x: x.two_sample_test.accuracy,
+        slow=True,
+        share="tested",
+        error=lambda x: x.two_sample_test.error,
+    ),
+    "distinct": _of_images(
+        "distinct", HIGHER, "fakes left when equal ones count once", _distinct, share="fake"
+    ),
     "sliced": _of_images(
         "sliced Wasserstein", LOWER, "distance of pixels, no network; 1 is black to white", _sliced
     ),
     "class_kl": _of_images(
-        "class KL", LOWER, "divergence of class shares, in nats", _class_kl, POSITIVE
+        "class KL",
+        LOWER,
+        "divergence of class shares, in nats; about 0 at best",
+        _class_kl,
+        ANY,
+        error=_divergence_error,
     ),
-    "modes": _of_images("classes made", HIGHER, "classes among the fakes", _modes, POSITIVE),
+    "modes": _of_images(
+        "classes made", HIGHER, "classes among the fakes", _modes, POSITIVE, has_interval=False
+    ),
+    "unseen_modes": _of_images(
+        "classes made, estimated",
+        HIGHER,
+        "the same with those that more fakes would show (Chao1)",
+        _unseen_modes,
+        POSITIVE,
+        has_interval=False,
+    ),
     "label_accuracy": _of_images(
-        "label accuracy", HIGHER, "fakes that show the requested class", _label_accuracy
+        "label accuracy",
+        HIGHER,
+        "fakes that show the requested class",
+        _label_accuracy,
+        share="fake",
     ),
-    # Computed by `Evaluator`, since it trains a classifier.
+    # Computed by `Evaluator`, since they train a classifier.
+    "c2st_network": _of_images(
+        "two-sample test by a network",
+        LOWER,
+        "accuracy of a freshly trained network in telling fakes from reals; 0.5 at best",
+        None,
+        share="tested",
+    ),
     "cas": _of_images(
         "CAS", HIGHER, "accuracy on real images of a classifier trained on fakes", None
     ),
 }
 
 
-def compute_scores(
-    real: FeatureSet,
-    fake: FeatureSet,
-    classes: ClassStatistics,
-    subsets: Subsets = (),
-    *,
-    slow: bool = True,
-) -> tuple[Values, Values]:
-    """Return the scores of fakes, and their standard deviations over networks if several.
+COMPUTED = [name for name, metric in METRICS.items() if metric.compute]
+QUICK = [name for name in COMPUTED if not METRICS[name].slow]
+SUBSAMPLED = [name for name in COMPUTED if METRICS[name].subsampled]
 
-    `subsets` are those of the kernel distance, which is left out unless `slow`.
-    """
+
+def comparisons(
+    real: FeatureSet, fake: FeatureSet, classes: ClassStatistics, subsets: Subsets = ()
+) -> list[Comparison]:
+    """Return the comparison as each network of the scorer sees it."""
     networks = range(len(real.features.arrays))
-    compared = [Comparison(real, fake, classes, subsets, i) for i in networks]
+    return [Comparison(real, fake, classes, subsets, i) for i in networks]
+
+
+def compute_scores(
+    compared: Sequence[Comparison], names: Sequence[str] = COMPUTED
+) -> tuple[Values, Values]:
+    """Return the scores of fakes, and their standard deviations over networks if several."""
     means, deviations = {}, {}
-    for name, metric in METRICS.items():
-        if not metric.compute or (metric.slow and not slow):
-            continue
+    for name in names:
+        metric = METRICS[name]
+        assert metric.compute
         found = [metric.compute(x) for x in (compared if metric.per_network else compared[:1])]
         each = [value for value in found if value is not None]
         if each:

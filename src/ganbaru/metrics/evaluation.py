@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ganbaru.metrics import candidates, inception, passport, scorer
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation
+from ganbaru.registry import Trust
 
 
 def evaluate(
@@ -33,7 +35,9 @@ def evaluate(
     device: str = "auto",
     image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
+    fake_labels: str = "shares",
     progress: Progress = data.silent,
+    trust: Collection[str] = (),
 ) -> Evaluation:
     """Score a run, a folder or file of images, or an array (N, H, W, C) of bytes.
 
@@ -41,22 +45,43 @@ def evaluate(
     (None: as many as there are reference images, up to 10,000), `seed` that of the first image and
     of subsets. `scorer` is auto, classifier, random or inception, which needs the path of its
     `weights`. `image_size` (height, width) is what images in files of different sizes are cropped
-    and resized to. A run's scores are also stored in its folder, in ``scores.json``.
-    Raises InputError when images and data do not match.
+    and resized to. `fake_labels` are the labels that a conditional generator is given: "shares" of
+    the real images' classes, or "uniform", equally many of each. A run's scores are also stored in
+    its folder, in ``scores.json``. `trust` is as in `ganbaru.load`, for the run's network and
+    data. Raises InputError when images and data do not match.
     """
     began = time.perf_counter()
-    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     _check_number(candidate, number)
     evaluator = evaluator_for(candidate, against, number, seed, scorer, weights, data_dir, progress)
     count = number or int(min(candidate.most, len(evaluator.reference)))
-    images, labels = candidate.images(count, seed, progress)
+    rule = pick("--fake-labels", fake_labels, FAKE_LABELS)
+    shares = rule(candidate, evaluator.split.source)
+    images, labels = candidate.images(count, seed, progress, shares)
     labels = _renumbered_like(candidate, labels, evaluator.split.source)
     origin = {**candidate.origin, "seed": seed}
-    found = evaluator.score(candidate.name, origin, images, labels)
+    made = "" if labels is None or candidate.config is None else fake_labels
+    found = evaluator.score(candidate.name, origin, images, labels, made)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     if candidate.folder:
         passport.store(candidate.folder, found)
     return found
+
+
+def class_shares(candidate: Candidate, source: Source) -> NDArray[np.float64] | None:
+    """Return the shares that a candidate's classes have among real images, None if they differ."""
+    if source.labels is None or set(candidate.classes) - set(source.classes):
+        return None
+    counts = np.bincount(source.labels, minlength=len(source.classes))
+    own = np.array([counts[source.classes.index(name)] for name in candidate.classes], np.float64)
+    return own / own.sum() if own.sum() else None
+
+
+# The shares of the labels that a conditional generator is given to be scored.
+FAKE_LABELS: dict[str, Callable[[Candidate, Source], NDArray[np.float64] | None]] = {
+    "shares": class_shares,
+    "uniform": lambda candidate, source: None,
+}
 
 
 def _check_number(candidate: Candidate, number: int | None) -> None:
@@ -87,11 +112,16 @@ def evaluator_for(
         raise InputError(
             f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
-    dataset = data.declared(str(what))
+    dataset = data.declared(str(what), _trust(candidate, against))
     make = pick("scorer", scorer, _makers(dataset, weights))
-    source, test = reals(candidate, what, data_dir, progress)
+    source, test = reals(candidate, against, data_dir, progress)
     limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
     return make_evaluator(source, test, make, number, limit, seed, progress)
+
+
+def _trust(candidate: Candidate, against: str | Path | None) -> Trust | None:
+    """Return what the name of the real images may import; only a run's comes from a file."""
+    return None if against or not candidate.config else candidate.config.trust
 
 
 def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
@@ -109,11 +139,15 @@ def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[st
 
 
 def reals(
-    candidate: Candidate, what: str | Path, data_dir: Path | None, progress: Progress
+    candidate: Candidate, against: str | Path | None, data_dir: Path | None, progress: Progress
 ) -> tuple[Source, Source | None]:
-    """Load training and test images in the candidate's size, by the rule that training uses."""
+    """Load training and test images in the candidate's size, by the rule that training uses.
+
+    They are those of `against`, or of the candidate's configuration.
+    """
+    what = against or (candidate.config.data if candidate.config else "")
     how: dict[str, Any] = {"image_size": candidate.shape[:2], "progress": progress}
-    how["data_dir"] = data_dir
+    how |= {"data_dir": data_dir, "trust": _trust(candidate, against)}
     if config := candidate.config:
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)

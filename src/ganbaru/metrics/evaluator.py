@@ -14,20 +14,26 @@ from ganbaru import data, files, randomness
 from ganbaru.data import Progress, Source
 from ganbaru.data.picture import RULE
 from ganbaru.errors import InputError
-from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced
+from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced, two_sample
 from ganbaru.metrics.classifier import Images, Labels, Recipe
 from ganbaru.metrics.definitions import (
     METRICS,
+    QUICK,
+    SUBSAMPLED,
     ClassStatistics,
+    Comparison,
     FeatureSet,
     Subsets,
     Values,
+    comparisons,
     compute_scores,
 )
+from ganbaru.metrics.neighbours import NEAREST
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
+from ganbaru.metrics.two_sample import TwoSampleTest
 
-VERSION = 1  # of the scores' computation: raise it when numbers change
+VERSION = 2  # of the scores' computation: raise it when numbers change
 MAX_IMAGES = 10_000  # by default
 MIN_IMAGES = 50  # of each kind: scores of fewer mean nothing
 CAS_RECIPE = Recipe(width=8, shown=16_000)
@@ -82,43 +88,81 @@ class Evaluator:
     progress: Progress
 
     def score(
-        self, subject: str, origin: dict[str, Any], images: Images, labels: Labels | None
+        self,
+        subject: str,
+        origin: dict[str, Any],
+        images: Images,
+        labels: Labels | None,
+        fake_labels: str = "",
     ) -> Evaluation:
-        """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
+        """Score bytes (N, H, W, C), generated for classes (N,) if conditional.
+
+        `fake_labels` is the rule by which a generator got its labels, for the passport.
+        """
         resized = self.scorer.resize(images)
         fake = feature_set(self.scorer, resized, labels, self.progress)
-        values, deviations = self._scores(fake)
-        errors = self._standard_errors(fake)
+        compared = self._compared(fake)
+        values, deviations = compute_scores(compared)
+        errors = self._standard_errors(compared)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
+        tests = {"c2st": compared[0].two_sample_test, "c2st_network": self._network_test(resized)}
+        values["c2st_network"] = tests["c2st_network"].accuracy
+        errors["c2st_network"] = tests["c2st_network"].error
         baselines = self.baselines(len(images), labels is not None)
+        reals, fakes = len(self.reference), len(images)
+        counts = {"real": reals, "fake": fakes, "tested": tests["c2st"].tested}
         scores = {}
         for name, value in values.items():
-            margin, (least, most) = intervals.STUDENT * errors[name], METRICS[name].bounds
-            low, high = max(least, value - margin), min(most, value + margin)
-            scores[name] = Score(value, low, high, baselines[name], deviations.get(name))
-        passport = self.passport(len(images), images.shape[1:])
+            low, high = METRICS[name].interval(value, errors.get(name), counts)
+            p = tests[name].p if name in tests else None
+            scores[name] = Score(value, low, high, baselines[name], deviations.get(name), p)
+        passport = self.passport(len(images), images.shape[1:], fake_labels)
         notes = self.scorer.notes + self._few_held_out(len(images))
         return Evaluation(subject, origin, passport, scores, self._class_shares(fake), notes)
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
         fake = feature_set(self.scorer, self.scorer.resize(images), labels, data.silent)
-        return compute_scores(self.reference, fake, self.classes, slow=False)[0]
+        return compute_scores(comparisons(self.reference, fake, self.classes), QUICK)[0]
 
-    def _scores(self, fake: FeatureSet) -> tuple[Values, Values]:
+    def _compared(self, fake: FeatureSet) -> list[Comparison]:
         subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
-        return compute_scores(self.reference, fake, self.classes, subsets)
+        return comparisons(self.reference, fake, self.classes, subsets)
 
-    def _standard_errors(self, fake: FeatureSet) -> Values:
+    def _standard_errors(self, compared: list[Comparison]) -> Values:
+        """Return the standard errors of the scores that have an interval."""
+        fake = compared[0].fake
+
         def score(reals: Labels, fakes: Labels) -> Values:
             # The kernel distance is unbiased at any size, so all of a subsample is its subset.
-            whole: Subsets = [(np.arange(len(reals)), np.arange(len(fakes)))]
+            size = min(len(reals), len(fakes))
+            whole: Subsets = [(np.arange(size), np.arange(size))]
             parts = self.reference.subset(reals), fake.subset(fakes)
-            return compute_scores(*parts, self.classes, whole)[0]
+            return compute_scores(comparisons(*parts, self.classes, whole), SUBSAMPLED)[0]
 
         counts = len(self.reference), len(fake)
-        return intervals.standard_errors(score, *counts, self.seed, self.progress)
+        found = intervals.standard_errors(score, *counts, self.seed, self.progress)
+        for name, metric in METRICS.items():
+            error = metric.error(compared[0]) if metric.error else None
+            if error is not None:
+                found[name] = error
+            elif metric.error_of:
+                found[name] = found[metric.error_of]
+        return found
+
+    def _network_test(self, resized: Images) -> TwoSampleTest:
+        """Return the test of a network trained to tell these images from the reference."""
+
+        def progress(done: int, total: int, what: str) -> None:
+            self.progress(done, total, "training a network to tell fakes from reals (C2ST)")
+
+        def classify(known: Images, labels: Labels, asked: Images) -> Labels:
+            network = classifier.train(known, labels, 2, CAS_RECIPE, progress)
+            return network.labels(asked, self.progress)
+
+        real = self.scorer.resize(self.split.source.images[self.split.reference])
+        return two_sample.two_sample_test(real, resized, classify)
 
     def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
         """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
@@ -152,7 +196,9 @@ class Evaluator:
 
     def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
         resized = self.scorer.resize(images)
-        baselines, _ = self._scores(feature_set(self.scorer, resized, labels, self.progress))
+        held_out = feature_set(self.scorer, resized, labels, self.progress)
+        baselines, _ = compute_scores(self._compared(held_out))
+        baselines["c2st_network"] = self._network_test(resized).accuracy
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
@@ -176,7 +222,7 @@ class Evaluator:
         pairs = zip(shares.tolist(), self.classes.shares.tolist(), strict=True)
         return dict(zip(self.split.source.classes, pairs, strict=True))
 
-    def passport(self, fakes: int, shape: tuple[int, ...]) -> Passport:
+    def passport(self, fakes: int, shape: tuple[int, ...], fake_labels: str = "") -> Passport:
         """Return everything that the scores of `fakes` images (H, W, C) depend on."""
         info, split = self.scorer.info, self.split
         own, seen = "x".join(map(str, shape)), "x".join(map(str, info.shape))
@@ -194,9 +240,11 @@ class Evaluator:
             floor=f"{held_out:,} {split.held_out_kind}",
             resize=f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is",
             seed=self.seed,
-            interval=f"95 %: {intervals.SUBSAMPLES} subsamples of {sizes[0]:,} reals and "
-            f"{sizes[1]:,} fakes, without repeats",
+            interval=f"95 %: {intervals.SUBSAMPLES} subsamples of each side: {sizes[0]:,} reals, "
+            f"{sizes[1]:,} fakes",
             cas=f"width {CAS_RECIPE.width}, {CAS_RECIPE.shown:,} images shown at most",
+            neighbours=NEAREST,
+            fake_labels=fake_labels,
         )
 
 

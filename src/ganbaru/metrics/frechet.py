@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbaru import randomness
 from ganbaru.errors import InputError
+
+SPLITS = 4  # with one, the deviation at equal distributions is a half larger
 
 Features = NDArray[np.floating]
 
@@ -26,6 +29,27 @@ def frechet(real: Features, fake: Features) -> float:
     difference = mean1 - mean2
     distance = difference @ difference + np.trace(cov1) + np.trace(cov2) - 2 * shared
     return max(0.0, float(distance))
+
+
+def frechet_at_infinity(real: Features, fake: Features) -> float:
+    """Return the Fréchet distance that infinitely many images would have, estimated.
+
+    The distance of n images is too large by about c / n on average, and that of their halves by
+    2 c / n: 2 FD(n) - FD(n / 2), the latter averaged over both halves of four random splits of
+    both sides (Chong and Forsyth 2020, section 3, extrapolate the fakes' side alone). With 64
+    features and 2,000 images, 0.162 (simulated: 0.161, 20 times) where the plain distance is
+    0.271. Unbiased, so it may be below 0.
+    """
+    if min(len(real), len(fake)) < 4:
+        raise InputError("A Fréchet distance at infinity needs 4 images or more of each kind.")
+    halves = []
+    for i in range(SPLITS):
+        parts = (
+            np.array_split(randomness.permutation(0, f"halves of {name}", i, len(one)), 2)
+            for name, one in (("reals", real), ("fakes", fake))
+        )
+        halves += [frechet(real[a], fake[b]) for a, b in zip(*parts, strict=True)]
+    return 2 * frechet(real, fake) - float(np.mean(halves))
 
 
 def moments(features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

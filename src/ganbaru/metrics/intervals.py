@@ -6,6 +6,14 @@ drawn without repeats. A score's variance falls as 1/n, and two subsamples of b 
 the variance over subsamples is (1/b - 1/n) of what 1/n of it is wanted of, so the standard error
 at n is the deviation over subsamples times sqrt(b / (n - b)) (Politis and Romano 1994; with
 b = n / 2, the delete-half jackknife).
+
+Reals and fakes are two independent sets of different sizes: the variance of a score is A / reals +
+B / fakes. So each side is subsampled by itself, beside one subsample of the other, with its own
+factor. One factor for both reported 0.061 for 0.176 with 1,000 reals and 10,000 fakes: an interval
+that covered 56 % in place of 95 %.
+
+Shares of images near 0 or 1 vary too little within a sample for its subsamples to show it (an
+interval for a precision of 0.999 covered 75 %): `wilson` gives the least interval of a share.
 """
 
 from __future__ import annotations
@@ -42,10 +50,25 @@ def subsamples(count: int, purpose: str, seed: int) -> Iterator[Indices]:
 
 def standard_errors(score: Score, reals: int, fakes: int, seed: int, progress: Progress) -> Values:
     """Return the standard errors of scores; `score` scores subsets of `reals` and `fakes`."""
-    drawn = zip(subsamples(reals, "reals", seed), subsamples(fakes, "fakes", seed), strict=True)
-    found = []
-    for i, (real, fake) in enumerate(drawn, 1):
-        found.append(score(real, fake))
-        progress(i, SUBSAMPLES, "measuring intervals")
-    scale = math.sqrt(size(fakes) / (fakes - size(fakes)))
-    return {name: scale * float(np.std([one[name] for one in found], ddof=1)) for name in found[0]}
+    real = list(subsamples(reals, "reals", seed))
+    fake = list(subsamples(fakes, "fakes", seed))
+    designs = [(part, fake[0]) for part in real], [(real[0], part) for part in fake]
+    variances: list[Values] = []
+    for done, (design, count) in enumerate(zip(designs, (reals, fakes), strict=True)):
+        found = []
+        for i, (one, other) in enumerate(design, 1):
+            found.append(score(one, other))
+            progress(done * SUBSAMPLES + i, 2 * SUBSAMPLES, "measuring intervals")
+        scale = size(count) / (count - size(count))
+        values = {name: np.array([each[name] for each in found]) for name in found[0]}
+        variances.append({name: scale * float(x.var(ddof=1)) for name, x in values.items()})
+    return {name: math.sqrt(variances[0][name] + variances[1][name]) for name in variances[0]}
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share of `count` independent images (Wilson 1927)."""
+    z = 1.96
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count)
+    half *= math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, files, randomness
+from ganbaru import data, files, randomness, records
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
-from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates
+from ganbaru.metrics.nearest import SAME, Index, Nearest, duplicates, thinned
 from ganbaru.metrics.neighbour_sheet import Neighbours
 
 DEFAULT_IMAGES = 1000
@@ -79,10 +80,15 @@ class Authenticity:
         return found
 
     def verdict(self) -> str:
-        """Return the result in a sentence."""
+        """Return the result and the null hypothesis of its p-value in two or three sentences."""
         found = self.copying
         share = f"{found.share:.1%} of {self.images:,} images are suspiciously near a training one"
-        chance = f"{found.floor:.1%} of unseen real ones are (p = {found.p:.2g})"
+        few = (found.independent or self.images) < self.images
+        of = f", of {found.independent:,} images that differ" if few else ""
+        chance = (
+            f"{found.floor:.1%} of unseen real ones are (p = {found.p:.2g}{of}: the probability of "
+            f"as many if its images were around the training set as unseen real ones are)"
+        )
         if not self.is_copying:
             return f"No sign of copying: {share}, and {chance}."
         return (
@@ -104,18 +110,20 @@ def authenticity(
     data_dir: Path | None = None,
     output: str | Path | None = None,
     progress: Progress = data.silent,
+    trust: Collection[str] = (),
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
 
     `against` is the training data (None: the run's own), `number` how many images are examined
     (None: 1,000 at most), `image_size` (height, width) what images in files of different sizes are
     cropped and resized to. Writes ``result.json`` and ``neighbours.png`` into `output`, by default
-    ``authenticity`` in the run's folder, or in the current one for images without a run.
+    ``authenticity`` in the run's folder, or in the current one for images without a run. `trust` is
+    as in `ganbaru.load`, for the run's network and data.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
     Raises InputError when the data are not those of the run, or too few.
     """
     began = time.perf_counter()
-    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress)
+    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     sources = _training_data(candidate, against, data_dir, progress)
     found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
     folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
@@ -133,10 +141,11 @@ def _examine(
     groups = duplicates(everything, progress)
     index = _without_duplicates(everything, groups)
     held_out, kind, notes = _held_out_ratios(index, test, progress)
-    images, _ = candidate.images(count, seed, progress)
+    images, _ = candidate.images(count, seed, progress, None)
     found = index.nearest(images, progress, "looking for copies")
     ratios = distance_ratios(found)
-    copying = copy_rate(ratios, held_out)
+    different = thinned(images, found.distances[:, 0], progress)
+    copying = copy_rate(ratios, held_out, different)
     first = seed if candidate.config else 0
     result = Authenticity(
         subject=candidate.name,
@@ -162,7 +171,7 @@ def _training_data(
     what = against or (candidate.config.data if candidate.config else "")
     if not what:
         raise InputError(f"Give the training data of {candidate.name}: --data X.")
-    source, test = evaluation.reals(candidate, what, data_dir, progress)
+    source, test = evaluation.reals(candidate, against, data_dir, progress)
     own = candidate.trained_on
     if own and own["fingerprint"] != source.fingerprint:
         raise InputError(
@@ -247,21 +256,5 @@ def stored(folder: Path) -> Authenticity | None:
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
-    return files.read_json(
-        path,
-        lambda found: _parsed(found, path.parent),
-        "Delete it; ganbaru authenticity writes a new one.",
-    )
-
-
-def _parsed(found: dict[str, Any], folder: Path) -> Authenticity:
-    return Authenticity(
-        **found
-        | {
-            "copying": Copying(**found["copying"]),
-            "suspects": tuple(Suspect(**one) for one in found["suspects"]),
-            "duplicates": tuple(map(tuple, found["duplicates"])),
-            "notes": tuple(found["notes"]),
-            "folder": folder,
-        }
-    )
+    found = records.read(path, Authenticity, "Delete it; ganbaru authenticity writes a new one.")
+    return dataclasses.replace(found, folder=path.parent)

@@ -119,6 +119,33 @@ def normalized(images: Floats) -> Floats:
     return rows / np.maximum(norms, 1e-3)
 
 
+# --- near-equal images ------------------------------------------------------------------------
+
+NEAR = 0.5  # of the distance to the training set: images nearer each other are not independent
+
+
+def thinned(images: Images, distances: Floats, progress: Progress) -> Indices:
+    """Return the indices of images (N, H, W, C) of which no two are near-equal, the first of each.
+
+    Two images are near-equal if they are nearer each other than 0.05, or than half of the distance
+    that each of them has to its nearest training image (N,): then both are near it or neither is.
+    Takes time as N² (2 s for 1,000 images of 28x28).
+    """
+    rows = normalized(fine(images))
+    close = 1 - np.maximum(SAME, NEAR * distances) ** 2 / 2  # as likeness
+    kept = np.zeros(len(images), bool)
+    for start in range(0, len(images), BATCH):
+        stop = min(start + BATCH, len(images))
+        shifts = normalized(shifted(fine(images[start:stop])).reshape(-1, *rows.shape[1:]))
+        likeness = (shifts @ rows[:stop].T).reshape(len(SHIFTS), stop - start, stop).max(axis=0)
+        limits = np.maximum(close[start:stop, None], close[None, :stop])
+        near = likeness > limits
+        for i in range(start, stop):
+            kept[i] = not (near[i - start, :i] & kept[:i]).any()
+        progress(stop, len(images), "grouping near-equal images")
+    return np.flatnonzero(kept)
+
+
 # --- duplicates -------------------------------------------------------------------------------
 
 SAME = 0.05  # below this distance two images are duplicates, saved twice

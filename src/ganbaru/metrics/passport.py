@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from ganbaru import files
+from ganbaru import files, records
 from ganbaru.errors import InputError
 
 FORMAT = 1
@@ -31,17 +32,27 @@ class Passport:
     seed: int  # of subsets, subsamples and CAS
     interval: str
     cas: str
+    neighbours: int = 5  # K of precision, recall, density and coverage
+    fake_labels: str = ""  # by which rule a conditional generator got its labels
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score with its 95 % interval and its real-image baseline."""
+    """A score with its 95 % interval (None for a count) and its real-image baseline."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     floor: float  # the baseline: the score of other real images
     spread: float | None = None  # standard deviation over random networks
+    p: float | None = None  # of a test: the probability of such a value for images like the reals
+
+    def interval(self, number: Callable[[float], str]) -> str:
+        """Return the interval and the p-value as text, numbers by `number`; empty without them."""
+        if self.low is None or self.high is None:
+            return ""
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        return f"{number(self.low)} to {number(self.high)}{p}"
 
 
 @dataclass(frozen=True)
@@ -60,19 +71,6 @@ class Evaluation:
         """Return plain dictionaries, lists and numbers."""
         shares = {name: list(pair) for name, pair in self.classes.items()}
         return {**dataclasses.asdict(self), "classes": shares, "notes": list(self.notes)}
-
-    @staticmethod
-    def from_json(found: dict[str, Any]) -> Evaluation:
-        """Return the evaluation that `to_json` was called on."""
-        return Evaluation(
-            **found
-            | {
-                "passport": Passport(**found["passport"]),
-                "scores": {name: Score(**score) for name, score in found["scores"].items()},
-                "classes": {name: (fake, real) for name, (fake, real) in found["classes"].items()},
-                "notes": tuple(found["notes"]),
-            }
-        )
 
 
 def differences(one: Passport, other: Passport) -> list[str]:
@@ -95,16 +93,19 @@ def check_comparable(*evaluations: Evaluation) -> None:
             )
 
 
+class Stored(TypedDict):
+    """The content of scores.json."""
+
+    evaluations: list[Evaluation]
+
+
 def stored(folder: Path) -> list[Evaluation]:
     """Return the evaluations stored in a run's folder, oldest first."""
     path = folder / FILE
     if not path.exists():
         return []
-    return files.read_json(
-        path,
-        lambda found: [Evaluation.from_json(one) for one in found["evaluations"]],
-        "Delete it; ganbaru evaluate writes a new one.",
-    )
+    remedy = "Delete it; ganbaru evaluate writes a new one."
+    return records.read(path, Stored, remedy)["evaluations"]
 
 
 def store(folder: Path, evaluation: Evaluation) -> None:

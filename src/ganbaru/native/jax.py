@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,22 @@ Variables = dict[str, dict[str, jax.Array]]  # "parameters" and "buffers", by na
 
 
 def function(
-    run: str | Path, player: str = "generator", which: str = "newest"
+    run: str | Path,
+    player: str = "generator",
+    which: str = "newest",
+    *,
+    trust: Collection[str] = (),
 ) -> tuple[Callable, Variables]:
     """Load a run's network as ``(apply, variables)``, named as in the checkpoint.
 
     ``apply(variables, x, labels=None)`` maps latents (N, Z) to images (N, C, H, W) in [-1, 1], or
     images to scores; labels are integers (N,) or class weights (N, classes). With
     ``training=True`` (static under `jax.jit`) batch norm uses the batch's statistics, and
-    ``(result, variables)`` with updated running statistics is returned. `run` and `which` are as
-    in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Float64 needs `jax_enable_x64`.
-    Raises InputError for an unknown player or a missing or damaged checkpoint.
+    ``(result, variables)`` with updated running statistics is returned. `run`, `which` and `trust`
+    are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Float64 needs
+    `jax_enable_x64`. Raises InputError for an unknown player or a missing or damaged checkpoint.
     """
-    found = load_player(run, which, player)
+    found = load_player(run, which, player, trust)
     variables = {"parameters": found.parameters, "buffers": found.buffers}
 
     def apply(variables: Variables, x: Any, labels: Any = None, *, training: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,17 @@ class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         native.check_inputs(self._player, x.shape, None if labels is None else labels.shape, values)
 
 
-def module(run: str | Path, player: str = "generator", which: str = "newest") -> Network:
+def module(
+    run: str | Path,
+    player: str = "generator",
+    which: str = "newest",
+    *,
+    trust: Collection[str] = (),
+) -> Network:
     """Load a run's network as a `tf.Module`.
 
-    `run` and `which` are as in `ganbaru.load`; `player` is one of `ganbaru.native.PLAYERS`. Raises
-    InputError for an unknown player or a missing or damaged checkpoint.
+    `run`, `which` and `trust` are as in `ganbaru.load`; `player` is one of
+    `ganbaru.native.PLAYERS`. Raises InputError for an unknown player or a missing or damaged
+    checkpoint.
     """
-    return Network(load_player(run, which, player))
+    return Network(load_player(run, which, player, trust))

@@ -21,13 +21,13 @@ def command(config: Config, name: str) -> str:
     """
     if config.preset in PRESETS:
         preset = preset_fields(config.preset)
-        base = from_fields(preset)
+        base = from_fields(preset, config.trust)
         changed = {
             field: value
             for field, value in _fields(config).items()
             if value != getattr(base, field) and value is not None
         }
-        if _fields(from_fields(merged(preset, changed))) == _fields(config):
+        if _fields(from_fields(merged(preset, changed), config.trust)) == _fields(config):
             words = [config.preset, *(word for pair in changed.items() for word in _words(*pair))]
             return f"ganbaru train {shlex.join(words)}"
     return (

@@ -26,7 +26,8 @@ def header(size: tuple[int, int]) -> bytes:
 
 def frame(picture: Image.Image, centiseconds: int) -> bytes:
     """Return one frame's bytes: control extension, descriptor, colour table and pixels."""
-    indexed = picture.convert("P", palette=Image.Palette.ADAPTIVE)
+    grey = picture.mode == "L"  # its 256 levels are a palette already: no search for one
+    indexed = picture.copy() if grey else picture.convert("P", palette=Image.Palette.ADAPTIVE)
     indexed.info = {}  # else Pillow would write extensions from it
     single = io.BytesIO()
     indexed.save(single, format="GIF", interlace=0, optimize=False)

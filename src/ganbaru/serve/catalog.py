@@ -6,12 +6,12 @@ Requests are looked up among names that are made here: no part of a request is e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganbaru.errors import InputError, did_you_mean
-from ganbaru.serve import models
+from ganbaru.errors import did_you_mean
+from ganbaru.serve import log, models
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.run_status import RunWatcher
@@ -26,22 +26,30 @@ class ServedModel:
     name: str
     checkpoint: Path | None
     watcher: RunWatcher | None
+    trust: Collection[str] = ()
     model: Model | None = None
+    problem: bool = False  # whether the newest checkpoint cannot be loaded
+    _tried: tuple[Path, int] | None = None  # the checkpoint last loaded, and when it was written
 
     def refresh(self) -> None:
-        """Load the newest checkpoint if it is not loaded yet.
-
-        Raises InputError for a damaged one, unless an older one is loaded.
-        """
+        """Load the newest checkpoint, once; raises InputError for a damaged one."""
         newest = self._newest()
-        if newest is None or newest == self.checkpoint and self.model:
+        if newest is None:
             return
+        found = newest, newest.stat().st_mtime_ns if newest.exists() else 0
+        if found == self._tried:
+            return
+        self._tried = found
+        self.model = models.load(newest, self.trust)
+        self.problem = False
+
+    def watch(self) -> None:
+        """Refresh; an error becomes this run's problem until the file changes."""
         try:
-            self.model = models.load(newest)
-        except InputError:
-            if self.model is None:
-                raise
-        self.checkpoint = newest
+            self.refresh()
+        except Exception as error:  # of any kind: the other runs' checkpoints are still awaited
+            self.problem = True
+            log.problem(self.name, error)
 
     def _newest(self) -> Path | None:
         if self.watcher is None:
@@ -70,24 +78,25 @@ class ServedModel:
 Catalog = Mapping[str, ServedModel]
 
 
-def load(paths: Sequence[str]) -> dict[str, ServedModel]:
+def load(paths: Sequence[str], trust: Collection[str] = ()) -> dict[str, ServedModel]:
     """Find and load runs, by folder or name, and checkpoints.
 
-    Raises InputError for a missing or damaged one; a run needs no checkpoint yet.
+    `trust` is as in `ganbaru.load`. Raises InputError for a missing or damaged one; a run needs no
+    checkpoint yet.
     """
     catalog: dict[str, ServedModel] = {}
     for path in paths:
-        served = _served(path, catalog)
+        served = _served(path, catalog, trust)
         served.refresh()
         catalog[served.name] = served
     return catalog
 
 
-def _served(path: str, taken: Catalog) -> ServedModel:
+def _served(path: str, taken: Catalog, trust: Collection[str]) -> ServedModel:
     if Path(path).suffix == ".safetensors":
-        return ServedModel(_name(Path(path).stem, taken), Path(path), None)
+        return ServedModel(_name(Path(path).stem, taken), Path(path), None, trust)
     folder = Folder(run_folder.existing(path).path.resolve())
-    return ServedModel(_name(folder.path.name, taken), None, RunWatcher(folder))
+    return ServedModel(_name(folder.path.name, taken), None, RunWatcher(folder), trust)
 
 
 def _name(text: str, taken: Catalog) -> str:

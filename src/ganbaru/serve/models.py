@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,12 +63,12 @@ class Model:
         }
 
 
-def load(checkpoint: Path) -> Model:
+def load(checkpoint: Path, trust: Collection[str] = ()) -> Model:
     """Load a checkpoint's EMA generator, run by ONNX Runtime if it is installed.
 
-    Raises InputError for a missing or damaged file.
+    `trust` is as in `ganbaru.load`. Raises InputError for a missing or damaged file.
     """
-    player = load_player(checkpoint)
+    player = load_player(checkpoint, trust=trust)
     generator = from_player(player, engines.load("numpy", "cpu", player.config.precision))
     # A user's network may not be expressible in ONNX.
     drawn_by = _by_onnx(player) or (generator.floats, generator.engine.describe())

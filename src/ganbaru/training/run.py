@@ -110,7 +110,12 @@ def describe_data(source: Source) -> dict[str, Any]:
 
 
 class Callback:
-    """Base class of callbacks: what a run does besides training. All methods are optional."""
+    """Base class of callbacks: what a run does besides training. All methods are optional.
+
+    `STATE` is the type of its state, to which a checkpoint's is checked (`ganbaru.records`).
+    """
+
+    STATE: Any = dict[str, Any]
 
     @property
     def name(self) -> str:

@@ -30,7 +30,8 @@ def build(
     Raises InputError for what does not fit, before anything is written or deleted.
     """
     _check_options(config)
-    engine = engines.load(config.engine, config.device, config.precision, config.fast)
+    how = config.device, config.precision, config.fast
+    engine = engines.load(config.engine, *how, trust=config.trust)
     source = load_data(config, progress)
     _check_batch(config, source)
     run = _new_run(config, source, engine)
@@ -38,14 +39,17 @@ def build(
     shape, count = source.images.shape[1:], len(run.classes)
     states: dict[str, dict[str, Any]] = {}
     if config.resume:
-        states = _resume(run, models.zero_parameters(config, shape, count))
+        states = _resume(run, models.tensor_shapes(config, shape, count))
     else:
         first = models.initial_parameters(config, shape, count)
         run.state = step.start(run.gan, to_engine(engine, first))
     for callback in run.callbacks:
         callback.setup(run, progress)
         if callback.name in states:
-            callback.restore(states[callback.name])
+            state = states[callback.name]
+            callback.restore(
+                checkpoint.state(run.folder.path, callback.name, state, callback.STATE)
+            )
     if not config.resume:
         run_folder.prepare(run.folder, config.overwrite)
     files.write_text(run.folder.config, to_yaml(run.config))
@@ -57,7 +61,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     classes = label_names(config, source)
     gan = gan_build.gan(config, source.images.shape[1:], len(classes))
     folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
-    sampler = BatchSampler(config, source, engine, gan.relativistic, len(classes))
+    sampler = BatchSampler(config, source, engine, gan, len(classes))
     spec = gan_build.ending(config.schedule, _planned_images(config, source))
     resolved = dataclasses.replace(
         config,
@@ -95,11 +99,13 @@ def to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
     }
 
 
-def _resume(run: Run, first: checkpoint.Groups) -> dict[str, dict[str, Any]]:
+def _resume(run: Run, networks: models.TensorShapes) -> dict[str, dict[str, Any]]:
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
-    checkpoint.check_fits(path, groups, step.start(run.gan, first))
+    checkpoint.check_fits(path, groups, networks)
+    first = step.start(run.gan, {group: groups.get(group, {}) for group in networks})
+    checkpoint.check_fits(path, groups, checkpoint.shapes(first))
     now = describe_data(run.source)
     if {**header.data, "name": run.source.name} != now:
         raise InputError(
