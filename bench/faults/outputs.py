@@ -39,7 +39,6 @@ FOLDERS: dict[str, tuple[str, tuple]] = {
     "morph": ("00000.png", ("morph", RUN, "--frames", 4)),
     "compare": ("results.md", ("compare", "digits", "digits --lr 0.002", "--data", "pics.npz",
                                *TINY, "--seeds", 1, "--images", 96)),
-    "report": ("report.html", ("report",)),
     "evaluate": ("scores.json", ("evaluate", "made.npz", "--data", "pics.npz", "-n", 50)),
 }  # fmt: skip
 
@@ -160,11 +159,11 @@ def _folders(base: Path, case: Path) -> Iterator[Finding]:
     """Point -o at a folder with a file of another's under a name that the command writes."""
     for title, (name, words) in FOLDERS.items():
         material.fresh(base, case, "r", "pics.npz", "cache", "made.npz")
-        folder = case / {"report": "r", "evaluate": "."}.get(title, "mine")
+        folder = case / {"evaluate": "."}.get(title, "mine")
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(FOREIGN)
         before = hashlib.sha256(FOREIGN).hexdigest()
-        place = {"report": (RUN,), "evaluate": ()}.get(title, ("-o", "mine"))
+        place = {"evaluate": ()}.get(title, ("-o", "mine"))
         done = attempt(ganbaru(*words, *place), case)
         kept = hashlib.sha256((folder / name).read_bytes()).hexdigest() == before
         problem = done.problem or ("" if kept else f"replaced {name}") or _left(case)
