@@ -122,7 +122,10 @@ def fill(run: Path) -> None:
         "", 96, 12, 1.5, SCORES, SCORES, dataclasses.asdict(PASSPORT), [line]
     )
     files.write_json(run / outcomes.FILE, dataclasses.asdict(outcome))
-    plan = {"one": vars(tiny(run.parent)), "two": vars(tiny(run.parent, width=5))}
+    plan = {
+        "one": dataclasses.asdict(tiny(run.parent)),
+        "two": dataclasses.asdict(tiny(run.parent, width=5)),
+    }
     content = {"format": 1, "seeds": 1, "data": "f", "contestants": plan}
     files.write_json(run / tournament.FILE, json.loads(json.dumps(content)))
     weights = checkpoint.found(folder.checkpoints)[-1].read_bytes()
@@ -137,7 +140,7 @@ def report(run: Path) -> None:
 
 
 def resume(run: Path) -> None:
-    resumed = from_fields({**load_yaml(run / "config.yaml"), "run": str(run), "resume": True})
+    resumed = from_fields({**load_yaml(run / "config.yaml"), "run": str(run), "resume": True}, None)
     built = setup.build(dataclasses.replace(resumed, steps=10**6), [Log()])
     built.callbacks[0].start(built)
 
@@ -252,7 +255,7 @@ YAML = [BOMB, "[" * 5000, "a: " * 5000, "batch: !!bool x", "batch: !!timestamp x
 @pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))
 def test_hostile_yaml_is_refused(tmp_path, text):
     (tmp_path / "config.yaml").write_text(text, encoding="latin1")
-    assert refused(lambda run: from_fields(load_yaml(run / "config.yaml")), tmp_path)
+    assert refused(lambda run: from_fields(load_yaml(run / "config.yaml"), None), tmp_path)
 
 
 def test_a_damaged_line_of_a_log_loses_only_itself(run):

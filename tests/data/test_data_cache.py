@@ -1,6 +1,7 @@
 """The cache: used when it has the images, never half-written, optional."""
 
 import errno
+import json
 import os
 import time
 from dataclasses import replace
@@ -108,7 +109,9 @@ def test_damaged_copy_is_made_again(root, decoded, name, damage):
         file.unlink()
     else:
         file.write_bytes(damage(file.read_bytes()))
-    assert same(data.load(root), before) and len(decoded) == 14
+    again = data.load(root)
+    assert again.notes[:-1] == before.notes and str(entry) in again.notes[-1]
+    assert same(replace(again, notes=before.notes), before) and len(decoded) == 14
     assert same(data.load(root), before) and len(decoded) == 14
 
 
@@ -245,3 +248,48 @@ def test_cache_is_the_platforms_unless_named(monkeypatch):
     from ganbaru.files import cache as folder
 
     assert folder() == Path(pooch.os_cache("ganbaru"))
+
+
+def _about(**fields):
+    def change(entry: Path) -> None:
+        file = entry / "about.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+    return change
+
+
+def _array(name, array):
+    return lambda entry: np.save(entry / f"{name}.npy", array)
+
+
+def _pipe(entry: Path) -> None:
+    (entry / "about.json").unlink()
+    os.mkfifo(entry / "about.json")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(_about(**{name: 3}) for name in ("name", "classes", "fingerprint", "notes", "broken")),
+        *(_about(**fields) for fields in ({"classes": ["a"]}, {"classes": [1, 2]}, {"odd": 1})),
+        _about(labelled=[]),
+        lambda entry: (entry / "about.json").write_text("[" * 100_000),
+        lambda entry: (entry / "about.json").write_bytes(b"\xff"),
+        *(_array("images", IMAGES[:k].astype(kind)) for k, kind in ((6, "f4"), (5, "u1"))),
+        _array("images", IMAGES[..., 0]),
+        *(_array("labels", np.array(list)) for list in ([0, 1] * 2, [0, 1, 2] * 2, [-1, 1] * 3)),
+        _array("labels", np.zeros(6, "f4")),
+        *(_array("sizes", array) for array in (np.zeros((6, 2), "i4"), np.ones((3, 3), "i4"))),
+        _pipe,
+    ],
+)
+def test_copy_that_does_not_fit_is_made_again(root, damage):
+    found = data.load(root)
+    before = replace(found, images=found.images.copy())
+    del found
+    (entry,) = entries()
+    damage(entry)
+    again = data.load(root)
+    labelled = again.labels is not None and again.notes[-1].startswith("The decoded images")
+    assert labelled and same(replace(again, notes=before.notes), before)
+    assert same(data.load(root), before)

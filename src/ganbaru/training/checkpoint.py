@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypedDict, TypeVar
 import numpy as np
 
 from ganbaru import files, records
-from ganbaru.config import Config, typed
+from ganbaru.config import from_file, typed
 from ganbaru.errors import InputError
 from ganbaru.records import Count, Range, Seconds
 
@@ -167,7 +167,7 @@ def _header(path: Path, text: str) -> _Stored:
     if len({*classes}) < len(classes):
         raise InputError(f"{where}: $.data.classes has a name twice. {_FIX}")
     try:
-        Config(**{name: typed(name, value) for name, value in stored.config.items()})
+        from_file({name: typed(name, value) for name, value in stored.config.items()}, path)
     except InputError as error:
         raise InputError(f"{where}: $.config: {error} {_FIX}") from error
     return stored
