@@ -68,7 +68,7 @@ def judged(case: Path, done: Outcome) -> str:
         return "printed a forged line"
     for path in [*case.glob("*.html"), *case.glob("r/*.html"), *case.glob("hub/*.md")]:
         text = path.read_text(encoding="utf-8")
-        if "<script>alert(1)" in text or "<img src=x" in text:
+        if re.search(r"(?<!\\)<(script>alert|img src=x)", text):  # Markdown escapes by backslash
             return f"unescaped markup in {path.name}"
         if path.suffix == ".md" and ("](http://evil" in text or "\n# Title" in text):
             return f"unescaped Markdown in {path.name}"
