@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ganbaru import data, metrics
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.metrics import Evaluator, candidates, milestones
+from ganbaru.metrics import Evaluator, Passport, candidates, evaluation, milestones
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
@@ -23,8 +23,12 @@ from ganbaru.training.run_log import Line
 class PeriodicEvaluation(Measurement):
     """Scores the generator in the first full line of the log after each `evaluate_every` images.
 
-    Always on the same seeds, against the same real images. The training's clock is stopped.
+    Always on the same seeds, against the same real images, and by the scorer of the run's earlier
+    scores, or of those `like` it. The training's clock is stopped.
     """
+
+    def __init__(self, like: Passport | None = None) -> None:
+        self.like = like
 
     evaluator: Evaluator
     baselines: Line  # the scores of real images
@@ -36,8 +40,13 @@ class PeriodicEvaluation(Measurement):
         """
         if not run.config.evaluate_every:
             return
+        before = milestones.passport(run.folder) if run.images else None
+        where = {"engine": run.engine.name, "device": run.engine.device}
+        by = evaluation.scorer_of(before or self.like)
         try:
-            self.evaluator = metrics.evaluator_for(_candidate(run), progress=progress)
+            self.evaluator = metrics.evaluator_for(
+                _candidate(run), scorer=by, progress=progress, **where
+            )
         except InputError as error:
             raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
         count = len(self.evaluator.reference)

@@ -12,6 +12,7 @@ from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.errors import RunError
+from ganbaru.metrics import Passport
 from ganbaru.metrics.milestones import MEASURE
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.loop import loop
@@ -43,6 +44,12 @@ def outcome(folder: Path) -> Outcome | None:
     return files.read_json(
         path, lambda found: Outcome(**found), "Delete it: the run is scored again."
     )
+
+
+def _passport(tournament: Path) -> Passport | None:
+    """Return the passport of a tournament's earlier runs, whose scorer the others need too."""
+    ended = (outcome(path.parent) for path in sorted(tournament.glob(f"*/*/{FILE}")))
+    return next((Passport(**one.passport) for one in ended if one and one.passport), None)
 
 
 class FinalScore(Callback):
@@ -91,7 +98,7 @@ def train_and_score(
         config = replace(config, resume=True)
     elif (folder / "config.yaml").exists():  # killed before its first checkpoint
         config = replace(config, overwrite=True)
-    evaluation = PeriodicEvaluation()
+    evaluation = PeriodicEvaluation(like=_passport(folder.parent.parent))
     standard = callbacks.standard(display, [Validation(), evaluation])
     run = setup.build(config, [FinalScore(evaluation), *standard], progress)
     try:

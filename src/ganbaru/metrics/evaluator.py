@@ -85,12 +85,11 @@ class Evaluator:
         self, subject: str, origin: dict[str, Any], images: Images, labels: Labels | None
     ) -> Evaluation:
         """Score bytes (N, H, W, C), generated for classes (N,) if conditional."""
-        resized = self.scorer.resize(images)
-        fake = feature_set(self.scorer, resized, labels, self.progress)
+        fake = feature_set(self.scorer, images, labels, self.progress)
         values, deviations = self._scores(fake)
         errors = self._standard_errors(fake)
         if labels is not None and self.classes.shares.size:
-            values["cas"], errors["cas"] = self._cas(resized, labels)
+            values["cas"], errors["cas"] = self._cas(self.scorer.resize(images), labels)
         baselines = self.baselines(len(images), labels is not None)
         scores = {}
         for name, value in values.items():
@@ -103,7 +102,7 @@ class Evaluator:
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
-        fake = feature_set(self.scorer, self.scorer.resize(images), labels, data.silent)
+        fake = feature_set(self.scorer, images, labels, data.silent)
         return compute_scores(self.reference, fake, self.classes, slow=False)[0]
 
     def _scores(self, fake: FeatureSet) -> tuple[Values, Values]:
@@ -151,8 +150,7 @@ class Evaluator:
         return baselines
 
     def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
-        resized = self.scorer.resize(images)
-        baselines, _ = self._scores(feature_set(self.scorer, resized, labels, self.progress))
+        baselines, _ = self._scores(feature_set(self.scorer, images, labels, self.progress))
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
@@ -192,7 +190,8 @@ class Evaluator:
             reals=len(self.reference),
             fakes=fakes,
             floor=f"{held_out:,} {split.held_out_kind}",
-            resize=f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is",
+            resize=(f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is")
+            + (f"; {info.network}" if info.network else ""),
             seed=self.seed,
             interval=f"95 %: {intervals.SUBSAMPLES} subsamples of {sizes[0]:,} reals and "
             f"{sizes[1]:,} fakes, without repeats",
@@ -217,8 +216,7 @@ def make_evaluator(
     split = ReferenceSplit.of(source, test, number, limit)
     found = make_scorer(source, progress)
     labels = None if source.labels is None else source.labels[split.reference]
-    resized = found.resize(source.images[split.reference])
-    reference = feature_set(found, resized, labels, progress)
+    reference = feature_set(found, source.images[split.reference], labels, progress)
     shares = np.empty(0)
     if found.info.classes and source.labels is not None:
         shares = class_metrics.shares(source.labels, len(source.classes))
@@ -227,11 +225,11 @@ def make_evaluator(
 
 
 def feature_set(
-    scorer: Scorer, resized: Images, labels: Labels | None, progress: Progress
+    scorer: Scorer, images: Images, labels: Labels | None, progress: Progress
 ) -> FeatureSet:
-    """Return the features of images (N, H, W, C) that have the scorer's size."""
-    rows = np.ascontiguousarray(resized).reshape(len(resized), -1)
+    """Return the features of images (N, H, W, C)."""
+    rows = np.ascontiguousarray(scorer.resize(images)).reshape(len(images), -1)
     known: dict[bytes, int] = {}
     identities = [known.setdefault(row.tobytes(), len(known)) for row in rows]
-    features = scorer.extract(resized, progress)
+    features = scorer.extract(images, progress)
     return FeatureSet(features, labels, sliced.projected(rows), np.array(identities, np.int64))

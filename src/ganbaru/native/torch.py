@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ganbaru import native, nn, ops
-from ganbaru.errors import InputError
 from ganbaru.nn import Scope
 from ganbaru.sampling.players import Player, load_player
 
@@ -107,31 +103,3 @@ def module(run: str | Path, player: str = "generator", which: str = "newest") ->
     InputError for an unknown player or a missing or damaged checkpoint.
     """
     return Network(load_player(run, which, player)).eval()
-
-
-def read(path: Path) -> Any:
-    """Read a file of `torch.save`, tensors as NumPy arrays; no code in the file is executed."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path} contains Python objects other than tensors, perhaps a pickled module. Loading "
-            f"it could run arbitrary code, so it is refused. Save only the weights where it was "
-            f"made: torch.save(model.state_dict(), 'weights.pth')."
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(
-            f"Cannot read {path} as a PyTorch file: {str(error).splitlines()[0]}."
-        ) from error
-    return _arrays(found)
-
-
-def _arrays(found: Any) -> Any:
-    """Convert tensors in nested dictionaries to arrays, 16-bit floating types to float32."""
-    if isinstance(found, Mapping):
-        return {key: _arrays(value) for key, value in found.items()}
-    if not isinstance(found, torch.Tensor):
-        return found
-    short = found.is_floating_point() and found.itemsize < np.dtype("float32").itemsize
-    array: np.ndarray = (found.float() if short else found).detach().numpy()
-    return array

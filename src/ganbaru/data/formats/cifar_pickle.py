@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbaru.data.formats.restricted_pickle import RefusedError, RestrictedUnpickler
 from ganbaru.data.source import Images, Labels, damaged
 from ganbaru.errors import InputError
 
@@ -51,27 +52,16 @@ _ALLOWED = {
 }
 
 
-class _RefusedError(Exception):
-    pass
-
-
-class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in _ALLOWED:
-            raise _RefusedError(f"{module}.{name}")
-        return _ALLOWED[module, name]
-
-
 def read(name: str, data: bytes) -> tuple[Images, Labels]:
     """Return the pixels and labels of a pickle of numbers, texts, lists and byte arrays alone."""
     try:
         # CIFAR's pickles are Python 2's, whose strings hold bytes: Latin-1 keeps each as it is.
-        found = _Reader(io.BytesIO(data), encoding="latin-1").load()
+        found = RestrictedUnpickler(io.BytesIO(data), _ALLOWED, "latin-1").load()
         pixels, labels = found["data"], found["labels"]
         if not isinstance(pixels, _Array) or not isinstance(labels, list):
             raise TypeError("its 'data' and 'labels' are no array of bytes and list")
         return pixels.array, np.array(labels, np.int64)
-    except _RefusedError as error:
+    except RefusedError as error:
         raise InputError(
             f"{name} calls {error} when it is loaded. CIFAR-10's files do not: this one is not "
             f"genuine and was not loaded. Download it again from the publisher."
