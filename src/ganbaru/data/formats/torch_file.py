@@ -58,7 +58,7 @@ class _Storage:
         return self.count * (2 if self.kind == _BFLOAT16 else np.dtype(self.kind).itemsize)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Tensor:
     """A view of a storage."""
 
