@@ -154,11 +154,12 @@ def directions(weight: np.ndarray) -> NDArray[np.float32]:
     """Return the directions (1280, 64) that tell ImageNet's classes apart most.
 
     They are the first right singular vectors of the classifier's centred weights (1000, 1280): a
-    fixed basis for all data sets. Covariances of 1,280 features need more images than there are: on
-    1,000 cat faces real images had a Fréchet distance of 216, and a blur of 0.5 only 1.17 times as
-    much; in these 64 of 900 it is 1.84 times (1.79 in random directions, and 3.9 times in place of
-    2.8 with half of the modes gone). Principal components of the data do not see what no real image
-    has: the precision of JPEG images of quality 10 is 0.93 in 128 of them and 0.70 in these.
+    fixed basis for all data sets. Covariances of 1,280 features need more images than there are: of
+    1,000 cat faces (at 64 pixels) real images had a Fréchet distance of 216, and a blur of 0.5 only
+    1.17 times as much; in these 64 of 900 it is 1.84 times (1.79 in random directions, and 3.9
+    times in place of 2.8 with half of the modes gone). Principal components of the data do not see
+    what no real image has: the precision of JPEG images of quality 10 is 0.93 in 128 of them and
+    0.70 in these.
     """
     centred = weight.astype(np.float64) - weight.mean(axis=0, dtype=np.float64)
     values, vectors = np.linalg.eigh(centred @ centred.T)
