@@ -140,7 +140,7 @@ class Evaluator:
         info = self.scorer.info
         key: list[Any] = [VERSION, [*METRICS], dataclasses.astuple(CAS_RECIPE), quick, labelled]
         key += [info.hash, info.shape, self.split.source.fingerprint, len(self.reference)]
-        key += [count, self.seed]
+        key += [count, self.seed, *([info.network] if info.network else [])]
         name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
         images, labels = self.split.held_out[:count], self.split.held_out_labels
         labels = labels[:count] if labelled and labels is not None else None
