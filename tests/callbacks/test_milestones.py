@@ -12,6 +12,7 @@ from train_helpers import assert_same_state, command, log, newest, pictures, tin
 
 from ganbaru import InputError, metrics
 from ganbaru.callbacks import periodic_evaluation, plots
+from ganbaru.metrics import efficientnet, milestones
 from ganbaru.sampling import generators
 from ganbaru.training import checkpoint, run_folder, setup
 
@@ -77,6 +78,22 @@ def test_other_scoring_is_not_mixed_in(place):
         trained(place, run=run, steps=12, resume=True, evaluate_every=40, evaluate_images=60)
     trained(place, run=run, steps=12, resume=True)  # without scores
     assert [line["images"] for line in log(run) if "frechet" in line] == [48]
+
+
+def test_a_resumed_run_keeps_its_scorer(tmp_path, monkeypatch):
+    """As a run from before its package was installed does."""
+    pictures(tmp_path / "colour.npz", count=240, channels=3)
+    options = {"data": tmp_path / "colour.npz", **SCORED}
+    monkeypatch.setattr(efficientnet, "weights_file", lambda: None)
+    run = trained(tmp_path, steps=6, **options)
+    before = milestones.passport(run_folder.Folder(run))
+    assert before.scorer.startswith("classifier")
+    monkeypatch.setattr(efficientnet, "weights_file", lambda: Path(__file__))
+    trained(tmp_path, run=run, steps=12, resume=True, **options)
+    assert milestones.passport(run_folder.Folder(run)) == before
+    assert [line["images"] for line in log(run) if "frechet" in line] == [48, 96]
+    with pytest.raises(InputError, match="EfficientNet"):  # a new one has the new default
+        trained(tmp_path, run=run, overwrite=True, **options)
 
 
 def test_damaged_record_of_the_scoring_is_named(place):

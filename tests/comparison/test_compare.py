@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from pathlib import Path
@@ -404,3 +405,23 @@ def test_folder_with_other_files_is_refused_untouched(place, result, options):
     lines: list[str] = []
     again = ganbaru.compare(["digits"], folder=result.folder, tell=lines.append, **given)
     assert again.standings == result.standings and lines == ["4 of 4 runs are finished already."]
+
+
+def test_later_runs_have_the_scorer_of_earlier_ones(tmp_path, monkeypatch):
+    """As a tournament that goes on after its scorer's default has changed needs."""
+    fields = {field.name: "x" for field in dataclasses.fields(metrics.Passport)}
+    passport = {**fields, "scorer": "random 1.1"}
+    for name, ended in {
+        "one": Outcome(failed="diverged"),
+        "two": Outcome(passport=passport),
+    }.items():
+        (tmp_path / name / "seed0").mkdir(parents=True)
+        (tmp_path / name / "seed0" / training.FILE).write_text(
+            json.dumps(dataclasses.asdict(ended))
+        )
+    begun = []
+    monkeypatch.setattr(setup, "build", lambda config, each, progress: begun.extend(each) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        training.train_and_score(Config(run=str(tmp_path / "two" / "seed1")), lambda: False)
+    (found,) = [each.evaluation for each in begun if isinstance(each, training.FinalScore)]
+    assert found.like == metrics.Passport(**passport)

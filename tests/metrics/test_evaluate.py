@@ -173,7 +173,7 @@ CASES = [
     (["evaluate", "nan.npz", "--data", "digits"], ["NaN"]),
     (["evaluate", "mixed", "--data", "digits"], ["--image-size"]),
     (["evaluate", "test.npz", "--data", "digits", "--scorer", "fid"],
-     ["scorer 'fid'", "Known: auto, classifier, inception, random"]),
+     ["scorer 'fid'", "auto, classifier, efficientnet, inception, random"]),
     (["evaluate", "test.npz", "--data", "unlabelled.npz", "--scorer", "classifier"],
      ["no labels", "--scorer random"]),
     (["evaluate", "test.npz", "--data", "digits", "--scorer", "inception"],

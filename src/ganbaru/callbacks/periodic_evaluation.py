@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ganbaru import data, metrics
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.metrics import Evaluator, candidates, evaluation, milestones
+from ganbaru.metrics import Evaluator, Passport, candidates, evaluation, milestones
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.passport import differences
 from ganbaru.sampling import generators
@@ -25,10 +25,14 @@ SEED = 1 << 32  # the first seed; `evaluate` counts from 0
 class PeriodicEvaluation(Measurement):
     """Scores the generator in the first full line of the log after each `evaluate_every` images.
 
-    Always on the same seeds, against the same real images. The training's clock is stopped. The
-    seeds are others than those of `evaluate`, which scores the best checkpoint: the best of many
-    scores is better on the seeds that chose it than on others.
+    Always on the same seeds, against the same real images, and by the scorer of the run's earlier
+    scores, or of those `like` it. The training's clock is stopped. The seeds are others than those
+    of `evaluate`, which scores the best checkpoint: the best of many scores is better on the seeds
+    that chose it than on others.
     """
+
+    def __init__(self, like: Passport | None = None) -> None:
+        self.like = like
 
     evaluator: Evaluator
     baselines: Line  # the scores of real images
@@ -40,8 +44,15 @@ class PeriodicEvaluation(Measurement):
         """
         if not run.config.evaluate_every:
             return
+        before = milestones.passport(run.folder) if run.images else None
         try:
-            self.evaluator = metrics.evaluator_for(_candidate(run), progress=progress)
+            self.evaluator = metrics.evaluator_for(
+                _candidate(run),
+                scorer=evaluation.scorer_of(before or self.like),
+                engine=run.engine.name,
+                device=run.engine.device,
+                progress=progress,
+            )
         except InputError as error:
             raise InputError(f"{error} To train without scores: --evaluate-every 0.") from error
         count = len(self.evaluator.reference)

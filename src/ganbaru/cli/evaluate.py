@@ -27,7 +27,8 @@ def _parser() -> Parser:
     )
     scorer = (
         "the feature network: classifier (trained on the data, then cached), random (five "
-        "networks, no labels needed), inception, or auto: classifier if labelled"
+        "networks, no labels needed), efficientnet (ImageNet's features), inception, a FILE.onnx, "
+        "or auto: efficientnet for colour images if installed, else classifier if labelled"
     )
     parser.option("--scorer", scorer, "auto")
     parser.option(

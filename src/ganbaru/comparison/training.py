@@ -12,7 +12,7 @@ from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.errors import DivergedError
-from ganbaru.metrics.passport import Passport
+from ganbaru.metrics import Passport
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Run
@@ -67,6 +67,12 @@ class _Scored(TypedDict):
     curve: list[_Point]
 
 
+def _passport(tournament: Path) -> Passport | None:
+    """Return the passport of a tournament's earlier runs, whose scorer the others need too."""
+    ended = (outcome(path.parent) for path in sorted(tournament.glob(f"*/*/{FILE}")))
+    return next((Passport(**one.passport) for one in ended if one and one.passport), None)
+
+
 class FinalScore(Callback):
     """Scores the final state of a run and writes the outcome.
 
@@ -113,7 +119,7 @@ def train_and_score(
         config = replace(config, resume=True)
     elif (folder / "config.yaml").exists():  # killed before its first checkpoint
         config = replace(config, overwrite=True)
-    evaluation = PeriodicEvaluation()
+    evaluation = PeriodicEvaluation(like=_passport(folder.parent.parent))
     standard = callbacks.standard(display, [Validation(), evaluation])
     run = setup.build(config, [FinalScore(evaluation), *standard], progress)
     try:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ganbaru import data
 from ganbaru.config import Config
+from ganbaru.data.formats import torch_file
 from ganbaru.errors import InputError
 from ganbaru.export import weight_matching
 from ganbaru.export.weight_matching import Arrays, Match
@@ -90,18 +91,12 @@ def read(path: Path, player: str) -> Arrays:
     """Read a player's weights from a file, by name without wrappers' prefixes."""
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
-    found = _safetensors(path) if path.suffix == ".safetensors" else _pytorch(path)
+    found = _safetensors(path) if path.suffix == ".safetensors" else torch_file.read(path)
     arrays = _unprefixed(_state_dict(path, found, player))
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{name} in {path} contains NaN or infinity: its training diverged.")
     return arrays
-
-
-def _pytorch(path: Path) -> Any:
-    from ganbaru.native import torch
-
-    return torch.read(path)
 
 
 def _safetensors(path: Path) -> dict[str, np.ndarray]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from ganbaru import data
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, pick
-from ganbaru.metrics import candidates, inception, passport, scorer
+from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
-from ganbaru.metrics.passport import Evaluation
+from ganbaru.metrics.passport import Evaluation, Passport
 from ganbaru.registry import Trust
 
 
@@ -43,17 +43,21 @@ def evaluate(
 
     `against` is the real data (None: the run's training data), `number` how many images are scored
     (None: as many as there are reference images, up to 10,000), `seed` that of the first image and
-    of subsets. `scorer` is auto, classifier, random or inception, which needs the path of its
-    `weights`. `image_size` (height, width) is what images in files of different sizes are cropped
-    and resized to. `fake_labels` are the labels that a conditional generator is given: "shares" of
-    the real images' classes, or "uniform", equally many of each. A run's scores are also stored in
-    its folder, in ``scores.json``. `trust` is as in `ganbaru.load`, for the run's network and
-    data. Raises InputError when images and data do not match.
+    of subsets. `scorer` is auto, classifier, random, efficientnet, inception, which needs the path
+    of its `weights`, or the path of a feature network (.onnx). `engine` and `device` compute the
+    run's images and efficientnet's features. `image_size` (height, width) is what images in files
+    of different sizes are cropped and resized to. `fake_labels` are the labels that a conditional
+    generator is given: "shares" of the real images' classes, or "uniform", equally many of each. A
+    run's scores are also stored in its folder, in ``scores.json``. `trust` is as in `ganbaru.load`,
+    for the run's network and data. Raises InputError when images and data do not match.
     """
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     _check_number(candidate, number)
-    evaluator = evaluator_for(candidate, against, number, seed, scorer, weights, data_dir, progress)
+    how: dict[str, Any] = {"scorer": scorer, "weights": weights, "engine": engine, "device": device}
+    evaluator = evaluator_for(
+        candidate, against, number, seed, data_dir=data_dir, progress=progress, **how
+    )
     count = number or int(min(candidate.most, len(evaluator.reference)))
     rule = pick("--fake-labels", fake_labels, FAKE_LABELS)
     shares = rule(candidate, evaluator.split.source)
@@ -105,6 +109,8 @@ def evaluator_for(
     weights: str | Path | None = None,
     data_dir: Path | None = None,
     progress: Progress = data.silent,
+    engine: str = "numpy",
+    device: str = "auto",
 ) -> Evaluator:
     """Make the evaluator of a candidate's images; it can score others of the same shape."""
     what = against or (candidate.config.data if candidate.config else "")
@@ -113,7 +119,7 @@ def evaluator_for(
             f"Give the real images that {candidate.name} is to be compared with: --data X."
         )
     dataset = data.declared(str(what), _trust(candidate, against))
-    make = pick("scorer", scorer, _makers(dataset, weights))
+    make = maker(scorer, dataset, weights, engine, device)
     source, test = reals(candidate, against, data_dir, progress)
     limit = int(min(candidate.most, (dataset and dataset.scored_count) or MAX_IMAGES))
     return make_evaluator(source, test, make, number, limit, seed, progress)
@@ -124,18 +130,32 @@ def _trust(candidate: Candidate, against: str | Path | None) -> Trust | None:
     return None if against or not candidate.config else candidate.config.trust
 
 
-def _makers(dataset: data.Dataset | None, weights: str | Path | None) -> dict[str, scorer.Maker]:
-    """Return the scorers by name."""
+def maker(
+    name: str, dataset: data.Dataset | None, weights: str | Path | None, engine: str, device: str
+) -> scorer.Maker:
+    """Return what makes a scorer, given its name or the path of an ONNX file."""
+    if Path(name).suffix.lower() == onnx_network.SUFFIX:
+        return functools.partial(onnx_network.onnx_scorer, name)
     makers: dict[str, scorer.Maker] = {
-        "auto": scorer.automatic,
+        "auto": functools.partial(efficientnet.automatic, engine, device),
         "classifier": scorer.classifier_scorer,
         "random": scorer.random_scorer,
+        "efficientnet": functools.partial(efficientnet.efficientnet, engine, device),
         "inception": functools.partial(inception.inception, weights),
     }
     if dataset and dataset.scored_as:
         by_channel = functools.partial(scorer.channel_by_channel, dataset.scored_as)
         makers |= {"auto": by_channel, "classifier": by_channel}
-    return makers
+    return pick("scorer", name, makers, f"a path ending in {onnx_network.SUFFIX}")
+
+
+def scorer_of(found: Passport | None) -> str:
+    """Return the name of a passport's scorer for `evaluator_for`, "auto" if there is none.
+
+    A passport never names a file that is loaded.
+    """
+    kind = found.scorer.partition(" ")[0] if found else ""
+    return kind if kind in ("classifier", "random", "efficientnet") else "auto"
 
 
 def reals(

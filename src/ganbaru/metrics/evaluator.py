@@ -99,11 +99,11 @@ class Evaluator:
 
         `fake_labels` is the rule by which a generator got its labels, for the passport.
         """
-        resized = self.scorer.resize(images)
-        fake = feature_set(self.scorer, resized, labels, self.progress)
+        fake = feature_set(self.scorer, images, labels, self.progress)
         compared = self._compared(fake)
         values, deviations = compute_scores(compared)
         errors = self._standard_errors(compared)
+        resized = self.scorer.resize(images)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
         tests = {"c2st": compared[0].two_sample_test, "c2st_network": self._network_test(resized)}
@@ -123,7 +123,7 @@ class Evaluator:
 
     def quick_scores(self, images: Images, labels: Labels | None) -> Values:
         """Return the scores without intervals, CAS and other slow metrics, for use in training."""
-        fake = feature_set(self.scorer, self.scorer.resize(images), labels, data.silent)
+        fake = feature_set(self.scorer, images, labels, data.silent)
         return compute_scores(comparisons(self.reference, fake, self.classes), QUICK)[0]
 
     def _compared(self, fake: FeatureSet) -> list[Comparison]:
@@ -185,7 +185,7 @@ class Evaluator:
         info = self.scorer.info
         key: list[Any] = [VERSION, [*METRICS], dataclasses.astuple(CAS_RECIPE), quick, labelled]
         key += [info.hash, info.shape, self.split.source.fingerprint, len(self.reference)]
-        key += [count, self.seed]
+        key += [count, self.seed, *([info.network] if info.network else [])]
         name = f"scorers/baselines-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.json"
         images, labels = self.split.held_out[:count], self.split.held_out_labels
         labels = labels[:count] if labelled and labels is not None else None
@@ -195,10 +195,9 @@ class Evaluator:
         return baselines
 
     def _full_baselines(self, images: Images, labels: Labels | None) -> Values:
-        resized = self.scorer.resize(images)
-        held_out = feature_set(self.scorer, resized, labels, self.progress)
+        held_out = feature_set(self.scorer, images, labels, self.progress)
         baselines, _ = compute_scores(self._compared(held_out))
-        baselines["c2st_network"] = self._network_test(resized).accuracy
+        baselines["c2st_network"] = self._network_test(self.scorer.resize(images)).accuracy
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
@@ -238,7 +237,8 @@ class Evaluator:
             reals=len(self.reference),
             fakes=fakes,
             floor=f"{held_out:,} {split.held_out_kind}",
-            resize=f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is",
+            resize=(f"{own} to {seen}, rule {RULE}" if own != seen else f"{own}, as it is")
+            + (f"; {info.network}" if info.network else ""),
             seed=self.seed,
             interval=f"95 %: {intervals.SUBSAMPLES} subsamples of each side: {sizes[0]:,} reals, "
             f"{sizes[1]:,} fakes",
@@ -265,8 +265,7 @@ def make_evaluator(
     split = ReferenceSplit.of(source, test, number, limit)
     found = make_scorer(source, progress)
     labels = None if source.labels is None else source.labels[split.reference]
-    resized = found.resize(source.images[split.reference])
-    reference = feature_set(found, resized, labels, progress)
+    reference = feature_set(found, source.images[split.reference], labels, progress)
     shares = np.empty(0)
     if found.info.classes and source.labels is not None:
         shares = class_metrics.shares(source.labels, len(source.classes))
@@ -275,11 +274,11 @@ def make_evaluator(
 
 
 def feature_set(
-    scorer: Scorer, resized: Images, labels: Labels | None, progress: Progress
+    scorer: Scorer, images: Images, labels: Labels | None, progress: Progress
 ) -> FeatureSet:
-    """Return the features of images (N, H, W, C) that have the scorer's size."""
-    rows = np.ascontiguousarray(resized).reshape(len(resized), -1)
+    """Return the features of images (N, H, W, C)."""
+    rows = np.ascontiguousarray(scorer.resize(images)).reshape(len(images), -1)
     known: dict[bytes, int] = {}
     identities = [known.setdefault(row.tobytes(), len(known)) for row in rows]
-    features = scorer.extract(resized, progress)
+    features = scorer.extract(images, progress)
     return FeatureSet(features, labels, sliced.projected(rows), np.array(identities, np.int64))

@@ -9,6 +9,7 @@ import pickletools
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbaru.data.formats.restricted_pickle import RefusedError, RestrictedUnpickler
 from ganbaru.data.source import Images, Labels, damaged
 from ganbaru.errors import InputError
 
@@ -59,17 +60,6 @@ _ALLOWED = {
 }
 
 
-class _RefusedError(Exception):
-    pass
-
-
-class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in _ALLOWED:
-            raise _RefusedError(f"{module}.{name}")
-        return _ALLOWED[module, name]
-
-
 def _check_program(data: bytes) -> None:
     """Refuse a pickle that takes much more memory than its bytes, before it is run.
 
@@ -89,13 +79,13 @@ def read(name: str, data: bytes) -> tuple[Images, Labels]:
     try:
         # CIFAR's pickles are Python 2's, whose strings hold bytes: Latin-1 keeps each as it is.
         _check_program(data)
-        found = _Reader(io.BytesIO(data), encoding="latin-1").load()
+        found = RestrictedUnpickler(io.BytesIO(data), _ALLOWED, "latin-1").load()
         pixels, labels = found["data"], found["labels"]
         numbers = isinstance(labels, list) and all(type(label) is int for label in labels)
         if not isinstance(pixels, _Array) or not numbers:
             raise TypeError("its 'data' and 'labels' are no array of bytes and list of numbers")
         return pixels.array, np.array(labels, np.int64)
-    except _RefusedError as error:
+    except RefusedError as error:
         raise InputError(
             f"{name} calls {error} when it is loaded. CIFAR-10's files do not: this one is not "
             f"genuine and was not loaded. Download it again from the publisher."
