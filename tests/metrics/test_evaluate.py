@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,8 @@ import ganbaru
 from ganbaru import InputError, data, metrics, records
 from ganbaru.data.sets import stacked_mnist
 from ganbaru.metrics import evaluator, scorer
+from ganbaru.metrics.evaluation import maker
+from ganbaru.sampling import generators
 
 
 @pytest.fixture(scope="module")
@@ -202,22 +203,11 @@ def test_arrays_that_are_no_images_are_refused():
         ganbaru.evaluate(np.zeros((60, 8, 8, 1)), "digits")
 
 
-def test_a_generator_of_nan_is_reported(here, tmp_path):
-    from safetensors.numpy import load_file, save_file
-
-    folder = tmp_path / "bad"
-    shutil.copytree(here / "runs" / "a", folder)
-    (path,) = (folder / "checkpoints").glob("*.safetensors")
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-    tensors = load_file(path)
-    for name, array in tensors.items():
-        if name.startswith("ema/"):
-            tensors[name] = np.full_like(array, np.nan)
-    save_file(tensors, path, metadata)
-    said = command("evaluate", folder, "--scorer", "random")
+def test_a_generator_of_nan_is_reported(here, monkeypatch):
+    """Weights that are not finite are refused when they are read; images may still overflow."""
+    floats = generators.Generator.floats
+    monkeypatch.setattr(generators.Generator, "floats", lambda *x: floats(*x) * np.nan)
+    said = command("evaluate", "a", "--scorer", "random")
     assert said.code == 1 and "not finite (NaN)" in said.err
 
 
@@ -262,3 +252,18 @@ def test_stacked_mnist_is_scored_channel_by_channel(monkeypatch):
     collapsed = ganbaru.evaluate(test.images[test.labels < 500], "stacked-mnist")
     assert collapsed.scores["modes"].value < 0.65 * found.scores["modes"].value
     assert collapsed.scores["class_kl"].value > found.scores["class_kl"].value + 0.3
+
+
+def test_scorers_that_learn_nothing_may_use_all_training_images(here):
+    """The protocol of papers: all training images against as many fakes; classifiers half."""
+    source = digits()
+    both = {name: maker(name, None, None, "numpy", "cpu") for name in ("random", "classifier")}
+    found = {
+        name: evaluator.make_evaluator(source, digits("test"), make, number=len(source.images))
+        for name, make in both.items()
+    }
+    reference = found["random"].split.reference
+    assert np.array_equal(reference, np.arange(len(source.images)))
+    assert found["random"].passport(60, (8, 8, 1)).reals == len(source.images)
+    seen, unseen_half = scorer.halves(source)
+    assert np.array_equal(found["classifier"].split.reference, np.sort(unseen_half))

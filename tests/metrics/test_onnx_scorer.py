@@ -10,7 +10,7 @@ import pytest
 from train_helpers import command, pictures
 
 from ganbaru import InputError, data, metrics
-from ganbaru.metrics import evaluation, onnx_network, scorer
+from ganbaru.metrics import evaluation, evaluator, onnx_network, scorer
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -97,7 +97,7 @@ def test_bytes_flat_features_and_grey_images(here):
         evaluation.maker(str(file), None, None, "numpy", "cpu"), number=60,
     )  # fmt: skip
     passport = by.passport(60, (16, 16, 1))
-    assert passport.scorer == "onnx 1.1"
+    assert passport.scorer == f"onnx 1.{evaluator.VERSION}"
     assert passport.resize.endswith("network 16x16x1 to 8x8x3, rule 1, 0 to 255")
     held_out = by.split.held_out
     assert (

@@ -51,19 +51,23 @@ class ReferenceSplit:
     unseen: int  # images that the reference was chosen from
 
     @staticmethod
-    def of(source: Source, test: Source | None, number: int | None, limit: int) -> ReferenceSplit:
+    def of(
+        source: Source, test: Source | None, number: int | None, limit: int, learns: bool
+    ) -> ReferenceSplit:
         """Choose up to `number` reference and held-out images; None: equally many, up to `limit`.
 
-        The reference comes from the half of the training images that scorers do not learn from.
-        Held out are test images, or half of that half if there are none.
+        The reference comes from the half of the training images that scorers do not learn from,
+        and beyond that half from the other one unless the scorer `learns` from it. Held out are
+        test images, or half of that half if there are none.
         """
-        _, unseen = scorer.halves(source)
+        seen, unseen = scorer.halves(source)
         if test is None:
             unseen, rest = np.array_split(unseen, 2)
             images, labels, kind = source.images, source.labels, "other training images"
         else:
             rest = randomness.permutation(scorer.SEED, "held out", 0, len(test.images))
             images, labels, kind = test.images, test.labels, "test images"
+        unseen = unseen if learns else np.concatenate([unseen, seen])
         most = min(limit, len(unseen), len(rest)) if number is None else number
         chosen, reference = np.sort(rest[:most]), np.sort(unseen[:most])
         if min(len(chosen), len(reference)) < MIN_IMAGES:
@@ -233,7 +237,9 @@ class Evaluator:
             scorer_accuracy=info.accuracy,
             data=split.source.name,
             fingerprint=split.source.fingerprint,
-            reference=f"training images that the scorer has not seen ({split.unseen:,})",
+            reference=f"training images that the scorer has not seen ({split.unseen:,})"
+            if self.scorer.learns
+            else f"all training images ({split.unseen:,})",
             reals=len(self.reference),
             fakes=fakes,
             floor=f"{held_out:,} {split.held_out_kind}",
@@ -262,8 +268,10 @@ def make_evaluator(
     `test` are its test images, if any. `number` is how many reference and held-out images there
     are at most; None: equally many, up to `limit`.
     """
-    split = ReferenceSplit.of(source, test, number, limit)
+    # Too few images are refused before a scorer is trained.
+    ReferenceSplit.of(source, test, number, limit, learns=False)
     found = make_scorer(source, progress)
+    split = ReferenceSplit.of(source, test, number, limit, found.learns)
     labels = None if source.labels is None else source.labels[split.reference]
     reference = feature_set(found, source.images[split.reference], labels, progress)
     shares = np.empty(0)

@@ -63,6 +63,7 @@ class Scorer:
     info: ScorerInfo
     extract: Callable[[Images, Progress], Features]
     notes: tuple[str, ...] = ()  # for the user
+    learns: bool = False  # whether its features are learnt from one half of the real images
 
     def resize(self, images: Images) -> Images:
         """Resize images (N, H, W, C) to the size of pixel metrics and of CAS."""
@@ -115,7 +116,8 @@ def classifier_scorer(source: Source, progress: Progress) -> Scorer:
         f"scorers/{name}", lambda: _packed(*_trained(source, shape, progress)), notes.append
     )
     info, network, scale = _unpacked(content)
-    return replace(_scorer(info, [network], [scale], predicts=True), notes=tuple(notes))
+    found = _scorer(info, [network], [scale], predicts=True)
+    return replace(found, notes=tuple(notes), learns=True)
 
 
 def _trained(
@@ -250,7 +252,7 @@ def channel_by_channel(of: str, source: Source, progress: Progress) -> Scorer:
         classes=grey.info.classes**count,
         accuracy=None if accuracy is None else math.pow(accuracy, count),
     )
-    return Scorer(info, extract, grey.notes)
+    return Scorer(info, extract, grey.notes, learns=True)
 
 
 Maker = Callable[[Source, Progress], Scorer]
