@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -241,7 +242,7 @@ def test_test_images_that_cannot_be_had(tmp_path, monkeypatch):
     run = setup.build(config, [callbacks.Log([measured])])
     assert measured.held_out is None
     assert "Without losses on test images" in run.notes[-1] and "t10k-images" in run.notes[-1]
-    assert validation.load(Config(**{**vars(config), "held_out": 0}), source, False) is None
+    assert validation.load(dataclasses.replace(config, held_out=0), source, False) is None
 
 
 def test_digits_are_held_out_at_the_training_size():

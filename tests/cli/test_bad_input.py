@@ -154,7 +154,7 @@ CASES = [
     ("generate damaged", "damaged"),
     ("generate a -n 0", "0 images|at least 1"),
     ("generate a -n x", "-n x|whole number"),
-    ("generate a --seed -1", "-1|at least 0"),
+    ("generate a --seed -1", "-1|from 0"),
     ("generate a --label 3", "'3'|0, 1, 2"),
     ("generate a --label cat", "'cat'|0, 1, 2"),
     ("generate plain --label 1", "unconditional"),

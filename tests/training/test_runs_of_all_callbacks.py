@@ -72,10 +72,10 @@ def test_checkpoint_interval_counts_images_of_the_whole_run(tmp_path):
     assert_same_state(trained(tmp_path, run=parts, steps=30, resume=True), run)
 
 
-def test_validation_uses_batches_of_64():
+def test_validation_uses_whole_batches_of_the_run():
     images = np.zeros((10_000, 2, 2, 1), np.uint8)
     test = validation.HeldOut(images, None, np.arange(1000))
-    sizes = [len(reals) for _, reals, _ in test.batches()]
+    sizes = [len(reals) for _, reals, _ in test.batches(64)]
     assert set(sizes) == {64} and len(sizes) == 15
 
 

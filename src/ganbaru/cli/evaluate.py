@@ -35,6 +35,7 @@ def _parser() -> Parser:
         "--fake-labels",
         "labels given to a conditional generator: shares (of the data's classes) or uniform",
         "shares",
+        metavar="RULE",
     )
     parser.option("--weights", "the file of Inception's weights", metavar="PATH")
     return parser
