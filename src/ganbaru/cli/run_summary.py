@@ -10,7 +10,7 @@ from ganbaru import registry
 from ganbaru.config import TOTALS, Config
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from ganbaru.training.run import Run
 
@@ -42,13 +42,17 @@ def length(config: Config) -> str:
     return " or ".join(f"{total:,g} {name}" for name, total in totals.items() if total)
 
 
-def closing(run: Run) -> str:
-    """Return the lines that say how a run ended, where its files are and how to go on."""
+def closing(run: Run, notes: Sequence[str] = ()) -> str:
+    """Return the lines that say how a run ended, where its files are and how to go on.
+
+    `notes` are those of the training itself.
+    """
     speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
     if run.finished:
         first = f"Done: {speed}." + (f"\n{run.stopped}" if run.stopped else "")
     else:
         first = f"Stopped early and saved: {speed}. Resume with:\n  {resuming(run)}"
+    first = "\n".join((first, *notes))
     return f"{first}\n{_files(run)}\nMore images: {generating(run)} -n 64 -o images.png"
 
 
