@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from helpers import NUMPY32, assert_close, assert_engines_agree, normal, table
 from numpy.testing import assert_array_equal
 from train_helpers import assert_same_state, command, newest, tiny, trained
 
-from ganbaru import engines, ops
+from ganbaru import engines, nn, ops, registry
 from ganbaru.errors import InputError
 from ganbaru.gan import step
 from ganbaru.gan.batches import Prefetcher, _scaled, to_range
+from ganbaru.nn import normalization
+from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.sampling.generators import load as load_generator
 from ganbaru.training import setup
 
@@ -171,6 +174,87 @@ def test_a_game_in_bf16_keeps_all_it_has_in_float32(options, has_bf16):
                       for one in (found, expected))  # fmt: skip
     assert np.linalg.norm(slopes - sloped) < 0.3 * np.linalg.norm(sloped)
     assert np.linalg.norm(slopes - sloped) > 1e-4 * np.linalg.norm(sloped)  # bf16 it was
+
+
+# Each network with each conditioning, with and without spectral norm by turns.
+NETWORKS = [
+    pytest.param(
+        network, conditioning, ("none", "both")[number % 2], id=f"{network}-{conditioning}"
+    )
+    for number, (network, conditioning) in enumerate(
+        itertools.product(registry.names("networks"), ("none", *CONDITIONINGS))
+    )
+]
+
+
+@pytest.mark.parametrize("network,conditioning,spectral_norm", NETWORKS)
+def test_logits_images_and_losses_are_float32_in_every_network(
+    network, conditioning, spectral_norm, monkeypatch
+):
+    """Whatever its last layer is, and though its products are bfloat16."""
+    products = []
+
+    def arithmetic(rule, x, y):
+        products.append(linear_ops.in_bf16(rule, x, y))
+        return products[-1]
+
+    options = {"network": network, "conditioning": conditioning, "spectral_norm": spectral_norm}
+    objective = {"objective": "two-class"} if network == "dcgan-5x5" else {}
+    shape = (64, 64, 1) if network == "patchgan" else (16, 16, 1)
+    try:
+        gan = table(TORCH32, shape, width=2, batch=4, **options, **objective)
+    except InputError:
+        pytest.skip("this network does not take this conditioning")
+    batch = gan.draw.step(0).d[0]
+    with linear_ops.using(arithmetic):
+        fake, _ = step._generate(gan.gan, *_player(gan, "generator"), batch)
+        real = step._score(gan.gan, *_player(gan, "discriminator"), batch.real, batch.real_label)[0]
+        false = step._score(gan.gan, *_player(gan, "discriminator"), fake, batch.label)[0]
+        losses = gan.gan.d_loss(real, false), gan.gan.g_loss(real, false)
+    assert {x.dtype for x in (fake, real, false, *losses)} == {torch.float32}
+    assert len(products) > 5 and {x.dtype for x in products} == {torch.bfloat16}
+
+
+def _player(gan, player: str) -> tuple:
+    return gan.state[player], gan.state[f"{player}_buffers"]
+
+
+@pytest.mark.parametrize("logits", [1, 4, 5, 9])
+@pytest.mark.parametrize("side", [4, 6])
+def test_logits_of_a_users_network_are_float32(logits, side):
+    """A last kernel over the whole image or over parts of it, to however many channels."""
+    given = {"weight": TORCH32.from_numpy(normal(logits, 3, 4, 4))}
+    x = TORCH32.from_numpy(normal(2, 3, side, side))
+    with linear_ops.using(linear_ops.in_bf16):
+        rough, _ = nn.apply(
+            lambda scope, x: ops.conv2d(x, scope.weight((logits, 3, 4, 4))), given, {}, x,
+            training=True,
+        )  # fmt: skip
+    assert rough.dtype == torch.float32
+    assert_array_equal(_bits_kept(rough.numpy()), 0)
+
+
+@pytest.mark.parametrize("shape,outputs", [((6, 40), 0), ((8, 3, 4, 4), 0), ((8, 3, 4, 4), 1)])
+def test_spectral_norm_is_float32s_in_bf16(shape, outputs):
+    """To the bit, with its buffer and its gradient."""
+    network = normalization.with_spectral_norm(
+        lambda scope, x: scope.weight(shape, outputs=outputs) * x
+    )
+    buffers = {"left": TORCH32.from_numpy(normal(1, shape[outputs]))}
+
+    def loss(p):
+        y, after = nn.apply(network, p, buffers, TORCH32.from_numpy(normal(*shape)), training=True)
+        return ops.sum(y), (y, after["left"])
+
+    found = []
+    for arithmetic in (linear_ops.as_they_are, linear_ops.in_bf16, linear_ops.rounded):
+        with linear_ops.using(arithmetic):
+            weight = {"weight": TORCH32.from_numpy(normal(*shape, seed=1))}
+            _, (y, left), slopes = ops.value_and_grad(loss, weight)
+        found.append((y, left, slopes["weight"]))
+    for other in found[1:]:
+        for x, expected in zip(other, found[0], strict=True):
+            assert torch.equal(x, expected)
 
 
 def test_a_run_in_bf16_goes_on_bit_for_bit_and_is_sampled_by_numpy(tmp_path):
