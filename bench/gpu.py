@@ -185,6 +185,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all parts and write the results."""
     wanted = parser().parse_args(arguments)
+    engines.own_process()  # exact float32 and JAX's float64, outside compiled functions too
     names = usable(wanted.device, wanted.engines)
     if not names:
         print(f"No engine computes on {wanted.device!r} here: nothing to check or time.")
