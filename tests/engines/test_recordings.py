@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +17,7 @@ from ganbaru import engines, ops, registry
 from ganbaru.gan import step
 
 torch = pytest.importorskip("torch")
+from cuda_stand_in import Cuda  # noqa: E402
 from torch_tape import recorded  # noqa: E402
 
 from ganbaru.engines.torch import cuda_graph, indexing, training_mode  # noqa: E402
@@ -82,7 +81,7 @@ def test_every_network_can_be_recorded(network):
     objective = "two-class" if network == "dcgan-5x5" else "non-saturating"
     gan = table(TORCH32, shape, network=network, width=2, objective=objective)
     recorder = recorded(gan)
-    assert np.isfinite([list(told.values()) for told in _plays(gan, recorder, 5)]).all()
+    assert np.isfinite([list(report.values()) for report in _plays(gan, recorder, 5)]).all()
     assert not recorder.refused and len(recorder.replays) == 1
 
 
@@ -95,9 +94,9 @@ def test_replays_keep_the_state_where_it_is_and_reports_apart():
         gan.state, report = recorder(before, batches, step.step_schedule(gan.gan, number, 1))
         reports.append((report, {name: float(x) for name, x in report.items()}))
         assert (gan.state is before) == (number > 0)  # from the first rehearsal on
-    for report, told in reports:  # read at the end, as the log does
-        assert {name: float(x) for name, x in report.items()} == told
-    assert len({told["d_loss"] for _, told in reports}) == 8
+    for report, early in reports:  # read at the end, as the log does
+        assert {name: float(x) for name, x in report.items()} == early
+    assert len({early["d_loss"] for _, early in reports}) == 8
 
 
 # --- steps that no recording repeats ----------------------------------------------------------
@@ -174,77 +173,6 @@ def test_a_rehearsal_that_fails_half_way_leaves_nothing_behind():
 # --- CUDA's own calls, by a stand-in ------------------------------------------------------------
 
 
-class Cuda:
-    """A stand-in of `torch.cuda` that counts streams, and whose recordings may fail at their end.
-
-    Its `graph` is PyTorch's own.
-    """
-
-    def __init__(self, monkeypatch, fails: bool) -> None:
-        self.streams, self.current = [], SimpleNamespace(device_index=1, name="main")
-        self.before, self.ended, self.allocating, self.resets = self.current, [], [], 0
-        self.fails, self.emptied = fails, 0
-        monkeypatch.setattr(cuda_graph, "_gpu", lambda state: torch.device("cuda:1"))
-        for name in ("Stream", "current_stream", "stream", "set_stream", "CUDAGraph"):
-            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
-        for name in ("synchronize", "empty_cache"):
-            monkeypatch.setattr(torch.cuda, name, self.empty)
-        monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
-        monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-        for name in ("_host_emptyCache", "_cuda_endAllocateToPool", "_cuda_releasePool"):
-            monkeypatch.setattr(torch._C, name, getattr(self, name), raising=False)
-
-    def empty(self) -> None:
-        self.emptied += 1
-
-    def Stream(self, device=None):  # noqa: N802
-        made = SimpleNamespace(device=device, wait_stream=lambda other: None)
-        self.streams.append(made)
-        return made
-
-    def current_stream(self, device=None):
-        return SimpleNamespace(device_index=1, wait_stream=lambda other: None, of=self.current)
-
-    def set_stream(self, stream) -> None:
-        self.current = getattr(stream, "of", stream)
-
-    @contextlib.contextmanager
-    def stream(self, stream):
-        before = self.current
-        self.current = stream
-        yield  # as PyTorch's, if it is not left, nothing is restored
-        self.current = before
-
-    def CUDAGraph(self):  # noqa: N802
-        return SimpleNamespace(
-            capture_begin=self.begin, capture_end=self.end, reset=self.reset, replay=lambda: None
-        )
-
-    def begin(self, pool, **options) -> None:
-        self.allocating.append(pool)
-        self.capturing = self.current
-
-    def end(self) -> None:
-        if self.fails:
-            raise RuntimeError("operation failed due to a previous error during capture")
-        self.allocating.pop()
-
-    def reset(self) -> None:
-        self.resets += 1
-
-    def _host_emptyCache(self) -> None:  # noqa: N802
-        pass
-
-    def _cuda_endAllocateToPool(self, device, pool) -> None:  # noqa: N802
-        assert device == 1
-        if pool not in self.allocating:
-            raise RuntimeError("not recording to this pool")
-        self.allocating.remove(pool)
-
-    def _cuda_releasePool(self, device, pool) -> None:  # noqa: N802
-        self.ended.append(pool)
-
-
 def _stepping(fails_at: int):
     """Return a step in Python numbers that fails at its call `fails_at`, and counts its calls."""
     calls = []
@@ -261,7 +189,7 @@ def _stepping(fails_at: int):
 @pytest.mark.parametrize("end_fails", [False, True])
 @pytest.mark.parametrize("error", ["in the step", "only at the end", ""])
 def test_a_refused_recording_restores_stream_and_allocator(monkeypatch, end_fails, error):
-    """And the first error is the one that is told; one stream serves warm-up and recording."""
+    """And the first error is the reason; one stream serves warm-up and recording."""
     cuda = Cuda(monkeypatch, fails=end_fails or error == "only at the end")
     recorder = cuda_graph.Recorder(_stepping(4 if error == "in the step" else 0))
     state, x = {"a": {"w": torch.zeros(3)}}, torch.ones(3)
