@@ -13,6 +13,7 @@ from ganbaru.nn.scope import (
     initialise,
     layer,
     parameter_count,
+    tensor_shapes,
     trace,
 )
 
@@ -34,6 +35,7 @@ __all__ = [
     "scores",
     "self_attention",
     "softmax",
+    "tensor_shapes",
     "trace",
     "up_conv",
     "upsample",
