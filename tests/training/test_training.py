@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -140,7 +141,7 @@ def test_finished_run_says_how_to_go_on(tmp_path, totals):
     suggested = re.search(r"for example (--\w+ \d+)\.$", said.err).group(1)
     config = Config(**{**before.config, "resume": True})
     name = suggested.split()[0].strip("-")
-    larger = ganbaru.config.merged(vars(config), {name: suggested.split()[1]})
+    larger = ganbaru.config.merged(dataclasses.asdict(config), {name: suggested.split()[1]})
     resumed = setup.build(ganbaru.config.from_fields(larger, None))
     assert resumed.images == before.images and 0 < resumed.share < 1
 
