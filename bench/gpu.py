@@ -5,11 +5,13 @@ python -m bench.gpu --device cpu --quick     the same on a CPU in a minute, as a
 
 Checks: each engine is compared with the NumPy engine on the CPU on a small GAN of every network
 (outputs and gradients in float32, three steps in float32 and float64), and PyTorch's fast steps on
-seven GANs, in float64, float32 and bf16. Speed: a 64x64 step of width 64, grey, by plain PyTorch
-and by ours in every way, at batch 64 and larger, with the GPU's ceilings. Quality: a timed run of a
-preset whose data is available, with scores over seconds. A failure is reported and the rest
-continues. Writes gpu.json and gpu.md after each part; exits with 1 if something disagrees or
-failed, 2 if there is no such device.
+seven GANs, in float64, float32 and bf16. Faults: steps that cannot be recorded leave stream,
+allocator and random numbers as they were; float32 products are exact outside fast steps; constants
+of a recording live; 2,000 recorded steps take no more memory than 200. Speed: a 64x64 step of
+width 64, grey, by plain PyTorch and by ours in every way, at batch 64 and larger, with the GPU's
+ceilings. Quality: a timed run of a preset whose data is available, with scores over seconds. A
+failure is reported and the rest continues. Writes gpu.json and gpu.md after each part; exits with 1
+if something disagrees or failed, 2 if there is no such device.
 """
 
 from __future__ import annotations
@@ -99,6 +101,19 @@ def checks(findings: Findings, names: Sequence[str], wanted: argparse.Namespace)
             findings.add("checks", partial(gpu_checks.check, name, wanted.device, network))
 
 
+def faults(findings: Findings, names: Sequence[str], wanted: argparse.Namespace) -> None:
+    """Check what goes wrong on a GPU alone, with PyTorch installed; about 40 seconds."""
+    from . import gpu_faults
+
+    few, many = (12, 30) if wanted.quick else (300, 2000)
+    for name in names:
+        findings.add("TF32", partial(gpu_faults.tf32, name, wanted.device))
+    for where in gpu_faults.REFUSED:
+        findings.add("refusals", partial(gpu_faults.refusal, wanted.device, where, few))
+    findings.add("constants", partial(gpu_faults.constants, wanted.device))
+    findings.add("endurance", partial(gpu_faults.endurance, wanted.device, many))
+
+
 def speeds(findings: Findings, names: Sequence[str], wanted: argparse.Namespace) -> None:
     """Time plain code and ours at batch 64, then our fastest way at larger batches."""
     side, megabytes, width, seconds = (128, 8, 4, 0.05) if wanted.quick else (8192, 2048, 64, 3.0)
@@ -170,6 +185,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run all parts and write the results."""
     wanted = parser().parse_args(arguments)
+    engines.own_process()  # exact float32 and JAX's float64, outside compiled functions too
     names = usable(wanted.device, wanted.engines)
     if not names:
         print(f"No engine computes on {wanted.device!r} here: nothing to check or time.")
@@ -180,6 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     findings = Findings(wanted.out, time.monotonic() + wanted.limit, about)
     speeds(findings, names, wanted)  # first, as the most important part
     findings.deadline -= 0 if wanted.quick else wanted.seconds + 60  # reserved for the timed run
+    if "torch" in names:
+        faults(findings, names, wanted)
     checks(findings, names, wanted)
     findings.deadline += 0 if wanted.quick else wanted.seconds + 60
     if "torch" in names:

@@ -118,7 +118,8 @@ WAYS = {
     "torch, fast, bf16": Way("torch", "bf16", True, "bf16"),
     "jax, --no-fast": Way("jax", "float32", False, "float32"),
     "jax, fast": Way("jax", "float32", True, "TF32"),
-    "tensorflow": Way("tensorflow", "float32", False, "TF32"),
+    "tensorflow, --no-fast": Way("tensorflow", "float32", False, "float32"),
+    "tensorflow, fast": Way("tensorflow", "float32", True, "TF32"),
     "cupy": Way("cupy", "float32", False, "float32"),
 }
 BEST = "torch, fast, bf16"

@@ -54,6 +54,8 @@ def test_gpu_checks_times_and_trains(tmp_path):
     assert [row["network"] for row in told["checks"]] == ["dcgan", "dcgan-5x5"]
     for row in told["checks"]:
         assert row["agrees"] and row["gradients float64"] < 1e-9 < row["gradients float32"] < 1e-4
+    for table in ("TF32", "refusals", "constants", "endurance"):
+        assert told[table] and all(row["agrees"] for row in told[table]), table
     assert {row["precision"] for row in told["fast steps"]} == {"float64", "float32", "bf16"}
     assert all(row["agrees"] for row in told["fast steps"])
     assert [row[""] for row in told["speed"]][0] == "bench/plain/pytorch_example.py"
@@ -76,6 +78,21 @@ def test_gpu_goes_on_after_a_failure(tmp_path):
     assert late.add("speed", dict) is None and not (findings.succeeded or late.succeeded)
     told = json.loads((tmp_path / "gpu.json").read_text())
     assert "ZeroDivisionError" in told["failed"][0]["why"] and told["speed"] == [{"": "after"}]
+
+
+def test_gpu_faults_are_checked_on_a_cpu_too(monkeypatch):
+    """All but CUDA's own calls; a check fails where what it checks does."""
+    pytest.importorskip("torch")
+    from bench import gpu_faults
+
+    rows = [gpu_faults.refusal("cpu", where, 9) for where in gpu_faults.REFUSED]
+    assert "_local_scalar_dense" in rows[0]["why"]
+    rows += [gpu_faults.tf32("torch", "cpu"), gpu_faults.constants("cpu", 6)]
+    rows.append(gpu_faults.endurance("cpu", 8))
+    assert all(row["agrees"] for row in rows), rows
+    assert not gpu_faults.constants("cpu", 3)["agrees"]  # too few steps to be recorded
+    monkeypatch.setitem(gpu_faults.REFUSED, "in a rehearsal", None)
+    assert not gpu_faults.refusal("cpu", "in a rehearsal", 6)["agrees"]
 
 
 def test_gpu_says_that_there_is_none(tmp_path):

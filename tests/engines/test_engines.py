@@ -165,8 +165,12 @@ def pretend(monkeypatch, count: int, *on_gpu: str) -> None:
             return real
         if name not in (*on_gpu, "jax"):
             raise InputError("not installed")
-        device = "cuda:0" if name in on_gpu else "cpu"
-        return SimpleNamespace(default_device=lambda: device)  # of an engine's class
+
+        def check_device(device: str) -> None:
+            if device == "mps" or (device.startswith("cuda") and name not in on_gpu):
+                raise ValueError("only cpu")
+
+        return SimpleNamespace(check_device=check_device)  # of an engine's class
 
     monkeypatch.setattr(engines, "imported", imported)
 

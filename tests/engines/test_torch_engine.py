@@ -8,6 +8,7 @@ from helpers import normal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ganbaru import engines, ops
+from ganbaru.cli import engines as listing
 from ganbaru.errors import InputError
 from ganbaru.gan import optimizers
 
@@ -75,3 +76,39 @@ def test_gradients_are_taken_where_pytorch_records_none():
 def test_a_device_it_does_not_have_is_refused(device):
     with pytest.raises(InputError, match=f"'{device}'.*Allowed here: cpu"):
         engines.load("torch", device)
+
+
+# --- Apple's GPUs, by a stand-in ----------------------------------------------------------------
+
+
+@pytest.fixture
+def apple(monkeypatch):
+    """Let PyTorch have an Apple GPU, and no other; it computes nothing there."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    zeros = torch.zeros
+
+    def on_apple(*shape, device="cpu", **options):
+        return zeros(*shape, device="meta" if device == "mps" else device, **options)
+
+    monkeypatch.setattr(torch, "zeros", on_apple)
+    engines.load.cache_clear()
+    yield
+    engines.load.cache_clear()
+
+
+def test_apples_gpus_are_taken_only_if_they_are_named(apple):
+    assert engines.load("torch").device == "cpu"
+    assert engines.load("auto").device == "cpu"
+    assert engines.load("torch", "mps").device == "mps"
+    assert engines.choose("mps").engine == "torch"
+    row = listing.look("torch")
+    assert row.takes == "cpu" and "mps" in row.devices
+
+
+@pytest.mark.parametrize("name", ["torch", "auto"])
+def test_apples_gpus_have_no_float64(apple, name):
+    with pytest.raises(InputError, match="float64.*'mps'.*--precision float32, or --device cpu"):
+        engines.load(name, "mps", "float64")
+    assert engines.load(name, "mps", "auto", fast=True).precision == "float32"
+    assert engines.load(name, "cpu", "float64").precision == "float64"

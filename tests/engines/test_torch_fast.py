@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 import pytest
-from gan_cases import GAMES
 from helpers import NUMPY32, assert_close, assert_engines_agree, normal, table
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 from train_helpers import assert_same_state, command, newest, tiny, trained
 
-from ganbaru import engines, ops, registry
+from ganbaru import engines, nn, ops, registry
 from ganbaru.errors import InputError
 from ganbaru.gan import step
 from ganbaru.gan.batches import Prefetcher, _scaled, to_range
+from ganbaru.nn import normalization
+from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.sampling.generators import load as load_generator
 from ganbaru.training import setup
 
 torch = pytest.importorskip("torch")
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-
 from ganbaru.engines.torch import cuda_graph, linear_ops, training_mode  # noqa: E402
 
 TORCH32, TORCH64 = (engines.load("torch", "cpu", kind) for kind in ("float32", "float64"))
@@ -62,111 +62,7 @@ def test_features_of_grey_images_stay_channels_last():
     assert not found.is_contiguous()
 
 
-# --- recorded steps ---------------------------------------------------------------------------
-
-
-class Unheard(TorchDispatchMode):
-    """Refuses what a CUDA graph would: reading a number, and copying one in from the processor."""
-
-    REFUSED = ("_local_scalar_dense", "lift_fresh", "nonzero", "_unique2")
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if function.overloadpacket.__name__ in self.REFUSED:
-            raise RuntimeError(f"{function} is not permitted when stream is capturing")
-        return function(*args, **(kwargs or {}))
-
-
-def _watched(work):
-    """Record as a CUDA graph does, but that the recording is run again for each replay."""
-
-    def replay():
-        with Unheard():
-            return work()
-
-    with Unheard():  # what is done before the work, at each recording
-        return replay
-
-
-def _recorded(gan, record=_watched):
-    return cuda_graph.Recorder(functools.partial(step.train_step, gan.gan), record)
-
-
-def _plays(gan, train_step, steps: int) -> list[dict]:
-    reports = []
-    for number in range(steps):
-        batches = gan.draw.step(number)
-        gan.state, report = train_step(
-            gan.state, batches, step.step_schedule(gan.gan, number, len(batches.d), 1 - number / 50)
-        )
-        reports.append(report)
-    return [{name: float(x) for name, x in report.items()} for report in reports]
-
-
-@pytest.mark.parametrize("options", GAMES)
-def test_a_recorded_step_is_the_step(options):
-    """Ten steps, seven of them replays, with rates that fall; nothing asks for a number.
-
-    A recorded rate is float32, in a float64 game too.
-    """
-    plain, gan = table(TORCH64, **options), table(TORCH64, **options)
-    recorder = _recorded(gan)
-    expected = _plays(plain, functools.partial(step.train_step, plain.gan), 10)
-    found = _plays(gan, recorder, 10)
-    assert not recorder.refused and recorder.replays
-    for one, other in zip(found, expected, strict=True):
-        assert one.keys() == other.keys()
-        assert_allclose(list(one.values()), list(other.values()), rtol=0, atol=1e-7)
-    for group, arrays in plain.arrays().items():
-        for name, array in arrays.items():
-            assert_allclose(gan.arrays()[group][name], array, rtol=0, atol=1e-7)
-
-
-@pytest.mark.parametrize("network", registry.names("networks"))
-def test_every_network_can_be_recorded(network):
-    shape = (64, 64, 1) if network == "patchgan" else (32, 32, 1)
-    objective = "two-class" if network == "dcgan-5x5" else "non-saturating"
-    gan = table(TORCH32, shape, network=network, width=2, objective=objective)
-    recorder = _recorded(gan)
-    assert np.isfinite([list(told.values()) for told in _plays(gan, recorder, 5)]).all()
-    assert not recorder.refused and len(recorder.replays) == 1
-
-
-def test_replays_keep_the_state_where_it_is_and_reports_apart():
-    gan = table(TORCH32)
-    recorder, reports = _recorded(gan), []
-    for number in range(8):
-        batches = gan.draw.step(number)
-        before = gan.state
-        gan.state, report = recorder(before, batches, step.step_schedule(gan.gan, number, 1))
-        reports.append((report, {name: float(x) for name, x in report.items()}))
-        assert (gan.state is before) == (number >= cuda_graph.WARM)
-    for report, told in reports:  # read at the end, as the log does
-        assert {name: float(x) for name, x in report.items()} == told
-    assert len({told["d_loss"] for _, told in reports}) == 8
-
-
-def test_short_batches_come_between_replays():
-    """Batches of 12, 12, 12 and 4: their recordings share one state."""
-    games = [table(TORCH64, short_batch=True, batch=12, network="dcgan") for _ in range(2)]
-    recorder = _recorded(games[1])
-    expected = _plays(games[0], functools.partial(step.train_step, games[0].gan), 20)
-    for told, wanted in zip(_plays(games[1], recorder, 20), expected, strict=True):
-        assert told == pytest.approx(wanted, abs=1e-7)
-    assert len(recorder.replays) == 2
-    for group, arrays in games[0].arrays().items():
-        for name, array in arrays.items():
-            assert_allclose(games[1].arrays()[group][name], array, rtol=0, atol=1e-7)
-
-
-def test_a_step_that_cannot_be_recorded_is_played_as_it_comes(caplog):
-    def refuses(work):
-        raise RuntimeError("operation not permitted when stream is capturing\nand more")
-
-    games = [table(TORCH32) for _ in range(2)]
-    recorder = _recorded(games[1], refuses)
-    expected = _plays(games[0], functools.partial(step.train_step, games[0].gan), 6)
-    assert _plays(games[1], recorder, 6) == expected
-    assert recorder.refused == "operation not permitted when stream is capturing"
+# --- training mode ---------------------------------------------------------------------------
 
 
 def test_on_a_processor_nothing_is_recorded():
@@ -280,6 +176,87 @@ def test_a_game_in_bf16_keeps_all_it_has_in_float32(options, has_bf16):
     assert np.linalg.norm(slopes - sloped) > 1e-4 * np.linalg.norm(sloped)  # bf16 it was
 
 
+# Each network with each conditioning, with and without spectral norm by turns.
+NETWORKS = [
+    pytest.param(
+        network, conditioning, ("none", "both")[number % 2], id=f"{network}-{conditioning}"
+    )
+    for number, (network, conditioning) in enumerate(
+        itertools.product(registry.names("networks"), ("none", *CONDITIONINGS))
+    )
+]
+
+
+@pytest.mark.parametrize("network,conditioning,spectral_norm", NETWORKS)
+def test_logits_images_and_losses_are_float32_in_every_network(
+    network, conditioning, spectral_norm, monkeypatch
+):
+    """Whatever its last layer is, and though its products are bfloat16."""
+    products = []
+
+    def arithmetic(rule, x, y):
+        products.append(linear_ops.in_bf16(rule, x, y))
+        return products[-1]
+
+    options = {"network": network, "conditioning": conditioning, "spectral_norm": spectral_norm}
+    objective = {"objective": "two-class"} if network == "dcgan-5x5" else {}
+    shape = (64, 64, 1) if network == "patchgan" else (16, 16, 1)
+    try:
+        gan = table(TORCH32, shape, width=2, batch=4, **options, **objective)
+    except InputError:
+        pytest.skip("this network does not take this conditioning")
+    batch = gan.draw.step(0).d[0]
+    with linear_ops.using(arithmetic):
+        fake, _ = step._generate(gan.gan, *_player(gan, "generator"), batch)
+        real = step._score(gan.gan, *_player(gan, "discriminator"), batch.real, batch.real_label)[0]
+        false = step._score(gan.gan, *_player(gan, "discriminator"), fake, batch.label)[0]
+        losses = gan.gan.d_loss(real, false), gan.gan.g_loss(real, false)
+    assert {x.dtype for x in (fake, real, false, *losses)} == {torch.float32}
+    assert len(products) > 5 and {x.dtype for x in products} == {torch.bfloat16}
+
+
+def _player(gan, player: str) -> tuple:
+    return gan.state[player], gan.state[f"{player}_buffers"]
+
+
+@pytest.mark.parametrize("logits", [1, 4, 5, 9])
+@pytest.mark.parametrize("side", [4, 6])
+def test_logits_of_a_users_network_are_float32(logits, side):
+    """A last kernel over the whole image or over parts of it, to however many channels."""
+    given = {"weight": TORCH32.from_numpy(normal(logits, 3, 4, 4))}
+    x = TORCH32.from_numpy(normal(2, 3, side, side))
+    with linear_ops.using(linear_ops.in_bf16):
+        rough, _ = nn.apply(
+            lambda scope, x: ops.conv2d(x, scope.weight((logits, 3, 4, 4))), given, {}, x,
+            training=True,
+        )  # fmt: skip
+    assert rough.dtype == torch.float32
+    assert_array_equal(_bits_kept(rough.numpy()), 0)
+
+
+@pytest.mark.parametrize("shape,outputs", [((6, 40), 0), ((8, 3, 4, 4), 0), ((8, 3, 4, 4), 1)])
+def test_spectral_norm_is_float32s_in_bf16(shape, outputs):
+    """To the bit, with its buffer and its gradient."""
+    network = normalization.with_spectral_norm(
+        lambda scope, x: scope.weight(shape, outputs=outputs) * x
+    )
+    buffers = {"left": TORCH32.from_numpy(normal(1, shape[outputs]))}
+
+    def loss(p):
+        y, after = nn.apply(network, p, buffers, TORCH32.from_numpy(normal(*shape)), training=True)
+        return ops.sum(y), (y, after["left"])
+
+    found = []
+    for arithmetic in (linear_ops.as_they_are, linear_ops.in_bf16, linear_ops.rounded):
+        with linear_ops.using(arithmetic):
+            weight = {"weight": TORCH32.from_numpy(normal(*shape, seed=1))}
+            _, (y, left), slopes = ops.value_and_grad(loss, weight)
+        found.append((y, left, slopes["weight"]))
+    for other in found[1:]:
+        for x, expected in zip(other, found[0], strict=True):
+            assert torch.equal(x, expected)
+
+
 def test_a_run_in_bf16_goes_on_bit_for_bit_and_is_sampled_by_numpy(tmp_path):
     options = {"engine": "torch", "precision": "bf16"}
     whole = trained(tmp_path, **options, run=tmp_path / "whole")
@@ -314,12 +291,10 @@ def test_gpus_have_bf16_from_ampere_on(monkeypatch, capability, has):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert (training_mode.lacks_bf16("cuda:0") == "") == has
     for quick in (True, False):
-        precision = engines._precision("auto", "torch", "cuda:0", quick)
+        precision = engines._precision("auto", type(TORCH32), "torch", "cuda:0", quick)
         assert precision == ("bf16" if has and quick else "float32")
-    assert (
-        training_mode.lacks_bf16("mps")
-        and engines._precision("auto", "torch", "mps", True) == "float32"
-    )
+    assert training_mode.lacks_bf16("mps")
+    assert engines._precision("auto", type(TORCH32), "torch", "mps", True) == "float32"
 
 
 # --- drawn ahead ------------------------------------------------------------------------------

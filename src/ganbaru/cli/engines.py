@@ -60,7 +60,7 @@ def _devices(engine: type[family.Engine]) -> tuple[str, ...]:
     """List the devices that an engine can use, by checking each."""
     default = engine.default_device()
     numbered = [f"cuda:{i}" for i in range(gpu_driver.count())]
-    candidates = dict.fromkeys(("cpu", *numbered, default))
+    candidates = dict.fromkeys(("cpu", *numbered, "mps", default))
     usable = [device for device in candidates if _works(engine, device)]
     return tuple(d for d in usable if f"{d}:0" not in usable)  # "cuda" is the first of them
 

@@ -10,7 +10,7 @@ from ganbaru import registry
 from ganbaru.config import TOTALS, Config
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from ganbaru.training.run import Run
 
@@ -41,14 +41,18 @@ def length(config: Config) -> str:
     return " or ".join(f"{total:,g} {name}" for name, total in totals.items() if total)
 
 
-def closing(run: Run) -> list[str]:
-    """Return the lines that say how a run ended, where its files are and how to go on."""
+def closing(run: Run, notes: Sequence[str] = ()) -> list[str]:
+    """Return the lines that say how a run ended, where its files are and how to go on.
+
+    `notes` are those of the training itself.
+    """
     speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
     if run.finished:
         first = [f"Done: {speed}.", *([run.stopped] if run.stopped else [])]
     else:
         first = [f"Stopped early and saved: {speed}. Resume with:", f"  {resuming(run)}"]
-    return [*first, *_files(run), f"More images: {generating(run)} -n 64 -o images.png"]
+    more = f"More images: {generating(run)} -n 64 -o images.png"
+    return [*first, *notes, *_files(run), more]
 
 
 def resuming(run: Run) -> str:

@@ -20,10 +20,11 @@ def train(arguments: Sequence[str]) -> int:
     with data.progress_bar() as progress:
         run = setup.build(config, callbacks.standard(bar), progress)
     say(*run_summary.opening(run))
+    said = len(run.notes)
     try:
         with signals.graceful_stop() as interrupted:
             loop(run, interrupted)
     finally:
         bar.close()
-    say(*run_summary.closing(run))
+    say(*run_summary.closing(run, run.notes[said:]))
     return 0 if run.finished else interrupted.exit_code

@@ -125,6 +125,14 @@ def _resizing(rule: Callable[..., Any], factor: float) -> TestedFunction:
     return called(rule, {"input": random(shape, "input")}, (*shape[:2], *sides))
 
 
+def _squared(rule: Callable[..., Any]) -> TestedFunction:
+    def function(x: Tensor) -> Tensor:
+        squared: Tensor = rule(x, lambda y: ops.matmul(y, ops.transpose(y, (1, 0))))
+        return squared
+
+    return called(function, {"input": random((4, 3), "input")}, (4, 4))
+
+
 NORMALISED = {"4x6x5x3": (4, 6, 5, 3), "9x5": (9, 5)}
 
 # For each composed operation: from a form of it to functions to test, by title.
@@ -138,6 +146,7 @@ EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, TestedFunction]]] =
         f"given statistics of {title}": _normalising_by(rule, shape)
         for title, shape in NORMALISED.items()
     },
+    "in_full_precision": lambda rule: {"a matrix by itself": _squared(rule)},
     "upsample": lambda rule: {"upsample": _resizing(rule, 2)},
     "downsample": lambda rule: {"downsample": _resizing(rule, 0.5)},
 }

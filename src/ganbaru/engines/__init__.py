@@ -87,13 +87,15 @@ def _precision(precision: str, found: type[Engine], name: str, device: str, fast
     if precision == AUTO:
         better = (each for each, (lacks, _) in extra.items() if not lacks(device))
         return next(better, PRECISIONS[0]) if fast and device != "cpu" else PRECISIONS[0]
-    if precision in PRECISIONS:
-        return precision
-    lacking = extra[precision].lacks(device) if precision in extra else "it is the torch engine's"
-    if lacking:
+    other = "--device cpu" if precision in PRECISIONS else "--engine torch on a CPU or newer GPU"
+    lacks = dict.fromkeys(PRECISIONS, "")
+    lacks |= {kind: rule(device) for kind, rule in found.LIMITS.items()}
+    lacks |= {kind: each.lacks(device) for kind, each in extra.items()}
+    if lacking := lacks.get(precision, "it is the torch engine's"):
+        usable = " or ".join(kind for kind in PRECISIONS if not lacks[kind])
         raise InputError(
             f"The {name} engine has no --precision {precision} on device {device!r}: {lacking}. "
-            f"Use --precision {' or '.join(PRECISIONS)}, or --engine torch on a CPU or newer GPU."
+            f"Use --precision {usable}, or {other}."
         )
     return precision
 
@@ -170,8 +172,9 @@ def _first(kind: str) -> Rule | None:
 
 
 def _takes(name: str, kind: str) -> bool:
-    """Return whether an engine's default device is of a kind."""
+    """Return whether an engine is installed and computes on a kind of device."""
     try:
-        return str(imported(name).default_device()).partition(":")[0] == kind
-    except InputError:
+        imported(name).check_device(kind)
+    except (InputError, ValueError):
         return False
+    return True

@@ -59,6 +59,8 @@ class Engine(ops.Operations, ABC):
     # Root modules of its tensors' types, such as "torch".
     TENSOR_MODULES: ClassVar[tuple[str, ...]] = ()
     EXTRA_PRECISIONS: ClassVar[Mapping[str, ExtraPrecision]] = {}
+    # For float32 or float64, why a device cannot compute in it, "" if it can.
+    LIMITS: ClassVar[Mapping[str, Callable[[str], str]]] = {}
 
     # --- required -----------------------------------------------------------------------------
 
@@ -98,7 +100,8 @@ class Engine(ops.Operations, ABC):
     def compile_step(self, function: Callable) -> Callable:
         """Return a faster form of a training step, which consumes its first argument, the state.
 
-        It alone is computed in bf16 and in the inexact ways that `fast` permits.
+        It alone is computed in bf16 and in the inexact ways that `fast` permits. It may have
+        `notes`, a list of what the user should know once it has run.
         """
         return self.compile_function(function)
 

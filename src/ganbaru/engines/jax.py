@@ -40,7 +40,7 @@ class Engine(base.Engine):
 
     @classmethod
     def default_device(cls) -> str:
-        return {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
+        return {"gpu": "cuda", "tpu": "tpu"}.get(jax.default_backend(), "cpu")
 
     @classmethod
     def check_device(cls, device: str) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ganbaru import ops
-from ganbaru.nn.scope import Network, Norm, Scope, layer
+from ganbaru.nn.scope import Network, Norm, Scope, in_full_precision, layer
 from ganbaru.ops import Tensor
 
 BATCH_NORM_MOMENTUM = 0.1
@@ -81,8 +81,13 @@ def spectral_norm(scope: Scope, weight: Tensor, outputs: int) -> Tensor:
     The weight counts as a matrix (O, K) with a row for each output channel, axis `outputs`. In
     training one power iteration improves the left vector, the buffer `left`; no gradient flows
     through the vectors. A singular value below 0.01, such as that of a weight that starts at zero,
-    counts as 0.01.
+    counts as 0.01. All of it is in full precision: bf16's 8 bits would move the weight by up to
+    0.4 %.
     """
+    return in_full_precision(weight, lambda w: _of_unit_norm(scope, w, outputs))
+
+
+def _of_unit_norm(scope: Scope, weight: Tensor, outputs: int) -> Tensor:
     count = weight.shape[outputs]
     axes = (outputs, *(i for i in range(len(weight.shape)) if i != outputs))
     matrix = ops.reshape(ops.transpose(weight, axes), (count, -1))

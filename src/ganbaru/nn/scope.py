@@ -151,7 +151,13 @@ def apply(
     """
     scope = Scope(lambda n, s, k, f: parameters[n], lambda n, s, v: buffers[n], training, hooks)
     result = network(scope, *(x for x in inputs if x is not None))
-    return result, {**buffers, **scope.updates}
+    return in_full_precision(result, lambda y: y), {**buffers, **scope.updates}
+
+
+@ops.composed("in_full_precision")
+def in_full_precision(x: Tensor, function: Compute) -> Tensor:
+    """Return ``function(x)``, whose products are not rounded to bf16, and nor is its result."""
+    return function(x)
 
 
 def initialise(

@@ -51,5 +51,6 @@ def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
         run.seconds = before + time.perf_counter() - began - run.paused_seconds
         for callback in run.callbacks:
             callback.step(run, metrics)
+    run.notes += getattr(train_step, "notes", ())  # found while training
     for callback in run.callbacks:
         callback.end(run)

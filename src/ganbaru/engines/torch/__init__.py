@@ -25,16 +25,20 @@ class Engine(base.Engine, modules=(linear_ops, indexing)):
     """The PyTorch engine."""
 
     TENSOR_MODULES = ("torch",)
-    FUSED = {"adam": adam, "batch_norm": batch_norm, "move_towards": move_towards}
+    FUSED = {
+        "adam": adam,
+        "batch_norm": batch_norm,
+        "in_full_precision": linear_ops.in_full_precision,
+        "move_towards": move_towards,
+    }
     EXTRA_PRECISIONS = training_mode.EXTRA_PRECISIONS
+    LIMITS = training_mode.LIMITS
 
     # --- devices ------------------------------------------------------------------------------
 
     @classmethod
     def default_device(cls) -> str:
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"  # mps: only if it is named
 
     @classmethod
     def check_device(cls, device: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,11 +12,13 @@ import torch
 
 from ganbaru.engines.base import mapped
 
+from .rehearsal import Rehearsal
+
 Tensor = torch.Tensor
 State = dict[str, dict[str, Tensor]]
-# record(work) -> replay: the first runs `work` to see what it launches, the second launches that
-# again, on the same memory, and returns what `work` did.
-Record = Callable[[Callable[[], Any]], Callable[[], Any]]
+# record(work, stream) -> replay: the first runs `work` on a stream to see what it launches, the
+# second launches that again, on the same memory, and returns what `work` did.
+Record = Callable[[Callable[[], Any], Any], Callable[[], Any]]
 
 # Calls before the recording: the first ones choose algorithms and make handles and workspaces,
 # which may not be done while recording.
@@ -30,17 +31,21 @@ class Recorder:
     Every replay reads and writes the memory of the state that the recording began with: a step
     consumes its state, so this is safe. Inputs, Python numbers too, are copied to the memory that
     the recording read. Rare shapes, such as a short batch's, run unrecorded until they have
-    occurred more than three times.
+    occurred more than three times; all unrecorded steps run on one stream, the recordings'.
 
-    A step that cannot be recorded, since something in it reads a number from the GPU, always runs
-    unrecorded; `refused` holds the reason.
+    The second and third calls are rehearsals (see `Rehearsal`). A step that cannot be recorded, or
+    not faithfully, always runs unrecorded; `refused` is the reason, and `notes` has it for the
+    user.
     """
 
     def __init__(self, train_step: Callable, record: Record | None = None) -> None:
         self.train_step, self.record = train_step, record or CudaRecord()
         self.met: Counter[tuple] = Counter()
         self.replays: dict[tuple, Replay] = {}
+        self.rehearsed: dict[tuple, tuple[Replay, Rehearsal]] = {}  # before they are recorded
+        self.stream: Any = None
         self.refused = ""
+        self.notes: list[str] = []
 
     def __call__(self, state: State, *inputs: Any) -> tuple[State, dict[str, Tensor]]:
         """Run a step; its metrics stay valid after the next one."""
@@ -51,26 +56,77 @@ class Recorder:
         leaves = leaves_of(inputs)
         kind = tuple(_kind(leaf) for leaf in leaves)
         self.met[kind] += 1
-        if kind not in self.replays and self.met[kind] > WARM and not self.refused:
-            self._try(kind, state, inputs)
+        if self.met[kind] > WARM and kind in self.rehearsed:
+            self._record(kind, state)
         if kind in self.replays:
             return self.replays[kind](state, leaves)
-        with _side_stream(state):
+        with self._aside(state):
+            if self.met[kind] > 1 and not self.refused:
+                return self._rehearse(kind, state, inputs)
             result: tuple[State, dict[str, Tensor]] = self.train_step(state, *inputs)
         return result
 
-    def _try(self, kind: tuple, state: State, inputs: tuple) -> None:
+    def _rehearse(self, kind: tuple, state: State, inputs: tuple) -> Any:
+        """Run a step as it will be recorded; where that fails, from the same state as it is."""
+        replay, earlier = self.rehearsed.get(kind, (None, None))
+        before = {group: {n: t.clone() for n, t in each.items()} for group, each in state.items()}
+        rehearsal = Rehearsal(_first(state).device)
         try:
-            self.replays[kind] = Replay(self.train_step, self.record, state, inputs)
-        except RuntimeError as error:  # CUDA's reason; nothing has been computed yet
-            self.refused = str(error).partition("\n")[0]
-            logging.getLogger(__name__).info("A step runs unrecorded: %s", self.refused)
+            replay = replay or Replay(self.train_step, state, inputs)
+            replay.launch = rehearsal.watching(replay.work)
+            result = replay(state, leaves_of(inputs))
+        except Exception as error:
+            reason = _said(error)
+        else:
+            self.rehearsed[kind] = replay, rehearsal
+            if reason := rehearsal.reads or rehearsal.differs(earlier):
+                self._refuse(reason)
+            return result
+        self._refuse(reason)
+        _write_back(before, state)
+        return self.train_step(state, *inputs)
+
+    def _record(self, kind: tuple, state: State) -> None:
+        replay, _ = self.rehearsed.pop(kind)
+        try:
+            replay.launch = self.record(replay.work, self.stream)
+        except Exception as error:  # CUDA's or the step's reason; nothing has been computed yet
+            reason = _said(error)
+        else:
+            self.replays[kind] = replay
+            return
+        self._refuse(reason)  # now the error and the tensors that it refers to are gone
+        if _gpu(state):
+            torch.cuda.empty_cache()
+
+    def _refuse(self, reason: str) -> None:
+        self.refused = reason
+        self.rehearsed.clear()
+        self.notes.append(
+            f"Training steps run without a CUDA graph, which takes longer: {reason}. To record "
+            f"them, compute with tensors alone, and let what changes be an input of the step."
+        )
+
+    @contextlib.contextmanager
+    def _aside(self, state: State) -> Iterator[None]:
+        """Run on a separate stream, as CUDA requires before recording; wait before and after."""
+        device = _gpu(state)
+        if not device:
+            yield
+            return
+        # One for all: memory that is cached for a stream serves no other one.
+        self.stream = self.stream or torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        now = torch.cuda.current_stream()
+        self.stream.wait_stream(now)
+        with torch.cuda.stream(self.stream):
+            yield
+        now.wait_stream(self.stream)
 
 
 class Replay:
-    """A recorded step, with the memory that it reads and writes."""
+    """A step in the memory that its recording reads and writes; `launch` runs it there."""
 
-    def __init__(self, train_step: Callable, record: Record, state: State, inputs: tuple) -> None:
+    def __init__(self, train_step: Callable, state: State, inputs: tuple) -> None:
         self.state = state
         leaves = leaves_of(inputs)
         self.tensors = [leaf.clone() for leaf in leaves if isinstance(leaf, Tensor)]
@@ -86,7 +142,7 @@ class Replay:
             self.names = tuple(report)
             return torch.stack([value.detach() for value in report.values()])
 
-        self.replay = record(work)
+        self.work, self.launch = work, work
 
     def __call__(self, state: State, leaves: list) -> tuple[State, dict[str, Tensor]]:
         """Run the step from this state with these inputs."""
@@ -96,8 +152,12 @@ class Replay:
         for mine, given in zip(self.tensors, tensors, strict=True):
             mine.copy_(given, non_blocking=True)
         self.numbers.copy_(_pinned(_numbers(leaves), self.numbers), non_blocking=True)
-        report = self.replay().clone()  # the next replay writes over it
+        report = self.launch().clone()  # the next replay writes over it
         return self.state, dict(zip(self.names, report.unbind(), strict=True))
+
+
+def _said(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).partition("\n")[0].rstrip(".")
 
 
 def _write_back(after: State, state: State) -> None:
@@ -150,13 +210,29 @@ class CudaRecord:
     def __init__(self) -> None:
         self.pool: Any = None
 
-    def __call__(self, work: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """Record what `work` launches on the current GPU; return what launches it again."""
+    def __call__(self, work: Callable[[], Tensor], stream: Any) -> Callable[[], Tensor]:
+        """Record what `work` launches on a stream; return what launches it again.
+
+        If that fails, stream and allocator are as they were, and the error is the first one.
+        """
         self.pool = self.pool or torch.cuda.graph_pool_handle()
-        graph = torch.cuda.CUDAGraph()
+        graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+        first: BaseException | None = None
         # Of this thread alone: another one may copy from pinned memory meanwhile.
-        with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
-            result = work()
+        how: dict[str, Any] = {"stream": stream, "capture_error_mode": "thread_local"}
+        try:
+            with torch.cuda.graph(graph, pool=self.pool, **how):
+                try:
+                    result = work()
+                except BaseException as error:
+                    first = error
+                    raise
+        except BaseException as error:
+            torch.cuda.set_stream(before)
+            _abandon(graph, before.device_index, self.pool)
+            raise first or error from None  # the end of a capture says only that it had failed
+        finally:
+            first = None  # it refers to this frame, and by it to the step's tensors
 
         def replay() -> Tensor:
             graph.replay()
@@ -165,27 +241,31 @@ class CudaRecord:
         return replay
 
 
+def _abandon(graph: Any, device: int, pool: Any) -> None:
+    """End a recording that failed: PyTorch leaves its allocator recording.
+
+    Where PyTorch has ended it by itself, the first call raises, and the pool is not ours to
+    release.
+    """
+    graph.reset()
+    with contextlib.suppress(RuntimeError, AttributeError):  # before 2.6 it has other names
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
+
+
 def _first(state: State) -> Tensor:
     return next(itertools.chain.from_iterable(group.values() for group in state.values()))
 
 
+def _gpu(state: State) -> torch.device | None:
+    first = _first(state)
+    return first.device if first.is_cuda else None
+
+
 def _where(state: State) -> Any:
     """Make the state's GPU the current one."""
-    first = _first(state)
-    return torch.cuda.device(first.device) if first.is_cuda else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _side_stream(state: State) -> Iterator[None]:
-    """Run on a separate stream, as CUDA requires before recording; wait before and after."""
-    if not _first(state).is_cuda:
-        yield
-        return
-    now, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(now)
-    with torch.cuda.stream(side):
-        yield
-    now.wait_stream(side)
+    device = _gpu(state)
+    return torch.cuda.device(device) if device else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
-import functools
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -51,12 +52,32 @@ def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
 
 
 def _numbers(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    """Copy numbers to the device, once: a recorded step may copy none from the CPU."""
-    if torch.compiler.is_compiling():  # which warns of caches
+    """Copy numbers to the device; inside `keeping`, once."""
+    # A compiler cannot read a ContextVar.
+    kept = None if torch.compiler.is_compiling() else _kept.get()
+    if kept is None:
         return torch.tensor(numbers, device=device)
-    return _constant(numbers, device)
+    if (numbers, device) in kept:
+        return kept[numbers, device]
+    found = torch.tensor(numbers, device=device)
+    if len(kept) < MOST_KEPT:
+        kept[numbers, device] = found
+    return found
 
 
-@functools.lru_cache(maxsize=64)
-def _constant(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    return torch.tensor(numbers, device=device)
+MOST_KEPT = 1024  # lists of labels that differ in every step are no constants: no reason to grow
+Constants = dict[tuple[tuple[int, ...], torch.device], Tensor]
+_kept: ContextVar[Constants | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def keeping(constants: Constants) -> Iterator[None]:
+    """Keep the constants of a step as long as the step, inside or in a function so decorated.
+
+    A recorded step may copy none from the CPU, and its graph reads their memory for good.
+    """
+    token = _kept.set(constants)
+    try:
+        yield
+    finally:
+        _kept.reset(token)

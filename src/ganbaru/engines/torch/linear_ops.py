@@ -14,8 +14,7 @@ Tensor = torch.Tensor
 Rule = Callable[[Tensor, Tensor], Tensor]
 Arithmetic = Callable[[Rule, Tensor, Tensor], Tensor]
 
-# So many channels at most are an image or scores, not features.
-FEW = 4
+FEW = 4  # channels, as an image has
 
 
 def matmul(x: Tensor, y: Tensor) -> Tensor:
@@ -25,13 +24,13 @@ def matmul(x: Tensor, y: Tensor) -> Tensor:
 def conv2d(x: Tensor, w: Tensor, stride: int = 1, padding: int = 0, groups: int = 1) -> Tensor:
     if groups > 1:
         rule = functools.partial(_conv2d, stride=stride, padding=padding, groups=groups)
-        return _features(_multiply(rule, x, w))
+        return _multiply(rule, x, w)
     if not padding and x.shape[2:] == w.shape[2:]:
         return _multiply(_at_one_place, x, w)
     halves = not (x.shape[2] % 2 or x.shape[3] % 2) and x.requires_grad
     if halves and _by_two(w, (stride, padding, 0)) and not torch.compiler.is_compiling():
-        return _features(_multiply(_FromFew.apply, x, w))
-    return _features(_multiply(functools.partial(_conv2d, stride=stride, padding=padding), x, w))
+        return _multiply(_FromFew.apply, x, w)
+    return _multiply(functools.partial(_conv2d, stride=stride, padding=padding), x, w)
 
 
 def conv_transpose2d(
@@ -39,10 +38,10 @@ def conv_transpose2d(
 ) -> Tensor:
     how = (stride, padding, output_padding)
     if x.shape[2:] == (1, 1) and not (padding or output_padding):
-        return _features(_multiply(_from_one_place, x, w))
+        return _multiply(_from_one_place, x, w)
     if _by_two(w, how):
-        return _features(_multiply(_by_phases, x, w))
-    return _features(_multiply(functools.partial(_conv_transpose2d, how=how), x, w))
+        return _multiply(_by_phases, x, w)
+    return _multiply(functools.partial(_conv_transpose2d, how=how), x, w)
 
 
 def _by_two(w: Tensor, how: tuple[int, int, int]) -> bool:
@@ -151,11 +150,6 @@ def _rounded(x: Tensor) -> Tensor:
     return x.bfloat16().float()
 
 
-def _features(x: Tensor) -> Tensor:
-    """Return a result, in float32 if its channels are few, as those of an image or scores."""
-    return _single(x) if x.shape[1] <= FEW else x
-
-
 def _single(x: Tensor) -> Tensor:
     return x.float() if x.dtype == torch.bfloat16 else x
 
@@ -181,3 +175,11 @@ def using(arithmetic: Arithmetic) -> Iterator[None]:
         yield
     finally:
         _arithmetic.reset(token)
+
+
+def in_full_precision(x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
+    """Compute outside bfloat16; see `ganbaru.nn.scope.in_full_precision`."""
+    if torch.compiler.is_compiling():
+        return function(x)
+    with using(as_they_are):
+        return _single(function(_single(x)))

@@ -9,7 +9,7 @@ import torch
 
 from ganbaru.engines.base import ExtraPrecision
 
-from . import cuda_graph, linear_ops
+from . import cuda_graph, indexing, linear_ops
 
 Tensor = torch.Tensor
 
@@ -24,6 +24,7 @@ def compile_step(function: Callable, device: str, precision: str, fast: bool) ->
     step = linear_ops.using(ARITHMETIC[precision](device))(function)
     if not on_cuda(device):
         return step
+    step = indexing.keeping({})(step)
     return cuda_graph.Recorder(cuda_graph.loose(step)) if fast else cuda_graph.exact(step)
 
 
@@ -80,6 +81,12 @@ def _bf16_on(device: str) -> linear_ops.Arithmetic:
     return linear_ops.rounded if slow else linear_ops.in_bf16
 
 
+def lacks_float64(device: str) -> str:
+    """Return why a device cannot compute in float64, "" if it can."""
+    return "Apple's GPUs compute in float32 at most" if device.startswith("mps") else ""
+
+
+LIMITS = {"float64": lacks_float64}
 EXTRA_PRECISIONS = {"bf16": ExtraPrecision(lacks_bf16, bf16_notes)}
 # The arithmetic of a step's products, by precision and device.
 ARITHMETIC: dict[str, Callable[[str], linear_ops.Arithmetic]] = {
