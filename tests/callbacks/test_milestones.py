@@ -8,9 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from train_helpers import assert_same_state, command, log, newest, pictures, tiny, trained
+from train_helpers import (
+    assert_same_state,
+    command,
+    log,
+    newest,
+    pictures,
+    run_with,
+    tiny,
+    trained,
+)
 
-from ganbaru import InputError, metrics
+from ganbaru import InputError, callbacks, metrics
 from ganbaru.callbacks import periodic_evaluation, plots
 from ganbaru.metrics import efficientnet, milestones
 from ganbaru.sampling import generators
@@ -104,6 +113,35 @@ def test_damaged_record_of_the_scoring_is_named(place):
     (run / "milestones.json").unlink()
     trained(place, run=run, steps=12, resume=True, **SCORED)
     assert [line["images"] for line in log(run) if "frechet" in line] == [48, 96]
+
+
+# --- collapse ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("various", "warned"),
+    [((4, 20, 19, 11, 12), None), ((4, 20, 19, 9, 8), 168), ((30, 14, 16, 18, 20), 96)],
+)
+def test_a_fall_of_the_vendi_score_to_less_than_half_is_noted_once(
+    place, monkeypatch, various, warned
+):
+    table = dict(zip((48, 96, 120, 168, 216), various, strict=True))
+    monkeypatch.setattr(
+        periodic_evaluation.PeriodicEvaluation,
+        "score",
+        lambda self, run: {"frechet": 1.0, "mind": 1.0, "vendi": table[run.images]},
+    )
+    alarm = callbacks.CollapseAlarm()
+    options = {**SCORED, "sample_every": 10**6}
+    config = tiny(place, run=place / f"various{warned}", steps=28, **options)
+    run = run_with(config, callbacks.Log([callbacks.PeriodicEvaluation()]), alarm)
+    notes = [note for note in run.notes if "collapsing" in note]
+    assert len(notes) == (warned is not None)
+    assert warned is None or f"at {warned} images" in notes[0]
+    resumed = callbacks.CollapseAlarm()
+    before = len(run.notes)
+    resumed.start(run)  # says the same from the log alone
+    assert run.notes[before:] == notes
 
 
 # --- when, and the best -----------------------------------------------------------------------

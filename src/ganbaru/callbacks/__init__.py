@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.callbacks.checkpoints import Checkpoints
+from ganbaru.callbacks.collapse_alarm import CollapseAlarm
 from ganbaru.callbacks.early_stopping import EarlyStopping
 from ganbaru.callbacks.latent_history import History
 from ganbaru.callbacks.log import Log
@@ -25,6 +26,7 @@ from ganbaru.training.run import Callback, Measurement
 __all__ = [
     "Callback",
     "Checkpoints",
+    "CollapseAlarm",
     "Display",
     "EarlyStopping",
     "History",
@@ -49,6 +51,7 @@ def standard(
         *([display] if display else []),
         Log(measurements),
         EarlyStopping(),
+        CollapseAlarm(),
         # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
         Checkpoints(),
         Samples(),
