@@ -17,14 +17,8 @@ from numpy.typing import NDArray
 from ganbaru import data
 from ganbaru.comparison import significance
 from ganbaru.metrics import copy_rate, intervals, nearest
-from ganbaru.metrics.definitions import (
-    METRICS,
-    ClassStatistics,
-    FeatureSet,
-    Values,
-    comparisons,
-    compute_scores,
-)
+from ganbaru.metrics.definitions import METRICS, Values, compute_scores
+from ganbaru.metrics.feature_sets import ClassStatistics, FeatureSet, comparisons
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.scorer import Features
 

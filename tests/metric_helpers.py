@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 
 from ganbaru import data, randomness
 from ganbaru.metrics import evaluator, kernel, scorer
-from ganbaru.metrics.definitions import Values, comparisons, compute_scores
+from ganbaru.metrics.definitions import Values, compute_scores
 from ganbaru.metrics.evaluator import Evaluator
+from ganbaru.metrics.feature_sets import comparisons
 
 Images = np.ndarray
 

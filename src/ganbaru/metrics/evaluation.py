@@ -52,24 +52,37 @@ def evaluate(
     for the run's network and data. Raises InputError when images and data do not match.
     """
     began = time.perf_counter()
+    pick("--fake-labels", fake_labels, FAKE_LABELS)
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
     _check_number(candidate, number)
     how: dict[str, Any] = {"scorer": scorer, "weights": weights, "engine": engine, "device": device}
     evaluator = evaluator_for(
         candidate, against, number, seed, data_dir=data_dir, progress=progress, **how
     )
-    count = number or int(min(candidate.most, len(evaluator.reference)))
-    rule = pick("--fake-labels", fake_labels, FAKE_LABELS)
-    shares = rule(candidate, evaluator.split.source)
-    images, labels = candidate.images(count, seed, progress, shares)
-    labels = _renumbered_like(candidate, labels, evaluator.split.source)
-    origin = {**candidate.origin, "seed": seed}
-    made = "" if labels is None or candidate.config is None else fake_labels
-    found = evaluator.score(candidate.name, origin, images, labels, made)
+    found = _score(candidate, evaluator, number, seed, fake_labels, progress)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     if candidate.folder:
         passport.store(candidate.folder, found)
     return found
+
+
+def _score(
+    candidate: Candidate,
+    evaluator: Evaluator,
+    number: int | None,
+    seed: int,
+    fake_labels: str,
+    progress: Progress,
+) -> Evaluation:
+    """Make or choose the images of a candidate, with labels by a rule, and score them."""
+    source = evaluator.split.source
+    count = number or int(min(candidate.most, len(evaluator.reference)))
+    shares = FAKE_LABELS[fake_labels](candidate, source)
+    images, labels = candidate.images(count, seed, progress, shares)
+    labels = _renumbered_like(candidate, labels, source)
+    made = "" if labels is None or candidate.config is None else fake_labels
+    origin = {**candidate.origin, "seed": seed}
+    return evaluator.score(candidate.name, origin, images, labels, made)
 
 
 def class_shares(candidate: Candidate, source: Source) -> NDArray[np.float64] | None:

@@ -16,17 +16,13 @@ from ganbaru.data.picture import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced, two_sample
 from ganbaru.metrics.classifier import Images, Labels, Recipe
-from ganbaru.metrics.definitions import (
-    METRICS,
-    QUICK,
-    SUBSAMPLED,
+from ganbaru.metrics.definitions import METRICS, QUICK, SUBSAMPLED, Values, compute_scores
+from ganbaru.metrics.feature_sets import (
     ClassStatistics,
     Comparison,
     FeatureSet,
     Subsets,
-    Values,
     comparisons,
-    compute_scores,
 )
 from ganbaru.metrics.neighbours import NEAREST
 from ganbaru.metrics.passport import Evaluation, Passport, Score
