@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import weakref
 from pathlib import Path
 
@@ -263,11 +264,19 @@ def test_mp4_without_its_library(monkeypatch):
     assert video.writer(Path("x.gif"), 10)
 
 
-def test_folder_that_is_not_empty_is_refused(tmp_path):
-    (tmp_path / "00007.png").write_text("older")
-    with pytest.raises(InputError, match="is not empty"):
-        video.writer(tmp_path, 10)(smooth(2))
-    assert os.listdir(tmp_path) == ["00007.png"]
+@pytest.mark.parametrize("name", ["00007.png", "notes.txt", "7.png"])
+def test_a_folder_with_other_files_is_refused(tmp_path, name):
+    video.writer(tmp_path, 10)(smooth(2))
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=re.escape(name)):
+        video.writer(tmp_path, 10)(smooth(3))
+    assert sorted(os.listdir(tmp_path)) == sorted(["00000.png", "00001.png", name])
+
+
+def test_a_folder_of_own_frames_is_replaced(tmp_path):
+    video.writer(tmp_path, 10)(smooth(3))
+    video.writer(tmp_path, 10)(smooth(2))
+    assert sorted(os.listdir(tmp_path)) == ["00000.png", "00001.png"]
 
 
 def test_former_names_of_modules_still_work():

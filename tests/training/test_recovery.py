@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
-from train_helpers import assert_same_state, divided, needs_posix, newest, tiny
+import train_helpers
+from train_helpers import assert_same_state, divided, log, needs_posix, newest, tiny
 
 from ganbaru import InputError, RunError, callbacks, data, files, train
 from ganbaru.comparison import training as comparison
@@ -343,3 +344,15 @@ def test_only_a_divergence_is_a_tournaments_result(tmp_path, monkeypatch):
         with contextlib.suppress(RunError):
             comparison.train_and_score(config, lambda: False)
         assert (comparison.outcome(tmp_path / "run") is not None) == recorded
+
+
+def test_a_run_without_a_checkpoint_is_resumed_from_its_beginning(tmp_path):
+    """As one that was killed before its first checkpoint."""
+    whole = train_helpers.trained(tmp_path, run=tmp_path / "whole", checkpoint_every=40)
+    killed = tmp_path / "killed"
+    shutil.copytree(whole, killed)
+    for path in (killed / "checkpoints").iterdir():
+        path.unlink()
+    train_helpers.trained(tmp_path, run=killed, resume=True, checkpoint_every=40)
+    assert_same_state(whole, killed)
+    assert log(whole) == log(killed)

@@ -79,7 +79,7 @@ def test_run_without_checkpoint(here):
     trained(here, run="a", steps=1)
     for path in Path("runs/a/checkpoints").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="has no checkpoint yet: start it again with --overwrite"):
+    with pytest.raises(InputError, match="has no checkpoint yet: start it again with --resume"):
         run_folder.find_checkpoint("a")
 
 

@@ -7,6 +7,8 @@ all frames at once; where consecutive frames are equal it stores one and adds up
 from __future__ import annotations
 
 import importlib.util
+import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -86,16 +88,23 @@ def _even(frame: image_io.Images) -> image_io.Images:
     return np.broadcast_to(padded, (*padded.shape[:2], 3))
 
 
+FRAME = re.compile(r"\d{5}\.png")
+
+
 def _folder(path: Path, frames: Frames) -> None:
     path = path.resolve()
-    if path.exists() and any(path.iterdir()):
-        raise InputError(f"The folder {path} is not empty: choose an empty or new one for frames.")
+    for entry in path.iterdir() if path.exists() else ():
+        if not (FRAME.fullmatch(entry.name) and entry.is_file() and files.is_ours(entry)):
+            raise InputError(
+                f"The folder {path} has other files than frames of ganbaru's, such as "
+                f"{entry.name}: choose an empty or new one for frames."
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.temporary(path.parent, folder=True) as made:
         for i, frame in enumerate(frames):
             image_io.save(made / f"{i:05d}.png", image_io.picture(frame))
         if path.exists():
-            path.rmdir()
+            shutil.rmtree(path)
         made.rename(path)
 
 

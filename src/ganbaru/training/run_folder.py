@@ -203,7 +203,7 @@ def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
         return folder.best
     if not present:
         raise InputError(
-            f"The run {folder.path} has no checkpoint yet: start it again with --overwrite."
+            f"The run {folder.path} has no checkpoint yet: start it again with --resume."
         )
     if which == "newest":
         return present[-1]

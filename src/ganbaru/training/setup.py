@@ -54,9 +54,11 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
     run.callbacks = _checked(callbacks)
     shape, count = run.source.images.shape[1:], len(run.classes)
     states: dict[str, dict[str, Any]] = {}
-    if config.resume:
+    if config.resume and checkpoint.found(run.folder.checkpoints):
         states = _resume(run, models.tensor_shapes(config, shape, count))
     else:
+        if config.resume:
+            run.notes.append("The run had no checkpoint yet: it starts from its beginning.")
         first = models.initial_parameters(config, shape, count)
         run.state = step.start(run.gan, to_engine(run.engine, first))
     for callback in run.callbacks:
