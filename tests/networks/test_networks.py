@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from itertools import pairwise
@@ -14,16 +15,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 
-from ganbaru import nn, registry
+from ganbaru import nn, ops, registry
 from ganbaru.config import Config
 from ganbaru.errors import InputError
 from ganbaru.gan import models
 from ganbaru.networks import dcgan
-from ganbaru.nn import conditioning, initializers
+from ganbaru.nn import conditioning, initializers, normalization
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import Initialisation
 
-DCGAN = initializers.INITIALISATIONS["dcgan"]
+DCGAN, HE = (initializers.INITIALISATIONS[name] for name in ("dcgan", "he"))
 
 SIDES = st.integers(4, 64).map(lambda n: 4 * n)
 
@@ -166,7 +167,7 @@ def test_a_size_it_cannot_build_is_refused_with_one_it_can(size):
 
 
 def test_an_unknown_conditioning_is_refused():
-    match = "'projektion'.*Did you mean 'projection'.*class-norm, none, planes"
+    match = "'projektion'.*Did you mean 'projection'.*class-norm, embedding, none, planes"
     with pytest.raises(InputError, match=match):
         _networks(classes=3, conditioning="projektion")
 
@@ -372,14 +373,40 @@ def test_spectral_norm_is_applied_to_the_chosen_players(choice, players):
     assert reached == players
 
 
-def test_minibatch_deviation_adds_a_channel_to_the_last_layer():
-    (_, discriminator), (_, images) = _networks(minibatch_deviation=True)
-    (_, plain), _ = _networks()
-    wide, narrow = (_first(d, images)[0]["score.conv.weight"] for d in (discriminator, plain))
-    assert wide.shape[1] == narrow.shape[1] + 1
+@pytest.mark.parametrize("network", registry.names("networks"))
+def test_what_is_joined_to_the_features_is_not_just_added_to_the_score(network):
+    """As the minibatch deviation is: of two images it changes one score more than the other."""
+    (_, plain), (_, (shape, *_)) = _networks(network=network)
+
+    def joined(value):
+        def features(x):
+            one = ops.slice(x, (0,) * len(x.shape), (x.shape[0], 1, *x.shape[2:]))
+            return ops.concat([x, one * 0.0 + value], axis=1)
+
+        return lambda scope, x: plain(scope.using(features=features), x)
+
+    start = dataclasses.replace(HE, zero=HE.weight)
+    parameters, buffers = nn.initialise(joined(0.0), shape, seed=0, initialisation=start)
+    images = normal(6, *shape[1:])
+    scores = [nn.apply(joined(s), parameters, buffers, images, training=False)[0] for s in (0, 1)]
+    gain = np.reshape(scores[1] - scores[0], (6, -1))
+    assert np.ptp(gain, axis=0).max() > 0.01 * np.abs(gain).max() > 0
 
 
-@pytest.mark.parametrize("option", ["spectral_norm", "initialisation"])
+@pytest.mark.parametrize("option", ["minibatch_deviation", "norm"])
+def test_a_network_without_a_place_for_a_hook_is_refused(option):
+    def bare(scope, x):
+        return nn.scores(scope, ops.reshape(x, (x.shape[0], -1)), nn.dense)
+
+    wrap = {
+        "minibatch_deviation": normalization.with_minibatch_deviation,
+        "norm": lambda network: normalization.with_norm(network, "layer"),
+    }
+    with pytest.raises(InputError, match=option.replace("_", "-")):
+        nn.trace(wrap[option](bare), (2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("option", ["spectral_norm", "initialisation", "norm"])
 def test_unknown_choices_are_refused(option):
     config = Config(**{option: "nonsense"})
     with pytest.raises(InputError, match="'nonsense'"):
@@ -391,6 +418,9 @@ INITIAL = {
     "pytorch": (1 / np.sqrt(3 * 48), 1 / np.sqrt(48)),
     "truncated": (0.02 * 0.8796, 0.04),
     "he": (np.sqrt(2 / 48), np.inf),
+    "lecun": (np.sqrt(1 / 48), np.inf),
+    "glorot": (np.sqrt(2 / 96), np.sqrt(6 / 96)),
+    "orthogonal": (np.sqrt(1 / 500), np.inf),  # 48 orthonormal columns of 500
 }
 
 

@@ -139,6 +139,7 @@ EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, TestedFunction]]] =
         for title, shape in NORMALISED.items()
     },
     "upsample": lambda rule: {"upsample": _resizing(rule, 2)},
+    "smooth": lambda rule: {"smooth": _resizing(rule, 1)},
     "downsample": lambda rule: {"downsample": _resizing(rule, 0.5)},
 }
 
