@@ -95,14 +95,18 @@ def _plays(gan, train_step, steps: int) -> list[dict]:
     reports = []
     for number in range(steps):
         batches = gan.draw.step(number)
+        counts = len(batches.d), 1 - number / 50, 8 * number, 8
         gan.state, report = train_step(
-            gan.state, batches, step.step_schedule(gan.gan, number, len(batches.d), 1 - number / 50)
+            gan.state, batches, step.step_schedule(gan.gan, number, *counts)
         )
         reports.append(report)
     return [{name: float(x) for name, x in report.items()} for report in reports]
 
 
-@pytest.mark.parametrize("options", GAMES)
+BURN_IN = {"penalty": "r1:end=1+r2", "beta2_end": 0.9, "ema_images": 50, "burn_in": 60}
+
+
+@pytest.mark.parametrize("options", [*GAMES, pytest.param(BURN_IN, id="burn-in")])
 def test_a_recorded_step_is_the_step(options):
     """Ten steps, seven of them replays, with rates that fall; nothing asks for a number.
 

@@ -181,6 +181,8 @@ CONDITIONINGS = {
         concatenated, softmax_projection, "one-hot in the latent; log-softmax of projections in D"
     ),
     "planes": Conditioning(concatenated, planes, "one-hot in the latent; one-hot planes in D"),
-    "embedding": Conditioning(embedded, embedding_score, "learnt in the latent; scores D alone"),
     "class-norm": Conditioning(class_norms, projection, "batch norm by class; projection in D"),
+    "embedding": Conditioning(
+        embedded, embedding_score, "a learnt vector in the latent; D scores by it alone"
+    ),
 }
