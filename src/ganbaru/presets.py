@@ -224,7 +224,7 @@ PRESETS["r3gan-cifar10"] = Preset(
     | {"ema_images": 500_000, "burn_in": 2_000_000, "width": 64, "latent": 64, "epochs": 100},
     "R3GAN (Huang et al. 2024)",
     "Small: 64 channels at every size instead of 768, so 0.3 million parameters in each network "
-    "instead of about 20 million; batches of 64 instead of 512; 5 million images instead of 200 "
+    "instead of about 20 million; batches of 64 instead of 512; 5 million images instead of 250 "
     "million, and so a burn-in of 2 million instead of 20 million and an EMA half-life of 500,000 "
     "instead of 5 million. No augmentation and no mirrored images. The same precision at every "
     "size. Generated images are clipped to [-1, 1].",

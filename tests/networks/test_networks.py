@@ -242,6 +242,27 @@ def test_projection_adds_the_product_of_embedding_and_features():
         assert_allclose(found[i : i + 1], expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("network", ["dcgan", "patchgan", "r3gan"])
+def test_embedding_scores_by_the_product_with_the_label_alone(network):
+    """<embedding(label), last layer of 64> / 8: there is no part that all labels have alike."""
+    how = {"image_size": (16, 16), "channels": 1, "base_channels": 4}
+    plain = functools.partial(registry.module("networks", network, None).discriminator, **how)
+    conditional = conditioning.embedding_score(plain, 3)
+    x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
+    parameters, buffers = _first(conditional, [x.shape, labels.shape])
+    embedding = parameters.pop("embedding.weight")
+    last = next(name for name in parameters if name.startswith("score."))
+    kernels = parameters[last]
+    assert embedding.shape == (64, 3) and len(kernels) == 64
+    expected = 0.0
+    for kernel, row in zip(np.split(kernels, 64), embedding, strict=True):
+        one = nn.apply(plain, {**parameters, last: kernel}, buffers, x, training=False)[0]
+        expected = expected + one.reshape(4, -1) * row[labels][:, None] / 8
+    given = {**parameters, "embedding.weight": embedding}
+    found = nn.apply(conditional, given, buffers, x, labels, training=False)[0]
+    assert_allclose(found.reshape(4, -1), expected, rtol=1e-4, atol=1e-9)
+
+
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("size", [0.1, 3.0, 1e4])
 @pytest.mark.parametrize("network", ["dcgan", "patchgan"])
@@ -352,6 +373,18 @@ def test_images_are_between_minus_one_and_one():
     function, *arrays = _player("generator", "none")
     (pictures,) = outcomes(NUMPY64, function, arrays, orders=0)
     assert -1 <= pictures.min() < -0.1 < 0.1 < pictures.max() <= 1
+
+
+def test_r3gan_clips_images_in_inference_alone():
+    (generator, _), (latents, _) = _networks(network="r3gan", initialisation="he")
+    start = initializers.INITIALISATIONS["he"]
+    first = nn.initialise(generator, *latents, seed=0, initialisation=start)
+    free, clipped = (
+        nn.apply(generator, *first, normal(8, 6), training=training)[0]
+        for training in (True, False)
+    )
+    assert np.abs(free).max() > 1
+    assert_array_equal(clipped, np.clip(free, -1, 1))
 
 
 # --- what is refused, and the hooks that options choose ----------------------------------------

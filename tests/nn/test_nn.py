@@ -155,6 +155,26 @@ def test_engines_agree_in_float32(case, any_engine32):
     assert_engines_agree(any_engine32, *case, relative=1e-4)
 
 
+def test_smooth_resizes_with_a_binomial_filter():
+    """Upwards: zeros between pixels, then [1, 2, 1] / 2; downwards: [1, 2, 1] / 4, every second."""
+    x = normal(2, 3, 6, 4)
+
+    def filtered(x, axis, scale):
+        before = np.take(np.pad(x, [(2 * (i == axis), 0) for i in range(4)]), [0], axis) * 0
+        padded = np.concatenate([before, before, x], axis)
+        n = x.shape[axis]
+        one, two, three = (np.take(padded, range(i, i + n), axis) for i in range(3))
+        return (one + 2 * two + three) * scale
+
+    between = np.zeros((2, 3, 12, 8))
+    between[:, :, ::2, ::2] = x
+    expected = filtered(filtered(between, 2, 0.5), 3, 0.5)
+    assert_allclose(nn.smooth(nn.upsample(x)), expected, atol=1e-14)
+    ahead = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)))
+    expected = filtered(filtered(ahead, 2, 0.25), 3, 0.25)[:, :, 1::2, 1::2]
+    assert_allclose(nn.downsample(nn.smooth(x)), expected, atol=1e-14)
+
+
 # --- batch norm -------------------------------------------------------------------------------
 
 # The last one is large enough to be cut into blocks of 128k numbers.
