@@ -19,6 +19,7 @@ LAYERS = [
     "errors",
     "formatting",
     "files",
+    "records",
     "randomness",
     "registry",
     "coerce",

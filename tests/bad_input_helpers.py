@@ -75,8 +75,8 @@ def listing(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def assert_one_message(said: Said, *parts: str) -> None:
-    assert said.code == 2, said
+def assert_one_message(said: Said, *parts: str, code: int = 2) -> None:
+    assert said.code == code, said
     assert said.out == "" and said.err.startswith("ganbaru: ") and said.err.endswith("\n")
     assert said.err.count("\n") == 1 and len(said.err) < 700, said.err
     for odd in ("Traceback", "<class", "usage:", "errno", "NoneType"):

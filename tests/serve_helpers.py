@@ -6,7 +6,10 @@ import contextlib
 import io
 import os
 import re
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +59,44 @@ def serving(*runs: Path, options: tuple = (), cwd: Path, key: str = "") -> Itera
         with service.client() as client:
             until(lambda: _ready(client), process)
         yield service
+
+
+@contextlib.contextmanager
+def running(*runs: Path, **limits: Any) -> Iterator[tuple[int, Any]]:
+    """Serve runs in a thread of this process; yields the port and the service."""
+    from ganbaru.serve import catalog, server
+    from ganbaru.serve.limits import Limits
+    from ganbaru.serve.service import Service
+
+    service = Service(catalog.load([str(run) for run in runs]), Limits(**limits))
+    listening, interrupted = server.listen("127.0.0.1", 0), threading.Event()
+    port = listening.getsockname()[1]
+    application = server.app.application(service)
+    own = server.Server(service, application, interrupted.is_set)
+    thread = threading.Thread(target=own.run, args=([listening],))
+    thread.start()
+    try:
+        yield port, service
+    finally:
+        interrupted.set()
+        thread.join()
+
+
+def connect(port: int, *sent: bytes, pause: float = 0.0) -> socket.socket:
+    """Open a connection and send pieces."""
+    found = socket.create_connection(("127.0.0.1", port), timeout=30)
+    for piece in sent:
+        found.sendall(piece)
+        time.sleep(pause)
+    return found
+
+
+def received(connection: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    parts = []
+    while part := connection.recv(2**16):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _ready(client: httpx.Client) -> bool:

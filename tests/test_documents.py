@@ -17,7 +17,8 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.metrics import evaluator, scorer
 from ganbaru.presets import PRESETS
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = "minutes=1"  # in the README; two steps here
 
@@ -83,7 +84,8 @@ def test_links_modules_and_files_in_documents_exist(document):
         assert path.exists(), path
     text = document.read_text(encoding="utf-8")
     for module in re.findall(r"-m ((?:bench|examples)[\w.]+)", text):
-        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
     for name in re.findall(r"`((?:src|tests|bench|docs|examples|engines)/[\w./]+)`", text):
         assert any((folder / name).exists() for folder in (ROOT, ROOT / "src" / "ganbaru")), name
 

@@ -37,5 +37,6 @@ def test_damaged_content_is_made_again_with_a_warning(made, cache, name, damage)
 def test_content_is_made_each_time_where_nothing_can_be_written(made, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "file"))
-    assert [content(made), content(made)] == [b"x" * 100] * 2
-    assert len(made) == 2
+    warnings = []
+    assert [content(made, warnings), content(made)] == [b"x" * 100] * 2
+    assert len(made) == 2 and len(warnings) == 1 and str(tmp_path / "file") in warnings[0]

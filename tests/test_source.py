@@ -24,3 +24,23 @@ def test_every_dependency_has_an_exact_version():
     exact = {name.lower() for name in re.findall(r"^([\w-]+)==", pinned, re.MULTILINE)}
     wanted = {name.lower() for name in wanted}
     assert {"numpy", "torch"} <= wanted <= exact, wanted - exact
+
+
+def test_locked_requirements_have_hashes_and_the_same_versions():
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    versions = dict(re.findall(r"^([\w-]+)==([^;\s]+)", pinned, re.MULTILINE))
+    lines = (ROOT / "requirements-ci.txt").read_text(encoding="utf-8").splitlines()
+    locked = [line for line in lines if not line.startswith("#")]
+    for line in locked:
+        found = re.fullmatch(r"([\w-]+)==(\S+) --hash=sha256:[0-9a-f]{64}", line)
+        assert found, line
+        assert versions.get(found[1], found[2]) == found[2], line
+    assert len(locked) > 30 and not any("torch" in line for line in locked)
+
+
+def test_workflows_may_only_read_and_name_actions_by_commit():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert "permissions: {contents: read}" in text and "write" not in text, path
+        used = re.findall(r"uses: (\S+)", text)
+        assert used and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each) for each in used), used

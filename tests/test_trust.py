@@ -208,9 +208,17 @@ READERS = [
     Reader(in_shared, functools.partial(ganbaru.from_pretrained, "shared"), SAMPLED),
     Reader(in_shared, "generate shared/model.safetensors -n 2", SAMPLED),
 ]  # fmt: skip
-NAMED = [pytest.param(each, id=f"{each.write.__name__}-{each.call}") for each in READERS]
+
+
+def named(reader: Reader) -> str:
+    """Return a name without addresses, which differ between the processes of a test run."""
+    call = reader.call if isinstance(reader.call, str) else reader.call.func.__name__
+    return f"{reader.write.__name__}-{call}"
+
+
+NAMED = [pytest.param(each, id=named(each)) for each in READERS]
 CASES = [
-    pytest.param(each, field, id=f"{each.write.__name__}-{each.call}-{field}")
+    pytest.param(each, field, id=f"{named(each)}-{field}")
     for each in READERS
     for field in each.uses
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, shortened
 
 
 def _whole(value: Any) -> int:
@@ -62,5 +62,6 @@ def convert(of: Any, name: str, value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as it is written on the command line."""
-    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+    """Return a value as it is written on the command line, at most 80 characters of it."""
+    text = " ".join(map(str, value[:20])) if isinstance(value, (tuple, list)) else str(value)
+    return shortened(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from ganbaru import coerce, registry
+from ganbaru import coerce, records, registry
 from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
 from ganbaru.registry import Trust
@@ -69,7 +69,7 @@ class Config:
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
     schedule: str = _option(
         "constant",
-        "of learning rates: {known}; linear:start=N,end=N,floor=0.1 in images (default end: total)",
+        "of learning rates: {known}; linear:start=N,end=N,floor=0.1 in images (else to the total)",
     )
     optimiser: str = _option("adam", "{known}; adam:epsilon=1e-7 gives an option")
     betas: tuple[float, float] = _option(
@@ -78,9 +78,7 @@ class Config:
     beta2_end: float | None = _option(None, "what beta2 changes to over --burn-in")
     ema: float = _option(0.999, "decay per step of G's running average, the EMA generator")
     ema_images: int | None = _option(None, "half-life of the average in images, in place of --ema")
-    burn_in: int | None = _option(
-        None, "images over which gamma, beta2 and EMA half-life change (default: the total)"
-    )
+    burn_in: int | None = _option(None, "images in which gamma, beta2, EMA change; else the total")
     seed: int = _option(0, "seed of all random numbers in the run")
     engine: str = _option("auto", "auto (fastest: see ganbaru engines), {known} or a dotted path")
     device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine has")
@@ -189,27 +187,44 @@ def typed(name: str, value: Any) -> Any:
 
 def _is_size(text: str) -> bool:
     sides = text.lower().split("x")
-    return len(sides) in (1, 2) and all(side.isdigit() and int(side) > 0 for side in sides)
+    return len(sides) in (1, 2) and all(
+        side.isdecimal() and len(side) < 6 and 0 < int(side) <= MAX_SIDE for side in sides
+    )
+
+
+# Upper bounds are far above what is useful: a damaged file must not ask for the machine's memory.
+MAX_SIDE = 65_536
+MOST = 10**15
+
+
+def _from(least: int, most: int = MOST) -> tuple[str, Callable[[Any], bool]]:
+    above = f" to {most:,}" if most < MOST else ""
+    return f"a whole number from {least}{above}", lambda value: least <= value <= most
 
 
 _ANY = ("anything", lambda value: True)
-_COUNT = ("a whole number from 0", lambda value: value >= 0)
-_WHOLE = ("a whole number from 1", lambda value: value >= 1)
-_POSITIVE = ("a number above 0", lambda value: value > 0)
+_COUNT, _WHOLE = _from(0), _from(1)
+_POSITIVE = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
 _PART = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
 _COUNTS = ("held_out", "evaluate_every", "patience")
-_WHOLES = ("width", "latent", "d_steps", "steps", "images", "log_every", "sample_every", "burn_in")
+_WHOLES = ("steps", "images", "ema_images", "burn_in", "log_every", "sample_every", "keep")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
     "seed": ("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
-    "batch": ("a whole number from 2 (batch norm needs two images)", lambda value: value >= 2),
+    "batch": (
+        "a whole number from 2 (batch norm needs two images) to 1,000,000",
+        lambda value: 2 <= value <= 10**6,
+    ),
+    "width": _from(1, 65_536),
+    "latent": _from(1, 10**6),
+    "d_steps": _from(1, 10_000),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     **dict.fromkeys(("ema", "beta2_end"), _PART),
-    "evaluate_images": ("a whole number from 50", lambda value: value >= 50),
+    "evaluate_images": _from(50),
     **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
     **dict.fromkeys(_COUNTS, _COUNT),
-    **dict.fromkeys((*_WHOLES, "checkpoint_every", "keep", "ema_images"), _WHOLE),
+    **dict.fromkeys((*_WHOLES, "checkpoint_every"), _WHOLE),
 }
 
 
@@ -270,22 +285,7 @@ def from_file(fields: Mapping[str, Any], file: object, trust: Collection[str] = 
 
 def load_yaml(path: Path) -> dict[str, Any]:
     """Read a configuration's fields from YAML."""
-    import yaml
-
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        place = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "not UTF-8 text"
-        where = f"line {place.line + 1}: {reason}" if place else reason
-        raise InputError(
-            f"The configuration {path} is not valid YAML ({where}): write lines such as "
-            f"`batch: 64`."
-        ) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} has no fields: write lines such as `batch: 64`.")
+    found = records.read_yaml(path, "Write lines such as `batch: 64`.")
     try:
         return {name: typed(name, value) for name, value in found.items()}
     except InputError as error:

@@ -1,6 +1,55 @@
-"""Numbers and durations as text, the same in tables, reports and pages."""
+"""Text for terminals, where files may have supplied it; numbers and durations as text."""
 
 from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any, TextIO
+
+# Control characters, which may drive a terminal; line separators; marks that reverse the order in
+# which text is shown; invisible tags; halves of surrogate pairs, which no encoding has.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+    r"\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str) -> str:
+    """Return a line of text with JSON's escapes of the characters that may harm a terminal."""
+    return _UNPRINTABLE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
+
+
+# What Markdown takes for code, emphasis, HTML, a table's edge, an entity, a mention or a link.
+_MARKUP = re.compile(r"[\\`*<>|&~@]|\](?=[(\[:])|:(?=//)|(?<=www)\.")
+
+
+def as_markdown(text: str) -> str:
+    """Return a line of text as Markdown that shows it as it is."""
+    return _MARKUP.sub(r"\\\g<0>", printable(text))
+
+
+def say(*lines: str, file: TextIO | None = None) -> None:
+    """Print lines, each `printable`, and flush; all that commands print goes through here.
+
+    Characters that the stream's encoding lacks are escaped too.
+    """
+    stream = file or sys.stdout
+    text = "\n".join(map(printable, lines))
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = re.sub(r"[^\x00-\x7f]", _escaped, text)
+    print(text, file=stream, flush=True)
+
+
+def say_json(content: Any) -> None:
+    """Print plain values as JSON."""
+    say(*json.dumps(content, indent=1, ensure_ascii=False).split("\n"))
 
 
 def number(value: float, form: str = ".4g") -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,8 +38,10 @@ def test_every_is_due_once_for_each_multiple(interval, stride, start, count):
 
 def test_log_cut_in_the_middle_of_a_line_is_read_up_to_there(tmp_path):
     run = setup.build(tiny(tmp_path))
-    run.folder.log.write_text('{"images": 8}\n{"images": 16}\n{"ima')
-    assert read_log(run.folder) == [{"images": 8}, {"images": 16}]
+    lines = [{"images": images, "step": 1, "seconds": 0.5} for images in (8, 16)]
+    whole = "".join(json.dumps(line) + "\n" for line in lines)
+    run.folder.log.write_text(whole + whole[:5])
+    assert read_log(run.folder) == lines
     assert read_log(Folder(tmp_path)) == []
 
 

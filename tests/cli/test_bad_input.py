@@ -219,7 +219,7 @@ CASES = [
     ("morph a --size 9999999", "--size 9999999|1 to 4,096"),
     ("morph a -o x.avi", "x.avi|.gif, .mp4, .webp, .png|folder"),
     ("morph a -o full", "full"),
-    ("morph a -o file", "file|File exists"),
+    ("morph a -o file", "file|Not a directory"),
     ("morph a -o file/x.gif", "file/x.gif"),
 ]
 

@@ -1,8 +1,8 @@
 """The cache: used when it has the images, never half-written, optional."""
 
 import errno
+import json
 import os
-import time
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from data_helpers import cache, cache_path, picture_files, png, random_images, write_folder  # noqa: F401
 
-from ganbaru import data
+from ganbaru import data, files
 from ganbaru.data import cache as _cache
 from ganbaru.data import decoding
 from ganbaru.data.npy_writer import NpyWriter
@@ -108,7 +108,9 @@ def test_damaged_copy_is_made_again(root, decoded, name, damage):
         file.unlink()
     else:
         file.write_bytes(damage(file.read_bytes()))
-    assert same(data.load(root), before) and len(decoded) == 14
+    again = data.load(root)
+    assert again.notes[:-1] == before.notes and str(entry) in again.notes[-1]
+    assert same(replace(again, notes=before.notes), before) and len(decoded) == 14
     assert same(data.load(root), before) and len(decoded) == 14
 
 
@@ -122,13 +124,18 @@ def test_interrupted_decoding_leaves_nothing(root):
     assert len(data.load(root).images) == 6
 
 
-def test_full_disk_is_one_clear_error_and_leaves_nothing(root, monkeypatch):
+def test_disk_that_fills_up_is_noted_and_leaves_nothing(root, monkeypatch):
+    def writer(stream=None, limit=None):
+        return NpyWriter(FullDisk(stream) if stream else None, limit)
+
     with monkeypatch.context() as patched:
-        patched.setattr(_cache, "NpyWriter", lambda stream: NpyWriter(FullDisk(stream)))
-        with pytest.raises(RunError, match=r"images.npy: No space left .* \$GANBARU_CACHE"):
-            data.load(root)
+        patched.setattr(_cache, "NpyWriter", writer)
+        without = data.load(root)
     assert entries() == []
-    assert len(data.load(root).images) == 6
+    usual = data.load(root)
+    assert (without.images == usual.images).all() and without.fingerprint == usual.fingerprint
+    (note,) = set(without.notes) - set(usual.notes)
+    assert "No space left" in note and "$GANBARU_CACHE" in note
 
 
 class FullDisk:
@@ -152,8 +159,8 @@ def test_disk_that_fills_up_at_the_end(root, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(_cache.json, "dumps", dumps)
-    with pytest.raises(RunError, match=r"No space left on device. Make room there"):
-        data.load(root)
+    source = data.load(root)
+    assert len(source.images) == 6 and "No space left on device" in source.notes[-1]
     assert entries() == []
 
 
@@ -215,13 +222,11 @@ def test_process_that_was_second_uses_the_first_copy(root):
     assert len(source.images) == 6 and len(entries()) == 1
 
 
-def test_leftovers_of_dead_processes_are_removed(root):
-    folder = cache_path() / "images"
-    for name, age in (("old", 2 * 24 * 3600), ("new", 60)):
-        (folder / f".unfinished-{name}").mkdir(parents=True)
-        os.utime(folder / f".unfinished-{name}", (time.time() - age,) * 2)
+def test_what_a_killed_process_leaves_is_removed(root):
+    (cache_path() / "images" / ".ganbaru-0123456789abcdef.tmp").mkdir(parents=True)
+    files._sweep.cache_clear()
     data.load(root)
-    assert [entry.name for entry in entries() if "unfinished" in entry.name] == [".unfinished-new"]
+    assert len(entries()) == 1
 
 
 def test_grey_blocks_widen_in_place(tmp_path):
@@ -245,3 +250,48 @@ def test_cache_is_the_platforms_unless_named(monkeypatch):
     from ganbaru.files import cache as folder
 
     assert folder() == Path(pooch.os_cache("ganbaru"))
+
+
+def _about(**fields):
+    def change(entry: Path) -> None:
+        file = entry / "about.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+    return change
+
+
+def _array(name, array):
+    return lambda entry: np.save(entry / f"{name}.npy", array)
+
+
+def _pipe(entry: Path) -> None:
+    (entry / "about.json").unlink()
+    os.mkfifo(entry / "about.json")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(_about(**{name: 3}) for name in ("name", "classes", "fingerprint", "notes", "broken")),
+        *(_about(**fields) for fields in ({"classes": ["a"]}, {"classes": [1, 2]}, {"odd": 1})),
+        _about(labelled=[]),
+        lambda entry: (entry / "about.json").write_text("[" * 100_000),
+        lambda entry: (entry / "about.json").write_bytes(b"\xff"),
+        *(_array("images", IMAGES[:k].astype(kind)) for k, kind in ((6, "f4"), (5, "u1"))),
+        _array("images", IMAGES[..., 0]),
+        *(_array("labels", np.array(list)) for list in ([0, 1] * 2, [0, 1, 2] * 2, [-1, 1] * 3)),
+        _array("labels", np.zeros(6, "f4")),
+        *(_array("sizes", array) for array in (np.zeros((6, 2), "i4"), np.ones((3, 3), "i4"))),
+        _pipe,
+    ],
+)
+def test_copy_that_does_not_fit_is_made_again(root, damage):
+    found = data.load(root)
+    before = replace(found, images=found.images.copy())
+    del found
+    (entry,) = entries()
+    damage(entry)
+    again = data.load(root)
+    labelled = again.labels is not None and again.notes[-1].startswith("The decoded images")
+    assert labelled and same(replace(again, notes=before.notes), before)
+    assert same(data.load(root), before)

@@ -12,6 +12,7 @@ import pytest
 from data_helpers import cache, cache_path, cifar_binary, idx, random_images  # noqa: F401
 
 from ganbaru import data
+from ganbaru.data import download
 from ganbaru.data.sets import cifar10, mnist
 from ganbaru.errors import RunError
 
@@ -110,6 +111,13 @@ def test_cut_connection_leaves_nothing_and_a_retry_works(published):
     published.cut.clear()
     assert len(data.load("mnist").images) == 6
     assert published.requests.count(f"/mnist/{BOTH[0]}") == 1
+
+
+def test_endless_download_is_given_up(published, monkeypatch):
+    monkeypatch.setattr(download, "MAX_BYTES", len(published.files[f"/mnist/{BOTH[0]}"]) - 1)
+    with pytest.raises(RunError, match=f"the server sends more than {download.MAX_BYTES} bytes"):
+        data.load("mnist")
+    assert downloaded() == []
 
 
 def test_file_that_the_server_lacks(server):

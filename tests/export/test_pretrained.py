@@ -162,7 +162,10 @@ def test_other_files_in_the_folder_stay(shared, run):
     (shared / ".git").mkdir()
     (shared / "notes.txt").write_text("mine")
     (shared / "README.md").write_text("old")
-    ganbaru.save_pretrained(run.folder.path, shared)
+    with pytest.raises(ganbaru.InputError, match="README.md"):
+        ganbaru.save_pretrained(run.folder.path, shared)
+    assert (shared / "README.md").read_text() == "old"
+    ganbaru.save_pretrained(run.folder.path, shared, overwrite=True)
     assert (shared / "notes.txt").read_text() == "mine" and (shared / ".git").is_dir()
     assert "# my-gan" in (shared / "README.md").read_text(encoding="utf-8")
     assert not list(shared.glob(".*.tmp"))

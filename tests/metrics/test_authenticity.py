@@ -341,3 +341,11 @@ def test_twenty_thousand_training_images(here, monkeypatch):
     assert found.training == 20_000 and found.is_copying
     assert 0.04 <= found.copying.rate <= 0.06
     assert {one.training for one in found.suspects[:10]} == set(range(10))
+
+
+def test_a_stored_result_is_read_with_its_mark(tmp_path):
+    """`result.json` begins with the version, by which `-o` knows it as our own file."""
+    run = trained(tmp_path, data=pictures(tmp_path / "many.npz", count=120), steps=2)
+    found = memorization.authenticity(run, number=100)
+    assert json.loads((run / "authenticity" / "result.json").read_text())["ganbaru"]
+    assert memorization.stored(run).suspects == found.suspects

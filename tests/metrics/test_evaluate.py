@@ -15,7 +15,7 @@ from PIL import Image
 from train_helpers import command, pictures, trained
 
 import ganbaru
-from ganbaru import InputError, data, metrics
+from ganbaru import InputError, data, metrics, records
 from ganbaru.data.sets import stacked_mnist
 from ganbaru.metrics import evaluator, scorer
 
@@ -81,7 +81,7 @@ def test_real_images_get_their_baseline(here, evaluation):
     assert worse.scores["frechet"].low > found.scores["frechet"].value
     assert worse.scores["cas"].value > 0.5
     assert worse.scores["frechet"].floor == found.scores["frechet"].floor
-    assert metrics.Evaluation.from_json(json.loads(json.dumps(worse.to_json()))) == worse
+    assert records.parse(json.dumps(worse.to_json()), metrics.Evaluation, "", "") == worse
 
 
 def test_a_run_is_scored_against_its_own_data_and_stores_its_scores(here):

@@ -209,7 +209,7 @@ def test_unconditional_takes_no_label(unconditional):
         generator.sample(2, labels=0)
 
 
-@pytest.mark.parametrize(("n", "seed"), [(0, 0), (-3, 0), (2, -1), (1, 2**63 - 1)])
+@pytest.mark.parametrize(("n", "seed"), [(0, 0), (-3, 0), (2, -1), (1, 2**63), (2, 2**63 - 1)])
 def test_count_or_seed_out_of_range(run, n, seed):
     with pytest.raises(InputError, match=f"{n} images from seed {seed}: "):
         generators.load(run).sample(n, seed)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from ganbaru import InputError
+from ganbaru import RunError
 from ganbaru.sampling import gif
 
 
@@ -101,9 +101,9 @@ def test_interrupted_append_leaves_the_gif_as_it_was(tmp_path, monkeypatch):
 
     def cut(animation: gif.Gif, place: int, content: bytes) -> None:
         write(animation, place, content[: len(content) // 2])
-        raise InputError("No space left on device")
+        raise RunError("No space left on device")
 
-    with monkeypatch.context() as patch, pytest.raises(InputError):
+    with monkeypatch.context() as patch, pytest.raises(RunError):
         patch.setattr(gif.Gif, "_write", cut)
         animation.append(Image.new("L", (9, 9), 30), 8)
     assert [int(frame[0, 0, 0]) for frame in read(animation.path)[1]] == [10, 20]
@@ -125,10 +125,10 @@ def test_metadata_of_a_source_image_is_left_out(tmp_path):
 
 def test_path_that_cannot_be_written(tmp_path):
     animation = gif.Gif(tmp_path / "absent" / "x.gif")
-    with pytest.raises(InputError, match="Cannot write .*x.gif: No such file or directory"):
+    with pytest.raises(RunError, match="Cannot write .*x.gif: No such file or directory"):
         animation.append(Image.new("L", (4, 4)), 5)
     grown = gif.Gif(tmp_path / "x.gif")
     grown.append(Image.new("L", (4, 4)), 5)
     grown.path.unlink()
-    with pytest.raises(InputError, match="Cannot write .*x.gif: No such file or directory"):
+    with pytest.raises(RunError, match="Cannot write .*x.gif: No such file or directory"):
         grown.append(Image.new("L", (4, 4)), 5)

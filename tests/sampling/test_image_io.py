@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from ganbaru import InputError
+from ganbaru import RunError
 from ganbaru.gan import batches
 from ganbaru.sampling import image_io
 
@@ -107,7 +107,7 @@ def test_png_is_lossless(tmp_path, channels):
 
 
 def test_path_that_cannot_be_written(tmp_path):
-    with pytest.raises(InputError, match="Cannot write .*: No such file or directory"):
+    with pytest.raises(RunError, match="Cannot write .*: No such file or directory"):
         image_io.save_png(tmp_path / "absent" / "x", np.zeros((2, 2, 1), np.uint8))
 
 

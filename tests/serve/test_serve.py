@@ -57,7 +57,7 @@ def difference(found, expected) -> int:
 # --- images -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [0, 7, 2**63 - 2])
+@pytest.mark.parametrize("seed", [0, 7, 2**63 - 1])
 def test_a_seed_gives_the_image_of_generate(client, generator, seed):
     answer = post(client, seed=seed)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")

@@ -10,7 +10,7 @@ import time
 
 import httpx
 import pytest
-from serve_helpers import problem, serving
+from serve_helpers import connect, problem, received, running, serving
 from train_helpers import needs_posix, trained
 
 from ganbaru.sampling import generators
@@ -26,23 +26,6 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("limits")
     trained(folder, steps=2)
     return folder
-
-
-def connect(port: int, *sent: bytes, pause: float = 0.0) -> socket.socket:
-    """Open a connection and send pieces."""
-    found = socket.create_connection(("127.0.0.1", port), timeout=30)
-    for piece in sent:
-        found.sendall(piece)
-        time.sleep(pause)
-    return found
-
-
-def received(connection: socket.socket) -> bytes:
-    """Read until the other side closes."""
-    parts = []
-    while part := connection.recv(2**16):
-        parts.append(part)
-    return b"".join(parts)
 
 
 # --- too much -----------------------------------------------------------------------------------
@@ -169,18 +152,8 @@ def test_an_internal_error_is_a_problem_document(short_deadlines, monkeypatch):
 @pytest.fixture(scope="module")
 def short_deadlines(home):
     """Serve in a thread, with short deadlines."""
-    import threading
-
-    bounds = limits.Limits(arriving=0.5, seconds=2.0, head=4096, streams=2)
-    service = Service(catalog.load([str(home / "run")]), bounds)
-    listening = server.listen("127.0.0.1", 0)
-    interrupted = threading.Event()
-    running = server.Server(service, server.app.application(service), interrupted.is_set)
-    thread = threading.Thread(target=running.run, args=([listening],))
-    thread.start()
-    yield listening.getsockname()[1], service
-    interrupted.set()
-    thread.join()
+    with running(home / "run", arriving=0.5, seconds=2.0, head=4096, streams=2) as found:
+        yield found
 
 
 HEAD = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from serve_helpers import serving
-from train_helpers import ROOT, tiny, trained
+from train_helpers import ROOT, background, command, pictures, tiny, trained, until
 
 from ganbaru.config import to_yaml
 from ganbaru.formatting import clock
@@ -267,16 +268,51 @@ def test_a_newer_checkpoint_is_loaded_and_a_damaged_one_skipped(finished, tmp_pa
     folder = Folder(tmp_path / "run")
     (served,) = catalog.load([str(folder.path)]).values()
     before = served.model
-    served.refresh()
+    served.watch()
     assert served.model is before and before.images_trained == 96
     folder.checkpoint(104).write_bytes(b"damaged")
-    served.refresh()
-    assert served.model is before
+    served.watch()
+    assert served.model is before and served.problem
+    served.watch()  # once read it is left alone, and the problem stays
+    assert served.model is before and served.problem
     shutil.copy(folder.checkpoint(96), folder.checkpoint(112))
-    served.refresh()
-    assert served.model is not before and served.model.images_trained == 96
+    served.watch()
+    assert served.model is not before and served.model.images_trained == 96 and not served.problem
     folder.checkpoint(112).unlink()
     folder.checkpoint(104).unlink()
     folder.checkpoint(96).unlink()
-    served.refresh()
+    served.watch()
     assert served.ready().images_trained == 96
+
+
+@pytest.mark.extended
+@pytest.mark.parametrize("reader", ["generate", "report", "serve"])
+def test_readers_beside_a_run_that_writes_all_the_time(tmp_path, reader):
+    """A checkpoint, a grid and a line after every step: a reader meets files that come and go."""
+    pictures(tmp_path / "pictures.npz")
+    run, often = tmp_path / "runs" / "busy", ("--width", 4, "--latent", 8, "--batch", 8)
+    every = [part for what in ("log", "sample", "checkpoint") for part in (f"--{what}-every", 8)]
+    data = ("--data", "pictures.npz", "--engine", "numpy", "--run", run, "--minutes", 5)
+    with background("train", "digits", *data, *often, *every, cwd=tmp_path) as training:
+        until(lambda: len(list(run.glob("checkpoints/*.safetensors"))) > 1, training)
+        end, reads = time.monotonic() + 10, 0
+        with contextlib.ExitStack() as stack:
+            if reader == "serve":
+                service = stack.enter_context(serving(run, cwd=tmp_path))
+                client = stack.enter_context(service.client())
+            while time.monotonic() < end or reads < 3:
+                assert training.poll() is None
+                if reader == "serve":
+                    paths = ("/", "/runs/busy", "/models/busy/sample.png", "/api/models")
+                    assert [client.get(path).status_code for path in paths] == [200] * 4
+                    made = client.post("/api/models/busy/images", json={"count": 4})
+                    assert made.status_code == 200
+                    assert "problem" not in client.get("/api/models/busy").json()
+                elif reader == "generate":
+                    found = command("generate", run, "-n", 4, "-o", tmp_path / "images.png")
+                    assert (found.code, found.err) == (0, "")
+                else:
+                    found = command("report", run)
+                    assert (found.code, found.err) == (0, "")
+                reads += 1
+        assert training.poll() is None

@@ -22,9 +22,8 @@ from ganbaru.sampling import generators
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.checkpoint import Header
 
-HEADER = Header(
-    "0.1.0", {"seed": 1}, 2, 128, 1.5, {"name": "x"}, {"log": {"reports": [{"d_loss": 0.1}]}}
-)
+DATA = {"name": "x", "fingerprint": "f", "classes": ["a"], "shape": [16, 16, 1]}
+HEADER = Header("0.1.0", {"seed": 1}, 2, 128, 1.5, DATA, {"log": {"reports": [{"d_loss": 0.1}]}})
 GROUPS = {"generator": {"stem.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}}
 
 
@@ -74,7 +73,7 @@ def pressed(*ignored):
 
 
 @pytest.mark.parametrize("moment", ["fsync", "replace"])
-@pytest.mark.parametrize(("fault", "error"), [(full, InputError), (pressed, KeyboardInterrupt)])
+@pytest.mark.parametrize(("fault", "error"), [(full, RunError), (pressed, KeyboardInterrupt)])
 def test_failed_save_leaves_the_old_file_and_nothing_else(
     tmp_path, monkeypatch, moment, fault, error
 ):
@@ -85,7 +84,7 @@ def test_failed_save_leaves_the_old_file_and_nothing_else(
     with pytest.raises(error) as caught:
         checkpoint.save(path, {"generator": {"stem.weight": np.zeros(9)}}, HEADER)
     assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
-    if error is InputError:
+    if error is RunError:
         assert f"{path}: No space left on device" in str(caught.value)
 
 
@@ -142,7 +141,8 @@ def test_tensors_are_in_layout_and_names_of_pytorch(file):
 
 def test_names_and_shapes_decide_what_fits(tmp_path):
     wanted = {"g": {"a": np.zeros((2, 3)), "b": np.zeros(4)}}
-    checkpoint.check_fits(tmp_path, {**wanted, "more": {}}, wanted)
+    shapes = checkpoint.shapes(wanted)
+    checkpoint.check_fits(tmp_path, {**wanted, "more": {}}, shapes)
     for wrong, said in [
         ({"g": {"a": np.zeros((3, 2)), "b": np.zeros(4)}}, r"g/a is \(3, 2\) there and \(2, 3\)"),
         ({"g": {"a": np.zeros((2, 3))}}, r"g/b is nothing there and \(4,\)"),
@@ -150,7 +150,7 @@ def test_names_and_shapes_decide_what_fits(tmp_path):
         ({}, "another architecture: g/a is nothing there"),
     ]:
         with pytest.raises(InputError, match=said):
-            checkpoint.check_fits(tmp_path, wrong, wanted)
+            checkpoint.check_fits(tmp_path, wrong, shapes)
 
 
 def test_run_of_another_architecture_is_refused(tmp_path):
@@ -169,7 +169,7 @@ def test_checkpoint_with_parts_missing_is_refused(file, tmp_path):
         about = json.loads(stream.read(length))["__metadata__"]
     tensors = {name: a for name, a in load_file(file).items() if not name.startswith("ema/")}
     save_file(tensors, tmp_path / "part.safetensors", about)
-    with pytest.raises(InputError, match="ema/.* is nothing there"):
+    with pytest.raises(InputError, match="ema"):
         generators.load(tmp_path / "part.safetensors")
 
 

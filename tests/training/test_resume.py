@@ -234,7 +234,7 @@ def test_killed_run_goes_on_from_its_checkpoint_without_leaving_doubles(tmp_path
     assert process.returncode == -signal.SIGKILL
     saved = checkpoint.found(run / "checkpoints")
     assert max(grids(run)) > int(saved[-1].stem)
-    (run / "checkpoints" / f".{saved[-1].stem}.99.safetensors.tmp").write_bytes(b"half")
+    (run / "checkpoints" / f".ganbaru-{saved[-1].stem}abcdef.tmp").write_bytes(b"half")
     with (run / "log.jsonl").open("a") as file:
         file.write('{"images": 99999999, "st')  # what a crash in the middle of a line leaves
     steps = newest(run)[1].step + 7  # fewer than the killed run had gone on for

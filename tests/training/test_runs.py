@@ -10,6 +10,7 @@ import pytest
 from train_helpers import tiny, trained
 
 from ganbaru import InputError
+from ganbaru.config import to_yaml
 from ganbaru.training import run_folder
 from ganbaru.training.run_folder import Folder
 
@@ -31,15 +32,16 @@ def test_bare_names_are_below_runs(here, name, path):
 
 def test_a_folder_of_the_same_name_does_not_attract_a_run(here):
     (here / "digits").mkdir()
-    assert run_folder.planned(tiny(here, run="digits")).path == Path("runs/digits")
+    (folder,) = run_folder.candidates(tiny(here, run="digits"))
+    assert folder.path == Path("runs/digits")
 
 
 def test_unnamed_runs_are_numbered(here):
     today = datetime.date.today().isoformat()
     for number in (1, 2, 3):
-        folder = run_folder.planned(tiny(here, run=None))
+        folder = next(run_folder.candidates(tiny(here, run=None)))
         assert folder.path == Path(f"runs/digits-{today}-{number}")
-        run_folder.prepare(folder, overwrite=False)
+        run_folder.create(folder, to_yaml(tiny(here)), overwrite=False).close()
 
 
 def test_existing_run_by_name_path_and_from_inside(here):

@@ -11,10 +11,7 @@ class Checkpoints(Callback):
     """Saves every `checkpoint_every` images and at the end; deletes all but the newest `keep`."""
 
     def start(self, run: Run) -> None:
-        """Delete files that a killed run left half-written."""
         self.every = Every(run.config.checkpoint_every, run.images)
-        for path in run.folder.checkpoints.glob(".*.tmp"):
-            path.unlink()
 
     def step(self, run: Run, metrics: StepMetrics) -> None:
         if self.every.due(run.images):

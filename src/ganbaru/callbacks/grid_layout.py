@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ganbaru.data.picture_file import UnreadableError, own_picture
 from ganbaru.errors import InputError
 from ganbaru.sampling import image_io
 from ganbaru.training.run import Run
@@ -20,7 +20,7 @@ ROWS, GAP = 8, 2  # of a grid; the gap in pixels before it is enlarged
 
 def found(run: Run) -> list[Path]:
     """Return the paths of the sample grids on disk, by images."""
-    return sorted(run.folder.samples.glob("[0-9]*.png"))
+    return [path for path in sorted(run.folder.samples.glob("*.png")) if path.stem.isdecimal()]
 
 
 def columns(run: Run) -> int:
@@ -37,9 +37,9 @@ def read(run: Run, path: Path) -> image_io.Images:
     """Read a grid (H, W, C) as it was drawn; raises InputError if the file was changed."""
     blank = np.empty((ROWS * columns(run), *run.source.images.shape[1:]), np.uint8)
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture).reshape(arranged(run, blank).shape)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's for damage, and the shape's
+        picture, _ = own_picture(path)
+        return np.asarray(picture).reshape(arranged(run, blank).shape)
+    except (UnreadableError, ValueError) as error:  # ValueError: of another shape
         raise InputError(
             f"The sample grid {path} is damaged or not the run's own ({error}). Delete it: "
             f"time-lapse and history then leave it out."

@@ -7,7 +7,6 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ganbaru import files
 from ganbaru.callbacks import grid_layout
 from ganbaru.sampling import image_io
 from ganbaru.training.run import Callback, Run
@@ -21,9 +20,7 @@ class History(Callback):
     """Draws history.png at the end, from the first rows of the sample grids."""
 
     def end(self, run: Run) -> None:
-        sheet = picture(run)
-        with files.replacing(run.folder.history) as temporary:
-            sheet.save(temporary, format="PNG")
+        image_io.write_png(run.folder.history, picture(run))
 
 
 def picture(run: Run) -> Image.Image:

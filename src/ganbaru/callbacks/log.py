@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from ganbaru import files
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
@@ -13,7 +13,13 @@ from ganbaru.callbacks.validation import Validation
 from ganbaru.data import Progress
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Every, Measurement, Run
-from ganbaru.training.run_log import read_log
+from ganbaru.training.run_log import Line, read_log
+
+
+class LogState(TypedDict):
+    """The metrics of the steps since the last line."""
+
+    reports: list[dict[str, float]]
 
 
 class Log(Callback):
@@ -25,6 +31,7 @@ class Log(Callback):
     """
 
     name = "log"
+    STATE = LogState
 
     def __init__(self, measurements: Sequence[Measurement] | None = None) -> None:
         default = [Validation(), PeriodicEvaluation()]
@@ -32,6 +39,8 @@ class Log(Callback):
 
     def setup(self, run: Run, progress: Progress) -> None:
         self.metrics: list[StepMetrics] = []
+        if run.images:
+            read_log(run.folder, run.notes.append)
         for measurement in self.measurements:
             measurement.setup(run, progress)
 
@@ -64,10 +73,7 @@ class Log(Callback):
             self._write(run, short=True)
 
     def _write(self, run: Run, short: bool) -> None:
-        numbers = {
-            name: math.fsum(float(each[name]) for each in self.metrics) / len(self.metrics)
-            for name in self.metrics[0]
-        }
+        numbers = _means(self.metrics)
         for measurement in self.measurements:
             numbers |= measurement.values(run, short)
         if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
@@ -88,3 +94,12 @@ class Log(Callback):
             self.metrics.clear()
         for callback in run.callbacks:
             callback.line(run, line)
+
+
+def _means(metrics: Sequence[StepMetrics]) -> Line:
+    """Return the mean of each number; a penalty that the resumed run adds has fewer steps."""
+    values: dict[str, list[float]] = {}
+    for each in metrics:
+        for name, x in each.items():
+            values.setdefault(name, []).append(float(x))
+    return {name: math.fsum(each) / len(each) for name, each in values.items()}

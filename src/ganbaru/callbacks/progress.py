@@ -7,7 +7,7 @@ import math
 import sys
 from typing import Any, TextIO
 
-from ganbaru.formatting import clock
+from ganbaru.formatting import clock, say
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line
@@ -67,7 +67,7 @@ class Display(Callback):
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # training goes on without a reader
-            print(text, file=self.stream, flush=True)
+            say(text, file=self.stream)
 
     def _left(self) -> float:
         """Estimate the remaining seconds by the speed of this session."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganbaru.cli.evaluation_options import add_candidate, candidate
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_output
+from ganbaru.formatting import say, say_json
 
 if TYPE_CHECKING:
     from ganbaru.metrics.memorization import Authenticity
@@ -29,7 +29,7 @@ def _parser() -> Parser:
         "where result and picture are written; else authenticity/ in the run's folder, or the "
         "current folder for images of your own"
     )
-    parser.option("-o --output", output, metavar="FOLDER")
+    add_output(parser, output, None, "FOLDER")
     return parser
 
 
@@ -41,12 +41,17 @@ def authenticity(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         found = memorization.authenticity(
-            args.what, args.data, output=args.output, progress=progress, **candidate(args)
+            args.what,
+            args.data,
+            output=args.output,
+            overwrite=args.overwrite,
+            progress=progress,
+            **candidate(args),
         )
     if args.json:
-        print(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
+        say_json(found.to_json())
     else:
-        print("\n".join(_lines(found)))
+        say(*_lines(found))
 
 
 def _lines(found: Authenticity) -> list[str]:

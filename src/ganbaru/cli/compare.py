@@ -18,6 +18,7 @@ from ganbaru.cli import options, run_summary
 from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 
 if TYPE_CHECKING:
     from ganbaru.comparison import Result
@@ -69,14 +70,12 @@ def compare(arguments: Sequence[str]) -> int:
     args = argparse.Namespace(**others)
     plan = _plan(args, fields, contestants.FREE)
     runs = len(plan.configs) * plan.seeds
-    _say(
-        f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: {plan.folder}"
-    )
+    say(f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: {plan.folder}")
     live = callbacks.Display if sys.stdout.isatty() and args.workers == 1 else None
     with signals.graceful_stop() as interrupted:
-        result = tournament.run(plan, interrupted, workers=args.workers, tell=_say, display=live)
+        result = tournament.run(plan, interrupted, workers=args.workers, tell=say, display=live)
     if result is None:
-        _say(f"Stopped and saved. Resume with:\n  {_again(plan)}")
+        say("Stopped and saved. Resume with:", f"  {_again(plan)}")
         return interrupted.exit_code
     _show(result, plan)
     return 0
@@ -98,10 +97,6 @@ def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str])
         )
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def _again(plan: Plan) -> str:
     trusted = dict.fromkeys(run_summary.trusted(config) for config in plan.configs.values())
     return f"ganbaru compare -o {shlex.quote(str(plan.folder))}{''.join(trusted)}"
@@ -110,11 +105,11 @@ def _again(plan: Plan) -> str:
 def _show(result: Result, plan: Plan) -> None:
     from ganbaru.comparison import results
 
-    print("\n".join(["", *result.conditions, ""]))
+    say("", *result.conditions, "")
     show_rows(*results.rows(result))
-    print("\n".join(["", *results.reading(result), ""]))
-    print("\n".join(str(path) for path in result.files))
-    print(f"More seeds:  {_again(plan)} --seeds N")
+    say("", *results.reading(result), "")
+    say(*map(str, result.files))
+    say(f"More seeds:  {_again(plan)} --seeds N")
 
 
 def _seconds(text: str) -> float:

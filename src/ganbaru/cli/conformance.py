@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import Parser, add_trust
+from ganbaru import files
+from ganbaru.cli.parser import Parser, add_output, add_trust
 from ganbaru.cli.tables import show
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 
 
 def _parser() -> Parser:
@@ -26,7 +28,7 @@ def _parser() -> Parser:
     parser.option("--device", "of the engines other than numpy: cpu, cuda, cuda:1 or mps", "auto")
     add_trust(parser)
     output = "also write every comparison to this file, as JSON"
-    parser.option("-o --output", output, metavar="FILE")
+    add_output(parser, output, None, "FILE")
     return parser
 
 
@@ -38,7 +40,7 @@ def conformance(arguments: Sequence[str]) -> int:
     from ganbaru import conformance, data, engines
     from ganbaru.conformance import report
 
-    path, plan = _output(args.output), None
+    path, plan = _output(args.output, args.overwrite), None
     if args.preset:
         plan = conformance.of_preset(args.preset)
     elif args.run:
@@ -50,20 +52,20 @@ def conformance(arguments: Sequence[str]) -> int:
         found = conformance.check(plan, loaded, progress)
     if path:
         report.write(found, path)
-    print("\n".join(found.engines.values()))
+    say(*found.engines.values())
     show(report.table(found))
-    print("\n".join(report.lines(found)))
+    say(*report.lines(found))
     if path:
-        print(f"report: {path}")
+        say(f"report: {path}")
     return 1 if found.faults else 0
 
 
-def _output(name: str | None) -> Path | None:
+def _output(name: str | None, overwrite: bool) -> Path | None:
     """Return the report's path; checked before the checks run, which take minutes."""
     if name is None:
         return None
-    path = Path(name)
-    if path.is_dir() or not path.parent.is_dir():
+    path = files.output(Path(name), overwrite)
+    if not path.parent.is_dir():
         raise InputError(f"Cannot write {path}: give a file in a folder that exists.")
     return path
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from ganbaru.cli import options
 from ganbaru.cli.evaluation_options import DATA_DIR
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_output
 from ganbaru.config import parse_size
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 
 if TYPE_CHECKING:
     from ganbaru.data import Source
@@ -25,7 +26,7 @@ def _parser() -> Parser:
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
     parser.option("--split", "train or test", "train")
     output = "where the contact sheet is written"
-    parser.option("-o --output", output, "contact-sheet.png", metavar="PATH")
+    add_output(parser, output, "contact-sheet.png")
     return parser
 
 
@@ -34,15 +35,17 @@ def data(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     if not hasattr(args, "what"):
         sets = ", ".join(options.known("data"))
-        print(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
+        say(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
         return
     from ganbaru import data as sources
+    from ganbaru import files
     from ganbaru.sampling.image_io import contact_sheet
 
+    path = files.output(Path(args.output), args.overwrite)
     source = _source(args)
-    print("\n".join(sources.inspect(source).lines()))
-    contact_sheet(source, Path(args.output))
-    print(f"contact sheet: {args.output}")
+    say(*sources.inspect(source).lines())
+    contact_sheet(source, path)
+    say(f"contact sheet: {args.output}")
 
 
 def _source(args: argparse.Namespace) -> Source:
@@ -65,5 +68,5 @@ def _source(args: argparse.Namespace) -> Source:
             if args.image_size or not Path(args.what).exists():
                 raise
         source = load("64")
-    print("The pictures are of different sizes; here they are cropped and resized to 64x64.")
+    say("The pictures are of different sizes; here they are cropped and resized to 64x64.")
     return source

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ganbaru.cli import options
 from ganbaru.cli.presets import details
 from ganbaru.cli.tables import show
+from ganbaru.formatting import say
 
 if TYPE_CHECKING:
     from ganbaru.gan.layer_table import LayerTable
@@ -35,7 +36,7 @@ def describe(arguments: Sequence[str]) -> None:
 
     players = layer_table.layers(config, *layer_table.assumed(config))
     if config.preset:  # empty in the configuration of a run made in Python
-        print(details(config.preset), flush=True)
+        say(*details(config.preset))
     for player in players:
         _show(player)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 from ganbaru.engines import RULES, Rule, gpu_driver, requirements
 from ganbaru.errors import InputError
+from ganbaru.formatting import say, say_json
 
 KINDS = {"cuda": "an NVIDIA GPU", "mps": "an Apple GPU", "cpu": "a CPU"}
 HEADINGS = ("engine", "library", "installed", "devices", "takes", "to install or update")
@@ -91,22 +91,20 @@ def _print_json(found: Sequence[Found]) -> None:
         "auto": {kind: rule and rule._asdict() for kind, rule in _auto().items()},
         "rules": {kind: [rule._asdict() for rule in rules] for kind, rules in RULES.items()},
     }
-    print(json.dumps(content, indent=2))
+    say_json(content)
 
 
 def _print(found: Sequence[Found]) -> None:
     show_rows(HEADINGS, _rows(found))
     problems = [one.problem for one in found if one.problem and one.version]
-    print("\n".join(textwrap.fill(problem, 96) for problem in problems))
-    print("\n".join(_rules()))
+    say(*(line for problem in problems for line in textwrap.wrap(problem, 96)))
+    say(*_rules())
 
 
 def _rows(found: Sequence[Found]) -> Iterator[Sequence[str]]:
-    from rich.markup import escape
-
     for one in found:
         library = f"{one.library} {one.needs} or newer"
-        version, pip = one.version or "not installed", escape(one.pip) if one.problem else ""
+        version, pip = one.version or "not installed", one.pip if one.problem else ""
         yield one.engine, library, version, ", ".join(one.devices), one.takes or "", pip
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ganbaru.cli.evaluation_options import add_candidate, candidate
 from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
-from ganbaru.formatting import number
+from ganbaru.formatting import number, say, say_json
 
 if TYPE_CHECKING:
     from ganbaru.metrics import Evaluation, Score
@@ -56,10 +55,10 @@ def evaluate(arguments: Sequence[str]) -> None:
             **candidate(args),
         )
     if args.json:
-        print(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
+        say_json(found.to_json())
         return
     show_rows(HEADINGS, _rows(found), right=(1, 2, 3))
-    print("\n".join(_conditions(found)))
+    say(*_conditions(found))
 
 
 def _rows(found: Evaluation) -> Iterator[Sequence[str]]:

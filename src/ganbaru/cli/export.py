@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser, add_trust
+from ganbaru.cli.parser import RUN_HELP, Parser, add_output, add_trust
+from ganbaru.formatting import say
 
 
 def _parser() -> Parser:
@@ -23,7 +24,7 @@ def _parser() -> Parser:
         ".onnx for a model that any runtime takes, .html for a page that generates images in any "
         "browser, .safetensors for weights alone, or a folder to share"
     )
-    parser.option("-o --output", output, "gan.onnx", metavar="PATH")
+    add_output(parser, output, "gan.onnx")
     return parser
 
 
@@ -39,5 +40,6 @@ def export(arguments: Sequence[str]) -> None:
         which=args.checkpoint,
         precision=args.precision,
         trust=args.trust,
+        overwrite=args.overwrite,
     )
-    print("\n".join(lines))
+    say(*lines)

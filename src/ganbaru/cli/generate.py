@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
+from ganbaru.formatting import say
 
 
 def _parser() -> Parser:
@@ -23,10 +24,12 @@ def _parser() -> Parser:
         "number in its name"
     )
     option("--checkpoint", checkpoint, "newest", metavar="WHICH")
+    text = "do not compare the weights with their SHA-256 (0.7 s for 1 GB)"
+    option("--no-verify", text, of=bool)
     add_device(parser, "the engine that computes")
     add_trust(parser)
     output = ".png for a grid, .npz for arrays, or a folder of PNGs"
-    option("-o --output", output, "images.png", metavar="PATH")
+    add_output(parser, output, "images.png")
     return parser
 
 
@@ -38,14 +41,13 @@ def generate(arguments: Sequence[str]) -> None:
     from ganbaru.training import run_folder
 
     path = Path(args.output)
-    write = writers.writer(path)
+    write = writers.writer(path, args.overwrite)
     choose = writers.every_label if args.every_label else writers.each_seed
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
         out = numbered if args.checkpoint == "all" else path
-        generator = generators.load(
-            checkpoint, engine=args.engine, device=args.device, trust=args.trust
-        )
+        how = {"engine": args.engine, "device": args.device, "trust": args.trust}
+        generator = generators.load(checkpoint, **how, verify=not args.no_verify)
         with data.progress_bar() as progress:
             chosen = choose(
                 generator,
@@ -57,4 +59,4 @@ def generate(arguments: Sequence[str]) -> None:
             )
             write(out, chosen)
         seeds = f"seeds {chosen.seeds[0]} to {chosen.seeds[-1]}"
-        print(f"{len(chosen.seeds):,} images, {seeds}: {out}")
+        say(f"{len(chosen.seeds):,} images, {seeds}: {out}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli import options, run_summary
+from ganbaru.formatting import say
 
 
 def import_weights(arguments: Sequence[str]) -> None:
@@ -17,10 +18,10 @@ def import_weights(arguments: Sequence[str]) -> None:
     with data.progress_bar() as progress:
         made = pytorch_import.weights(config, **files, progress=progress)
     for player in ("generator", "discriminator"):
-        print(f"{player:13}  {files.get(player, 'not given: initialised')}")
+        say(f"{player:13}  {files.get(player, 'not given: initialised')}")
         for match in made.matches.get(player, []):
             shapes = (f"{name} {'x'.join(map(str, x))}" for name, x in match.tensors.items())
-            print(f"  {match.source:12} -> {match.target:12} {', '.join(shapes)}")
-    print(run_summary.opening(made.run))
-    print(f"Images:  {run_summary.generating(made.run)} -n 64 -o images.png")
-    print(f"Train:   {run_summary.resuming(made.run)}")
+            say(f"  {match.source:12} -> {match.target:12} {', '.join(shapes)}")
+    say(*run_summary.opening(made.run))
+    say(f"Images:  {run_summary.generating(made.run)} -n 64 -o images.png")
+    say(f"Train:   {run_summary.resuming(made.run)}")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ganbaru import registry
 from ganbaru.errors import InputError, RunError, unknown
+from ganbaru.formatting import say
 
 # Each command is a function of the same name in a module of that name; it is imported when called.
 COMMANDS = {
@@ -66,12 +67,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help") or list(arguments) == ["help"]:
-        print(usage())
+        say(*usage().split("\n"))
         return 0
     if arguments[0] in ("-V", "--version"):
         from ganbaru import __version__
 
-        print(f"ganbaru {__version__}")
+        say(f"ganbaru {__version__}")
         return 0
     if arguments[0] == "help":
         arguments = [arguments[1], "--help"]
@@ -88,5 +89,5 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"ganbaru: {message}", file=sys.stderr)
+    say(f"ganbaru: {message}", file=sys.stderr)
     return code

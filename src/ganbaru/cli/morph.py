@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ganbaru import coerce
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
+from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
+from ganbaru.formatting import say
 from ganbaru.sampling.interpolation import PATHS
 
 MOST_PIXELS = 4096  # on the longer side of a film
@@ -33,17 +34,18 @@ def _parser() -> Parser:
     add_device(parser, "the engine that computes")
     add_trust(parser)
     output = ".gif, .mp4, .webp, .png or .apng, or a folder of PNGs"
-    option("-o --output", output, "morph.gif", metavar="PATH")
+    add_output(parser, output, "morph.gif")
     return parser
 
 
 def morph(arguments: Sequence[str]) -> None:
     """Make a film with a trained generator."""
     args = _parser().parse_args(arguments)
-    from ganbaru import data
+    from ganbaru import data, files
     from ganbaru.sampling import generators, image_io, video
 
-    write = video.writer(Path(args.output), args.fps)
+    path = Path(args.output)
+    write = video.writer(files.output(path, args.overwrite) if path.suffix else path, args.fps)
     how = {"device": args.device, "trust": args.trust}
     generator = generators.load(args.run, engine=args.engine, **how)
     frames = generator.morph(
@@ -57,7 +59,7 @@ def morph(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         write(enlarged())
-    print(f"{args.frames:,} frames, {args.frames / args.fps:.3g} s: {args.output}")
+    say(f"{args.frames:,} frames, {args.frames / args.fps:.3g} s: {args.output}")
 
 
 def _seeds(text: str) -> list[int]:

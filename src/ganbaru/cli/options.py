@@ -14,6 +14,7 @@ from ganbaru.cli.parser import PLACEHOLDERS, Parser, add_trust
 from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
@@ -103,7 +104,7 @@ def _configured(
     trust = registry.trusting(read, trusted, *own) if read else None
     made = settings.from_fields(settings.merged(settings.merged(start, from_file), found), trust)
     if printing:
-        print(settings.to_yaml(made), end="")
+        say(*settings.to_yaml(made).splitlines())
         raise SystemExit(0)
     return made, apart
 

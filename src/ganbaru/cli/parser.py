@@ -134,6 +134,12 @@ def add_trust(parser: Parser) -> None:
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=sentence)
 
 
+def add_output(parser: Parser, sentence: str, default: str | None, metavar: str = "PATH") -> None:
+    """Add --output, which `sentence` describes, and --overwrite."""
+    parser.option("-o --output", sentence, default, metavar=metavar)
+    parser.option("--overwrite", "replace also files that ganbaru did not write", of=bool)
+
+
 def add_device(parser: Parser, engine: str) -> None:
     """Add --engine, which `engine` describes, and --device."""
     parser.option("--engine", engine, "numpy")

@@ -10,6 +10,7 @@ from ganbaru.cli.parser import Parser
 from ganbaru.cli.tables import show_rows
 from ganbaru.coerce import shown
 from ganbaru.config import flag, from_preset, preset_fields
+from ganbaru.formatting import say
 from ganbaru.presets import PRESETS
 
 
@@ -19,7 +20,7 @@ def presets(arguments: Sequence[str]) -> None:
     parser.add_positional("preset", "the one to show", required=False)
     args = parser.parse_args(arguments)
     if hasattr(args, "preset"):
-        print(details(args.preset))
+        say(*details(args.preset))
     else:
         show_rows(("preset", "what it is", "system", "data", "size", "measured"), _rows())
 
@@ -31,8 +32,8 @@ def _rows() -> Iterator[Sequence[str]]:
         yield name, preset.summary, preset.system, data, size, preset.measured
 
 
-def details(name: str) -> str:
-    """Return all about a preset: its source, deviations, measured result and flags."""
+def details(name: str) -> list[str]:
+    """Return lines of all about a preset: its source, deviations, measured result and flags."""
     preset_fields(name)  # or the error with near matches
     preset = PRESETS[name]
     rows = {
@@ -44,11 +45,11 @@ def details(name: str) -> str:
         "sets": " ".join(_flag(*item) for item in preset.options.items() if item[1] != ""),
         "ends": run_summary.length(from_preset(name)),
     }
-    return "\n".join(
+    return [
         f"{'' if i else heading:10}{line}"
         for heading, text in rows.items()
         for i, line in enumerate(textwrap.wrap(text, 86, break_on_hyphens=False))
-    )
+    ]
 
 
 def _flag(field: str, value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.parser import Parser, add_trust
+from ganbaru.formatting import say
 
 
 def report(arguments: Sequence[str]) -> None:
@@ -16,4 +17,6 @@ def report(arguments: Sequence[str]) -> None:
     from ganbaru import report
     from ganbaru.training import run_folder
 
-    print(f"report: {report.write(run_folder.existing(args.run))}")
+    notes: list[str] = []
+    path = report.write(run_folder.existing(args.run), notes.append)
+    say(f"report: {path}", *(f"note: {note}" for note in notes))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganbaru.training.run import Run
 
 
-def opening(run: Run) -> str:
+def opening(run: Run) -> list[str]:
     """Return the lines that describe a run before it trains."""
     from ganbaru import nn
 
@@ -23,7 +23,7 @@ def opening(run: Run) -> str:
     labels = f", {len(run.classes)} classes" if run.classes else ""
     counts = [nn.parameter_count(run.state[player]) for player in ("generator", "discriminator")]
     start = f"resumed at {run.images:,} images" if run.images else "from the start"
-    lines = [
+    return [
         f"data      {run.source.name}: {len(run.source.images):,} images "
         f"{height}x{width}x{channels}{labels}",
         *(f"          {note}" for note in run.notes),
@@ -33,7 +33,6 @@ def opening(run: Run) -> str:
         f"engine    {run.engine.describe()}, {run.engine.precision}",
         f"run       {run.folder.path}, {start} until {length(config)}",
     ]
-    return "\n".join(lines)
 
 
 def length(config: Config) -> str:
@@ -42,14 +41,14 @@ def length(config: Config) -> str:
     return " or ".join(f"{total:,g} {name}" for name, total in totals.items() if total)
 
 
-def closing(run: Run) -> str:
+def closing(run: Run) -> list[str]:
     """Return the lines that say how a run ended, where its files are and how to go on."""
     speed = f"{run.images:,} images, {run.step:,} steps in {run.seconds:.0f} s"
     if run.finished:
-        first = f"Done: {speed}." + (f"\n{run.stopped}" if run.stopped else "")
+        first = [f"Done: {speed}.", *([run.stopped] if run.stopped else [])]
     else:
-        first = f"Stopped early and saved: {speed}. Resume with:\n  {resuming(run)}"
-    return f"{first}\n{_files(run)}\nMore images: {generating(run)} -n 64 -o images.png"
+        first = [f"Stopped early and saved: {speed}. Resume with:", f"  {resuming(run)}"]
+    return [*first, *_files(run), f"More images: {generating(run)} -n 64 -o images.png"]
 
 
 def resuming(run: Run) -> str:
@@ -72,7 +71,7 @@ def trusted(config: Config, fields: Collection[str] = registry.FIELDS) -> str:
     return "".join(f" --trust {each}" for each in modules)
 
 
-def _files(run: Run) -> str:
+def _files(run: Run) -> list[str]:
     folder = run.folder
     files = {
         "report": folder.report,
@@ -87,4 +86,4 @@ def _files(run: Run) -> str:
         "checkpoint": folder.checkpoint(run.images),
         "best": folder.best,
     }
-    return "\n".join(f"  {name:12}{path}" for name, path in files.items() if path.exists())
+    return [f"  {name:12}{path}" for name, path in files.items() if path.exists()]

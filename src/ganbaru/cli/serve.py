@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.errors import InputError
+from ganbaru.formatting import say
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
 MIN_KEY = 16  # characters
@@ -46,7 +48,12 @@ def serve(arguments: Sequence[str]) -> int:
     from ganbaru.serve.limits import Limits
     from ganbaru.serve.service import Service
 
-    limits = Limits(given.most_images, queue=given.queue, seconds=float(given.timeout))
+    limits = Limits(
+        given.most_images,
+        queue=given.queue,
+        seconds=float(given.timeout),
+        connections=server.connections(Limits.connections),
+    )
     service = Service(catalog.load(given.runs, given.trust), limits)
     return server.serve(service, given.host, given.port, key)
 
@@ -78,5 +85,11 @@ def _key(file: str | None) -> str:
         raise InputError(
             f"The key in {place} is too short, or not ASCII: give at least {MIN_KEY} letters and "
             f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'."
+        )
+    if file and os.name == "posix" and Path(file).stat().st_mode & 0o066:
+        say(
+            f"ganbaru: other users of this computer may read or change {file}. Protect it: "
+            f"chmod 600 {file}",
+            file=sys.stderr,
         )
     return key

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli import options, run_summary
+from ganbaru.formatting import say
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -18,11 +19,11 @@ def train(arguments: Sequence[str]) -> int:
     bar = callbacks.Display()
     with data.progress_bar() as progress:
         run = setup.build(config, callbacks.standard(bar), progress)
-    print(run_summary.opening(run), flush=True)
+    say(*run_summary.opening(run))
     try:
         with signals.graceful_stop() as interrupted:
             loop(run, interrupted)
     finally:
         bar.close()
-    print(run_summary.closing(run))
+    say(*run_summary.closing(run))
     return 0 if run.finished else interrupted.exit_code

@@ -15,6 +15,7 @@ from ganbaru.comparison.scheduling import ScheduledRun
 from ganbaru.comparison.standings import Interval, Pair, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
+from ganbaru.formatting import as_markdown
 from ganbaru.metrics.milestones import MEASURE
 from ganbaru.metrics.passport import Evaluation, Passport, check_comparable
 
@@ -207,16 +208,18 @@ def _coverage(seeds: int) -> str:
 def markdown(result: Result) -> str:
     """Return the result as Markdown."""
     headings, cells = rows(result)
-    lines = ["# Tournament", "", *(f"{line}\n" for line in result.conditions)]
+    lines = ["# Tournament", "", *(f"{as_markdown(line)}\n" for line in result.conditions)]
     lines += [_line(headings), _line(["---"] * len(headings)), *map(_line, cells), ""]
-    lines += [f"{line}\n" for line in reading(result)]
-    failed = [f"- {name}: {one.failed}" for name, one in _runs(result.outcomes) if one.failed]
+    lines += [f"{as_markdown(line)}\n" for line in reading(result)]
+    failed = [
+        as_markdown(f"- {name}: {one.failed}") for name, one in _runs(result.outcomes) if one.failed
+    ]
     lines += ["Failed:", "", *failed, ""] if failed else []
     return "\n".join([*lines, f"![Scores over images and over seconds]({PLOT})", ""])
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    return f"| {' | '.join(map(as_markdown, cells))} |"
 
 
 def _json(result: Result) -> str:

@@ -19,6 +19,7 @@ from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.engines.numpy import parallel
 from ganbaru.metrics.milestones import MEASURE
+from ganbaru.training.lock import LOCK
 
 Tell = Callable[[str], None]
 Interrupted = Callable[[], bool]
@@ -63,7 +64,7 @@ def run_all(
     progress: Progress = data.silent,
 ) -> None:
     """Run what is not finished; returns early when `interrupted`, everything saved."""
-    left = [entry for entry in todo if training.outcome(entry.folder) is None]
+    left = [entry for entry in todo if not _ended(entry.folder)]
     if len(left) < len(todo):
         tell(f"{len(todo) - len(left)} of {len(todo)} runs are finished already.")
     number = itertools.count(len(todo) - len(left) + 1)
@@ -81,6 +82,11 @@ def run_all(
         training.train_and_score(entry.config, interrupted, shown, progress)
         if training.outcome(entry.folder):
             report(entry)
+
+
+def _ended(folder: Path) -> bool:
+    """Return whether a run has its outcome, and was not killed while it drew its pictures."""
+    return training.outcome(folder) is not None and not (folder / LOCK).exists()
 
 
 def _summary(entry: ScheduledRun) -> str:

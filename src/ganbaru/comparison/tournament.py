@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from ganbaru import __version__, callbacks, config, data, files
+from ganbaru import __version__, callbacks, config, data, files, records
 from ganbaru.comparison import contestants, results, scheduling, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
@@ -88,7 +89,7 @@ def plan_tournament(
     for name, one in zip(made, folders, strict=True):
         if folders.count(one) > 1:
             raise InputError(f"Two contestants would share the folder {one!r}: rename {name!r}.")
-    place = run_folder.unused("compare") if folder is None else Path(folder)
+    place = _claimed("compare") if folder is None else Path(folder)
     plan = Plan(made, seeds or SEEDS, place, source.fingerprint)
     _check_same(plan)
     _write(plan)
@@ -129,16 +130,23 @@ def _configs(
 # --- the tournament's folder ------------------------------------------------------------------
 
 
+class Stored(TypedDict):
+    """The content of tournament.json."""
+
+    seeds: Annotated[int, records.Range(1, 10_000)]
+    data: str
+    contestants: dict[str, dict[str, Any]]
+
+
 def _read(folder: Path, trust: Collection[str] = ()) -> Plan:
-    file = folder / FILE
-
-    def parse(found: dict[str, Any]) -> Plan:
-        stored = found["contestants"]
-        configs = {name: config.from_file(one, file, trust) for name, one in stored.items()}
-        return Plan(configs, found["seeds"], folder, found["data"])
-
-    remedy = "There is no tournament to continue: name contestants to start one there."
-    return files.read_json(file, parse, remedy)
+    remedy, file = (
+        "There is no tournament to continue: name contestants to start one there.",
+        folder / FILE,
+    )
+    found = records.read(file, Stored, remedy)
+    stored = found["contestants"]
+    configs = {name: config.from_file(one, file, trust) for name, one in stored.items()}
+    return Plan(configs, found["seeds"], folder, found["data"])
 
 
 def _stored(folder: Path, seeds: int | None, trust: Collection[str]) -> Plan:
@@ -151,6 +159,15 @@ def _stored(folder: Path, seeds: int | None, trust: Collection[str]) -> Plan:
     plan = dataclasses.replace(plan, seeds=seeds or plan.seeds)
     _write(plan)
     return plan
+
+
+def _claimed(name: str) -> Path:
+    """Make a new folder, which no other process has made."""
+    for path in run_folder.unused(name):
+        with files.writing(path), contextlib.suppress(FileExistsError):
+            path.mkdir(parents=True)
+            return path
+    raise AssertionError
 
 
 def _check_same(plan: Plan) -> None:

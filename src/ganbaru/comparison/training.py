@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from ganbaru import callbacks, data, files
+from ganbaru import callbacks, data, files, records
 from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
-from ganbaru.errors import RunError
-from ganbaru.metrics.milestones import MEASURE
+from ganbaru.errors import DivergedError
+from ganbaru.metrics.passport import Passport
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Run
@@ -40,9 +40,31 @@ def outcome(folder: Path) -> Outcome | None:
     path = folder / FILE
     if not path.exists():
         return None
-    return files.read_json(
-        path, lambda found: Outcome(**found), "Delete it: the run is scored again."
-    )
+    remedy = "Delete it: the run is scored again."
+    found = records.read(path, Outcome, remedy)
+    if not found.failed:
+        records.check(asdict(found), _Scored, path, remedy)
+    return found
+
+
+class _Measured(TypedDict):
+    """Scores, with the one that ranks, `MEASURE`."""
+
+    frechet: float
+
+
+class _Point(_Measured):
+    images: records.Count
+    seconds: records.Seconds
+
+
+class _Scored(TypedDict):
+    """What an outcome has unless its run failed."""
+
+    scores: _Measured
+    floors: _Measured
+    passport: Passport
+    curve: list[_Point]
 
 
 class FinalScore(Callback):
@@ -59,7 +81,7 @@ class FinalScore(Callback):
         if not run.finished:
             return
         baselines = self.evaluation.baselines
-        lines = [line for line in read_log(run.folder) if MEASURE in line]
+        lines = [line for line in read_log(run.folder) if baselines.keys() <= line.keys()]
         if lines and lines[-1]["images"] == run.images:  # scored at this image count
             values = {name: lines[-1][name] for name in baselines}
         else:
@@ -96,7 +118,7 @@ def train_and_score(
     run = setup.build(config, [FinalScore(evaluation), *standard], progress)
     try:
         loop(run, interrupted)
-    except RunError as error:
+    except DivergedError as error:
         failure = Outcome(failed=str(error), images=run.images, step=run.step)
         files.write_json(folder / FILE, asdict(failure))
     finally:

@@ -77,7 +77,7 @@ def from_checkpoint(path: Path, name: str, trust: Collection[str] = ()) -> Fixtu
     height, width, channels = header.data["shape"]
     shape = height, width, channels
     classes = len(models.class_names(config, header.data["classes"]))
-    expected = models.zero_parameters(config, shape, classes)
+    expected = models.tensor_shapes(config, shape, classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and then no group of them in the file.
     present = {group: groups.get(group, {}) for group in expected}

@@ -18,6 +18,7 @@ from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, inspect
 from ganbaru.data.progress import progress_bar
 from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
+from ganbaru.errors import RunError
 from ganbaru.registry import Trust
 
 __all__ = [
@@ -64,4 +65,10 @@ def load(
     target = Target(image_size, channels)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
-    return cache.load(find(name, split, data_dir, report, trust), target, report)
+    try:
+        return cache.load(find(name, split, data_dir, report, trust), target, report)
+    except MemoryError as error:
+        raise RunError(
+            f"{name} needs more memory than there is. Give a smaller image size, or a folder or "
+            f"an archive of pictures, which are decoded one at a time."
+        ) from error

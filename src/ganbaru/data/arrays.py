@@ -11,6 +11,7 @@ from ganbaru.data.source import Images, Labels, Original, Samples
 from ganbaru.errors import InputError
 
 MAX_CLASSES = 65_536  # a label beyond this is a damaged file rather than a class
+FEW_CLASSES = 1000  # allowed in a set of any size, which may be a part of a larger one
 
 
 def of_arrays(
@@ -40,13 +41,28 @@ def checked(
     if labels is None:
         return Samples(shaped, None, (), notes)
     whole = _checked_labels(name, labels, len(shaped))
-    count = int(whole.max()) + 1
-    if classes and len(classes) < count:
+    count = len(classes) if classes else class_count(name, whole)
+    if whole.max() >= count:
         raise InputError(
-            f"{name}: label {count - 1} has no name, since there are only {len(classes)} class "
+            f"{name}: label {whole.max()} has no name, since there are only {count} class "
             f"names. Give one name for each label from 0 on."
         )
     return Samples(shaped, whole, classes or tuple(str(k) for k in range(count)), notes)
+
+
+def class_count(name: object, labels: Labels) -> int:
+    """Return the number of classes, the largest label and 1; raises InputError for absurd ones.
+
+    A network has weights for each class up to that label, whether there are images of it or not.
+    """
+    largest = int(labels.max())
+    if largest >= max(FEW_CLASSES, len(labels)):
+        raise InputError(
+            f"{name}: label {largest} among {len(labels):,} images would be one of "
+            f"{largest + 1:,} classes, more than there are images. Number the classes 0, 1, 2 and "
+            f"so on, for example with np.unique(labels, return_inverse=True)[1]."
+        )
+    return largest + 1
 
 
 def _checked_images(name: str, images: NDArray[Any]) -> Images:

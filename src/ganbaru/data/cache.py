@@ -6,24 +6,21 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ganbaru import files
+from ganbaru.data.claims import read_regular
 from ganbaru.data.decoding import convert, same_size
+from ganbaru.data.formats.numpy_files import mapped
 from ganbaru.data.npy_writer import NpyWriter, cannot_write
 from ganbaru.data.picture import RULE
 from ganbaru.data.source import Images, Original, Progress, Samples, Source, Target, fingerprint
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import InputError
 
 MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
-UNFINISHED = ".unfinished-"
-ABANDONED = 24 * 3600  # seconds after which an unfinished entry is removed
 ABOUT = ("name", "classes", "fingerprint", "notes", "broken")  # fields of a Source in about.json
 
 
@@ -32,24 +29,28 @@ def load(original: Original, target: Target, progress: Progress) -> Source:
     if not original.stamp:
         return convert(original, _samples(original), target, NpyWriter(), progress)
     entry = _entry(original, target)
+    there = entry.is_dir()
     if found := _read(entry):
         return found
+    again = (f"The decoded images in {entry} were damaged and were made again.",) * there
+    found = _decoded(original, target, entry, progress)
+    return replace(found, notes=(*found.notes, *again))
+
+
+def _decoded(original: Original, target: Target, entry: Path, progress: Progress) -> Source:
     samples = _samples(original)
     if isinstance(samples.images, np.memmap) and target.fits(samples.images.shape):
         return _mapped(original, samples, samples.images)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(
-            prefix=UNFINISHED, dir=entry.parent, ignore_cleanup_errors=True
-        )
-    except OSError as error:
+        with files.temporary(entry.parent, folder=True) as folder:
+            _write(folder, original, samples, target, progress)
+            _publish(folder, entry)
+    except OSError as error:  # also of a disk that fills up meanwhile
         found = convert(original, samples, target, NpyWriter(limit=MAX_IN_MEMORY), progress)
         why = cannot_write(files.cache(), error)
         note = f"{why} Until then the images are decoded again each time."
         return replace(found, notes=(*found.notes, note))
-    with temporary as name:
-        _write(Path(name), original, samples, target, progress)
-        _publish(Path(name), entry)
     return _read(entry) or convert(original, samples, target, NpyWriter(), progress)
 
 
@@ -68,24 +69,46 @@ def _read(entry: Path) -> Source | None:
     if not entry.is_dir():
         return None
     try:
-        about = json.loads((entry / "about.json").read_text(encoding="utf-8"))
+        about = json.loads(read_regular(entry / "about.json"))
         about.update((name, tuple(about[name])) for name in ("classes", "notes", "broken"))
         # A plain array that looks into the map: rows are picked without the subclass's overhead.
-        images = np.asarray(np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False))
-        labels = np.load(entry / "labels.npy") if about.pop("labelled") else None
-        sizes = np.broadcast_to(np.load(entry / "sizes.npy"), (len(images), 2))
-        return Source(images=images, labels=labels, original_sizes=sizes, **about)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError):
+        images = np.asarray(mapped(entry / "images.npy"))
+        labelled = {True: True, False: False}[about.pop("labelled")]
+        labels = np.array(mapped(entry / "labels.npy")) if labelled else None
+        sizes = np.broadcast_to(np.array(mapped(entry / "sizes.npy")), (len(images), 2))
+        source = Source(images=images, labels=labels, original_sizes=sizes, **about)
+        _check(source)
+        return source
+    # JSON's and NumPy's readers raise anything for damage, RecursionError and TokenError included.
+    except Exception:
         shutil.rmtree(entry, ignore_errors=True)
         return None
+
+
+def _check(source: Source) -> None:
+    """Raise ValueError unless the fields of a source are of their types and fit each other."""
+    images, labels, sizes = source.images, source.labels, source.original_sizes
+    texts = (source.name, source.fingerprint, *source.classes, *source.notes, *source.broken)
+    if not all(isinstance(text, str) for text in texts) or sizes is None or sizes.dtype != np.int32:
+        raise ValueError("fields of other types")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise ValueError("no images")
+    if min(images.shape) < 1 or len(images) < 2 or sizes.min() < 1:
+        raise ValueError("no images")
+    if labels is not None and (
+        labels.dtype != np.int64
+        or labels.shape != images.shape[:1]
+        or not 0 <= labels.min() <= labels.max() < len(source.classes)
+    ):
+        raise ValueError("labels do not fit the images")
 
 
 def _samples(original: Original) -> Samples:
     try:
         return original.read()
     except OSError as error:
-        place = original.location
-        raise InputError(f"Cannot read {place}: {error}. Check that it is there.") from error
+        place, why = error.filename or original.location, error.strerror or error
+        raise InputError(f"Cannot read {place}: {why}. Check that it is there.") from error
 
 
 def _write(
@@ -98,29 +121,23 @@ def _write(
         sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
     about = {name: getattr(source, name) for name in ABOUT}
     about["labelled"] = source.labels is not None
-    try:
-        for name, array in (("labels", source.labels), ("sizes", sizes)):
-            if array is not None:
-                np.save(folder / f"{name}.npy", array)
-        (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise RunError(cannot_write(folder, error)) from error
+    for name, array in (("labels", source.labels), ("sizes", sizes)):
+        if array is not None:
+            np.save(folder / f"{name}.npy", array)
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def _publish(folder: Path, entry: Path) -> None:
     """Rename a finished entry into place, unless another process was first; remove stale ones."""
     try:
         os.rename(folder, entry)
-    except OSError as error:
+    except OSError:
         if _read(entry) is None:
-            raise RunError(cannot_write(entry, error)) from error
+            raise
     how = entry.name.partition("-")[0]
-    stale = [other for other in entry.parent.glob(f"{how}-*") if other != entry]
-    for other in entry.parent.glob(f"{UNFINISHED}*"):
-        with suppress(OSError):  # removed meanwhile
-            stale += [other] * (time.time() - other.stat().st_mtime > ABANDONED)
-    for other in stale:
-        shutil.rmtree(other, ignore_errors=True)
+    for other in entry.parent.glob(f"{how}-*"):
+        if other != entry:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _mapped(original: Original, samples: Samples, images: Images) -> Source:

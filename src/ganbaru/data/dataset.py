@@ -85,8 +85,8 @@ def _path(what: str) -> Path:
 
 def _exists(what: str) -> bool:
     try:
-        return bool(what) and _path(what).exists()
-    except (OSError, ValueError):  # too long a name, or a null character
+        return bool(what) and os.path.exists(_path(what))
+    except ValueError:  # a null character after ~
         return False
 
 
@@ -105,7 +105,7 @@ def find(
 
 
 def _not_found(what: str, path: Path) -> InputError:
-    beside = os.listdir(path.parent) if _exists(str(path.parent)) and path.parent.is_dir() else []
+    beside = os.listdir(path.parent) if os.path.isdir(path.parent) else []
     near = did_you_mean(path.name, beside)
     also = near.replace("Did you mean", f"In {path.parent} there is") if near else ""
     return unknown(

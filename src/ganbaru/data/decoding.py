@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ganbaru.data.npy_writer import NpyWriter
-from ganbaru.data.picture import brief, decode, fit_block
+from ganbaru.data.picture import decode, fit_block
+from ganbaru.data.picture_file import brief
 from ganbaru.data.source import (
     BLOCK,
     Files,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ganbaru.data.source import Progress
 from ganbaru.errors import InputError, RunError
 from ganbaru.files import cache
 
 PIECE = 2**18  # pooch's own 1 KiB pieces would report progress 170,000 times for CIFAR-10
+MAX_BYTES = 2**30  # of a download; CIFAR-10, the largest, has 170 MB
 TIMEOUT = 30  # seconds without an answer
 
 
@@ -45,7 +47,12 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
     folder = downloads() / name
     pooch.get_logger().setLevel("WARNING")
     meter = _Meter(progress, f"downloading {file}")
-    downloader = pooch.HTTPDownloader(progressbar=meter, chunk_size=PIECE, timeout=TIMEOUT)
+    http = pooch.HTTPDownloader(progressbar=meter, chunk_size=PIECE, timeout=TIMEOUT)
+
+    def downloader(url: str, path: str, manager: object) -> None:
+        with open(path, "wb") as file:
+            http(url, _Limited(file, MAX_BYTES), manager)
+
     try:
         # Pooch downloads under another name and renames the file once its checksum is right.
         return Path(pooch.retrieve(url, checksum, file, folder, downloader=downloader))
@@ -55,6 +62,29 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
             f"command again when that is fixed, put the file in {folder} by hand, or give the "
             f"folder that has it with --data-dir."
         ) from error
+
+
+class _TooLargeError(OSError):
+    """A server sends more than any data set has."""
+
+
+@dataclass
+class _Limited:
+    """A file that ends a download over MAX_BYTES, so that a server cannot fill the disk."""
+
+    file: BinaryIO
+    left: int
+
+    def write(self, data: bytes) -> None:
+        """Write; raises an OSError after too many bytes."""
+        self.left -= len(data)
+        if self.left < 0:
+            raise _TooLargeError(f"the server sends more than {MAX_BYTES:,} bytes")
+        self.file.write(data)
+
+    def flush(self) -> None:
+        """Pass what was written to the system."""
+        self.file.flush()
 
 
 @dataclass
@@ -85,6 +115,7 @@ def _reason(error: OSError | ValueError, folder: Path) -> str:
     if isinstance(error, of.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     reasons: tuple[tuple[type[Exception], str], ...] = (
+        (_TooLargeError, str(error)),
         (of.ChunkedEncodingError, "the connection was cut before the end"),
         (of.ContentDecodingError, "the connection was cut before the end"),
         (of.Timeout, f"the server did not answer within {TIMEOUT} seconds"),

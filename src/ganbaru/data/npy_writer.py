@@ -28,7 +28,10 @@ class NpyWriter:
     """Writes images of one size; grey ones stay grey until the first RGB image arrives."""
 
     def __init__(self, file: BinaryIO | None = None, limit: int | None = None) -> None:
-        """Write into `file`, or into memory; over `limit` bytes raise RunError."""
+        """Write into `file`, or into memory; over `limit` bytes raise RunError.
+
+        A full disk raises OSError.
+        """
         self._file = file or io.BytesIO()
         self._limit = limit
         self._shape: tuple[int, int, int] | None = None
@@ -68,11 +71,8 @@ class NpyWriter:
                 f"{self._limit / 2**30:.3g} GiB of memory. Name a folder with room for them with "
                 f"$GANBARU_CACHE."
             )
-        try:
-            self._file.write(data)
-            self._file.flush()
-        except OSError as error:
-            raise RunError(cannot_write(getattr(self._file, "name", "memory"), error)) from error
+        self._file.write(data)
+        self._file.flush()
 
     def _widen(self, height: int, width: int) -> None:
         """Repeat each grey value three times, from the end backwards, so that it works in place."""

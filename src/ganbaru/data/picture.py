@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganbaru.data.picture_file import UnreadableError, open_picture, reason
 from ganbaru.data.source import Images, Target
 
 if TYPE_CHECKING:
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 # Part of every cache key: raise it when pixels would come out differently.
 RULE = 1
 
-# No photograph needs more: Pillow refuses over 179 million pixels, and compressed they are fewer
-# bytes than this. Archives can claim any size.
-MAX_BYTES = 512 * 2**20
 Box = tuple[float, float, float, float]
-
-
-class UnreadableError(Exception):
-    """A picture file cannot be decoded; the message is the reason in a few words."""
 
 
 def decode(data: bytes, target: Target) -> tuple[Images, tuple[int, int]]:
@@ -30,10 +23,12 @@ def decode(data: bytes, target: Target) -> tuple[Images, tuple[int, int]]:
 
     Raises UnreadableError, whatever is wrong with the file.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        if not data:
+            raise UnreadableError("the file is empty")
+        with open_picture(data) as image:
             width, height = image.size
             shrink_early(image, target)
             before = image.size
@@ -43,7 +38,7 @@ def decode(data: bytes, target: Target) -> tuple[Images, tuple[int, int]]:
             return fit(opaque(image), target), (height, width)
     # Pillow's forty decoders, fed damaged files, raise anything from SyntaxError to struct.error.
     except Exception as error:
-        raise UnreadableError(_reason(error, data)) from error
+        raise UnreadableError(reason(error)) from error
 
 
 def shrink_early(image: Image.Image, target: Target) -> None:
@@ -85,27 +80,13 @@ def _is_grey(image: Image.Image) -> bool:
 
 def _bytes_of_16_bits(pixels: np.ndarray) -> Images:
     """Scale 0..65535 to 0..255; Pillow's mode I holds 16-bit files too, in 32 bits."""
-    values = pixels.astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
+    if pixels.min() < 0 or pixels.max() > 65535:
         raise ValueError("pixels exceed 16 bits and have no fixed range; save it with 8 or 16 bits")
-    return ((values * 255 + 32767) // 65535).astype(np.uint8)
-
-
-def brief(error: Exception) -> str:
-    """Return the first words of an error, since some libraries quote half the file."""
-    return str(error).rstrip(".")[:80] or type(error).__name__
-
-
-def _reason(error: Exception, data: bytes) -> str:
-    from PIL import Image, UnidentifiedImageError
-
-    if not data:
-        return "the file is empty"
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
-    if isinstance(error, Image.DecompressionBombError):
-        return "more pixels than a picture may have"
-    return brief(error)
+    values = pixels.astype(np.int32)  # 65535 * 255 + 32767 is under 2^24
+    values *= 255
+    values += 32767
+    values //= 65535
+    return values.astype(np.uint8)
 
 
 # --- crop and resize ---

@@ -65,6 +65,11 @@ class Samples:
     classes: tuple[str, ...] = ()  # names by label
     notes: tuple[str, ...] = ()  # sentences for the user
 
+    def __post_init__(self) -> None:
+        """Write bytes of class names that are no UTF-8, as a folder's name may be, as escapes."""
+        named = (name.encode("utf-8", "backslashreplace").decode() for name in self.classes)
+        object.__setattr__(self, "classes", tuple(named))
+
 
 @dataclass(frozen=True)
 class Original:

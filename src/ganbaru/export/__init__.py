@@ -17,17 +17,18 @@ from ganbaru.sampling.players import Player, load_player
 
 
 class Format(NamedTuple):
-    """The function that writes a player to a path, and its default precision."""
+    """How a player is written to a path, the default precision, and what may be replaced there."""
 
     write: Callable[[Path, Player, str], list[str]]
     precision: str = "float32"
+    place: Callable[[Path, bool], Path] = files.output
 
 
 FORMATS: dict[str, Format] = {
     ".onnx": Format(onnx_file.write),
     ".html": Format(page.write, "float16"),
     ".safetensors": Format(weights.write),
-    "": Format(pretrained.write),
+    "": Format(pretrained.write, place=pretrained.place),
 }
 
 
@@ -39,12 +40,14 @@ def write(
     which: str = "newest",
     precision: str | None = None,
     trust: Collection[str] = (),
+    overwrite: bool = False,
 ) -> list[str]:
     """Write a network of a run to `path`, whose ending chooses the format; returns a summary.
 
     `player` is one of `ganbaru.native.PLAYERS`, `run`, `which` and `trust` are as in
     `ganbaru.load`, `precision` is float32 or float16, None for the format's default. Raises
-    InputError for an unknown choice or a missing or damaged checkpoint.
+    InputError for an unknown choice, a missing or damaged checkpoint, and without `overwrite` for
+    files at `path` that ganbaru did not write.
     """
     path = Path(path)
     chosen = FORMATS.get(path.suffix.lower())
@@ -56,6 +59,7 @@ def write(
         )
     precision = precision or chosen.precision
     pick("precision", precision, PRECISIONS)
+    path = chosen.place(path, overwrite)
     found = load_player(run, which, player, trust)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)

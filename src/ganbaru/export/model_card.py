@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
+from ganbaru.formatting import as_markdown
 from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.report import card, facts
@@ -26,18 +28,18 @@ def text(player: Player, name: str, picture: str) -> str:
     """Return the card as Markdown: images, usage, the report's card, and scores if known."""
     found = _facts(player)
     size = "x".join(map(str, found.data["shape"]))
-    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in card.rows(found, size))
+    rows = "\n".join(f"| {name} | {as_markdown(value)} |" for name, value in card.rows(found, size))
     scores = "\n\n".join(map(_scores, found.scores[-1:]))
     return f"""{_TOP}
 
-# {name}
+# {as_markdown(name)}
 
 ![images of the first seeds]({picture})
 
 ```python
 import ganbaru
 
-generator = ganbaru.from_pretrained("{name}")  # a folder, or user/name on the hub
+generator = ganbaru.from_pretrained({json.dumps(name)})  # a folder, or user/name on the hub
 images = generator.sample(16, seed=0)  # uint8 (16, H, W, C)
 ```
 
@@ -75,17 +77,16 @@ def _scores(found: Evaluation) -> str:
         for name, score in found.scores.items()
         if name in METRICS
     )
+    passport = found.passport
+    fakes, reals = passport.fakes, passport.reals
+    texts = (passport.data, passport.reference, passport.scorer, passport.scorer_hash[:12])
+    of, reference, scorer, digest = map(as_markdown, texts)
     return f"""## Scores
 
 | score | value | 95 % interval | real images |
 |---|---|---|---|
 {rows}
 
-{found.passport.fakes:,} images against {found.passport.reals:,} real ones of {found.passport.data}
-({_cell(found.passport.reference)}), scorer {_cell(found.passport.scorer)}
-{found.passport.scorer_hash[:12]}. Comparable only with scores of the same scorer and counts."""
-
-
-def _cell(text: str) -> str:
-    """Escape a text for a table cell."""
-    return " ".join(text.split()).replace("|", "\\|")
+{fakes:,} images against {reals:,} real ones of {of}
+({reference}), scorer {scorer}
+{digest}. Comparable only with scores of the same scorer and counts."""

@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Annotated, TypedDict
 
-from ganbaru import files
+from ganbaru import files, records
 from ganbaru.errors import InputError
 from ganbaru.export import hub, metadata, model_card, weights
 from ganbaru.sampling import generators, image_io
@@ -31,14 +31,25 @@ def save_pretrained(
     which: str = "newest",
     precision: str = "float32",
     trust: Collection[str] = (),
+    overwrite: bool = False,
 ) -> Path:
     """Write a run's EMA generator as a folder to share; returns the folder.
 
     Other files in the folder stay. `run`, `which` and `trust` are as in `ganbaru.load`. Raises
-    InputError for a missing or damaged checkpoint or an unknown precision.
+    InputError for a missing or damaged checkpoint, an unknown precision, and without `overwrite`
+    for a file of the same name, such as a README.md, that ganbaru did not write or that was edited
+    since.
     """
+    place(Path(folder), overwrite)
     write(Path(folder), load_player(run, which, trust=trust), precision)
     return Path(folder)
+
+
+def place(folder: Path, overwrite: bool) -> Path:
+    """Return the folder; raises InputError for files in it that may not be replaced."""
+    for name in (WEIGHTS, CONFIG, CARD, PICTURE) if folder.is_dir() else ():
+        files.output(folder / name, overwrite)
+    return folder
 
 
 def write(path: Path, player: Player, precision: str) -> list[str]:
@@ -54,7 +65,9 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     generator = generators.load(path / WEIGHTS)
     columns = image_io.columns(len(generator.classes))
     image_io.save_png(path / PICTURE, image_io.grid(generator.sample(ROWS * columns), columns))
-    files.write_text(path / CARD, model_card.text(player, path.resolve().name, PICTURE) + "\n")
+    files.write_text(
+        path / CARD, files.signed(model_card.text(player, path.resolve().name, PICTURE))
+    )
     facts = {**metadata.facts(player), "precision": precision, "file_sha256": _hash(path / WEIGHTS)}
     config = json.dumps({"format": FORMAT, **facts}, indent=2, ensure_ascii=False)
     files.write_text(path / CONFIG, config + "\n")
@@ -92,23 +105,27 @@ def from_pretrained(
     return generators.load(path, engine=engine, device=device, trust=trust)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {"format": int(found["format"]), "file_sha256": str(found["file_sha256"])}
-    except FileNotFoundError as error:
+class _Facts(TypedDict):
+    """What is read of config.json."""
+
+    format: Annotated[int, records.Range(1)]
+    file_sha256: str
+
+
+def _read(path: Path) -> _Facts:
+    if not path.exists():
         raise InputError(
             f"There is no shared model at {path.parent}: it has no {path.name}. Give a folder of "
             f"save_pretrained, or a name on the hub such as user/name."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} does not describe a model of ganbaru ({type(error).__name__}). Download the "
-            f"folder again, or write it with save_pretrained."
-        ) from error
+        )
+    remedy = (
+        "So it does not describe a model of ganbaru: download the folder again, or write it with "
+        "save_pretrained."
+    )
+    return records.read(path, _Facts, remedy)
 
 
-def _check(facts: dict[str, Any], path: Path) -> None:
+def _check(facts: _Facts, path: Path) -> None:
     """Raise InputError unless the weights exist and have the hash of config.json."""
     if facts["format"] > FORMAT:
         raise InputError(

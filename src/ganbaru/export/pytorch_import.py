@@ -62,7 +62,7 @@ def weights(
     given = {player: read(Path(path), player) for player, path in files.items() if path}
     source = load_data(config, progress)
     shape, classes = source.images.shape[1:], len(label_names(config, source))
-    networks = models.zero_parameters(config, shape, classes)
+    networks = models.tensor_shapes(config, shape, classes)
     fits = {}
     for player, arrays in given.items():
         found = weight_matching.match(arrays, networks[player] | networks[f"{player}_buffers"])
@@ -75,8 +75,11 @@ def weights(
         for group in (player, f"{player}_buffers"):
             first[group] = {name: found.arrays[name] for name in first[group]}
     run = setup.build(config, progress=progress or data.silent)
-    run.state = step.start(run.gan, setup.to_engine(run.engine, first))
-    run.save()
+    try:
+        run.state = step.start(run.gan, setup.to_engine(run.engine, first))
+        run.save()
+    finally:
+        run.close()
     return Imported(run, {player: found.matches for player, found in fits.items()})
 
 

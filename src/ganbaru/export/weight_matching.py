@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,14 +41,15 @@ class Fit:
     misfit: str = ""
 
 
-def match(given: Arrays, network: Mapping[str, np.ndarray]) -> Fit:
+def match(given: Arrays, network: Tensors) -> Fit:
     """Match each layer of a network to the given layer of that name, or the first that fits.
 
-    Layers fit if their tensors have the same names and shapes.
+    `network` are the shapes of its tensors. Layers fit if their tensors have the same names and
+    shapes.
     """
     shapes = {name: array.shape for name, array in given.items()}
-    sources, targets = _layers(shapes), _layers({name: x.shape for name, x in network.items()})
-    if shapes == {name: array.shape for name, array in network.items()}:
+    sources, targets = _layers(shapes), _layers(network)
+    if shapes == network:
         return Fit(given, [Match(name, name, tensors) for name, tensors in targets.items()])
     matches, lacking = _matched(sources, targets)
     used = {found.source for found in matches}
@@ -105,7 +107,9 @@ def _described(layer: str, layers: Layers) -> str:
 # --- options with which weights would fit -----------------------------------------------------
 
 SIZES = ("16", "28", "32", "48", "64", "96", "128", "256")
-MAX_WIDTH = 512
+MAX_WIDTH, MAX_LATENT = 512, 4096
+# Processor seconds of search: a file of 20 layers of 20 sizes has 10,000 candidates, of 10 ms each.
+MAX_SECONDS = 8.0
 
 
 def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int) -> str:
@@ -117,7 +121,8 @@ def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int)
     height, width, channels = shape
     size = str(height) if height == width else f"{height}x{width}"
     now = dataclasses.replace(config, image_size=size, channels=channels)
-    changes = (_differences(now, other) for other in _fitting(now, player, shapes, classes))
+    end = time.process_time() + MAX_SECONDS
+    changes = (_differences(now, other) for other in _fitting(now, player, shapes, classes, end))
     found = list(itertools.islice(changes, 1))
     # Also a second one, since a latent joined to labels has the shape of a longer latent; not one
     # that only adds options without effect to the first.
@@ -126,16 +131,21 @@ def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int)
         options = (" ".join(f"{flag(n)} {value}" for n, value in each.items()) for each in found)
         return f"It would fit with {', or with '.join(options)}."
     (other_player,) = {"generator", "discriminator"} - {player}
-    if next(_fitting(now, other_player, shapes, classes), None):
+    if next(_fitting(now, other_player, shapes, classes, end), None):
         return f"It has a {other_player}'s layers: give the generator's file first."
+    if time.process_time() > end:
+        return f"No network of ganbaru with these layers was found in {MAX_SECONDS:g} s."
     return "No network of ganbaru at any width or image size has exactly these layers."
 
 
-def _fitting(now: Config, player: str, shapes: Tensors, classes: int) -> Iterator[Config]:
+def _fitting(
+    now: Config, player: str, shapes: Tensors, classes: int, end: float
+) -> Iterator[Config]:
     """Yield the configurations whose networks have exactly these tensors, fewest changes first.
 
     First the architectures, image sizes and conditionings with the file's numbers of layers and
-    axes, then for these the widths, latents and channels that occur among its shapes.
+    axes, then for these the widths, latents and channels that occur among its shapes. The search
+    stops at the time `end`.
     """
     candidates = [
         changed
@@ -144,7 +154,9 @@ def _fitting(now: Config, player: str, shapes: Tensors, classes: int) -> Iterato
         for changed in _changes(outer, _inner(shapes, classes))
     ]
     candidates.sort(key=lambda other: len(_differences(now, other)))
-    yield from (other for other in candidates if _fits(other, player, shapes, classes, tuple))
+    for other in itertools.takewhile(lambda other: time.process_time() < end, candidates):
+        if _fits(other, player, shapes, classes, tuple):
+            yield other
 
 
 def _outer(config: Config, classes: int) -> dict[str, list]:
@@ -160,7 +172,7 @@ def _inner(shapes: Tensors, classes: int) -> dict[str, list]:
     latents = {number - less for number in numbers for less in (0, classes)}
     return {
         "width": [number for number in numbers if number <= MAX_WIDTH],
-        "latent": [number for number in sorted(latents) if number > 0],
+        "latent": [number for number in sorted(latents) if 0 < number <= MAX_LATENT],
         "channels": [1, 3],
     }
 
@@ -193,15 +205,10 @@ def _traced(config: Config, player: str, classes: int) -> Layers:
     count = models.class_count(config, classes)
     shape = (*(config.size or (0, 0)), config.channels or 0)
     index = ("generator", "discriminator").index(player)
-    shapes: dict[str, tuple[int, ...]] = {}
     try:
         network = models.networks(config, shape, count)[index]
-        nn.trace(
-            network,
-            *models.input_shapes(config, shape, count)[index],
-            parameter=lambda name, shape, kind, fan_in: shapes.update({name: shape}),
-            buffer=lambda name, shape, start: shapes.update({name: shape}),
-        )
+        inputs = models.input_shapes(config, shape, count)[index]
+        parameters, buffers = nn.tensor_shapes(network, *inputs)
     except InputError:
         return {}
-    return _layers(shapes)
+    return _layers(parameters | buffers)

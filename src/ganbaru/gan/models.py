@@ -17,12 +17,13 @@ from ganbaru.engines import Engine
 from ganbaru.errors import InputError, pick
 from ganbaru.nn import Network
 from ganbaru.nn.conditioning import CONDITIONINGS
-from ganbaru.nn.initializers import INITIALISATIONS, Initialisation, Zeros, constant
+from ganbaru.nn.initializers import INITIALISATIONS, Initialisation
 from ganbaru.nn.normalization import with_minibatch_deviation, with_norm, with_spectral_norm
 from ganbaru.ops import Parameters, Tensor
 from ganbaru.registry import Trust
 
 Shape = tuple[int, int, int]  # height, width, channels of the images
+TensorShapes = dict[str, dict[str, tuple[int, ...]]]  # by group and name
 
 
 def class_names(config: Config, names: Sequence[str]) -> tuple[str, ...]:
@@ -173,10 +174,12 @@ def initial_parameters(
     return made
 
 
-def zero_parameters(config: Config, shape: Shape, num_classes: int) -> dict[str, dict[str, Any]]:
-    """Return both players' parameters and buffers as zeros, for their names and shapes.
+def tensor_shapes(config: Config, shape: Shape, num_classes: int) -> TensorShapes:
+    """Return the shapes of both players' parameters and buffers by tracing; nothing is allocated.
 
     Drawing initial values takes 0.5 s for a DCGAN of 64x64 images and width 64; this takes 2 ms.
     """
-    made = initial_parameters(config, shape, num_classes, Zeros("zeros", constant(0)))
-    return {group: {name: x * 0 for name, x in arrays.items()} for group, arrays in made.items()}
+    found: TensorShapes = {}
+    for player, network, shapes in players(config, shape, num_classes):
+        found[player], found[f"{player}_buffers"] = nn.tensor_shapes(network, *shapes)
+    return found

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data, files, randomness
+from ganbaru import __version__, data, files, randomness, records
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
@@ -110,6 +110,7 @@ def authenticity(
     data_dir: Path | None = None,
     output: str | Path | None = None,
     progress: Progress = data.silent,
+    overwrite: bool = False,
     trust: Collection[str] = (),
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
@@ -120,13 +121,17 @@ def authenticity(
     ``authenticity`` in the run's folder, or in the current one for images without a run. `trust` is
     as in `ganbaru.load`, for the run's network and data.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
-    Raises InputError when the data are not those of the run, or too few.
+    Raises InputError when the data are not those of the run, or too few, and without `overwrite`
+    for files of those names that ganbaru did not write.
     """
     began = time.perf_counter()
     candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
+    folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
+    if output or not candidate.folder:
+        for name in (RESULT, SHEET) if folder.is_dir() else ():
+            files.output(folder / name, overwrite)
     sources = _training_data(candidate, against, data_dir, progress)
     found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
-    folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
     seconds = round(time.perf_counter() - began, 1)
     found = dataclasses.replace(found, seconds=seconds, folder=folder)
     _write(found, shown)
@@ -248,7 +253,7 @@ def _write(found: Authenticity, shown: Neighbours) -> None:
     with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     neighbour_sheet.save(shown, folder / SHEET)
-    files.write_json(folder / RESULT, found.to_json())
+    files.write_json(folder / RESULT, {"ganbaru": __version__, **found.to_json()})
 
 
 def stored(folder: Path) -> Authenticity | None:
@@ -256,21 +261,5 @@ def stored(folder: Path) -> Authenticity | None:
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
-    return files.read_json(
-        path,
-        lambda found: _parsed(found, path.parent),
-        "Delete it; ganbaru authenticity writes a new one.",
-    )
-
-
-def _parsed(found: dict[str, Any], folder: Path) -> Authenticity:
-    return Authenticity(
-        **found
-        | {
-            "copying": Copying(**found["copying"]),
-            "suspects": tuple(Suspect(**one) for one in found["suspects"]),
-            "duplicates": tuple(map(tuple, found["duplicates"])),
-            "notes": tuple(found["notes"]),
-            "folder": folder,
-        }
-    )
+    found = records.read(path, Authenticity, "Delete it; ganbaru authenticity writes a new one.")
+    return dataclasses.replace(found, folder=path.parent)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TypedDict
 
-from ganbaru import files
+from ganbaru import files, records
 from ganbaru.metrics.passport import Passport
 from ganbaru.training.run_folder import Folder
 
@@ -14,13 +15,20 @@ REMEDY = "Delete it: resuming the run with --resume writes it again."
 MEASURE = "frechet"
 
 
+class Stored(TypedDict):
+    """The content of milestones.json."""
+
+    passport: Passport
+    floors: dict[str, float]
+
+
 def baselines(folder: Folder) -> dict[str, float]:
     """Return the scores of real images, {} for a run without scores in its log.
 
     Raises InputError when the file is damaged.
     """
-    path = folder.milestones
-    return files.read_json(path, lambda x: dict(x["floors"]), REMEDY) if path.exists() else {}
+    found = _stored(folder)
+    return found["floors"] if found else {}
 
 
 def passport(folder: Folder) -> Passport | None:
@@ -28,10 +36,13 @@ def passport(folder: Folder) -> Passport | None:
 
     Raises InputError when the file is damaged.
     """
+    found = _stored(folder)
+    return found["passport"] if found else None
+
+
+def _stored(folder: Folder) -> Stored | None:
     path = folder.milestones
-    if not path.exists():
-        return None
-    return files.read_json(path, lambda x: Passport(**x["passport"]), REMEDY)
+    return records.read(path, Stored, REMEDY) if path.exists() else None
 
 
 def write(folder: Folder, passport: Passport, baselines: dict[str, float]) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ganbaru import files
 from ganbaru.metrics.nearest import Images, Nearest
 from ganbaru.sampling import image_io
 
@@ -43,8 +42,7 @@ def save(shown: Neighbours, path: Path) -> None:
     sheet = Image.new("RGB", (width, max(part.height for part in parts)), PAPER)
     sheet.paste(parts[0], (0, 0))
     sheet.paste(parts[1], (parts[0].width, 0))
-    with files.replacing(path) as temporary:
-        sheet.save(temporary, format="PNG")
+    image_io.write_png(path, sheet)
 
 
 def _half(shown: Neighbours, heading: str, chosen: list[int]) -> Image.Image:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from ganbaru import files
+from ganbaru import files, records
 from ganbaru.errors import InputError
 
 FORMAT = 1
@@ -72,19 +72,6 @@ class Evaluation:
         shares = {name: list(pair) for name, pair in self.classes.items()}
         return {**dataclasses.asdict(self), "classes": shares, "notes": list(self.notes)}
 
-    @staticmethod
-    def from_json(found: dict[str, Any]) -> Evaluation:
-        """Return the evaluation that `to_json` was called on."""
-        return Evaluation(
-            **found
-            | {
-                "passport": Passport(**found["passport"]),
-                "scores": {name: Score(**score) for name, score in found["scores"].items()},
-                "classes": {name: (fake, real) for name, (fake, real) in found["classes"].items()},
-                "notes": tuple(found["notes"]),
-            }
-        )
-
 
 def differences(one: Passport, other: Passport) -> list[str]:
     """Return the differences of two passports; an empty list if scores may be compared."""
@@ -106,16 +93,19 @@ def check_comparable(*evaluations: Evaluation) -> None:
             )
 
 
+class Stored(TypedDict):
+    """The content of scores.json."""
+
+    evaluations: list[Evaluation]
+
+
 def stored(folder: Path) -> list[Evaluation]:
     """Return the evaluations stored in a run's folder, oldest first."""
     path = folder / FILE
     if not path.exists():
         return []
-    return files.read_json(
-        path,
-        lambda found: [Evaluation.from_json(one) for one in found["evaluations"]],
-        "Delete it; ganbaru evaluate writes a new one.",
-    )
+    remedy = "Delete it; ganbaru evaluate writes a new one."
+    return records.read(path, Stored, remedy)["evaluations"]
 
 
 def store(folder: Path, evaluation: Evaluation) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import warnings
+import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import native, nn, ops
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, shortened
 from ganbaru.nn import Scope
 from ganbaru.sampling.players import Player, load_player
 
@@ -116,29 +118,69 @@ def module(
     return Network(load_player(run, which, player, trust)).eval()
 
 
+MAX_DEPTH, MAX_VALUES = 16, 100_000  # of dictionaries in each other; of everything in a file
+SHARED = 8  # times a file's size that its tensors may have, since some share their numbers
+
+
 def read(path: Path) -> Any:
-    """Read a file of `torch.save`, tensors as NumPy arrays; no code in the file is executed."""
+    """Read a file of `torch.save`, tensors as NumPy arrays; no code in the file is executed.
+
+    Raises InputError for other files, and for one that claims more than it holds.
+    """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        _check_members(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged files, which are refused
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        return _arrays(found, path)
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path} contains Python objects other than tensors, perhaps a pickled module. Loading "
-            f"it could run arbitrary code, so it is refused. Save only the weights where it was "
-            f"made: torch.save(model.state_dict(), 'weights.pth')."
+            f"{path} contains Python objects other than tensors, perhaps a pickled module, or is "
+            f"damaged. Loading it could run arbitrary code, so it is refused. Save only the "
+            f"weights where it was made: torch.save(model.state_dict(), 'weights.pth')."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(
-            f"Cannot read {path} as a PyTorch file: {str(error).splitlines()[0]}."
-        ) from error
-    return _arrays(found)
+    except Exception as error:  # IndexError, AssertionError and others, by where it is damaged
+        reason = shortened(str(error).partition("\n")[0]) or type(error).__name__
+        raise InputError(f"Cannot read {path} as a PyTorch file: {reason}.") from error
 
 
-def _arrays(found: Any) -> Any:
+def _claims(path: Path) -> InputError:
+    return InputError(
+        f"{path} is damaged: what it would unpack to is larger or deeper than such a file can be "
+        f"({SHARED} times its size, {MAX_VALUES:,} values, {MAX_DEPTH} levels). Save it again: "
+        f"torch.save(model.state_dict(), 'weights.pth')."
+    )
+
+
+def _check_members(path: Path) -> None:
+    """Raise InputError for an archive whose compressed members would fill the memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > SHARED * path.stat().st_size:
+            raise _claims(path)
+
+
+def _arrays(found: Any, path: Path) -> Any:
     """Convert tensors in nested dictionaries to arrays, 16-bit floating types to float32."""
-    if isinstance(found, Mapping):
-        return {key: _arrays(value) for key, value in found.items()}
-    if not isinstance(found, torch.Tensor):
-        return found
-    short = found.is_floating_point() and found.itemsize < np.dtype("float32").itemsize
-    array: np.ndarray = (found.float() if short else found).detach().numpy()
-    return array
+    values, size = 0, 0
+    most = SHARED * path.stat().st_size
+
+    def convert(found: Any, depth: int) -> Any:
+        nonlocal values, size
+        values += 1
+        if isinstance(found, torch.Tensor):  # repeated by a stride of 0, it is larger than the file
+            size += found.numel() * found.itemsize
+        if depth > MAX_DEPTH or values > MAX_VALUES or size > most:
+            raise _claims(path)
+        if isinstance(found, Mapping):
+            return {key: convert(value, depth + 1) for key, value in found.items()}
+        if not isinstance(found, torch.Tensor):
+            return found
+        short = found.is_floating_point() and found.itemsize < np.dtype("float32").itemsize
+        array: np.ndarray = (found.float() if short else found).detach().numpy()
+        return array
+
+    return convert(found, 0)

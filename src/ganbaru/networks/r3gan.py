@@ -30,6 +30,13 @@ def _groups(count: int) -> int:
     return max(n for n in range(1, max(1, count // GROUP) + 1) if count % n == 0)
 
 
+@nn.layer
+def _picture(scope: Scope, scales: Tensor, size: Size) -> Tensor:
+    """Scale the channels of a learnt picture (C, h, w) by numbers (N, C)."""
+    picture = scope.parameter("weight", (scales.shape[1], *size), "weight")
+    return ops.reshape(scales, (*scales.shape, 1, 1)) * ops.reshape(picture, (1, *picture.shape))
+
+
 def _block(scope: Scope, x: Tensor, gain: float) -> Tensor:
     """Add to x (N, C, H, W) a function of it through 2 C channels."""
     count, wide = x.shape[1], EXPANSION * x.shape[1]
@@ -61,8 +68,7 @@ def generator(
     """Map latents (N, Z) to images, in [-1, 1] in inference."""
     planned, count = plan(image_size, base_channels, exactly), base_channels
     scales = nn.dense(scope.child("stem.dense"), latent, count, bias=False)
-    basis = scope.parameter("stem.basis", (count, *planned.inner), "weight")
-    x = ops.reshape(scales, (-1, count, 1, 1)) * ops.reshape(basis, (1, count, *planned.inner))
+    x = _picture(scope.child("stem.picture"), scales, planned.inner)
     x = _stage(scope.child("stage0"), x, planned)
     for i in range(len(planned.maps)):
         x = _stage(scope.child(f"stage{i + 1}"), nn.smooth(nn.upsample(x)), planned)

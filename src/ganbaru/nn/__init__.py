@@ -23,6 +23,7 @@ from ganbaru.nn.scope import (
     initialise,
     layer,
     parameter_count,
+    tensor_shapes,
     trace,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "self_attention",
     "smooth",
     "softmax",
+    "tensor_shapes",
     "trace",
     "up_conv",
     "upsample",

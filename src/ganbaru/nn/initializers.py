@@ -136,15 +136,6 @@ class Initialisation:
         return rule(draw.astype(np.float64), Fans.all(fans)).astype(np.float32)
 
 
-class Zeros(Initialisation):
-    """Zeros for every kind, without drawing random numbers."""
-
-    def values(
-        self, seed: int, name: str, kind: str, shape: tuple[int, ...], fans: float | Fans = 1
-    ) -> NDArray[np.float32]:
-        return np.zeros(shape, np.float32)
-
-
 # The first is Radford, Metz and Chintala 2016, section 4 ("zero-centered Normal, standard deviation
 # 0.02"), with batch-norm scales N(1, 0.02) as in their published code.
 INITIALISATIONS = {

@@ -220,6 +220,19 @@ def trace(
     return result.shape, tape.records
 
 
+def tensor_shapes(network: Network, *shapes: Shape) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """Return the shapes of a network's parameters and buffers, by tracing it."""
+    parameters: dict[str, Shape] = {}
+    buffers: dict[str, Shape] = {}
+    trace(
+        network,
+        *shapes,
+        parameter=lambda name, shape, kind, fans: parameters.update({name: tuple(shape)}),
+        buffer=lambda name, shape, start: buffers.update({name: tuple(shape)}),
+    )
+    return parameters, buffers
+
+
 def parameter_count(parameters: Mapping[str, Any]) -> int:
     """Count the numbers in a dictionary of tensors."""
     return sum(math.prod(p.shape) for p in parameters.values())

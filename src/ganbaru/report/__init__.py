@@ -9,11 +9,11 @@ from ganbaru.report import facts, page
 from ganbaru.training.run_folder import Folder
 
 
-def write(folder: Folder) -> Path:
+def write(folder: Folder, warn: facts.Warn = lambda text: None) -> Path:
     """Write a run's report from the files in its folder and return its path.
 
-    Raises InputError if one of them is damaged.
+    Raises InputError if one of them is damaged; `warn` is as in `facts.read`.
     """
-    text = page.page(facts.read(folder))
+    text = page.page(facts.read(folder, warn))
     files.write_text(folder.report, text)
     return folder.report

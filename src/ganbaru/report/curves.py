@@ -115,7 +115,7 @@ def evaluated(scores: Sequence[Evaluation]) -> dict[str, Chart]:
         float(one.origin["checkpoint"]): one.scores["frechet"]
         for one in scores
         if one.passport == scores[-1].passport
-        and one.origin.get("checkpoint", "").isdigit()
+        and str(one.origin.get("checkpoint")).isdecimal()
         and "frechet" in one.scores
     }
     floors = {name: score.floor for name, score in scores[-1].scores.items()} if scores else {}

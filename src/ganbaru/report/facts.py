@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from ganbaru import __version__, files, nn
+from ganbaru import __version__, files, nn, records
 from ganbaru.config import Config, from_file, load_yaml
 from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
+from ganbaru.records import Count
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run import Run, describe_data
 from ganbaru.training.run_folder import Folder
 from ganbaru.training.run_log import Line, read_log
+
+Warn = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Facts:
 
     folder: Folder
     config: Config
-    data: dict[str, Any]  # name, fingerprint, classes, shape, and the count if known
-    made: dict[str, Any]  # machine and versions; {} if not recorded
+    data: Mapping[str, Any]  # name, fingerprint, classes, shape, and the count if known
+    made: Mapping[str, Any]  # machine and versions, those that are recorded
     log: list[Line]
     baselines: dict[str, float]  # of the scores in the log; {} without scores
     grids: list[Path]
@@ -61,29 +65,55 @@ def note(run: Run) -> None:
     files.write_json(run.folder.about, found)
 
 
-def read(folder: Folder) -> Facts:
-    """Read a run's folder; raises InputError if a file in it is damaged."""
+def read(folder: Folder, warn: Warn = lambda text: None) -> Facts:
+    """Read a run's folder; raises InputError if a file in it is damaged.
+
+    Damaged lines of the log are left out, and `warn` is called with a sentence about them.
+    """
     found = _about(folder)
     return Facts(
         folder=folder,
         config=from_file(load_yaml(folder.config), folder.config),
         data=found["data"],
         made=found["made"],
-        log=read_log(folder),
+        log=read_log(folder, warn),
         baselines=milestones.baselines(folder),
-        grids=sorted(folder.samples.glob("[0-9]*.png")),
+        grids=[path for path in sorted(folder.samples.glob("*.png")) if path.stem.isdecimal()],
         scores=passport.stored(folder.path),
         authenticity=memorization.stored(folder.path),
     )
 
 
-def _about(folder: Folder) -> dict[str, Any]:
+class _CountedData(checkpoint.DataFacts, total=False):
+    count: Count
+
+
+class _Machine(TypedDict, total=False):
+    ganbaru: str
+    engine: str
+    python: str
+    numpy: str
+    system: str
+    cores: Count
+    parameters: dict[str, Count]
+
+
+class About(TypedDict):
+    """The content of about.json."""
+
+    data: _CountedData
+    made: _Machine
+
+
+def _about(folder: Folder) -> About:
     """Return what `note` wrote; older runs have the data in their checkpoints."""
     if not folder.about.exists():
         path = run_folder.find_checkpoint(folder.path)
-        return {"data": checkpoint.load(path, ())[1].data, "made": {}}
-    return files.read_json(
-        folder.about,
-        lambda found: {name: dict(found[name]) for name in ("data", "made")},
-        "Delete it: the report then reads a checkpoint.",
-    )
+        data: Any = checkpoint.load(path, ())[1].data
+        return {"data": data, "made": {}}
+    return about(folder)
+
+
+def about(folder: Folder) -> About:
+    """Read about.json; raises InputError if it is absent or damaged."""
+    return records.read(folder.about, About, "Delete it: the report then reads a checkpoint.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -212,13 +213,13 @@ def _card(facts: Facts) -> Markup:
 
 
 def _machine(facts: Facts) -> Markup:
-    made = facts.made
-    if not made:
+    if not facts.made:
         return _absent("Machine", "Not recorded.")
+    known = collections.defaultdict(lambda: "?", facts.made)
     rows = [
-        ("engine", f"{made['engine']}, {facts.config.precision}"),
-        ("versions", f"ganbaru {made['ganbaru']}, Python {made['python']}, NumPy {made['numpy']}"),
-        ("machine", f"{made['system']}, {made['cores']} cores"),
+        ("engine", f"{known['engine']}, {facts.config.precision}"),
+        ("versions", "ganbaru {ganbaru}, Python {python}, NumPy {numpy}".format_map(known)),
+        ("machine", "{system}, {cores} cores".format_map(known)),
     ]
     if facts.log:
         last = facts.log[-1]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from ganbaru.data.picture_file import UnreadableError, own_picture
 from ganbaru.errors import InputError
 
 MAX_WIDTH = 1040  # pixels: the page's width on a screen
@@ -16,13 +17,13 @@ MAX_WIDTH = 1040  # pixels: the page's width on a screen
 def embedded(path: Path, width: int = MAX_WIDTH) -> str:
     """Return an image as a data URL, shrunk to at most `width` pixels."""
     try:
-        with Image.open(path) as picture:
-            picture.load()  # all of it, so that a file cut short raises here
-            content = _shrunk(picture, width) if picture.width > width else path.read_bytes()
-    except (OSError, SyntaxError) as error:  # Pillow's for damage
+        picture, content = own_picture(path)
+    except UnreadableError as error:
         raise InputError(
             f"The picture {path} is damaged ({error}). Delete it: the report is written without it."
         ) from error
+    if picture.width > width:
+        content = _shrunk(picture, width)
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 

@@ -45,10 +45,10 @@ class Generator:
     @staticmethod
     def seeds(n: int, first: int = 0) -> range:
         """Return the seeds of `n` images, counting up from `first`."""
-        if n < 1 or not 0 <= first < 2**63 - n:
+        if n < 1 or not 0 <= first <= 2**63 - n:
             raise InputError(
                 f"Cannot make {n} images from seed {first}: give a count of at least 1 and a seed "
-                f"of at least 0."
+                f"from 0 to 2**63 - 1, the last image's too."
             )
         return range(first, first + n)
 
@@ -105,7 +105,7 @@ class Generator:
         text = str(label)
         if text in self.classes:
             return self.classes.index(text)
-        if text.isdigit() and int(text) < len(self.classes):
+        if text.isdecimal() and len(text) < 20 and int(text) < len(self.classes):
             return int(text)
         names = ", ".join(
             name if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
@@ -219,15 +219,17 @@ def load(
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),
+    verify: bool = True,
 ) -> Generator:
     """Load a run's EMA generator from one of its checkpoints.
 
     `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest", "best"
     or a number of images. `trust` names the modules that a network's name in the file may import;
-    one that your program has imported needs no trust. Raises InputError if the checkpoint is
-    missing, damaged or of another architecture, or if its network is not trusted.
+    one that your program has imported needs no trust. `verify` compares the weights with the
+    SHA-256 in the file (0.07 s for 100 MB). Raises InputError if the checkpoint is missing, damaged
+    or of another architecture, or if its network is not trusted.
     """
-    player = load_player(run, which, trust=trust)
+    player = load_player(run, which, trust=trust, verify=verify)
     return from_player(
         player, engines.load(engine, device, engines.storage_precision(player.config.precision))
     )

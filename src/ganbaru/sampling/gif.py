@@ -15,6 +15,7 @@ from PIL import Image
 from ganbaru import files
 
 TRAILER = b";"
+COMMENT = b"!\xfe\x07ganbaru\0"  # by which `files.is_ours` knows a GIF
 _DELAY = 4  # offset of the delay in a frame's bytes
 
 

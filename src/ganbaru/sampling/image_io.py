@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ganbaru import files
 from ganbaru.data import Source
@@ -60,8 +61,25 @@ def enlarge(image: Images, least: int = 512) -> Images:
 
 def save_png(path: Path, image: Images) -> None:
     """Write one uint8 image (H, W, C) as a PNG file."""
+    write_png(path, picture(image))
+
+
+def write_png(path: Path, made: Image.Image) -> None:
+    """Write a Pillow image as a PNG file."""
     with files.replacing(path) as temporary:
-        picture(image).save(temporary, format="PNG")
+        save(temporary, made)
+
+
+def save(path: Path, made: Image.Image) -> None:
+    """Save a Pillow image as PNG at a temporary path."""
+    made.save(path, format="PNG", pnginfo=software())
+
+
+def software() -> PngInfo:
+    """Return the text chunk by which `files.is_ours` knows a PNG."""
+    found = PngInfo()
+    found.add_text("Software", "ganbaru")
+    return found
 
 
 def contact_sheet(source: Source, path: Path, count: int = 64) -> None:

@@ -61,20 +61,22 @@ def load_player(
     which: str = "newest",
     player: str = "generator",
     trust: Collection[str] = (),
+    *,
+    verify: bool = True,
 ) -> Player:
     """Load one of `PLAYERS` from a run's checkpoint; reads no tensors but its own.
 
-    `run`, `which` and `trust` are as in `ganbaru.load`. Raises InputError for an unknown player, a
-    missing run or checkpoint, a file that is damaged or of another architecture, and a network
-    that is a module which is not trusted.
+    `run`, `which`, `trust` and `verify` are as in `ganbaru.load`. Raises InputError for an unknown
+    player, a missing run or checkpoint, a file that is damaged or of another architecture, and a
+    network that is a module which is not trusted.
     """
     group, kind = pick("player", player, PLAYERS)
     path = run_folder.find_checkpoint(run, which)
-    groups, header = checkpoint.load(path, (group, f"{group}_buffers"))
+    groups, header = checkpoint.load(path, (group, f"{group}_buffers"), verify=verify)
     config, shape = from_file(header.config, path, trust), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
-    zeros = models.zero_parameters(config, shape, len(classes))
-    expected = {group: zeros[kind], f"{group}_buffers": zeros[f"{kind}_buffers"]}
+    shapes = models.tensor_shapes(config, shape, len(classes))
+    expected = {group: shapes[kind], f"{group}_buffers": shapes[f"{kind}_buffers"]}
     checkpoint.check_fits(path, groups, expected)
     dtype = engines.storage_precision(config.precision)  # an exported file may hold float16
     parameters, buffers = (
@@ -82,6 +84,6 @@ def load_player(
         for each, names in expected.items()
     )
     both = models.players(config, shape, len(classes))
-    network, shapes = next((network, shapes) for name, network, shapes in both if name == kind)
-    weights, size = (parameters, buffers), tuple(shapes[0][1:])
+    network, inputs = next((network, inputs) for name, network, inputs in both if name == kind)
+    weights, size = (parameters, buffers), tuple(inputs[0][1:])
     return Player(player, network, *weights, size, classes, path, config, header)

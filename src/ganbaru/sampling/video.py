@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from ganbaru import files
 from ganbaru.errors import InputError
@@ -30,7 +31,8 @@ def _gif(file: BinaryIO, frames: Frames, fps: float) -> None:
         # Whole centiseconds whose mean is 100 / fps: rounding errors do not add up.
         delay = round((i + 1) * 100 / fps) - round(i * 100 / fps)
         picture = image_io.picture(frame)
-        file.write((b"" if i else gif.header(picture.size)) + gif.frame(picture, delay))
+        file.write(b"" if i else gif.header(picture.size) + gif.COMMENT)
+        file.write(gif.frame(picture, delay))
     file.write(gif.TRAILER)
 
 
@@ -61,6 +63,7 @@ def _mp4(file: BinaryIO, frames: Frames, fps: float) -> None:
     import av
 
     with av.open(file, "w", format="mp4") as container:
+        container.metadata["comment"] = "ganbaru"
         # crf 12 is near to lossless, and cheap for images that are small or enlarged.
         stream = container.add_stream(
             "libx264", rate=Fraction(fps).limit_denominator(1000), options={"crf": "12"}
@@ -84,11 +87,16 @@ def _even(frame: image_io.Images) -> image_io.Images:
 
 
 def _folder(path: Path, frames: Frames) -> None:
-    path.mkdir(parents=True, exist_ok=True)
-    if any(path.iterdir()):
+    path = path.resolve()
+    if path.exists() and any(path.iterdir()):
         raise InputError(f"The folder {path} is not empty: choose an empty or new one for frames.")
-    for i, frame in enumerate(frames):
-        image_io.save_png(path / f"{i:05d}.png", frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.temporary(path.parent, folder=True) as made:
+        for i, frame in enumerate(frames):
+            image_io.save(made / f"{i:05d}.png", image_io.picture(frame))
+        if path.exists():
+            path.rmdir()
+        made.rename(path)
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,12 @@ class Format:
 
 # Browsers play a delay of 10 ms or less as 100 ms; a GIF's delays are hundredths of a second.
 _SLOWED = "; browsers slow down faster ones (.mp4 allows more)"
-_APNG = Format(_animation("PNG"), 90, _SLOWED, media_type="image/apng")
-_WEBP = _animation("WEBP", lossless=True, method=4)  # Pillow's own method, 0: 19 % more bytes
+_EXIF = Image.Exif()
+_EXIF[0x0131] = "ganbaru"  # the tag Software
+_APNG = Format(_animation("PNG", pnginfo=image_io.software()), 90, _SLOWED, media_type="image/apng")
+_WEBP = _animation(
+    "WEBP", lossless=True, method=4, exif=_EXIF
+)  # Pillow's own method, 0: 19 % more bytes
 FORMATS = {
     ".gif": Format(_gif, 50, _SLOWED, media_type="image/gif"),
     ".mp4": Format(_mp4, library="av", media_type="video/mp4"),

@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from ganbaru.serve import catalog, film_service, image_service, schemas
+from ganbaru.serve import bodies, catalog, film_service, image_service, schemas
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.problems import PROBLEM
 from ganbaru.serve.responses import json_response
 from ganbaru.serve.service import Service
 
-router = APIRouter()
+router = APIRouter(route_class=bodies.Route)
 
 _REASONS = {
     401: "the key is missing or wrong",
@@ -98,6 +98,8 @@ def _card(served: ServedModel) -> dict[str, Any]:
     if served.watcher:
         links["run"] = f"/runs/{served.name}"
     about = served.model.card() if served.model else {}
+    if served.problem:
+        about["problem"] = "The newest checkpoint cannot be loaded: see the service's log."
     return {"name": served.name, "state": _state(served), "links": links, **about}
 
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganbaru.errors import InputError, did_you_mean
-from ganbaru.serve import models
+from ganbaru.errors import did_you_mean
+from ganbaru.serve import log, models
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.run_status import RunWatcher
@@ -28,21 +28,28 @@ class ServedModel:
     watcher: RunWatcher | None
     trust: Collection[str] = ()
     model: Model | None = None
+    problem: bool = False  # whether the newest checkpoint cannot be loaded
+    _tried: tuple[Path, int] | None = None  # the checkpoint last loaded, and when it was written
 
     def refresh(self) -> None:
-        """Load the newest checkpoint if it is not loaded yet.
-
-        Raises InputError for a damaged one, unless an older one is loaded.
-        """
+        """Load the newest checkpoint, once; raises InputError for a damaged one."""
         newest = self._newest()
-        if newest is None or newest == self.checkpoint and self.model:
+        if newest is None:
             return
+        found = newest, newest.stat().st_mtime_ns if newest.exists() else 0
+        if found == self._tried:
+            return
+        self._tried = found
+        self.model = models.load(newest, self.trust)
+        self.problem = False
+
+    def watch(self) -> None:
+        """Refresh; an error becomes this run's problem until the file changes."""
         try:
-            self.model = models.load(newest, self.trust)
-        except InputError:
-            if self.model is None:
-                raise
-        self.checkpoint = newest
+            self.refresh()
+        except Exception as error:  # of any kind: the other runs' checkpoints are still awaited
+            self.problem = True
+            log.problem(self.name, error)
 
     def _newest(self) -> Path | None:
         if self.watcher is None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from sse_starlette import EventSourceResponse, JSONServerSentEvent, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.responses import NOTHING
@@ -20,26 +21,40 @@ INTERVAL = 0.5  # seconds between looks at the runs' folders
 def follow(
     service: Service, models: Mapping[str, ServedModel], describe: Describe
 ) -> EventSourceResponse:
-    """Return a stream of `models` that have a run; raises ProblemError above the limit of streams.
+    """Return a stream of `models` that have a run.
 
     A client that reconnects gets every run once more, so the server remembers nothing of clients.
     """
-    service.check_streams()
     runs = {name: served for name, served in models.items() if served.watcher}
     policy = {"Content-Security-Policy": NOTHING}
-    return EventSourceResponse(_events(service, runs, describe), headers=policy)
+    return Stream(service, _events(service, runs, describe), headers=policy)
+
+
+class Stream(EventSourceResponse):
+    """A stream that has a place for exactly as long as it is sent.
+
+    Raises ProblemError, which is answered, if there is none.
+    """
+
+    def __init__(self, service: Service, *content: Any, **options: Any) -> None:
+        super().__init__(*content, **options)
+        self.service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events until the client or the service ends."""
+        with self.service.stream():
+            await super().__call__(scope, receive, send)
 
 
 async def _events(
     service: Service, runs: Mapping[str, ServedModel], describe: Describe
 ) -> AsyncIterator[ServerSentEvent]:
     sent: dict[str, tuple[str, bool]] = {}
-    with service.stream():
-        yield ServerSentEvent(retry=2000)
-        while not service.stopping:
-            if changed := await asyncio.to_thread(_changed, runs, describe, sent):
-                yield JSONServerSentEvent(changed)
-            await asyncio.sleep(INTERVAL)
+    yield ServerSentEvent(retry=2000)
+    while not service.stopping:
+        if changed := await asyncio.to_thread(_changed, runs, describe, sent):
+            yield JSONServerSentEvent(changed)
+        await asyncio.sleep(INTERVAL)
 
 
 def _changed(

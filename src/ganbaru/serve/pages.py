@@ -79,7 +79,8 @@ def _card(served: ServedModel, text: Translation) -> Markup:
     link = tag("a", picture, href=place, class_="picture", tabindex="-1", aria_hidden="true")
     title = tag("div", tag("h2", tag("a", name, href=place)), _state(view), class_="title")
     actions = tag("p", *links, _play(served, text), class_="actions")
-    return tag("article", link, title, *progress, actions, class_="card", **data)
+    problem = _problem(served, text)
+    return tag("article", link, title, *progress, problem, actions, class_="card", **data)
 
 
 def _usage(catalog: Catalog, base: str, text: Translation) -> Markup:
@@ -107,6 +108,11 @@ def _bar(view: dict[str, Any], name: str) -> Markup:
 
 def _summary(view: dict[str, Any]) -> Markup:
     return tag("p", view["summary"], class_="summary", data_fill="summary")
+
+
+def _problem(served: ServedModel, text: Translation) -> Markup:
+    """Return a line for a checkpoint that cannot be loaded; an older one may be served."""
+    return tag("p", text["problem"], class_="summary") if served.problem else EMPTY
 
 
 def _play(served: ServedModel, text: Translation) -> Markup:
@@ -143,7 +149,8 @@ def run(served: ServedModel, catalog: Catalog, text: Translation) -> str:
     """Return the page of a run."""
     name, view = served.name, view_model.full(served.watched().status(), text)
     title = tag("div", tag("h1", name), _state(view), class_="title")
-    header = tag("header", title, _bar(view, name), _summary(view), _links(served, view, text))
+    problem, links = _problem(served, text), _links(served, view, text)
+    header = tag("header", title, _bar(view, name), _summary(view), problem, links)
     panels = tag("div", _grids(name, view, text), _facts(view), class_="panels")
     content = (_others(name, catalog, text), header, panels, _curves(view, text))
     data = {"data_events": f"/runs/{name}/events", "data_run": name}

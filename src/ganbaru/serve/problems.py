@@ -11,14 +11,15 @@ from typing import Any
 import fastapi
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from ganbaru.errors import InputError, did_you_mean
+from ganbaru.errors import InputError
 from ganbaru.serve.responses import response
-from ganbaru.serve.schemas import BODIES
 
 PROBLEM = "application/problem+json"
 RETRY = {"Retry-After": "5"}  # seconds
+LONGEST = 500  # characters of a text that may repeat parts of a request
 
 
 class ProblemError(fastapi.HTTPException):
@@ -31,8 +32,8 @@ class ProblemError(fastapi.HTTPException):
         headers: Mapping[str, str] | None = None,
         errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        super().__init__(status, detail, dict(headers or {}))
-        self.errors = errors
+        super().__init__(status, shortened(detail), dict(headers or {}))
+        self.errors = [{key: shortened(text) for key, text in one.items()} for one in errors]
 
     def response(self) -> Response:
         """Build the problem document."""
@@ -41,10 +42,16 @@ class ProblemError(fastapi.HTTPException):
             "title": http.HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.detail,
-            **({"errors": list(self.errors)} if self.errors else {}),
+            **({"errors": self.errors} if self.errors else {}),
         }
         body = json.dumps(content, ensure_ascii=False)
         return response(body, PROBLEM, self.status_code, self.headers)
+
+
+def shortened(text: str) -> str:
+    """Return a text without its middle if it is long."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 # --- other errors -------------------------------------------------------------------------------
@@ -55,7 +62,6 @@ def _from_http(error: HTTPException, path: str) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
     details = {
-        400: (422, "Cannot read the request: its body is not JSON."),
         404: (404, "There is nothing at this address."),
         405: (405, "This address does not take requests of this method."),
     }
@@ -69,32 +75,13 @@ def _from_input(error: InputError, path: str) -> ProblemError:
 
 
 def _from_validation(error: RequestValidationError, path: str) -> ProblemError:
-    """List what is wrong with a body, field by field.
-
-    FastAPI leaves a body of another type than JSON as bytes. Another site's page may send plain
-    text here, but not JSON.
-    """
-    if isinstance(error.body, bytes):
-        detail = "Send JSON, with the header Content-Type: application/json."
-        return ProblemError(415, detail)
-    found: dict[str, str] = {}
-    for one in error.errors():
-        place, *field = one["loc"]
-        if place != "body":
-            return ProblemError(404, "There is nothing at this address.")
-        malformed = one["type"] == "json_invalid"
-        where = "the body" if malformed or not field else ".".join(map(str, field))
-        unknown = one["type"] == "extra_forbidden"
-        found.setdefault(where, _unknown(where, path) if unknown else one["msg"])
-    errors = [{"where": where, "message": message} for where, message in found.items()][:10]
-    text = "; ".join(f"{one['where']}: {one['message']}" for one in errors[:3])
-    return ProblemError(422, f"Cannot make this: {text.rstrip('.')}.", errors=errors)
+    """Answer a path whose number is none; bodies are read in `bodies`."""
+    return ProblemError(404, "There is nothing at this address.")
 
 
-def _unknown(field: str, path: str) -> str:
-    known = list(BODIES[path.rpartition("/")[2]].model_fields)
-    near = did_you_mean(field, known) or f" Known: {', '.join(known)}."
-    return f"unknown field.{near}"
+def _gone(error: ClientDisconnect, path: str) -> ProblemError:
+    """Drop the request of a client that is gone, without a traceback in the log."""
+    return ProblemError(400, "The request's body ended early.")
 
 
 def _internal(error: Exception, path: str) -> ProblemError:
@@ -106,5 +93,6 @@ CONVERSIONS: dict[type[Exception], Callable[[Any, str], ProblemError]] = {
     HTTPException: _from_http,
     InputError: _from_input,
     RequestValidationError: _from_validation,
+    ClientDisconnect: _gone,
     Exception: _internal,
 }

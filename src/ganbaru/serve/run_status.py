@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ganbaru.config import Config, from_file, load_yaml
 from ganbaru.errors import InputError
 from ganbaru.metrics import milestones
+from ganbaru.report import facts
+from ganbaru.serve import log
 from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import Line, parse_line
 
-Line = dict[str, float]
 T = TypeVar("T")
 PAUSE = 0.3  # seconds for which a status is reused
 RECENT = 20  # lines of the log from which the speed is estimated
@@ -44,6 +46,9 @@ class RunStatus:
         return f"{len(self.lines)}-{last:.0f}-{len(self.grids)}-{self.state}-{self.has_report:d}"
 
 
+UNREADABLE = RunStatus((), (), {}, "unreadable", 0.0, None, None, False, False)
+
+
 class RunWatcher:
     """Reads a run's folder on demand: only new lines of the log, other files once they change."""
 
@@ -54,7 +59,7 @@ class RunWatcher:
         self._config = CachedFile(
             folder.config, lambda: from_file(load_yaml(folder.config), folder.config)
         )
-        self._count = CachedFile(folder.about, lambda: _count(folder))
+        self._count = CachedFile(folder.about, lambda: facts.about(folder)["data"].get("count"))
         self._baselines = CachedFile(folder.milestones, lambda: milestones.baselines(folder))
         self._until = 0.0
         self._status: RunStatus | None = None
@@ -63,7 +68,11 @@ class RunWatcher:
         """Return the status, at most `PAUSE` seconds old."""
         with self._lock:
             if self._status is None or time.monotonic() > self._until:
-                self._status = self._read()
+                try:
+                    self._status = self._read()
+                except Exception as error:  # of any kind: the pages of other runs are still shown
+                    log.problem(self.folder.path.name, error)
+                    self._status = UNREADABLE
                 self._until = time.monotonic() + PAUSE
             return self._status
 
@@ -119,7 +128,7 @@ class CachedFile(Generic[T]):
             self._stamp = stamp
             try:
                 self._found = self._load()
-            except (InputError, OSError, ValueError, KeyError, TypeError):
+            except InputError:
                 self._found = None
         return self._found
 
@@ -149,21 +158,9 @@ class Log:
             return
         whole = new[: new.rfind(b"\n") + 1]
         self._place += len(whole)
-        self.lines += filter(None, map(_line, whole.splitlines()))
-
-
-NEEDED = ("images", "step", "seconds")
-
-
-def _line(text: bytes) -> Line | None:
-    try:
-        found: Any = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(found, dict) or not all(name in found for name in NEEDED):
-        return None
-    numbers = {key: float(x) for key, x in found.items() if isinstance(x, (int, float))}
-    return numbers if all(name in numbers for name in NEEDED) else None
+        for text in whole.splitlines():
+            with contextlib.suppress(InputError):
+                self.lines.append(parse_line(text))
 
 
 def _modified(path: Path) -> int:
@@ -172,11 +169,6 @@ def _modified(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _count(folder: Folder) -> int:
-    """Return the number of training images."""
-    return int(json.loads(folder.about.read_text(encoding="utf-8"))["data"]["count"])
 
 
 def _progress(config: Config | None, line: Line, count: int) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+T = TypeVar("T")
+Many = Annotated[list[T], Field(fail_fast=True)]  # one error for a list of many wrong values
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Label = int | str
 _LABELS = "a class's number or name for all, or one for each; default: seed mod classes"
@@ -27,11 +29,11 @@ class ImageRequest(BaseModel):
 
     count: int | None = Field(None, ge=1, description="number of images, of consecutive seeds")
     seed: Seed = Field(0, description="of the first image")
-    seeds: list[Seed] | None = Field(None, min_length=1, description="one for each image")
-    latents: list[list[float]] | None = Field(
+    seeds: Many[Seed] | None = Field(None, min_length=1, description="one for each image")
+    latents: Many[Many[float]] | None = Field(
         None, min_length=1, description="one for each image, of the size of the model's `latent`"
     )
-    labels: Label | list[Label] | None = Field(None, description=_LABELS)
+    labels: Label | Many[Label] | None = Field(None, description=_LABELS)
     truncation: float = Field(
         1.0, gt=0, le=1, description="scale of the latents: below 1, more typical, less varied"
     )
@@ -50,8 +52,8 @@ class FilmRequest(BaseModel):
     )
 
     path: str = Field("slerp", description="slerp, line, loop, or classes (one seed, all labels)")
-    seeds: list[Seed] | None = Field(None, min_length=1, description="the images on the path")
-    labels: Label | list[Label] | None = Field(None, description=_LABELS)
+    seeds: Many[Seed] | None = Field(None, min_length=1, description="the images on the path")
+    labels: Label | Many[Label] | None = Field(None, description=_LABELS)
     frames: int = Field(45, ge=2, description="number of frames in all")
     fps: float = Field(20.0, ge=0.1, le=1000, description="frames a second")
     close: bool = Field(False, description="return to the first seed")

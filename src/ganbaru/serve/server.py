@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import functools
@@ -13,11 +14,16 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from ganbaru.errors import InputError
-from ganbaru.serve import app
+from ganbaru.formatting import printable, say
+from ganbaru.serve import app, log
 from ganbaru.serve.protocol import Protocol
 from ganbaru.serve.responses import HEADERS
 from ganbaru.serve.service import Service
 from ganbaru.training import signals
+
+GRACE = 0.1  # seconds after a signal
+BACKLOG = 256  # connections that the kernel holds, and that are accepted in one turn of the loop
+RESERVED = BACKLOG + 128  # open files beside those of the connections
 
 
 def serve(service: Service, host: str, port: int, key: str) -> int:
@@ -26,12 +32,12 @@ def serve(service: Service, host: str, port: int, key: str) -> int:
     Raises InputError if the address cannot be used.
     """
     listening = listen(host, port)
-    print(opening(service, listening, host, key), flush=True)
+    say(*opening(service, listening, host, key).split("\n"))
     loopback = is_loopback(listening)
     with signals.graceful_stop() as interrupted:
         server = Server(service, app.application(service, key, loopback), interrupted)
         server.run([listening])
-    print("Stopped. All accepted requests were answered.")
+    say("Stopped. All accepted requests were answered.")
     return interrupted.exit_code
 
 
@@ -39,7 +45,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; raises InputError if the address cannot be used."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family, backlog=1024)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
         # Inherited by connections. asyncio sets it only for sockets with an explicit protocol, and
         # without it small responses are delayed by 40 ms (Nagle's algorithm).
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -54,6 +60,22 @@ def listen(host: str, port: int) -> socket.socket:
             f"of this computer (127.0.0.1, or 0.0.0.0 for all its addresses) and a --port that "
             f"you may use."
         ) from error
+
+
+def connections(most: int) -> int:
+    """Return how many connections may be open, of `most`, and permit as many open files.
+
+    Without free files no connection is accepted for a second, and no run's file can be read.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows, where files are not limited
+        return most
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < most + RESERVED:
+        soft = most + RESERVED if hard < 0 else min(most + RESERVED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return most if soft < 0 else max(1, min(most, soft - RESERVED))
 
 
 def is_loopback(listening: socket.socket) -> bool:
@@ -77,7 +99,7 @@ def opening(service: Service, listening: socket.socket, host: str, key: str) -> 
             else "Anyone who can reach this address can use the service: set a key with "
             "$GANBARU_KEY or --key-file, or use --host 127.0.0.1."
         )
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 class Server(uvicorn.Server):
@@ -89,7 +111,7 @@ class Server(uvicorn.Server):
         limits = service.limits
         config = uvicorn.Config(
             application,
-            http=functools.partial(Protocol, limits),  # type: ignore[arg-type]
+            http=functools.partial(Protocol, service),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             log_level="warning",
@@ -97,11 +119,14 @@ class Server(uvicorn.Server):
             server_header=False,
             proxy_headers=False,
             headers=HEADERS,
-            limit_concurrency=limits.connections,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=round(limits.seconds) + 5,
         )
         super().__init__(config)
         self.service, self.interrupted = service, interrupted
+        self.log = log.Bounded()
+        for logger in log.LOGGERS:
+            logger.addFilter(self.log)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -111,9 +136,21 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Stop once interrupted."""
         self.should_exit = self.should_exit or self.interrupted()
+        self.log.report()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, and finish other requests."""
+        """End the event streams, and finish other requests.
+
+        For a moment connections are accepted and read, since closing one that has unread bytes
+        resets it, and a request may have arrived before the signal.
+        """
         self.service.stopping = True
+        for connection in self.server_state.connections:
+            connection.announce_end()  # type: ignore[union-attr]
+        for _ in range(10):  # each reads what has arrived, however long the last one took
+            await asyncio.sleep(GRACE / 10)
         await super().shutdown(sockets)
+        self.log.report(end=True)
+        for logger in log.LOGGERS:
+            logger.removeFilter(self.log)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
-from ganbaru.errors import InputError
 from ganbaru.serve.batching import Batcher
 from ganbaru.serve.catalog import Catalog, ServedModel
 from ganbaru.serve.limits import Admission, Limits
@@ -42,9 +41,7 @@ class Service:
         """Load newer checkpoints as they appear, until it is cancelled."""
         while True:
             for served in self.catalog.values():
-                # A file that is damaged, or deleted while it is read, is tried again next time.
-                with contextlib.suppress(InputError, OSError):
-                    await asyncio.to_thread(served.refresh)
+                await asyncio.to_thread(served.watch)
             await asyncio.sleep(REFRESH)
 
     async def cached(self, served: ServedModel, what: str, render: Render) -> Response:
@@ -56,15 +53,12 @@ class Service:
                 found = self._cache[served.name, what] = (model, await render(served.name, model))
         return found[1]
 
-    def check_streams(self) -> None:
-        """Raise ProblemError if no more event streams may open."""
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[None]:
+        """Count an event stream while it is open; raises ProblemError above the limit."""
         if self.streams >= self.limits.streams:
             detail = f"{self.streams} event streams are open, which is the limit. Try again later."
             raise ProblemError(503, detail, {"Retry-After": "30"})
-
-    @contextlib.contextmanager
-    def stream(self) -> Iterator[None]:
-        """Count an event stream while it is open."""
         self.streams += 1
         try:
             yield

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from ganbaru.formatting import clock
 from ganbaru.report import chart
 from ganbaru.report.curves import curves
 from ganbaru.report.markup import joined
-from ganbaru.serve.run_status import RunStatus
+from ganbaru.serve import log
+from ganbaru.serve.run_status import UNREADABLE, RunStatus
 from ganbaru.serve.translations import Translation
 
+View = Callable[[RunStatus, Translation], dict[str, Any]]
 
+
+def _guarded(view: View) -> View:
+    """Return a view that shows a run as unreadable where values of its files fit no text."""
+
+    @functools.wraps(view)
+    def shown(status: RunStatus, text: Translation) -> dict[str, Any]:
+        try:
+            return view(status, text)
+        except Exception as error:  # of any kind: other runs share the page
+            log.problem("A run's page", error)
+            return view(UNREADABLE, text)
+
+    return shown
+
+
+@_guarded
 def brief(status: RunStatus, text: Translation) -> dict[str, Any]:
     """Return what the card of a run shows."""
     return {
@@ -26,6 +46,7 @@ def brief(status: RunStatus, text: Translation) -> dict[str, Any]:
     }
 
 
+@_guarded
 def full(status: RunStatus, text: Translation) -> dict[str, Any]:
     """Return what the page of a run shows."""
     charts = curves(status.lines, status.baselines, text).values()
@@ -38,6 +59,8 @@ def full(status: RunStatus, text: Translation) -> dict[str, Any]:
 
 
 def _summary(status: RunStatus, text: Translation) -> list[str]:
+    if status is UNREADABLE:
+        return [text["problem"]]
     if not status.lines:
         return []
     last = status.lines[-1]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ganbaru.errors import InputError, RunError
 from ganbaru.gan import step
 from ganbaru.training.run import Run
 
@@ -18,7 +19,24 @@ from ganbaru.training.run import Run
 # Callbacks report values that are not finite, once, as a RunError.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def loop(run: Run, interrupted: Callable[[], bool]) -> None:
-    """Train until a total is reached, a callback stops the run or `interrupted` returns true."""
+    """Train until a total is reached, a callback stops the run or `interrupted` returns true.
+
+    Raises RunError if it diverges, the disk is full or the run's folder has vanished.
+    """
+    try:
+        _loop(run, interrupted)
+    except (OSError, InputError, RunError) as error:
+        if run.folder.config.exists():
+            raise
+        raise RunError(
+            f"The run's folder {run.folder.path} was removed or moved during the training, which "
+            f"cannot go on without it. Start the run again."
+        ) from error
+    finally:
+        run.close()
+
+
+def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
     before, began = run.seconds, time.perf_counter()
     train_step = run.engine.compile(functools.partial(step.train_step, run.gan), consumes=True)
     for callback in run.callbacks:

@@ -16,10 +16,11 @@ from ganbaru import __version__
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import DivergedError, InputError
 from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
+from ganbaru.training.lock import Lock
 from ganbaru.training.run_folder import Folder
 from ganbaru.training.run_log import Line
 
@@ -44,6 +45,7 @@ class Run:
     paused_seconds: float = 0.0  # of this session, not counted in `seconds`
     stopped: str = ""  # why a callback ended the run before its totals
     notes: list[str] = field(default_factory=list)  # what the user should know about this run
+    lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
 
     @property
     def share(self) -> float:
@@ -59,6 +61,11 @@ class Run:
     def stop(self, reason: str) -> None:
         """End the run after this step; `reason` is a sentence for the user."""
         self.stopped = reason
+
+    def close(self) -> None:
+        """Let other processes write into the folder."""
+        if self.lock:
+            self.lock.close()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -89,11 +96,11 @@ class Run:
             raise self.diverged(f"{group}'s numbers")
         return arrays
 
-    def diverged(self, what: str) -> RunError:
+    def diverged(self, what: str) -> DivergedError:
         """Build the error for NaN or infinity in `what`, which has not been saved."""
         good = checkpoint.found(self.folder.checkpoints)
         last = f"The last good checkpoint is {good[-1]}." if good else "No checkpoint was due yet."
-        return RunError(
+        return DivergedError(
             f"The training diverged before {self.images:,} images: {what} became NaN or infinite. "
             f"{last} Try a lower --lr, a penalty such as --penalty r1, or another --objective."
         )
@@ -110,7 +117,12 @@ def describe_data(source: Source) -> dict[str, Any]:
 
 
 class Callback:
-    """Base class of callbacks: what a run does besides training. All methods are optional."""
+    """Base class of callbacks: what a run does besides training. All methods are optional.
+
+    `STATE` is the type of its state, to which a checkpoint's is checked (`ganbaru.records`).
+    """
+
+    STATE: Any = dict[str, Any]
 
     @property
     def name(self) -> str:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from ganbaru.config import Config
-from ganbaru.errors import InputError, did_you_mean
+from ganbaru import files
+from ganbaru.config import Config, load_yaml
+from ganbaru.errors import InputError, RunError, did_you_mean
 from ganbaru.training import checkpoint
+from ganbaru.training.lock import LOCK, Lock
 
 RUNS = Path("runs")
+MADE = ("checkpoints", "samples")  # folders that a new run has
+# An old run's files, and its successor's config.yaml, while it is overwritten.
+OLD, NEW = ".ganbaru-old", ".ganbaru-new.yaml"
 
 
 class Folder:
@@ -55,53 +63,129 @@ def resolve(name: str | Path) -> Path:
     return path.absolute() if {"/", os.sep} & set(str(name)) else RUNS / path
 
 
-def planned(config: Config) -> Folder:
-    """Return a new run's folder: `config.run`, or preset, date and the first free number."""
-    if config.run:
-        return Folder(resolve(config.run))
-    return Folder(unused(config.preset or "run"))
+def candidates(config: Config) -> Iterator[Folder]:
+    """Yield a new run's folder: `config.run`, or those with preset, date and a free number."""
+    named = iter([resolve(config.run)]) if config.run else unused(config.preset or "run")
+    return map(Folder, named)
 
 
-def unused(name: str) -> Path:
-    """Return a path below runs/ of the name, the date and the first free number."""
-    today, number = datetime.date.today().isoformat(), 1
-    while (path := RUNS / f"{name}-{today}-{number}").exists():
-        number += 1
-    return path
+def unused(name: str) -> Iterator[Path]:
+    """Yield paths below runs/ of the name, the date and each free number."""
+    today = datetime.date.today().isoformat()
+    return filter(_is_vacant, (RUNS / f"{name}-{today}-{number}" for number in itertools.count(1)))
 
 
-def prepare(folder: Folder, overwrite: bool) -> None:
-    """Make a new run's folder; raises InputError if it is not empty and no run to overwrite."""
+def create(folder: Folder, config: str, overwrite: bool) -> Lock:
+    """Make a new run's folder with its `config` and lock it; an old run in it goes last of all.
+
+    Raises InputError if it is in use, or is not empty and no run that `overwrite` may replace.
+    """
+    with files.writing(folder.path, "choose a --run where you may write"):
+        folder.path.mkdir(parents=True, exist_ok=True)
+    lock = opened(folder)
     try:
-        if folder.path.exists() and any(folder.path.iterdir()):
-            _clear(folder, overwrite)
-        for path in (folder.path, folder.checkpoints, folder.samples):
-            path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"Cannot make the run's folder {folder.path}: {error.strerror}. "
-            f"Choose a --run where you may write."
-        ) from error
+        if not _is_vacant(folder.path):
+            _check_replaceable(folder, overwrite)
+        with files.writing(folder.path):
+            _replace(folder, config)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
-def _clear(folder: Folder, overwrite: bool) -> None:
+def opened(folder: Folder) -> Lock:
+    """Lock a folder, and undo what a killed process has begun in it."""
+    lock = Lock(folder.path)
+    try:
+        with files.writing(folder.path):
+            _recover(folder)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def _is_vacant(path: Path) -> bool:
+    """Return whether a folder is absent, or has only what a run killed at its start leaves."""
+    try:
+        return not any(
+            any(entry.iterdir()) if entry.name in MADE and entry.is_dir() else not _is_left(entry)
+            for entry in path.iterdir()
+        )
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _is_left(entry: Path) -> bool:
+    return entry.name in (LOCK, OLD) or bool(files.TEMPORARY.fullmatch(entry.name))
+
+
+def _check_replaceable(folder: Folder, overwrite: bool) -> None:
     if not overwrite:
         raise InputError(
             f"The folder {folder.path} is not empty. Go on from its newest checkpoint with "
             f"--resume, replace it with --overwrite, or choose another --run."
         )
-    if not folder.config.exists():
+    try:
+        # A configuration to start runs with may be in a folder of other things.
+        made = folder.checkpoints.is_dir() or folder.log.exists()
+        is_run = made and bool(load_yaml(folder.config).get("run"))
+    except InputError:
+        is_run = False
+    if not is_run:
         raise InputError(
-            f"The folder {folder.path} holds no run (no config.yaml), so --overwrite does not "
-            f"delete it. Choose another --run."
+            f"The folder {folder.path} holds no run (no config.yaml of one), so --overwrite does "
+            f"not delete it. Choose another --run."
         )
-    shutil.rmtree(folder.path)
+
+
+def _replace(folder: Folder, config: str) -> None:
+    """Put the old run's files aside, then the new config.yaml in the old one's place.
+
+    Until that last renaming the new one is among the files aside, by which `_recover` knows that
+    it has to put them back.
+    """
+    aside = folder.path / OLD
+    aside.mkdir()
+    try:
+        files.write_text(aside / NEW, config)
+        for entry in sorted(folder.path.iterdir()):
+            if entry != folder.config and not _is_left(entry):
+                os.rename(entry, aside / entry.name)
+        for path in (folder.checkpoints, folder.samples):
+            path.mkdir()
+        with files.writing(folder.config):
+            os.replace(aside / NEW, folder.config)
+    except BaseException:
+        _recover(folder)
+        raise
+    shutil.rmtree(aside)
+
+
+def _recover(folder: Folder) -> None:
+    """Finish or undo a `_replace` that was killed."""
+    aside = folder.path / OLD
+    if not aside.is_dir() or aside.is_symlink():
+        return
+    if (aside / NEW).exists():
+        for entry in sorted(aside.iterdir()):
+            if entry.name != NEW and not _is_left(entry):
+                with contextlib.suppress(OSError):
+                    (folder.path / entry.name).rmdir()  # the new run's
+                os.rename(entry, folder.path / entry.name)
+    shutil.rmtree(aside)
 
 
 def existing(name: str | Path) -> Folder:
     """Find a run's folder; raises InputError with the names of the runs below runs/."""
     path = resolve(name)
     for place in (path, Path(name)):
+        if (place / OLD).exists():  # unless it is being overwritten just now, or is read-only
+            with contextlib.suppress(InputError, RunError):
+                opened(Folder(place)).close()
         if (place / "config.yaml").exists():
             return Folder(place)
     names = sorted(found.parent.name for found in RUNS.glob("*/config.yaml"))

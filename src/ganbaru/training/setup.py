@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ganbaru import data, engines, files
@@ -19,6 +20,7 @@ from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State
 from ganbaru.training import checkpoint, run_folder
+from ganbaru.training.lock import InUseError
 from ganbaru.training.run import Callback, Run, as_callback, describe_data
 
 
@@ -35,22 +37,63 @@ def build(
     source = load_data(config, progress)
     _check_batch(config, source)
     run = _new_run(config, source, engine)
+    try:
+        _begin(run, config, callbacks, progress)
+    except BaseException:
+        run.close()
+        raise
+    if run.lock and run.lock.note:
+        run.notes.append(run.lock.note)
+    return run
+
+
+def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Progress) -> None:
+    """Load the state and the callbacks, then make the folder, or the resumed one's config.yaml."""
+    if config.resume:
+        run.lock = run_folder.opened(run.folder)
     run.callbacks = _checked(callbacks)
-    shape, count = source.images.shape[1:], len(run.classes)
+    shape, count = run.source.images.shape[1:], len(run.classes)
     states: dict[str, dict[str, Any]] = {}
     if config.resume:
-        states = _resume(run, models.zero_parameters(config, shape, count))
+        states = _resume(run, models.tensor_shapes(config, shape, count))
     else:
         first = models.initial_parameters(config, shape, count)
-        run.state = step.start(run.gan, to_engine(engine, first))
+        run.state = step.start(run.gan, to_engine(run.engine, first))
     for callback in run.callbacks:
         callback.setup(run, progress)
         if callback.name in states:
-            callback.restore(states[callback.name])
-    if not config.resume:
-        run_folder.prepare(run.folder, config.overwrite)
-    files.write_text(run.folder.config, to_yaml(run.config))
-    return run
+            state = states[callback.name]
+            callback.restore(
+                checkpoint.state(run.folder.path, callback.name, state, callback.STATE)
+            )
+    if config.resume:
+        files.write_text(run.folder.config, to_yaml(run.config))
+    else:
+        _create_folder(run, config)
+
+
+def _create_folder(run: Run, config: Config) -> None:
+    """Make a new run's folder; one without a name takes the next if another has taken this one."""
+    _check_data_outside(run, config)
+    for folder in run_folder.candidates(config):
+        run.folder, run.config = folder, dataclasses.replace(run.config, run=str(folder.path))
+        try:
+            run.lock = run_folder.create(folder, to_yaml(run.config), config.overwrite)
+            return
+        except InUseError:
+            if config.run:
+                raise
+
+
+def _check_data_outside(run: Run, config: Config) -> None:
+    """Raise InputError if overwriting the run would delete its training data."""
+    for name in ("data", "data_dir"):
+        place = Path(str(getattr(config, name))).resolve()
+        if config.overwrite and place.exists() and place.is_relative_to(run.folder.path.resolve()):
+            raise InputError(
+                f"{flag(name)} {place} is in the folder of the run, which --overwrite would "
+                f"delete: move it out of {run.folder.path}, or choose another --run."
+            )
 
 
 def _new_run(config: Config, source: Source, engine: Engine) -> Run:
@@ -59,7 +102,8 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     planned = _planned_images(config, source)
     config = dataclasses.replace(config, burn_in=gan_build.burn_in(config, planned))
     gan = gan_build.gan(config, source.images.shape[1:], len(classes))
-    folder = run_folder.existing(config.run or "") if config.resume else run_folder.planned(config)
+    resumed = run_folder.existing(config.run or "") if config.resume else None
+    folder = resumed or next(run_folder.candidates(config))
     sampler = BatchSampler(config, source, engine, gan, len(classes))
     spec = gan_build.ending(config.schedule, planned)
     resolved = dataclasses.replace(
@@ -99,11 +143,13 @@ def to_engine(engine: Engine, groups: checkpoint.Groups) -> State:
     }
 
 
-def _resume(run: Run, first: checkpoint.Groups) -> dict[str, dict[str, Any]]:
+def _resume(run: Run, networks: models.TensorShapes) -> dict[str, dict[str, Any]]:
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
-    checkpoint.check_fits(path, groups, step.start(run.gan, first))
+    checkpoint.check_fits(path, groups, networks)
+    first = step.start(run.gan, {group: groups.get(group, {}) for group in networks})
+    checkpoint.check_fits(path, groups, checkpoint.shapes(first))
     now = describe_data(run.source)
     if {**header.data, "name": run.source.name} != now:
         raise InputError(
@@ -112,7 +158,9 @@ def _resume(run: Run, first: checkpoint.Groups) -> dict[str, dict[str, Any]]:
         )
     run.state = to_engine(run.engine, groups)
     run.step, run.images, run.seconds = header.step, header.images, header.seconds
-    if run.share >= 1:
+    if run.share >= 1 and run.lock and run.lock.stale:
+        run.notes.append("The run was complete when it was killed: its last files are made again.")
+    elif run.share >= 1:
         raise InputError(
             f"The run {run.folder.path} is complete: {run.images:,} images, {run.step:,} steps, "
             f"{run.seconds / 60:.1f} minutes. To go on, resume it with a larger total, for example "

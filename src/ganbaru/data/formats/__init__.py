@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from ganbaru.data import claims
 from ganbaru.data.formats import archives, cifar, folder, idx, numpy_files
+from ganbaru.data.picture_file import open_picture
 from ganbaru.data.source import Original
 from ganbaru.errors import InputError
 
@@ -28,20 +30,13 @@ FORMATS: tuple[Recognizer, ...] = (
 def open_path(path: Path, split: str) -> Original:
     """Return the images of a file or folder, whose format is found by its content."""
     try:
-        head = _head(path)
+        head = b"" if path.is_dir() else claims.head(path)
         for recognize in FORMATS:
             if found := recognize(path, head, split):
                 return found
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     raise InputError(_unknown_format(path, head))
-
-
-def _head(path: Path) -> bytes:
-    if path.is_dir():
-        return b""
-    with open(path, "rb") as file:
-        return file.read(512)
 
 
 def _unknown_format(path: Path, head: bytes) -> str:
@@ -59,10 +54,8 @@ def _unknown_format(path: Path, head: bytes) -> str:
 
 
 def _is_picture(path: Path) -> bool:
-    from PIL import Image
-
     try:
-        with Image.open(path):
+        with open_picture(claims.read_regular(path)):
             return True
     except Exception:  # whatever Pillow raises, it is no picture
         return False

@@ -13,9 +13,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ganbaru.data.arrays import MAX_CLASSES
+from ganbaru.data import claims
+from ganbaru.data.arrays import MAX_CLASSES, class_count
 from ganbaru.data.formats.folder import is_picture, labelled_by_folder
-from ganbaru.data.picture import MAX_BYTES
+from ganbaru.data.formats.tar_members import members
 from ganbaru.data.source import Files, Original, Samples, damaged, undivided
 from ganbaru.errors import InputError
 
@@ -29,17 +30,31 @@ def recognize_zip(path: Path, head: bytes, split: str) -> Original | None:
 
     def read() -> Samples:
         try:
-            archive = zipfile.ZipFile(path)  # closed with the last of the functions that use it
-        except zipfile.BadZipFile as error:
+            # Closed with the last of the functions that use it.
+            archive = zipfile.ZipFile(path)
+        # Of a damaged table: BadZipFile, NotImplementedError, struct.error and others.
+        except Exception as error:
             raise damaged(path, "its table of contents, at the end, cannot be read") from error
-        files = {
-            entry.filename: partial(_read_zip, archive, entry.filename)
-            for entry in archive.infolist()
-            if not entry.is_dir()
-        }
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        _check_total(path, entries)
+        files = {entry.filename: partial(_read_zip, archive, entry.filename) for entry in entries}
         return labelled_by_folder({name: files[name] for name in sorted(_pictures(path, files))})
 
     return undivided(path, split, read)
+
+
+def _check_total(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive whose files share bytes, or unpack to absurdly many in all."""
+    size = path.stat().st_size
+    packed = sum(entry.compress_size for entry in entries)
+    if packed > size:
+        raise damaged(path, f"its files claim {packed:,} bytes, and it has {size:,}")
+    try:
+        claims.require(
+            sum(entry.file_size for entry in entries if is_picture(entry.filename)), size
+        )
+    except claims.ClaimError as error:
+        raise damaged(path, str(error)) from error
 
 
 def _read_zip(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -47,13 +62,9 @@ def _read_zip(archive: zipfile.ZipFile, name: str) -> bytes:
 
     Threads may share the archive: zipfile locks its file.
     """
-    _check_size(archive.getinfo(name).file_size)
+    entry = archive.getinfo(name)
+    claims.require(entry.file_size, entry.compress_size)
     return archive.read(name)
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_BYTES:
-        raise ValueError(f"would unpack to {size:,} bytes")
 
 
 def _pictures(path: Path, files: Files) -> Files:
@@ -73,7 +84,7 @@ def recognize_tar(path: Path, head: bytes, split: str) -> Original | None:
         files: dict[str, Callable[[], bytes]] = {}
         for shard in shards:
             files |= _files(shard)
-        return _labelled(_pictures(path, files), _labels(files))
+        return _labelled(path, _pictures(path, files), _labels(files))
 
     return undivided(path, split, read, shards)
 
@@ -88,27 +99,25 @@ def _shards(folder: Path) -> list[Path]:
 
 def _files(shard: Path) -> Files:
     """List a shard's files as SHARD/NAME."""
-    try:
-        with tarfile.open(shard, "r:") as archive, open(shard, "rb") as file:
-            members = [member for member in archive if member.isreg()]
-            # Zeros end the list: tarfile takes a damaged header for the end as well.
-            file.seek(archive.offset)
-            if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-                raise tarfile.ReadError(f"the bytes at {archive.offset:,} are not a header")
-    except tarfile.TarError as error:
-        raise damaged(shard, str(error)) from error
-    return {
-        f"{shard.name}/{member.name}": partial(_read_tar, shard, member.offset_data, member.size)
-        for member in members
-    }
+    with claims.open_regular(shard) as file, members(shard, file, "r:") as (archive, listed):
+        files = {
+            f"{shard.name}/{member.name}": partial(_read_tar, shard, member)
+            for member in listed
+            if member.isreg()
+        }
+        # Zeros end the list: tarfile takes a damaged header for the end as well.
+        file.seek(archive.offset)
+        if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise tarfile.ReadError(f"the bytes at {archive.offset:,} are not a header")
+    return files
 
 
-def _read_tar(shard: Path, offset: int, size: int) -> bytes:
+def _read_tar(shard: Path, member: tarfile.TarInfo) -> bytes:
     """Read straight from the shard, since tarfile is not made for several threads."""
-    _check_size(size)
-    with open(shard, "rb") as file:
-        file.seek(offset)
-        return file.read(size)
+    claims.require(member.size, 0, claims.MAX_BYTES)
+    with claims.open_regular(shard) as file:
+        file.seek(member.offset_data)
+        return file.read(member.size)
 
 
 def _labels(files: Files) -> dict[str, int]:
@@ -126,7 +135,7 @@ def _labels(files: Files) -> dict[str, int]:
     return labels
 
 
-def _labelled(pictures: Files, labels: dict[str, int]) -> Samples:
+def _labelled(place: Path, pictures: Files, labels: dict[str, int]) -> Samples:
     """Label by .cls files if every picture has one, else by folders in the archive."""
     if not labels:
         return labelled_by_folder(pictures, [name.partition("/")[2] for name in pictures])
@@ -135,7 +144,7 @@ def _labelled(pictures: Files, labels: dict[str, int]) -> Samples:
     if without:
         note = f"{without:,} of {len(found):,} pictures have no .cls file"
         return Samples(pictures, notes=(f"{note}, so the set is taken as unlabelled.",))
-    return Samples(pictures, found, tuple(str(k) for k in range(found.max() + 1)))
+    return Samples(pictures, found, tuple(map(str, range(class_count(place, found)))))
 
 
 def _stem(name: str) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tarfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 import numpy as np
 
+from ganbaru.data import claims
 from ganbaru.data.arrays import checked
 from ganbaru.data.formats import cifar_pickle
+from ganbaru.data.formats.tar_members import Limited, members
 from ganbaru.data.source import (
     Files,
     Images,
@@ -27,7 +30,8 @@ from ganbaru.errors import InputError
 
 RECORD = 1 + 3 * 32 * 32  # a label, then red, green and blue, each row by row
 GZIP = b"\x1f\x8b"
-DAMAGED = (tarfile.TarError, EOFError, OSError, zlib.error)
+UNPACKED = 2**28  # bytes of an archive; the published ones have 184 MB
+LARGEST = 2**26  # bytes of a batch; the published ones have 31 MB
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz")
 FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
@@ -88,7 +92,12 @@ def _present(folder: Path, names: list[str]) -> list[Path]:
 
 def _in_folder(path: Path, split: str, name: str) -> Original | None:
     present = _present(path, _names(split))
-    read = partial(_read, path, split, lambda: {file.name: file.read_bytes for file in present})
+    read = partial(
+        _read,
+        path,
+        split,
+        lambda: {file.name: partial(claims.read_regular, file, LARGEST) for file in present},
+    )
     location = f"{path.resolve()}/{split}"
     return Original(name, location, file_stamp(present), read) if present else None
 
@@ -97,12 +106,9 @@ def _in_archive(path: Path, split: str) -> Original | None:
     """Return the images of an archive whose name or first few members are those of CIFAR-10."""
     if not path.is_file():
         return None
-    names = set()
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            names = {PurePosixPath(member.name).name for member in islice(archive, 4)}
-    except DAMAGED:
-        pass
+    names: set[str] = set()
+    with suppress(InputError), _listed(path, LARGEST) as (_, listed):
+        names.update(PurePosixPath(member.name).name for member in islice(listed, 4))
     if not names.intersection(_names(*BATCHES)) and path.name not in ARCHIVES:
         return None
     read = partial(_read, path, split, partial(_unpacked, path))
@@ -111,15 +117,21 @@ def _in_archive(path: Path, split: str) -> Original | None:
 
 def _unpacked(path: Path) -> Files:
     files: dict[str, Callable[[], bytes]] = {}
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                stream = archive.extractfile(member) if member.isreg() else None
-                if stream and member.size < 2**26:
-                    files[PurePosixPath(member.name).name] = partial(bytes, stream.read())
-    except DAMAGED as error:
-        raise damaged(path, f"it does not unpack ({error})") from error
+    with _listed(path, UNPACKED) as (archive, listed):
+        for member in listed:
+            stream = archive.extractfile(member) if member.isreg() else None
+            if stream and member.size < LARGEST:
+                files[PurePosixPath(member.name).name] = partial(bytes, stream.read())
     return files
+
+
+@contextmanager
+def _listed(path: Path, most: int) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]]:
+    """Yield an archive and its members, in the order of a stream of `most` bytes at most."""
+    with claims.open_gzip(path) as stream:
+        limited = cast(IO[bytes], Limited(stream, most))
+        with members(path, limited, "r|") as found:
+            yield found
 
 
 def _read(place: Path, split: str, open_files: Callable[[], Files]) -> Samples:

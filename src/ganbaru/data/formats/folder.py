@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ganbaru.data import claims
 from ganbaru.data.source import Files, Original, Samples, SplitError, file_stamp, require_train
 from ganbaru.errors import InputError
 
@@ -16,6 +19,7 @@ _SUFFIXES = (
     ".tiff .webp"
 )
 SUFFIXES = frozenset(_SUFFIXES.split())
+MAX_DEPTH = 64  # folders in folders
 SPLIT_FOLDERS = frozenset(("train", "test", "val", "valid", "validation"))
 
 
@@ -24,11 +28,17 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
     if not path.is_dir():
         return None
     root = _split_folder(path, split)
-    files = _listing(root)
+    files, unread = _listing(root)
+    notes = tuple(
+        f"{len(unread):,} folders were not read, locked or over {MAX_DEPTH} deep, such as "
+        f"{os.path.relpath(folder, root)[:80]}."
+        for folder in unread[:1]
+    )
     names = [name for name in files if is_picture(name)]
     kinds = ", ".join(sorted(SUFFIXES))
     if not files:
-        raise InputError(f"The folder {root} is empty. Put pictures ({kinds}) in it.")
+        empty = " ".join((f"The folder {root} is empty.", *notes))
+        raise InputError(f"{empty} Put pictures ({kinds}) in it.")
     if not names:
         raise InputError(
             f"{root} holds {len(files):,} files, such as {files[0]}, but no pictures. Pictures are "
@@ -36,7 +46,9 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
         )
 
     def read() -> Samples:
-        return labelled_by_folder({name: (root / name).read_bytes for name in names})
+        files = {name: partial(claims.read_regular, root / name) for name in names}
+        found = labelled_by_folder(files)
+        return replace(found, notes=(*found.notes, *notes))
 
     return Original(path.resolve().name, str(root.resolve()), file_stamp(names, root), read)
 
@@ -52,20 +64,30 @@ def _split_folder(path: Path, split: str) -> Path:
     return path
 
 
-def _listing(root: Path) -> list[str]:
-    """Return every file below `root`, sorted by name.
+def _listing(root: Path) -> tuple[list[str], list[str]]:
+    """Return every file below `root`, sorted, and the folders that are too deep or locked.
 
     Links to folders are followed, since data sets are often put together from them; each folder
     is read once, so a link to a folder above it does no harm.
     """
     found: list[str] = []
-    seen: set[str] = set()
-    for folder, inner, files in os.walk(root, followlinks=True):
-        seen.add(os.path.realpath(folder))
-        inner[:] = [name for name in inner if os.path.realpath(Path(folder, name)) not in seen]
+    deep: list[str] = []
+    locked: list[OSError] = []
+    seen: set[tuple[int, int]] = set()
+    for folder, inner, files in os.walk(root, followlinks=True, onerror=locked.append):
+        seen.add(_identity(folder))
+        inner[:] = [name for name in inner if _identity(os.path.join(folder, name)) not in seen]
         below = Path(folder).relative_to(root)
         found += [(below / name).as_posix() for name in files]
-    return sorted(found)
+        if inner and len(below.parts) >= MAX_DEPTH:
+            deep += [os.path.join(folder, name) for name in inner]
+            inner.clear()
+    return sorted(found), sorted([*deep, *(str(error.filename) for error in locked)])
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
 
 
 def is_picture(name: str) -> bool:

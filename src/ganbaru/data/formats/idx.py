@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from ganbaru.data import claims
 from ganbaru.data.arrays import checked
 from ganbaru.data.source import (
     Images,
@@ -25,7 +26,8 @@ from ganbaru.errors import InputError
 
 GZIP = b"\x1f\x8b"
 UBYTES = b"\x00\x00\x08"
-TYPES = b"\x08\x09\x0b\x0c\x0d\x0e"  # bytes, shorts, integers, floats
+TYPES = (b"\x08", b"\x09", b"\x0b", b"\x0c", b"\x0d", b"\x0e")  # bytes, integers, floats
+DIMENSIONS = (b"\1", b"\2", b"\3", b"\4")
 SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # words in the names of files
 PIECE = 2**24  # bytes read at a time
 
@@ -64,24 +66,28 @@ def parse(file: Path) -> Images:
     try:
         with _open(file) as stream:
             return _parse(file, stream)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, claims.ClaimError) as error:
         raise damaged(file, f"it does not unpack ({error})") from error
 
 
 def _open(file: Path) -> BinaryIO:
-    with open(file, "rb") as stream:
+    with claims.open_regular(file) as stream:
         packed = stream.read(2) == GZIP
-    return cast(BinaryIO, gzip.open(file, "rb")) if packed else open(file, "rb")
+    return cast(BinaryIO, claims.open_gzip(file)) if packed else claims.open_regular(file)
 
 
 def _parse(file: Path, stream: BinaryIO) -> Images:
     shape = _shape(file, stream)
     expected = math.prod(shape)
+    announced = f"it announces {' x '.join(map(str, shape))} = {expected:,} bytes, but"
+    try:
+        claims.require(expected, size := file.stat().st_size)
+    except claims.ClaimError as error:
+        raise damaged(file, f"{announced} has {size:,}") from error
     data = _read(stream, expected + 1)
     if len(data) != expected:
-        sides = " x ".join(map(str, shape))
         found = f"more than {expected:,}" if len(data) > expected else f"{len(data):,}"
-        raise damaged(file, f"it announces {sides} = {expected:,} bytes, but {found} follow")
+        raise damaged(file, f"{announced} {found} follow")
     array: Images = np.frombuffer(data, np.uint8).reshape(shape)
     return array
 
@@ -89,10 +95,11 @@ def _parse(file: Path, stream: BinaryIO) -> Images:
 def _shape(file: Path, stream: BinaryIO) -> list[int]:
     """Read the header."""
     magic = stream.read(4)
-    if magic[:3] != UBYTES or len(magic) < 4:
+    if not magic.startswith(UBYTES) or magic[3:] not in DIMENSIONS:
         raise InputError(
             f"{file} is not an IDX file of bytes: it begins with {magic.hex(' ') or 'nothing'}, "
-            f"expected 00 00 08 and the number of dimensions. Delete it and download it again."
+            f"expected 00 00 08 and the number of dimensions, 1 to 4. Delete it and download it "
+            f"again."
         )
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
@@ -131,6 +138,6 @@ def _is_idx(file: Path) -> bool:
     try:
         with _open(file) as stream:
             head = stream.read(4)
-    except (OSError, EOFError, zlib.error):  # a folder as well
+    except (OSError, EOFError, zlib.error, claims.ClaimError):  # a folder as well
         return False
-    return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 4
+    return head[:2] == b"\0\0" and head[2:3] in TYPES and head[3:] in DIMENSIONS

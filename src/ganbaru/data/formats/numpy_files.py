@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import zipfile
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ganbaru.data import claims
 from ganbaru.data.arrays import checked
+from ganbaru.data.picture_file import brief
 from ganbaru.data.source import Original, Samples, damaged, undivided
 from ganbaru.errors import InputError
 
@@ -34,7 +40,7 @@ def recognize_npz(path: Path, head: bytes, split: str) -> Original | None:
 
 def _read_npy(path: Path) -> Samples:
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
+        images = mapped(path)
     # For a damaged header, NumPy's reader raises anything from ValueError to TokenError.
     except Exception as error:
         raise _unreadable(path, error) from error
@@ -43,17 +49,49 @@ def _read_npy(path: Path) -> Samples:
 
 def _read_npz(path: Path) -> Samples:
     try:
-        # Given a path, np.load leaves a damaged file open.
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            members = {name: archive[name] for name in archive.files if name in MEMBERS}
-            found = archive.files
+        with claims.open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+            found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            members = {name: _member(archive, found[name]) for name in MEMBERS if name in found}
     # A damaged archive makes zipfile, zlib or the array reader fail, each in its own way.
     except Exception as error:
         raise _unreadable(path, error) from error
     if "images" not in members:
         raise InputError(f"{path} holds {', '.join(map(repr, found))} but no 'images'; {FORM}.")
-    classes = tuple(str(name) for name in members.get("classes", ()))
+    names = members.get("classes", np.zeros(0))
+    if names.ndim != 1:
+        raise InputError(f"{path}: 'classes' has shape {names.shape}; expected a list of names.")
+    classes = tuple(str(name) for name in names)
     return checked(str(path), members["images"], members.get("labels"), classes)
+
+
+def mapped(path: Path) -> NDArray[Any]:
+    """Return the array of a .npy file as a read-only map, after a check of what it claims."""
+    with claims.open_regular(path) as stream:
+        size = stream.seek(0, 2)
+        stream.seek(0)
+        _check_header(stream, size)
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
+    claims.require(entry.file_size, entry.compress_size)
+    with archive.open(entry) as stream:
+        _check_header(stream, entry.file_size)
+    with archive.open(entry) as stream:
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _check_header(stream: IO[bytes], size: int) -> None:
+    """Raise ClaimError unless an array fits in a stream of `size` bytes and has items of a size."""
+    first = np.lib.format.read_magic(stream) == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, _, kind = read(stream)
+    claimed = math.prod(shape) * max(kind.itemsize, 1)  # texts of no letters have no bytes
+    if claimed > size - stream.tell() or min(shape, default=0) < 0:
+        follow = f"{size - stream.tell():,} follow"
+        raise claims.ClaimError(f"it announces {shape} of {kind}, {claimed:,} bytes, but {follow}")
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
@@ -62,4 +100,4 @@ def _unreadable(path: Path, error: Exception) -> InputError:
             f"{path} holds Python objects, which could run code when loaded, so it is not opened. "
             f"Save plain uint8 arrays: {FORM}."
         )
-    return damaged(path, f"{error}; {FORM}")
+    return damaged(path, f"{brief(error)}; {FORM}")
