@@ -147,9 +147,10 @@ def _with_products(network: Network, num_classes: int, gain: Gain) -> Network:
 
         def score(scores: Callable[[], Tensor], last: LastLayer, logits: int) -> Tensor:
             _check_single(logits)
+            plain = scores()  # first: the order of parameters is that of their use
             products = last("label", num_classes)
             shape = (*weights.shape, *([1] * (len(products.shape) - 2)))
-            return scores() + gain(products, ops.reshape(weights, shape))
+            return plain + gain(products, ops.reshape(weights, shape))
 
         return network(scope.using(score=score), image)
 
