@@ -186,9 +186,9 @@ class TrainingCase(training_cases.TrainingCase):
 
     def g_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.StepMetrics:
         """Make G's update number `update` alone."""
-        *_, optimizer_step, keep = step.step_schedule(self.gan, update - 1, 1, factor)
+        found = step.step_schedule(self.gan, update - 1, 1, factor)
         self.state, report = step.generator_update(
-            self.gan, self.state, batch, optimizer_step, keep
+            self.gan, self.state, batch, found.g, found.ema_decay
         )
         return report
 

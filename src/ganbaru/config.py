@@ -44,18 +44,20 @@ class Config:
         "normal", "of the latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
     )
     conditioning: str = _option(
-        "none", "how labels enter the networks: none, class-norm, planes, projection or softmax"
+        "none", "how labels enter: none, class-norm, embedding, planes, projection or softmax"
     )
     fake_labels: str = _option(
         "shares", "labels that fakes get in training: shares (of the data's classes) or uniform"
     )
     spectral_norm: str = _option("none", "networks with spectral normalization: none, d, g or both")
     minibatch_deviation: bool = _option(False, "give D the batch's standard deviation as a feature")
-    initialisation: str = _option("dcgan", "initial weights: dcgan, pytorch, truncated or he")
+    norm: str = _option("auto", "D's normalisation: none, batch, instance, layer, rms or auto")
+    initialisation: str = _option("auto", "initial weights: {known}; auto is the network's own")
     objective: str = _option("non-saturating", "the loss of both players: {known} or a dotted path")
     penalty: str = _option(
         "none",
-        "gradient penalty on D: none, {known} or a dotted path; r1:gamma=10, or r1+r2 for both",
+        "gradient penalty on D: none, {known} or a dotted path; r1+r2 is both; r1:gamma=9,end=1 "
+        "changes gamma over --burn-in",
     )
     d_steps: int = _option(1, "D updates for each G update, each on a new batch")
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
@@ -67,13 +69,16 @@ class Config:
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
     schedule: str = _option(
         "constant",
-        "decay of learning rates: {known}; linear:start=N,end=N in images (default end: the total)",
+        "of learning rates: {known}; linear:start=N,end=N,floor=0.1 in images (else to the total)",
     )
     optimiser: str = _option("adam", "{known}; adam:epsilon=1e-7 gives an option")
     betas: tuple[float, float] = _option(
         (0.5, 0.999), "Adam's beta1 and beta2; RMSprop's momentum and decay"
     )
+    beta2_end: float | None = _option(None, "what beta2 changes to over --burn-in")
     ema: float = _option(0.999, "decay per step of G's running average, the EMA generator")
+    ema_images: int | None = _option(None, "half-life of the average in images, in place of --ema")
+    burn_in: int | None = _option(None, "images in which gamma, beta2, EMA change; else the total")
     seed: int = _option(0, "seed of all random numbers in the run")
     engine: str = _option("auto", "auto (fastest: see ganbaru engines), {known} or a dotted path")
     device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine has")
@@ -200,8 +205,9 @@ def _from(least: int, most: int = MOST) -> tuple[str, Callable[[Any], bool]]:
 _ANY = ("anything", lambda value: True)
 _COUNT, _WHOLE = _from(0), _from(1)
 _POSITIVE = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
+_PART = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
 _COUNTS = ("held_out", "evaluate_every", "patience")
-_WHOLES = ("steps", "images", "log_every", "sample_every", "checkpoint_every", "keep")
+_WHOLES = ("steps", "images", "ema_images", "burn_in", "log_every", "sample_every", "keep")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
@@ -214,11 +220,11 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "latent": _from(1, 10**6),
     "d_steps": _from(1, 10_000),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
-    "ema": ("a number from 0 to below 1", lambda value: 0 <= value < 1),
+    **dict.fromkeys(("ema", "beta2_end"), _PART),
     "evaluate_images": _from(50),
     **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
     **dict.fromkeys(_COUNTS, _COUNT),
-    **dict.fromkeys(_WHOLES, _WHOLE),
+    **dict.fromkeys((*_WHOLES, "checkpoint_every"), _WHOLE),
 }
 
 

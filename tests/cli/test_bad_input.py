@@ -35,7 +35,7 @@ CASES = [
     ("G --penalty r1:gama=3", "'gama'|'gamma'"),
     ("G --penalty r1:gamma=x", "'gamma=x'|r1:key=number"),
     ("G --penalty r1+", "penalty ''|none, r1"),
-    ("G --network dcgn", "network 'dcgn'|'dcgan' or 'dcgan-mlp'"),
+    ("G --network dcgn", "network 'dcgn'|'dcgan' or 'sndcgan'"),
     ("G --conditioning projektion", "'projektion'|'projection'|none, planes"),
     ("G --precision float16", "precision 'float16'|float32, float64"),
     ("train --data mnits", "'mnits'|'mnist'"),

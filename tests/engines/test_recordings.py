@@ -29,9 +29,9 @@ def _plays(gan, train_step, steps: int) -> list[dict]:
     reports = []
     for number in range(steps):
         batches = gan.draw.step(number)
-        gan.state, report = train_step(
-            gan.state, batches, step.step_schedule(gan.gan, number, len(batches.d), 1 - number / 50)
-        )
+        counts = len(batches.d), 1 - number / 50, 8 * number, 8
+        schedule = step.step_schedule(gan.gan, number, *counts)
+        gan.state, report = train_step(gan.state, batches, schedule)
         reports.append(report)
     return [{name: float(x) for name, x in report.items()} for report in reports]
 
@@ -66,7 +66,10 @@ def _both(steps: int, loss=None, **options) -> tuple:
     return recorder, gan, plain, found, expected
 
 
-@pytest.mark.parametrize("options", GAMES)
+BURN_IN = {"penalty": "r1:end=1+r2", "beta2_end": 0.9, "ema_images": 50, "burn_in": 60}
+
+
+@pytest.mark.parametrize("options", [*GAMES, pytest.param(BURN_IN, id="burn-in")])
 def test_a_recorded_step_is_the_step(options):
     """Six steps or, with short batches, twenty; the last ones are replays of operations alone."""
     short = options.get("short_batch")

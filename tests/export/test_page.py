@@ -70,6 +70,8 @@ CASES = [
 def test_seeds_give_the_images_of_generate(chromium, tmp_path, network, conditioning):
     objective = "two-class" if network == "dcgan-5x5" else "non-saturating"
     options = {"network": network, "conditioning": conditioning, "objective": objective}
+    if network == "r3gan":
+        options["width"] = 24  # three groups of channels
     path = exported(tmp_path, **options)
     with visiting(chromium, path) as visit:
         found = visit.tiles(SHAPE)

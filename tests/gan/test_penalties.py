@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers import NUMPY64, assert_engines_agree, check_gradients, normal, outcomes
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from train_helpers import tiny
 
-from ganbaru import nn, ops
+from ganbaru import Config, nn, ops, registry
+from ganbaru.config import from_preset
 from ganbaru.errors import InputError
+from ganbaru.gan import build, models
 from ganbaru.gan.penalties import PENALTIES, PenaltyInputs, penalty
 from ganbaru.nn import normalization
+from ganbaru.nn.initializers import INITIALISATIONS
+from ganbaru.presets import PRESETS
+from ganbaru.training import setup
 
 REAL, FAKE = normal(3, 2, 4, 4), normal(3, 2, 4, 4, seed=1)
 MIX = np.array([0.0, 0.25, 0.9]).reshape(3, 1, 1, 1)
@@ -52,6 +60,20 @@ def test_value_for_a_quadratic_score(name, a, b, gamma):
     """Reals are scored under their labels and fakes under theirs: the two bowls differ."""
     found = PENALTIES[name](PenaltyInputs(bowl(a), bowl(b), REAL, FAKE, MIX), gamma=gamma)
     assert_allclose(found, BOWL[name](a, b, gamma), rtol=1e-9)
+
+
+@pytest.mark.parametrize("patches", [(1,), (9,), (2, 3)])
+@pytest.mark.parametrize("name", BOWL)
+def test_scores_of_patches_count_by_their_mean(name, patches):
+    """The scores of P patches have the slope of their mean, whatever P."""
+    weights = 1 + np.arange(np.prod(patches)).reshape(1, *patches) / 7
+
+    def score(x):
+        return ops.reshape(bowl(1.5)(x), (3, *(1 for _ in patches))) * weights
+
+    found = PENALTIES[name](PenaltyInputs(score, score, REAL, FAKE, MIX), gamma=4.0)
+    steep = 1.5 * weights.mean()
+    assert_allclose(found, BOWL[name](steep, steep, 4.0), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", BOWL)
@@ -147,3 +169,84 @@ def test_a_penalty_with_five_arguments_is_refused_with_the_signature_it_needs():
             return 0.0
 
     assert "older" not in PENALTIES
+
+
+# --- scores that depend on the batch ----------------------------------------------------------
+
+NETWORKS = registry.names("networks")
+BY_BATCH = {"dcgan", "dcgan-5x5", "dcgan-linear", "dcgan-mlp", "sagan"}
+
+
+def _share_of_slopes(config: Config, classes: int) -> float:
+    """Return the squared slopes of the scores' sum over those of each image's score by itself."""
+    _, (_, network, shapes) = models.players(config, (16, 16, 1), classes, count=3)
+    first = nn.initialise(network, *shapes, seed=1, initialisation=MOVED)
+    x, labels = normal(*shapes[0]), [np.arange(3)] * bool(classes)
+
+    def score(x):
+        scores = nn.apply(network, *first, x, *labels, training=True)[0]
+        return ops.mean(ops.reshape(scores, (3, -1)), axis=1)
+
+    whole = ops.grad(lambda x: ops.sum(score(x)), x)
+    one = [ops.grad(lambda x, i=i: ops.sum(score(x) * np.eye(3)[i]), x)[i] for i in range(3)]
+    return float(squares(whole).sum() / squares(np.array(one)).sum())
+
+
+MOVED = dataclasses.replace(INITIALISATIONS["he"], zero=INITIALISATIONS["he"].weight)
+
+
+@pytest.mark.parametrize("norm", ["auto", *normalization.NORMS])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_scores_that_depend_on_the_batch_are_found(network, norm):
+    """Exactly those whose penalty is not that of each image's own slope."""
+    classes = 3 * (network != "dcgan-5x5")
+    conditioning = "projection" if classes else "none"
+    config = Config(network=network, norm=norm, width=4, latent=3, conditioning=conditioning)
+    try:
+        found = models.depends_on_batch(config, (16, 16, 1), classes)
+    except InputError:  # no place for the norm
+        return
+    assert found == (norm == "batch" or (norm == "auto" and network in BY_BATCH))
+    assert found == (abs(_share_of_slopes(config, classes) - 1) > 1e-3)
+
+
+def _notes(**options) -> list[str]:
+    config = Config(**{"width": 4, "latent": 3, "penalty": "r1", **options})
+    return build.notes(config, (16, 16, 1), 0)
+
+
+def test_a_penalty_on_scores_of_a_batch_has_one_note_whose_advice_helps():
+    (note,) = _notes()
+    assert "--penalty r1" in note
+    assert all(name in note and not _notes(network=name) for name in build.BY_IMAGE)
+    assert all(f"{name}" in note and not _notes(norm=name) for name in ("layer", "none"))
+    assert not _notes(penalty="none")
+    assert _notes(minibatch_deviation=True, network="wgan") == []
+
+
+def test_a_users_network_with_its_own_batch_statistics_has_the_note(tmp_path, monkeypatch):
+    source = """
+from ganbaru import nn, ops
+from ganbaru.networks.dcgan import generator
+def discriminator(scope, image, *, image_size, channels, base_channels):
+    x = ops.reshape(image - {what}, (image.shape[0], -1))
+    return nn.scores(scope, ops.tanh(nn.dense(scope.child("hidden"), x, 4)), nn.dense)
+"""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, what in {"centred": "ops.mean(image, axis=0)", "plain": "0.5"}.items():
+        (tmp_path / f"{name}_critic.py").write_text(source.format(what=what))
+        assert len(_notes(network=f"{name}_critic")) == (name == "centred")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_no_preset_has_the_note(name):
+    config = from_preset(name, width=2, latent=2)
+    assert build.notes(config, (32, 32, 3), 10 * (config.conditioning != "none")) == []
+
+
+def test_the_note_is_part_of_the_run(tmp_path):
+    plain, penalised = (
+        setup.build(tiny(tmp_path, run=tmp_path / penalty, penalty=penalty)).notes
+        for penalty in ("none", "r1")
+    )
+    assert len(penalised) == len(plain) + 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import table
+from helpers import NUMPY64, table
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from train_helpers import assert_same_state, command, newest, tiny, trained
 
-from ganbaru import InputError
-from ganbaru.gan import build
+from ganbaru import Config, InputError
+from ganbaru.gan import build, ema, step
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.training import setup
@@ -23,6 +23,7 @@ FORMS = {
     "linear": lambda share: 1 - share,
     "cosine": lambda share: np.cos(np.pi * share / 2) ** 2,
 }
+FLOORS = st.floats(0, 1)
 FALLING = [name for name in FORMS if name != "constant"]
 
 
@@ -34,11 +35,12 @@ def test_every_schedule_has_a_closed_form_here():
 
 
 @pytest.mark.parametrize("name", FALLING)
-@given(start=IMAGES, length=st.integers(1, 10**9), share=st.floats(0, 1))
-def test_between_start_and_end_it_is_its_closed_form(name, start, length, share):
+@given(start=IMAGES, length=st.integers(1, 10**9), share=st.floats(0, 1), floor=FLOORS)
+def test_between_start_and_end_it_is_its_closed_form(name, start, length, share, floor):
     images = start + round(share * length)
-    found = SCHEDULES[name](images, start=start, end=start + length)
-    assert_allclose(found, FORMS[name]((images - start) / length), rtol=0, atol=1e-12)
+    found = SCHEDULES[name](images, start=start, end=start + length, floor=floor)
+    expected = floor + (1 - floor) * FORMS[name]((images - start) / length)
+    assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", FALLING)
@@ -186,3 +188,106 @@ def test_the_factor_reaches_both_players(optimiser, any_engine):
     for name, before in first["generator"].items():
         assert_array_equal(none["generator"][name], before)
         assert (whole["generator"][name] != before).any()
+
+
+# --- what changes during the burn-in ----------------------------------------------------------
+
+CHANGING = {
+    "penalty": "r1:gamma=2,end=0.5+r2",
+    "betas": (0.0, 0.9),
+    "beta2_end": 0.99,
+    "ema_images": 100,
+    "burn_in": 80,
+}
+
+
+def _expected(images: int, start: float, end: float) -> float:
+    """Return a number along half a cosine wave over 80 images."""
+    return end + (start - end) * np.cos(np.pi * min(1.0, images / 80) / 2) ** 2
+
+
+@pytest.mark.parametrize("images", [0, 20, 40, 80, 999])
+def test_every_number_moves_along_half_a_cosine_wave(images):
+    gan = table(NUMPY64, **CHANGING).gan
+    found = step.step_schedule(gan, 10_000, 2, 0.5, images, 16)
+    assert found.gammas == [pytest.approx(_expected(images, 2, 0.5)), None]
+    beta2 = _expected(images, 0.9, 0.99)
+    for update, of in zip((20_001, 20_002, 10_001), (*found.d, found.g), strict=True):
+        corrections = 0.5 * gan.d_optimizer.rate, 1.0, 1 - beta2**update
+        assert of == pytest.approx((update, *corrections, beta2))
+    half_life = _expected(images, 0, 100)
+    expected = 0.5 ** (16 / half_life) if half_life else 0.0
+    assert found.ema_decay == pytest.approx(expected)
+
+
+def test_a_half_life_is_the_same_for_any_batch():
+    decays = [ema.decay_by_half_life(batch, 640.0) for batch in (16, 64)]
+    assert decays[0] ** 40 == pytest.approx(0.5) and decays[1] ** 10 == pytest.approx(0.5)
+
+
+def test_without_a_change_the_step_has_its_own_numbers():
+    gan = table(NUMPY64, penalty="r1:gamma=2").gan
+    found = step.step_schedule(gan, 3, 1, 1.0, 999, 16)
+    assert found.gammas == [None] and found.g.beta2 is None
+    assert found.ema_decay == ema.decay_at(4, 0.999)
+
+
+def test_a_changed_number_is_that_of_the_step_on_every_engine(any_engine):
+    """A step compiled once, from the same state, is that of a GAN with the numbers of the moment.
+
+    The others are compiled or recorded too, with the first step's numbers if they were no inputs.
+    """
+    changing, fixed = (
+        table(any_engine, **options)
+        for options in (CHANGING, {"penalty": "r1:gamma=1.25+r2", "betas": (0.0, 0.945)})
+    )
+    changing.step(0)
+    for number in (1, 5, 2):  # 8 images each: at 40 images all is half-way
+        fixed.state = {
+            group: {name: any_engine.from_numpy(x) for name, x in arrays.items()}
+            for group, arrays in changing.arrays().items()
+        }
+        found, expected = changing.step(number), fixed.step(number)
+        differ = found["d_loss"] != pytest.approx(expected["d_loss"], rel=1e-9)
+        assert differ == (number != 5)
+        if number == 5:
+            ours, theirs = changing.arrays(), fixed.arrays()
+            for group in ("generator", "discriminator_square"):
+                for name, array in theirs[group].items():
+                    assert_allclose(ours[group][name], array, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, None),
+        ({"ema_images": 50}, None),
+        ({"ema_images": 50, "burn_in": 7}, 7),
+        ({"beta2_end": 0.9}, 48),
+        ({"penalty": "r1:end=1"}, 48),
+        ({"penalty": "r2+r1:gamma=3,end=1", "burn_in": 9}, 9),
+    ],
+)
+def test_the_burn_in_is_the_total_of_the_first_run(tmp_path, options, expected):
+    run = setup.build(tiny(tmp_path, steps=6, **options))
+    assert (run.config.burn_in, run.gan.burn_in) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "totals", "words"),
+    [
+        ({"burn_in": 5}, 10, "--burn-in 5"),
+        ({"beta2_end": 0.9}, None, "--burn-in"),
+        ({"penalty": "r1:end=1"}, None, "--burn-in"),
+    ],
+)
+def test_a_burn_in_that_cannot_be_is_refused(options, totals, words):
+    with pytest.raises(InputError, match=words):
+        build.burn_in(Config(**options), totals)
+
+
+def test_a_resumed_run_with_a_burn_in_equals_an_uninterrupted_one(tmp_path):
+    whole = trained(tmp_path, run=tmp_path / "whole", steps=6, **CHANGING)
+    run = trained(tmp_path, run=tmp_path / "parts", steps=3, **CHANGING)
+    assert command("train", "--run", run, "--resume", "--steps", 6).code == 0
+    assert_same_state(run, whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from itertools import pairwise
@@ -14,16 +15,16 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 
-from ganbaru import nn, registry
+from ganbaru import nn, ops, registry
 from ganbaru.config import Config
 from ganbaru.errors import InputError
 from ganbaru.gan import models
 from ganbaru.networks import dcgan
-from ganbaru.nn import conditioning, initializers
+from ganbaru.nn import conditioning, initializers, normalization
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import Initialisation
 
-DCGAN = initializers.INITIALISATIONS["dcgan"]
+DCGAN, HE = (initializers.INITIALISATIONS[name] for name in ("dcgan", "he"))
 
 SIDES = st.integers(4, 64).map(lambda n: 4 * n)
 
@@ -166,7 +167,7 @@ def test_a_size_it_cannot_build_is_refused_with_one_it_can(size):
 
 
 def test_an_unknown_conditioning_is_refused():
-    match = "'projektion'.*Did you mean 'projection'.*class-norm, none, planes"
+    match = "'projektion'.*Did you mean 'projection'.*class-norm, embedding, none, planes"
     with pytest.raises(InputError, match=match):
         _networks(classes=3, conditioning="projektion")
 
@@ -239,6 +240,27 @@ def test_projection_adds_the_product_of_embedding_and_features():
         joined = {**parameters, "score.conv.weight": score}
         expected = nn.apply(plain, joined, buffers, x[i : i + 1], training=False)[0]
         assert_allclose(found[i : i + 1], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("network", ["dcgan", "patchgan", "r3gan"])
+def test_embedding_scores_by_the_product_with_the_label_alone(network):
+    """<embedding(label), last layer of 64> / 8: there is no part that all labels have alike."""
+    how = {"image_size": (16, 16), "channels": 1, "base_channels": 4}
+    plain = functools.partial(registry.module("networks", network, None).discriminator, **how)
+    conditional = conditioning.embedding_score(plain, 3)
+    x, labels = normal(4, 1, 16, 16), np.array([2, 0, 1, 2])
+    parameters, buffers = _first(conditional, [x.shape, labels.shape])
+    embedding = parameters.pop("embedding.weight")
+    last = next(name for name in parameters if name.startswith("score."))
+    kernels = parameters[last]
+    assert embedding.shape == (64, 3) and len(kernels) == 64
+    expected = 0.0
+    for kernel, row in zip(np.split(kernels, 64), embedding, strict=True):
+        one = nn.apply(plain, {**parameters, last: kernel}, buffers, x, training=False)[0]
+        expected = expected + one.reshape(4, -1) * row[labels][:, None] / 8
+    given = {**parameters, "embedding.weight": embedding}
+    found = nn.apply(conditional, given, buffers, x, labels, training=False)[0]
+    assert_allclose(found.reshape(4, -1), expected, rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
@@ -353,6 +375,18 @@ def test_images_are_between_minus_one_and_one():
     assert -1 <= pictures.min() < -0.1 < 0.1 < pictures.max() <= 1
 
 
+def test_r3gan_clips_images_in_inference_alone():
+    (generator, _), (latents, _) = _networks(network="r3gan", initialisation="he")
+    start = initializers.INITIALISATIONS["he"]
+    first = nn.initialise(generator, *latents, seed=0, initialisation=start)
+    free, clipped = (
+        nn.apply(generator, *first, normal(8, 6), training=training)[0]
+        for training in (True, False)
+    )
+    assert np.abs(free).max() > 1
+    assert_array_equal(clipped, np.clip(free, -1, 1))
+
+
 # --- what is refused, and the hooks that options choose ----------------------------------------
 
 
@@ -372,14 +406,40 @@ def test_spectral_norm_is_applied_to_the_chosen_players(choice, players):
     assert reached == players
 
 
-def test_minibatch_deviation_adds_a_channel_to_the_last_layer():
-    (_, discriminator), (_, images) = _networks(minibatch_deviation=True)
-    (_, plain), _ = _networks()
-    wide, narrow = (_first(d, images)[0]["score.conv.weight"] for d in (discriminator, plain))
-    assert wide.shape[1] == narrow.shape[1] + 1
+@pytest.mark.parametrize("network", registry.names("networks"))
+def test_what_is_joined_to_the_features_is_not_just_added_to_the_score(network):
+    """As the minibatch deviation is: of two images it changes one score more than the other."""
+    (_, plain), (_, (shape, *_)) = _networks(network=network)
+
+    def joined(value):
+        def features(x):
+            one = ops.slice(x, (0,) * len(x.shape), (x.shape[0], 1, *x.shape[2:]))
+            return ops.concat([x, one * 0.0 + value], axis=1)
+
+        return lambda scope, x: plain(scope.using(features=features), x)
+
+    start = dataclasses.replace(HE, zero=HE.weight)
+    parameters, buffers = nn.initialise(joined(0.0), shape, seed=0, initialisation=start)
+    images = normal(6, *shape[1:])
+    scores = [nn.apply(joined(s), parameters, buffers, images, training=False)[0] for s in (0, 1)]
+    gain = np.reshape(scores[1] - scores[0], (6, -1))
+    assert np.ptp(gain, axis=0).max() > 0.01 * np.abs(gain).max() > 0
 
 
-@pytest.mark.parametrize("option", ["spectral_norm", "initialisation"])
+@pytest.mark.parametrize("option", ["minibatch_deviation", "norm"])
+def test_a_network_without_a_place_for_a_hook_is_refused(option):
+    def bare(scope, x):
+        return nn.scores(scope, ops.reshape(x, (x.shape[0], -1)), nn.dense)
+
+    wrap = {
+        "minibatch_deviation": normalization.with_minibatch_deviation,
+        "norm": lambda network: normalization.with_norm(network, "layer"),
+    }
+    with pytest.raises(InputError, match=option.replace("_", "-")):
+        nn.trace(wrap[option](bare), (2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("option", ["spectral_norm", "initialisation", "norm"])
 def test_unknown_choices_are_refused(option):
     config = Config(**{option: "nonsense"})
     with pytest.raises(InputError, match="'nonsense'"):
@@ -391,6 +451,9 @@ INITIAL = {
     "pytorch": (1 / np.sqrt(3 * 48), 1 / np.sqrt(48)),
     "truncated": (0.02 * 0.8796, 0.04),
     "he": (np.sqrt(2 / 48), np.inf),
+    "lecun": (np.sqrt(1 / 48), np.inf),
+    "glorot": (np.sqrt(2 / 96), np.sqrt(6 / 96)),
+    "orthogonal": (np.sqrt(1 / 500), np.inf),  # 48 orthonormal columns of 500
 }
 
 

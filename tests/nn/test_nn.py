@@ -57,6 +57,7 @@ LAYERS = {
     "conv": [
         as_function(_conv(3, (4, 4), 2, 1), normal(2, 2, 6, 4)),
         as_function(_conv(1, (2, 3)), normal(2, 5, 2, 3)),
+        as_function(lambda scope, x: nn.conv(scope, x, 4, (2, 2), groups=2), normal(2, 6, 3, 2)),
         as_function(_conv(2, (5, 1), 3, 2), normal(1, 1, 5, 4)),
     ],
     "up_conv": [
@@ -87,6 +88,15 @@ LAYERS = {
     "instance_norm": [
         as_function(lambda scope, x: normalization.instance_norm(x), normal(2, 2, 3, 2)),
     ],
+    "layer_norm": [
+        as_function(normalization.layer_norm, normal(4, 3)),
+        as_function(normalization.layer_norm, normal(2, 3, 2, 2)),
+    ],
+    "rms_norm": [
+        as_function(normalization.rms_norm, normal(4, 3)),
+        as_function(normalization.rms_norm, normal(2, 3, 2, 2)),
+    ],
+    "smooth": [as_function(lambda scope, x: nn.smooth(x), normal(2, 2, 3, 2))],
     "upsample": [as_function(lambda scope, x: nn.upsample(x), normal(2, 2, 2, 3))],
     "downsample": [as_function(lambda scope, x: nn.downsample(x), normal(2, 2, 4, 2))],
     "softmax": [as_function(lambda scope, x: nn.softmax(x), normal(2, 3, 4))],
@@ -126,7 +136,8 @@ def test_every_layer_is_covered():
     }
     # No gradient flows through the vectors of the power iteration: differences do not apply.
     composed = {"normalise_batch", "normalise"}
-    assert found - {"spectral_norm", *composed} == LAYERS.keys()
+    # These return what they are given.
+    assert found - {"spectral_norm", *composed, "features", "unchanged"} == LAYERS.keys()
 
 
 @pytest.mark.parametrize("case", ALL)
@@ -142,6 +153,26 @@ def test_engines_agree_in_float64(case, other_engine):
 @pytest.mark.parametrize("case", ALL)
 def test_engines_agree_in_float32(case, any_engine32):
     assert_engines_agree(any_engine32, *case, relative=1e-4)
+
+
+def test_smooth_resizes_with_a_binomial_filter():
+    """Upwards: zeros between pixels, then [1, 2, 1] / 2; downwards: [1, 2, 1] / 4, every second."""
+    x = normal(2, 3, 6, 4)
+
+    def filtered(x, axis, scale):
+        before = np.take(np.pad(x, [(2 * (i == axis), 0) for i in range(4)]), [0], axis) * 0
+        padded = np.concatenate([before, before, x], axis)
+        n = x.shape[axis]
+        one, two, three = (np.take(padded, range(i, i + n), axis) for i in range(3))
+        return (one + 2 * two + three) * scale
+
+    between = np.zeros((2, 3, 12, 8))
+    between[:, :, ::2, ::2] = x
+    expected = filtered(filtered(between, 2, 0.5), 3, 0.5)
+    assert_allclose(nn.smooth(nn.upsample(x)), expected, atol=1e-14)
+    ahead = np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1)))
+    expected = filtered(filtered(ahead, 2, 0.25), 3, 0.25)[:, :, 1::2, 1::2]
+    assert_allclose(nn.downsample(nn.smooth(x)), expected, atol=1e-14)
 
 
 # --- batch norm -------------------------------------------------------------------------------
@@ -461,7 +492,7 @@ def test_a_weight_of_zero_has_a_finite_gradient_and_keeps_its_vector(every_engin
 def test_hooks_of_two_wrappers_are_both_applied_the_inner_one_first():
     def network(scope, x):
         x = nn.norm(scope.child("norm"), nn.dense(scope.child("dense"), x, 2, bias=False))
-        return nn.scores(scope, x, nn.dense, bias=False)
+        return nn.scores(scope, nn.features(scope, x), nn.dense, bias=False)
 
     def wrapped(network, add, times):
         def affine(y):
@@ -471,7 +502,7 @@ def test_hooks_of_two_wrappers_are_both_applied_the_inner_one_first():
             "weight": lambda scope, weight, outputs: affine(weight),
             "norm": lambda scope, x, norm: affine(norm(scope, x)),
             "features": affine,
-            "score": lambda scores, last: affine(scores),
+            "score": lambda scores, last, logits: affine(scores()),
             "intercept": lambda scope, compute, x: affine(compute(x)),
         }
         return lambda scope, x: network(scope.using(**hooks), x)

@@ -19,6 +19,7 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.gan.schedules import SCHEDULES
+from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.presets import PRESETS
 from ganbaru.training.run_folder import existing
 
@@ -133,6 +134,7 @@ _KNOWN: dict[str, Callable[[], Collection[str]]] = {
     "data": lambda: registry.names("data"),
     "network": lambda: registry.names("networks"),
     "objective": lambda: OBJECTIVES,
+    "initialisation": lambda: INITIALISATIONS,
     "penalty": lambda: PENALTIES,
     "schedule": lambda: SCHEDULES,
     "optimiser": lambda: OPTIMIZERS,

@@ -47,7 +47,8 @@ class TrainingCase:
     def step(self, number: int) -> dict[str, float]:
         """Take step `number`, from 0; return its losses and mean scores."""
         batches = self.draw.step(number)
-        schedule = step.step_schedule(self.gan, number, len(batches.d))
+        counts = number * batches.images, batches.images
+        schedule = step.step_schedule(self.gan, number, len(batches.d), 1.0, *counts)
         self.state, report = _compiled(self.engine, self.gan)(self.state, batches, schedule)
         return {name: float(self.engine.to_numpy(value)) for name, value in report.items()}
 

@@ -148,6 +148,7 @@ EXAMPLES: dict[str, Callable[[Callable[..., Any]], dict[str, TestedFunction]]] =
     },
     "in_full_precision": lambda rule: {"a matrix by itself": _squared(rule)},
     "upsample": lambda rule: {"upsample": _resizing(rule, 2)},
+    "smooth": lambda rule: {"smooth": _resizing(rule, 1)},
     "downsample": lambda rule: {"downsample": _resizing(rule, 0.5)},
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from ganbaru.gan import models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
 from ganbaru.gan.penalties import MIXING, PENALTIES, Penalty, check_signature
-from ganbaru.gan.schedules import SCHEDULES
+from ganbaru.gan.schedules import SCHEDULES, Change
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
 from ganbaru.registry import Trust
 
@@ -51,10 +52,15 @@ def objective(spec: str, trust: Trust | None) -> tuple[Objective, dict[str, floa
 
 
 def penalties(spec: str, trust: Trust | None) -> Sequence[Penalty]:
-    """Find the penalties of ``name:gamma=value+name+...``; "none" is none."""
+    """Find the penalties of ``name:gamma=value,end=value+name+...``; "none" is none."""
+    return tuple(penalty for penalty, _ in _penalties(spec, trust))
+
+
+def _penalties(spec: str, trust: Trust | None) -> list[tuple[Penalty, Change | None]]:
+    """Find the penalties of a configuration, and how the gamma of each changes."""
+    chosen: list[tuple[Penalty, Change | None]] = []
     if spec == "none":
-        return ()
-    chosen = []
+        return chosen
     for part in spec.split("+"):
         name, options = registry.parse_options(part)
         function: Any
@@ -62,10 +68,43 @@ def penalties(spec: str, trust: Trust | None) -> Sequence[Penalty]:
             function = registry.user_object("penalty", name, trust, _is_penalty)
         else:
             function = pick("penalty", name, PENALTIES, "none")
+        end = _taken_end(function, options)
         registry.check_options("penalty", name, function, options)
         check_signature(function)
-        chosen.append(functools.partial(function, **options))
-    return tuple(chosen)
+        change = None
+        if end is not None:
+            gamma = inspect.signature(function).parameters["gamma"].default
+            change = Change(options.get("gamma", gamma), end)
+        chosen.append((functools.partial(function, **options), change))
+    return chosen
+
+
+def _taken_end(function: Any, options: dict[str, float]) -> float | None:
+    """Take the option `end` out, to which gamma changes, unless it is the penalty's own."""
+    known = inspect.signature(function).parameters if callable(function) else {}
+    return options.pop("end", None) if "gamma" in known and "end" not in known else None
+
+
+def burn_in(config: Config, images: float | None) -> int | None:
+    """Return over how many images numbers change: --burn-in, or the total, `images`.
+
+    None if nothing changes. A run that is resumed with a larger total keeps the first one.
+    """
+    changes = config.beta2_end is not None
+    changes |= any(change for _, change in _penalties(config.penalty, config.trust))
+    if config.burn_in is not None and not changes and config.ema_images is None:
+        raise InputError(
+            f"--burn-in {config.burn_in} changes nothing: give also what is to change, with "
+            f"--penalty r1:gamma=0.05,end=0.005, --beta2-end or --ema-images, or leave it out."
+        )
+    if config.burn_in is not None or not changes:
+        return config.burn_in
+    if images is None:
+        raise InputError(
+            "A gamma with end= and --beta2-end change until the run ends, and a limit of minutes "
+            "says no number of images. Give --burn-in, or a total in images, steps or epochs."
+        )
+    return math.ceil(images)
 
 
 def _is_penalty(found: object) -> bool:
@@ -84,7 +123,8 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
     _check_logits(config, chosen)
     _check_share(config)
     g_rate, d_rate = config.rates
-    penalty = penalties(config.penalty, config.trust)
+    found = _penalties(config.penalty, config.trust)
+    penalty = tuple(each for each, _ in found)
     return GAN(
         generator=generator,
         discriminator=discriminator,
@@ -92,14 +132,17 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         g_loss=functools.partial(chosen.g, **options),
         relativistic=chosen.relativistic,
         penalties=penalty,
-        d_optimizer=optimiser(config.optimiser, d_rate, config.betas),
-        g_optimizer=optimiser(config.optimiser, g_rate, config.betas),
+        d_optimizer=optimiser(config.optimiser, d_rate, config.betas, config.beta2_end),
+        g_optimizer=optimiser(config.optimiser, g_rate, config.betas, config.beta2_end),
         ema=config.ema,
         clip=config.clip,
         realness=chosen.realness,
         order=pick("--order", config.order, UPDATE_ORDERS),
         same_fakes=SHARES[config.share].fakes,
         same_labels=chosen.relativistic or mixes(penalty),
+        gammas=tuple(change for _, change in found),
+        ema_images=config.ema_images,
+        burn_in=config.burn_in,
     )
 
 
@@ -116,6 +159,23 @@ SHARES = {
     "latents": Share(latents=True, fakes=False),
     "fakes": Share(latents=True, fakes=True),
 }
+
+
+def notes(config: Config, shape: models.Shape, num_classes: int) -> list[str]:
+    """Return what the user should know: a penalty on scores that depend on the whole batch."""
+    if config.penalty == "none" or not models.depends_on_batch(config, shape, num_classes):
+        return []
+    *others, last = BY_IMAGE
+    return [
+        f"D's score of an image depends on its batch: --penalty {config.penalty} limits the slope "
+        f"of the scores' sum and not of each score ({SEEN}). Take --norm layer or none, or "
+        f"--network {', '.join(others)} or {last}, for the penalty of its paper."
+    ]
+
+
+# Squared, of 8 random images, before training and after 40 steps: dcgan-mlp to dcgan-linear.
+SEEN = "13 to 99 % of its square, as measured"
+BY_IMAGE = ("wgan", "r3gan", "sndcgan")  # networks whose scores are of one image each
 
 
 def _check_share(config: Config) -> None:
@@ -148,7 +208,9 @@ def _check_logits(config: Config, chosen: Objective) -> None:
 LEAST_EPSILON = 1e-30  # float32 has no normal numbers below 1e-38
 
 
-def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
+def optimiser(
+    spec: str, rate: float, betas: tuple[float, float], beta2_end: float | None = None
+) -> Optimizer:
     """Build the optimiser of ``name:epsilon=value``."""
     rule, options = _listed("optimiser", spec, OPTIMIZERS)
     if options.get("epsilon", 1.0) < LEAST_EPSILON:
@@ -156,7 +218,7 @@ def optimiser(spec: str, rate: float, betas: tuple[float, float]) -> Optimizer:
             f"The optimiser {spec} would divide zero gradients by zero: give epsilon a number from "
             f"{LEAST_EPSILON:g}, such as epsilon=1e-8."
         )
-    return rule(rate, betas, **options)
+    return rule(rate, betas, beta2_end=beta2_end, **options)
 
 
 def schedule(spec: str) -> Callable[[int], float]:

@@ -12,6 +12,7 @@ from ganbaru.data import declared
 from ganbaru.gan import models
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.models import Shape
+from ganbaru.nn.initializers import Fans
 
 # Operations that move or combine numbers without being layers of their own.
 _UNLISTED = {"arithmetic", "reshape", "transpose", "broadcast_to", "one_hot", "sum"}
@@ -63,7 +64,7 @@ def layers(config: Config, shape: Shape, num_classes: int) -> list[LayerTable]:
 def _trace(title: str, network: nn.Network, shapes: list) -> LayerTable:
     sizes: Counter[str] = Counter()  # by layer
 
-    def count(name: str, shape: tuple[int, ...], kind: str, fan_in: int) -> None:
+    def count(name: str, shape: tuple[int, ...], kind: str, fans: Fans) -> None:
         sizes[name.rpartition(".")[0]] += math.prod(shape)
 
     _, records = nn.trace(network, *shapes, parameter=count)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ganbaru import nn, registry
+import numpy as np
+
+from ganbaru import nn, randomness, registry
 from ganbaru.config import Config
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, pick
 from ganbaru.nn import Network
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import INITIALISATIONS, Initialisation
-from ganbaru.nn.normalization import with_minibatch_deviation, with_spectral_norm
+from ganbaru.nn.normalization import with_minibatch_deviation, with_norm, with_spectral_norm
 from ganbaru.ops import Parameters, Tensor
 from ganbaru.registry import Trust
 
@@ -40,6 +44,8 @@ def networks(config: Config, shape: Shape, num_classes: int) -> tuple[Network, N
     generator, discriminator = (
         _sized(config, player, shape) for player in ("generator", "discriminator")
     )
+    if config.norm != "auto":
+        discriminator = with_norm(discriminator, config.norm)
     wrap = pick("choice of --spectral-norm", config.spectral_norm, SPECTRAL_NORMS)
     generator, discriminator = wrap(generator, discriminator)
     if config.minibatch_deviation:
@@ -96,6 +102,35 @@ def logits(network: str, trust: Trust | None) -> int:
     return int(getattr(registry.module("networks", network, trust), "LOGITS", 1))
 
 
+def initialisation(config: Config) -> Initialisation:
+    """Return a configuration's first values: those it names, or its network's own."""
+    name = config.initialisation
+    if name == "auto":
+        found = registry.module("networks", config.network, config.trust)
+        name = getattr(found, "INITIALISATION", "dcgan")
+    return pick("initialisation", name, INITIALISATIONS, "auto")
+
+
+def depends_on_batch(config: Config, shape: Shape, num_classes: int) -> bool:
+    """Return whether D's training pass gives an image a score that depends on its neighbours.
+
+    By experiment, since a network of the user's own may do that in any way: one of two images is
+    replaced and the other's score compared. Weights are random everywhere: those that start at zero
+    would hide what is behind them. The minibatch deviation, whose part is meant, is left out.
+    """
+    config = dataclasses.replace(config, minibatch_deviation=False)
+    _, (_, network, shapes) = players(config, shape, num_classes)
+    start = dataclasses.replace(INITIALISATIONS["he"], zero=INITIALISATIONS["he"].weight)
+    first = nn.initialise(network, *shapes, seed=0, initialisation=start)
+    draws = randomness.normal(0, "weights", 0, 3 * math.prod(shapes[0][1:]))
+    common, *others = np.float32(draws.reshape(3, *shapes[0][1:]))
+    labels = [np.zeros(2, np.int64)] * bool(num_classes)
+    pairs = (np.stack([common, other]) for other in others)
+    with np.errstate(all="ignore"):
+        one, other = (nn.apply(network, *first, x, *labels, training=True)[0][0] for x in pairs)
+    return not np.allclose(one, other, rtol=1e-4, atol=0, equal_nan=True)
+
+
 # Which network's weights are divided by their spectral norm.
 SPECTRAL_NORMS: dict[str, Callable[[Network, Network], tuple[Network, Network]]] = {
     "none": lambda g, d: (g, d),
@@ -130,7 +165,7 @@ def initial_parameters(
     config: Config, shape: Shape, num_classes: int, start: Initialisation | None = None
 ) -> dict[str, dict[str, Any]]:
     """Create both players' initial parameters and buffers in NumPy, as configured or by `start`."""
-    start = start or pick("initialisation", config.initialisation, INITIALISATIONS)
+    start = start or initialisation(config)
     made: dict[str, dict[str, Any]] = {}
     for player, network, shapes in players(config, shape, num_classes):
         made[player], made[f"{player}_buffers"] = nn.initialise(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from ganbaru import ops
+from ganbaru.gan.schedules import Change
 from ganbaru.ops import Parameters
 
 Moments = dict[str, Parameters]
@@ -24,6 +26,7 @@ class OptimizerStep(NamedTuple):
     rate: float
     mean: float  # 1 - b1^update, by which Adam divides the running mean
     square: float  # 1 - b2^update, likewise for the squares
+    beta2: float | None = None  # of this update, if it changes; None: the optimiser's own
 
 
 # rule(parameters, gradients, mean, square, optimizer_step, betas, epsilon) -> new parameters, new
@@ -87,15 +90,26 @@ class Optimizer:
     rate: float
     betas: tuple[float, float]
     epsilon: float = 1e-8
+    beta2_end: float | None = None  # what the second decay changes to during the burn-in
 
     def start(self, parameters: Parameters) -> Moments:
         """Return the two running moments before the first update."""
         return {moment: {name: p * 0.0 for name, p in parameters.items()} for moment in MOMENTS}
 
-    def optimizer_step(self, update: int, factor: float = 1.0) -> OptimizerStep:
-        """Return the numbers of update `update` (1, 2, ...) at `factor` times the rate."""
+    def optimizer_step(
+        self, update: int, factor: float = 1.0, burned_in: float = 1.0
+    ) -> OptimizerStep:
+        """Return the numbers of update `update` (1, 2, ...) at `factor` times the rate.
+
+        `burned_in` is the share of the burn-in that is over. A beta2 that changes is in the bias
+        correction what it is now, as in PyTorch when a group's betas are set.
+        """
         first, second = self.betas
-        return OptimizerStep(update, self.rate * factor, 1 - first**update, 1 - second**update)
+        changing = None
+        if self.beta2_end is not None:
+            second = changing = Change(second, self.beta2_end).at(burned_in)
+        rate, mean, square = self.rate * factor, 1 - first**update, 1 - second**update
+        return OptimizerStep(update, rate, mean, square, changing)
 
     def update(
         self,
@@ -106,8 +120,14 @@ class Optimizer:
     ) -> tuple[Parameters, Moments]:
         """Make an update; consumes the arguments, returns the new parameters and moments."""
         before = (moments[moment] for moment in MOMENTS)
-        parameters, *after = self.rule(
-            parameters, gradients, *before, optimizer_step, self.betas, self.epsilon
+        rule, betas = self.rule, self.betas
+        if optimizer_step.beta2 is not None:
+            betas = betas[0], optimizer_step.beta2
+            if not isinstance(optimizer_step.beta2, float):
+                # An input of a compiled or recorded step, where fused forms take numbers alone.
+                rule = inspect.unwrap(rule)
+        parameters, *after = rule(
+            parameters, gradients, *before, optimizer_step, betas, self.epsilon
         )
         return parameters, dict(zip(MOMENTS, after, strict=True))
 

@@ -7,6 +7,7 @@ update differentiates a gradient.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,8 +59,18 @@ def check_signature(function: Penalty) -> None:
 
 
 def _squared_gradients(score: Score, images: Tensor) -> Tensor:
-    """Return |d score / d image|², summed over pixels, for each image (N,)."""
-    gradients = grad(lambda x: sum(score(x)), images)
+    """Return |d score / d image|², summed over pixels, for each image (N,).
+
+    The score of an image is the mean of its patches' (N, P): their sum would have a slope P times
+    as large, and the penalty P² times. An image's slope is found as that of the sum over images,
+    which is its own only if no image enters another's score (`models.depends_on_batch`).
+    """
+
+    def total(x: Tensor) -> Tensor:
+        scores = score(x)
+        return sum(scores) / math.prod(scores.shape[1:])
+
+    gradients = grad(total, images)
     return sum(gradients * gradients, axis=(1, 2, 3))
 
 

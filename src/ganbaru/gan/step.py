@@ -7,6 +7,7 @@ moments ``generator_mean``, ``generator_square`` and so on. All random numbers a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from ganbaru import nn, ops
 from ganbaru.gan import ema, optimizers
 from ganbaru.gan.optimizers import Optimizer, OptimizerStep
 from ganbaru.gan.penalties import Penalty, PenaltyInputs
+from ganbaru.gan.schedules import Change
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
 
@@ -42,6 +44,9 @@ class GAN:
     order: UpdateOrder = field(default_factory=lambda: UPDATE_ORDERS["d-first"])
     same_fakes: bool = False  # D and G are updated on the same fakes
     same_labels: bool = False  # D's fakes have the labels of the reals, pair by pair
+    gammas: Sequence[Change | None] = ()  # for each penalty, how its gamma changes
+    ema_images: float | None = None  # the average's half-life, in place of `ema`
+    burn_in: float | None = None  # images during which numbers change; None: at their end at once
 
 
 class Batch(NamedTuple):
@@ -73,15 +78,29 @@ class StepSchedule(NamedTuple):
     d: Sequence[OptimizerStep]
     g: OptimizerStep
     ema_decay: float  # the part of G's running average that stays
+    gammas: Sequence[float | None] = ()  # of the penalties; None: a penalty's own
 
 
-def step_schedule(gan: GAN, number: int, d_updates: int, factor: float = 1.0) -> StepSchedule:
-    """Return the schedule of step `number`, from 0, at `factor` times the learning rates."""
-    first = number * d_updates + 1
+def step_schedule(
+    gan: GAN, number: int, d_updates: int, factor: float = 1.0, images: int = 0, shown: int = 0
+) -> StepSchedule:
+    """Return the schedule of step `number`, from 0, at `factor` times the learning rates.
+
+    D has been shown `images` real images before it, and is shown `shown` in it. All that changes
+    from step to step is in a schedule, for a compiled or recorded step holds what it began with.
+    """
+    first, share = number * d_updates + 1, 1.0
+    if gan.burn_in is not None:
+        share = min(1.0, images / gan.burn_in)
+    most = gan.ema
+    if gan.ema_images is not None:
+        most = ema.decay_by_half_life(shown, Change(0, gan.ema_images).at(share))
+    updates = range(first, first + d_updates)
     return StepSchedule(
-        d=[gan.d_optimizer.optimizer_step(first + i, factor) for i in range(d_updates)],
-        g=gan.g_optimizer.optimizer_step(number + 1, factor),
-        ema_decay=ema.decay_at(number + 1, gan.ema),
+        d=[gan.d_optimizer.optimizer_step(update, factor, share) for update in updates],
+        g=gan.g_optimizer.optimizer_step(number + 1, factor, share),
+        ema_decay=ema.decay_at(number + 1, most),
+        gammas=[None if change is None else change.at(share) for change in gan.gammas],
     )
 
 
@@ -132,7 +151,11 @@ def make_fakes(gan: GAN, state: State, batch: Batch) -> tuple[State, Batch]:
 
 
 def discriminator_update(
-    gan: GAN, state: State, batch: Batch, optimizer_step: OptimizerStep
+    gan: GAN,
+    state: State,
+    batch: Batch,
+    optimizer_step: OptimizerStep,
+    gammas: Sequence[float | None] = (),
 ) -> Updated:
     """Update D once on reals and fakes.
 
@@ -148,8 +171,9 @@ def discriminator_update(
         real_scores, buffers = _score(gan, parameters, before, batch.real, batch.real_label)
         fake_scores, buffers = _score(gan, parameters, buffers, batch.fake, batch.label)
         total = gan.d_loss(real_scores, fake_scores)
-        for penalty in gan.penalties:
-            total = total + penalty(_penalty_inputs(gan, parameters, buffers, batch))
+        for penalty, gamma in itertools.zip_longest(gan.penalties, gammas):
+            changed = {} if gamma is None else {"gamma": gamma}
+            total = total + penalty(_penalty_inputs(gan, parameters, buffers, batch), **changed)
         means = [ops.mean(gan.realness(scores)) for scores in (real_scores, fake_scores)]
         return total, (buffers, *means)
 
@@ -206,7 +230,7 @@ UpdateOrder = tuple[Update, ...]
 def _update_d(gan: GAN, state: State, batches: Batches, schedule: StepSchedule) -> Updated:
     metrics: StepMetrics = {}
     for batch, optimizer_step in zip(batches.d, schedule.d, strict=True):
-        state, metrics = discriminator_update(gan, state, batch, optimizer_step)
+        state, metrics = discriminator_update(gan, state, batch, optimizer_step, schedule.gammas)
     return state, metrics
 
 

@@ -123,6 +123,7 @@ def shrink(
     """
     for i, (count, kernel) in enumerate(zip(planned.maps, planned.kernels, strict=True)):
         stage = scope.child(f"down{i + 1}")
+        x = nn.features(scope, x) if i == len(planned.maps) - 1 else x
         x = nn.conv(stage.child("conv"), x, count, kernel, stride=2, padding=1)
         x = norm(stage.child("norm"), x) if i else x
         x = block(stage, ops.leaky_relu(x, 0.2))

@@ -44,6 +44,7 @@ def discriminator(
     """Map images to logits (N, 2): for fake and for real."""
     x = image
     for i, count in enumerate((base_channels, 2 * base_channels)):
+        x = nn.features(scope, x) if i else x
         x = nn.conv(scope.child(f"down{i + 1}.conv"), x, count, **STRIDED)
         x = ops.leaky_relu(_norm(scope.child(f"down{i + 1}.norm"), x), 0.2)
     return nn.scores(scope, ops.reshape(x, (x.shape[0], -1)), nn.dense, logits=LOGITS)

@@ -42,6 +42,7 @@ def discriminator(
     )
     x = nn.conv(scope.child("down2.conv"), x, 2 * base_channels, (4, 4), **STRIDED)
     x = ops.leaky_relu(nn.norm(scope.child("down2.norm"), x), 0.2)
-    x = nn.dense(scope.child("gather.dense"), ops.reshape(x, (x.shape[0], -1)), 16 * base_channels)
+    x = ops.reshape(nn.features(scope, x), (x.shape[0], -1))
+    x = nn.dense(scope.child("gather.dense"), x, 16 * base_channels)
     x = ops.leaky_relu(nn.norm(scope.child("gather.norm"), x), 0.2)
     return nn.scores(scope, x, nn.dense)

@@ -21,9 +21,10 @@ def discriminator(
     """Map images to scores (N, P), one for each of P overlapping patches."""
     planned, x = plan(image_size, base_channels), image
     for i, (count, kernel) in enumerate(zip(planned.maps, planned.kernels, strict=True)):
-        layer = scope.child(f"down{i + 1}.conv")
-        x = nn.conv(layer, x, count, kernel, stride=2, padding=1, bias=True)
-        x = normalization.instance_norm(x) if i else x
+        stage = scope.child(f"down{i + 1}")
+        x = nn.features(scope, x) if i == len(planned.maps) - 1 else x
+        x = nn.conv(stage.child("conv"), x, count, kernel, stride=2, padding=1, bias=True)
+        x = nn.norm(stage.child("norm"), x, normalization.NORMS["instance"]) if i else x
         x = ops.leaky_relu(x, 0.2)
     x = ops.pad(x, ((0, 0), (0, 0), (1, 0), (1, 0)))
     return nn.scores(scope, x, nn.conv, (4, 4), padding=1)

@@ -15,7 +15,9 @@ from ganbaru.networks.dcgan import Size, exactly, plan
 from ganbaru.nn import Scope
 from ganbaru.ops import Tensor
 
+INITIALISATION = "glorot"
 SAME: dict[str, Any] = {"padding": 1, "bias": True}
+BRANCH: dict[str, Any] = {**SAME, "gain": 2**0.5}  # as in the published code
 Resize = Callable[[Tensor], Tensor]
 
 
@@ -26,17 +28,17 @@ def _identity(x: Tensor) -> Tensor:
 def _up_block(scope: Scope, x: Tensor, count: int) -> Tensor:
     """Norm, ReLU, upsampling, conv, norm, ReLU, conv; the shortcut: upsampling, 1x1 conv."""
     y = ops.leaky_relu(nn.norm(scope.child("norm1"), x))
-    y = nn.conv(scope.child("conv1"), nn.upsample(y), count, (3, 3), **SAME)
+    y = nn.conv(scope.child("conv1"), nn.upsample(y), count, (3, 3), **BRANCH)
     y = ops.leaky_relu(nn.norm(scope.child("norm2"), y))
-    y = nn.conv(scope.child("conv2"), y, count, (3, 3), **SAME)
+    y = nn.conv(scope.child("conv2"), y, count, (3, 3), **BRANCH)
     return y + nn.conv(scope.child("shortcut"), nn.upsample(x), count, (1, 1), bias=True)
 
 
 def _down_block(scope: Scope, x: Tensor, count: int, resize: Resize, first: bool) -> Tensor:
     """ReLU (not in the first block), conv, ReLU, conv, resize; the shortcut: 1x1 conv, resize."""
     y = x if first else ops.leaky_relu(x)
-    y = ops.leaky_relu(nn.conv(scope.child("conv1"), y, count, (3, 3), **SAME))
-    y = resize(nn.conv(scope.child("conv2"), y, count, (3, 3), **SAME))
+    y = ops.leaky_relu(nn.conv(scope.child("conv1"), y, count, (3, 3), **BRANCH))
+    y = resize(nn.conv(scope.child("conv2"), y, count, (3, 3), **BRANCH))
     if resize is _identity and x.shape[1] == count:
         return y + x
     # A 1x1 convolution and an average commute: convolving the smaller image costs less.
@@ -65,5 +67,6 @@ def discriminator(
     resizes = [nn.downsample] * max(1, halvings - 1) + [_identity] * 2
     x = image
     for i, resize in enumerate(resizes):
+        x = nn.features(scope, x) if i == len(resizes) - 1 else x
         x = _down_block(scope.child(f"block{i + 1}"), x, 2 * base_channels, resize, first=not i)
     return nn.scores(scope, ops.sum(ops.leaky_relu(x), axis=(2, 3)), nn.dense)

@@ -9,10 +9,15 @@ from __future__ import annotations
 from ganbaru import nn
 from ganbaru.networks import dcgan
 from ganbaru.networks.dcgan import Size, plan, shrink
-from ganbaru.nn import Scope
+from ganbaru.nn import Scope, normalization
 from ganbaru.ops import Tensor
 
+INITIALISATION = "he"  # without norms the scores of N(0, 0.02) are all but constant
 generator = dcgan.generator
+
+
+def _norm(scope: Scope, x: Tensor) -> Tensor:
+    return nn.norm(scope, x, normalization.unchanged)
 
 
 def discriminator(
@@ -20,5 +25,5 @@ def discriminator(
 ) -> Tensor:
     """Map images to scores (N,)."""
     planned = plan(image_size, base_channels)
-    features = shrink(scope, image, planned, norm=lambda scope, x: x)
+    features = shrink(scope, image, planned, norm=_norm)
     return nn.scores(scope, features, nn.conv, planned.inner)

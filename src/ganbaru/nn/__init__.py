@@ -1,7 +1,17 @@
 """Networks are functions of a scope and tensors: layers, initialisation, tracing, hooks."""
 
 from ganbaru.nn.attention import self_attention, softmax
-from ganbaru.nn.layers import add_bias, conv, dense, downsample, scores, up_conv, upsample
+from ganbaru.nn.layers import (
+    add_bias,
+    conv,
+    dense,
+    downsample,
+    features,
+    scores,
+    smooth,
+    up_conv,
+    upsample,
+)
 from ganbaru.nn.normalization import norm
 from ganbaru.nn.scope import (
     LayerHooks,
@@ -28,12 +38,14 @@ __all__ = [
     "conv",
     "dense",
     "downsample",
+    "features",
     "initialise",
     "layer",
     "norm",
     "parameter_count",
     "scores",
     "self_attention",
+    "smooth",
     "softmax",
     "tensor_shapes",
     "trace",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from ganbaru import ops
 from ganbaru.errors import InputError
-from ganbaru.nn import normalization
-from ganbaru.nn.scope import LastLayer, Network, Norm, Scope
+from ganbaru.nn import layers, normalization
+from ganbaru.nn.scope import LastLayer, Network, Norm, Scope, hooked
 from ganbaru.ops import Tensor
 
 Wrapper = Callable[[Network, int], Network]
@@ -48,19 +48,56 @@ def class_norms(network: Network, num_classes: int) -> Network:
     """Replace each normalisation of the network by batch norm with a scale and offset by class."""
 
     def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
-        weights, replaced = _weights(label, num_classes, latent), []
+        weights = _weights(label, num_classes, latent)
 
         def norm(layer: Scope, x: Tensor, default: Norm) -> Tensor:
-            replaced.append(layer)
             return normalization.class_batch_norm(layer, x, weights)
 
-        images = network(scope.using(norm=norm), latent)
-        if not replaced:
-            raise InputError(
-                "--conditioning class-norm needs a generator with normalisation, and this one has "
-                "none: take --conditioning projection."
-            )
-        return images
+        return hooked(network, "norm", norm, _NO_NORM)(scope, latent)
+
+    return conditioned
+
+
+_NO_NORM = (
+    "--conditioning class-norm needs a generator with normalisation, and this one has none: take "
+    "--conditioning projection."
+)
+
+
+EMBEDDING = 64  # numbers for a label in R3GAN's published code
+
+
+def _embedded(scope: Scope, weights: Tensor) -> Tensor:
+    """Return the embedding (N, 64) of labels as weights of the classes (N, K)."""
+    return layers.dense(scope.child("embedding"), weights, EMBEDDING, bias=False)
+
+
+def embedded(network: Network, num_classes: int) -> Network:
+    """Append a learnt embedding of the label to the latent (N, Z)."""
+
+    def conditioned(scope: Scope, latent: Tensor, label: Tensor) -> Tensor:
+        embedding = _embedded(scope, _weights(label, num_classes, latent))
+        return network(scope, ops.concat([latent, embedding], axis=1))
+
+    return conditioned
+
+
+def embedding_score(network: Network, num_classes: int) -> Network:
+    """Score by <embedding(label), last layer> / sqrt(64) alone (R3GAN's code, Huang et al. 2024).
+
+    The last layer has 64 outputs, and the score no part that is the same for all labels.
+    """
+
+    def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
+        embedding = _embedded(scope, _weights(label, num_classes, image))
+
+        def score(scores: Callable[[], Tensor], last: LastLayer, logits: int) -> Tensor:
+            _check_single(logits)
+            products = last("score", EMBEDDING)
+            shape = (-1, EMBEDDING, *([1] * (len(products.shape) - 2)))
+            return _of_label(products, ops.reshape(embedding, shape)) * EMBEDDING**-0.5
+
+        return network(scope.using(score=score), image)
 
     return conditioned
 
@@ -90,6 +127,14 @@ def softmax_projection(network: Network, num_classes: int) -> Network:
     return _with_products(network, num_classes, log_probability)
 
 
+def _check_single(logits: int) -> None:
+    if logits != 1:
+        raise InputError(
+            f"A label's product is part of one score, and this discriminator gives {logits} for an "
+            f"image: take --conditioning planes."
+        )
+
+
 # gain(products (N, K, ...), weights of the classes (N, K, ...)) -> added to the scores (N, 1, ...).
 Gain = Callable[[Tensor, Tensor], Tensor]
 
@@ -100,15 +145,12 @@ def _with_products(network: Network, num_classes: int, gain: Gain) -> Network:
     def conditioned(scope: Scope, image: Tensor, label: Tensor) -> Tensor:
         weights = _weights(label, num_classes, image)
 
-        def score(scores: Tensor, last: LastLayer) -> Tensor:
-            if scores.shape[1] != 1:
-                raise InputError(
-                    f"A label's product is added to one score, and this discriminator gives "
-                    f"{scores.shape[1]} for an image: take --conditioning planes."
-                )
+        def score(scores: Callable[[], Tensor], last: LastLayer, logits: int) -> Tensor:
+            _check_single(logits)
+            plain = scores()  # first: the order of parameters is that of their use
             products = last("label", num_classes)
             shape = (*weights.shape, *([1] * (len(products.shape) - 2)))
-            return scores + gain(products, ops.reshape(weights, shape))
+            return plain + gain(products, ops.reshape(weights, shape))
 
         return network(scope.using(score=score), image)
 
@@ -141,4 +183,7 @@ CONDITIONINGS = {
     ),
     "planes": Conditioning(concatenated, planes, "one-hot in the latent; one-hot planes in D"),
     "class-norm": Conditioning(class_norms, projection, "batch norm by class; projection in D"),
+    "embedding": Conditioning(
+        embedded, embedding_score, "a learnt vector in the latent; D scores by it alone"
+    ),
 }

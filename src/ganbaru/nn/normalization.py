@@ -1,12 +1,14 @@
-"""Batch, instance and spectral normalisation; minibatch deviation as a feature."""
+"""Batch, instance, layer, RMS and spectral normalisation; minibatch deviation as a feature."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from ganbaru import ops
-from ganbaru.nn.scope import Network, Norm, Scope, in_full_precision, layer
+from ganbaru.errors import InputError, pick
+from ganbaru.nn.scope import Network, Norm, Scope, hooked, in_full_precision, layer
 from ganbaru.ops import Tensor
 
 BATCH_NORM_MOMENTUM = 0.1
@@ -75,6 +77,75 @@ def instance_norm(x: Tensor) -> Tensor:
     return centred / ops.sqrt(variance + BATCH_NORM_EPSILON)
 
 
+def _affine(scope: Scope, x: Tensor, offset: bool) -> Tensor:
+    """Multiply each channel by a trained scale, and add a trained offset."""
+    scale = scope.parameter("weight", (x.shape[1],), "scale")
+    y = x * ops.reshape(scale, _per_channel(x))
+    if not offset:
+        return y
+    return y + ops.reshape(scope.parameter("bias", (x.shape[1],), "offset"), _per_channel(x))
+
+
+def layer_norm(scope: Scope, x: Tensor) -> Tensor:
+    """Normalise each image (N, C, H, W), or row (N, C), as a whole (Ba, Kiros and Hinton 2016).
+
+    With a scale and an offset for each channel, as in PyTorch's GroupNorm of one group.
+    """
+    axes = tuple(range(1, len(x.shape)))
+    centred = x - ops.mean(x, axis=axes, keepdims=True)
+    variance = ops.mean(centred * centred, axis=axes, keepdims=True)
+    return _affine(scope, centred / ops.sqrt(variance + BATCH_NORM_EPSILON), offset=True)
+
+
+def rms_norm(scope: Scope, x: Tensor) -> Tensor:
+    """Divide each image (N, C, H, W), or row (N, C), by its root mean square, and scale channels.
+
+    Zhang and Sennrich 2019, eq. 4.
+    """
+    squares = ops.mean(x * x, axis=tuple(range(1, len(x.shape))), keepdims=True)
+    return _affine(scope, x / ops.sqrt(squares + BATCH_NORM_EPSILON), offset=False)
+
+
+def _instance_norm(scope: Scope, x: Tensor) -> Tensor:
+    if math.prod(x.shape[2:]) == 1:
+        raise InputError(
+            f"--norm instance normalises each channel over its positions, and {scope.path} has one "
+            f"position, whose channels would all be 0: take --norm layer."
+        )
+    return instance_norm(x)
+
+
+def unchanged(scope: Scope, x: Tensor) -> Tensor:
+    """Return x: no normalisation, in the place where --norm may put one."""
+    return x
+
+
+# What --norm takes. Under all but batch norm the score of an image depends on that image alone.
+NORMS: dict[str, Norm] = {
+    "none": unchanged,
+    "batch": batch_norm,
+    "instance": _instance_norm,
+    "layer": layer_norm,
+    "rms": rms_norm,
+}
+
+
+def with_norm(network: Network, name: str) -> Network:
+    """Wrap a network so that each of its normalisations is the one of `NORMS` by that name."""
+    chosen = pick("--norm", name, NORMS, "auto")
+    if chosen is unchanged:  # a network without any has that already
+        return lambda scope, *inputs: network(scope.using(norm=_replaced_by(chosen)), *inputs)
+    unused = (
+        f"--norm {name} replaces the normalisation of a discriminator, and this one has no place "
+        f"for any: take --norm auto, or another --network."
+    )
+    return hooked(network, "norm", _replaced_by(chosen), unused)
+
+
+def _replaced_by(chosen: Norm) -> Callable[[Scope, Tensor, Norm], Tensor]:
+    return lambda scope, x, default: chosen(scope, x)
+
+
 def spectral_norm(scope: Scope, weight: Tensor, outputs: int) -> Tensor:
     """Divide a weight by its largest singular value (Miyato et al. 2018, algorithm 1).
 
@@ -112,8 +183,13 @@ def with_spectral_norm(network: Network) -> Network:
 
 
 def with_minibatch_deviation(network: Network) -> Network:
-    """Wrap a discriminator so that its last layer sees the deviation within the batch."""
-    return lambda scope, *inputs: network(scope.using(features=minibatch_deviation), *inputs)
+    """Wrap a discriminator so that its last layers see the deviation within the batch."""
+    unused = (
+        "--minibatch-deviation joins the deviation to features that the network passes through "
+        "nn.features(scope, x), and this one passes none: call it on the input of the last layer "
+        "with a nonlinearity behind it."
+    )
+    return hooked(network, "features", minibatch_deviation, unused)
 
 
 def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:

@@ -13,17 +13,19 @@ import numpy as np
 
 from ganbaru import ops
 from ganbaru.engines import trace as tracer
-from ganbaru.nn.initializers import Initialisation
+from ganbaru.errors import InputError
+from ganbaru.nn.initializers import Fans, Initialisation
 from ganbaru.ops import Parameters, Tensor
 
 Network = Callable[..., Tensor]  # network(scope, *inputs) -> tensor
 Shape = tuple[int, ...]
-ParameterVisitor = Callable[[str, Shape, str, int], None]  # name, shape, kind, fan-in
+ParameterVisitor = Callable[[str, Shape, str, Fans], None]  # name, shape, kind, fans
 BufferVisitor = Callable[[str, Shape, float], None]  # name, shape, first value
 
 Norm = Callable[["Scope", Tensor], Tensor]
 Compute = Callable[[Tensor], Tensor]
 LastLayer = Callable[[str, int], Tensor]  # of a discriminator: (name, outputs) -> (N, outputs, ...)
+Score = Callable[[Callable[[], Tensor], LastLayer, int], Tensor]
 Arguments = ParamSpec("Arguments")
 Layer = Callable[Concatenate["Scope", Tensor, Arguments], Tensor]
 
@@ -35,16 +37,16 @@ class LayerHooks:
     - `weight(scope, weight, outputs)` replaces each kernel and matrix before its use; `outputs` is
       the axis of its output channels.
     - `norm(scope, x, norm)` replaces the network's own normalisation, `norm(scope, x)`.
-    - `features(x)` changes the input of a discriminator's last layer.
-    - `score(scores, last)` changes the output of that layer; `last(name, outputs)` applies another
-      one of its kind to the same features.
+    - `features(x)` changes the input of a discriminator's last layer but one (`nn.features`).
+    - `score(scores, last, logits)` changes the output of its last layer, which is `scores()` with
+      `logits` channels; `last(name, outputs)` applies another one of its kind to the same features.
     - `intercept(scope, compute, x)` surrounds each layer, which is `compute(x)`.
     """
 
     weight: Callable[[Scope, Tensor, int], Tensor] = lambda scope, weight, outputs: weight
     norm: Callable[[Scope, Tensor, Norm], Tensor] = lambda scope, x, norm: norm(scope, x)
     features: Compute = lambda x: x
-    score: Callable[[Tensor, LastLayer], Tensor] = lambda scores, last: scores
+    score: Score = lambda scores, last, logits: scores()
     intercept: Callable[[Scope, Compute, Tensor], Tensor] = lambda scope, compute, x: compute(x)
 
     def then(self, outer: LayerHooks) -> LayerHooks:
@@ -57,7 +59,9 @@ class LayerHooks:
                 scope, x, lambda scope, x: self.norm(scope, x, norm)
             ),
             features=lambda x: outer.features(self.features(x)),
-            score=lambda scores, last: outer.score(self.score(scores, last), last),
+            score=lambda scores, last, logits: outer.score(
+                lambda: self.score(scores, last, logits), last, logits
+            ),
             intercept=lambda scope, compute, x: outer.intercept(
                 scope, lambda x: self.intercept(scope, compute, x), x
             ),
@@ -68,11 +72,11 @@ class LayerHooks:
 class Scope:
     """The place of a layer in its network: gives its parameters and buffers by their full names.
 
-    `_parameter(name, shape, kind, fan_in)` and `_buffer(name, shape, start)` return tensors by full
+    `_parameter(name, shape, kind, fans)` and `_buffer(name, shape, start)` return tensors by full
     name. `updates` collects the new values of buffers.
     """
 
-    _parameter: Callable[[str, Shape, str, int], Tensor]
+    _parameter: Callable[[str, Shape, str, Fans], Tensor]
     _buffer: Callable[[str, Shape, float], Tensor]
     training: bool
     hooks: LayerHooks = LayerHooks()
@@ -95,22 +99,24 @@ class Scope:
         """
         return dataclasses.replace(self, hooks=LayerHooks(**hooks).then(self.hooks))
 
-    def parameter(self, name: str, shape: Shape, kind: str, fan_in: int = 1) -> Tensor:
+    def parameter(self, name: str, shape: Shape, kind: str, fan_in: float | Fans = 1) -> Tensor:
         """Return a trained tensor; `kind` (a field of `Initialisation`) chooses its first values.
 
         `fan_in` is the number of inputs that each output of the layer sums over.
         """
-        return self._parameter(self._path + name, shape, kind, fan_in)
+        return self._parameter(self._path + name, shape, kind, Fans.all(fan_in))
 
-    def weight(self, shape: Shape, kind: str = "weight", outputs: int = 0) -> Tensor:
+    def weight(
+        self, shape: Shape, kind: str = "weight", outputs: int = 0, fans: Fans | None = None
+    ) -> Tensor:
         """Return the layer's kernel or matrix; `outputs` is the axis of its output channels.
 
-        All axes but the first count as fan-in: for transposed kernels too, as in PyTorch.
+        `fans` are those of a matrix (outputs, inputs) if not given, whose axes may be many.
         """
-        found = self.parameter("weight", shape, kind, math.prod(shape[1:]))
-        return self.hooks.weight(self, found, outputs)
+        fans = fans or Fans.of(shape)
+        return self.hooks.weight(self, self.parameter("weight", shape, kind, fans), outputs)
 
-    def bias(self, count: int, fan_in: int) -> Tensor:
+    def bias(self, count: int, fan_in: float) -> Tensor:
         """Return the layer's bias (count,)."""
         return self.parameter("bias", (count,), "bias", fan_in)
 
@@ -133,6 +139,24 @@ def layer(function: Layer[Arguments]) -> Layer[Arguments]:
         return scope.hooks.intercept(scope, lambda x: function(scope, x, *args, **options), x)
 
     return intercepted
+
+
+def hooked(network: Network, name: str, hook: Callable[..., Tensor], unused: str) -> Network:
+    """Return a network with one hook, which raises InputError(unused) if no layer calls it."""
+
+    def wrapped(scope: Scope, *inputs: Tensor) -> Tensor:
+        calls: list[str] = []
+
+        def called(*arguments: Any) -> Tensor:
+            calls.append(name)
+            return hook(*arguments)
+
+        result = network(scope.using(**{name: called}), *inputs)
+        if not calls:
+            raise InputError(unused)
+        return result
+
+    return wrapped
 
 
 def apply(
@@ -167,8 +191,8 @@ def initialise(
     parameters: dict[str, np.ndarray] = {}
     buffers: dict[str, np.ndarray] = {}
 
-    def parameter(name: str, shape: Shape, kind: str, fan_in: int) -> None:
-        parameters[name] = initialisation.values(seed, prefix + name, kind, shape, fan_in)
+    def parameter(name: str, shape: Shape, kind: str, fans: Fans) -> None:
+        parameters[name] = initialisation.values(seed, prefix + name, kind, shape, fans)
 
     def buffer(name: str, shape: Shape, start: float) -> None:
         buffers[name] = np.full(shape, start, np.float32)
@@ -180,7 +204,7 @@ def initialise(
 def trace(
     network: Network,
     *shapes: Shape,
-    parameter: ParameterVisitor = lambda name, shape, kind, fan_in: None,
+    parameter: ParameterVisitor = lambda name, shape, kind, fans: None,
     buffer: BufferVisitor = lambda name, shape, start: None,
 ) -> tuple[Shape, list[tracer.Record]]:
     """Run a network on shapes alone, calling `parameter` and `buffer` for each of its tensors.
@@ -189,8 +213,8 @@ def trace(
     """
     tape = tracer.Tape()
 
-    def traced_parameter(name: str, shape: Shape, kind: str, fan_in: int) -> Tensor:
-        parameter(name, shape, kind, fan_in)
+    def traced_parameter(name: str, shape: Shape, kind: str, fans: Fans) -> Tensor:
+        parameter(name, shape, kind, fans)
         return tracer.Shape(shape, tape, name)
 
     def traced_buffer(name: str, shape: Shape, start: float) -> Tensor:
@@ -209,7 +233,7 @@ def tensor_shapes(network: Network, *shapes: Shape) -> tuple[dict[str, Shape], d
     trace(
         network,
         *shapes,
-        parameter=lambda name, shape, kind, fan_in: parameters.update({name: tuple(shape)}),
+        parameter=lambda name, shape, kind, fans: parameters.update({name: tuple(shape)}),
         buffer=lambda name, shape, start: buffers.update({name: tuple(shape)}),
     )
     return parameters, buffers

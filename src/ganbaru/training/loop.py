@@ -44,7 +44,8 @@ def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
     while not run.finished and not interrupted():
         batches = run.sampler.step(run.step)
         factor = run.schedule(run.images)
-        schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor)
+        counts = run.images, batches.images
+        schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor, *counts)
         run.state, metrics = train_step(run.state, batches, schedule)
         run.step += 1
         run.images += batches.images

@@ -101,11 +101,13 @@ def _check_data_outside(run: Run, config: Config) -> None:
 def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     """Return a run at step 0, without a state yet."""
     classes = label_names(config, source)
+    planned = _planned_images(config, source)
+    config = dataclasses.replace(config, burn_in=gan_build.burn_in(config, planned))
     gan = gan_build.gan(config, source.images.shape[1:], len(classes))
     resumed = run_folder.existing(config.run or "") if config.resume else None
     folder = resumed or next(run_folder.candidates(config))
     sampler = BatchSampler(config, source, engine, gan, len(classes))
-    spec = gan_build.ending(config.schedule, _planned_images(config, source))
+    spec = gan_build.ending(config.schedule, planned)
     resolved = dataclasses.replace(
         config,
         engine=engine.name,  # a resumed run uses the same one: another gives other bits
@@ -118,6 +120,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     schedule = gan_build.schedule(spec)
     run = Run(resolved, folder, source, engine, gan, {}, prefetched(sampler), schedule, classes)
     run.notes += [*_data_notes(config, source), *engine.notes()]
+    run.notes += gan_build.notes(config, source.images.shape[1:], len(classes))
     return run
 
 

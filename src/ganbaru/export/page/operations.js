@@ -57,17 +57,23 @@ const two = (compute) => each((at, n) => compute(at(0, n), at(1, n)));
 
 const copy = (node) => () => node.data.set(node.inputs[0].data);
 
-// Reads the first input with the given strides, in the order of the result.
-function read(stridesFor) {
+// Reads the first input with the given strides, in the order of the result, from an offset.
+function read(stridesFor, startFor = () => 0) {
   return (node) => () => {
     let n = 0;
     const x = node.inputs[0].data;
-    walk(node.shape, stridesFor(node), (place) => (node.data[n++] = x[place]));
+    const start = startFor(node);
+    walk(node.shape, stridesFor(node), (place) => (node.data[n++] = x[start + place]));
   };
 }
 
+const inputStrides = (node) => stridesOf(node.inputs[0].shape);
+
+const sliceStart = (node) =>
+  inputStrides(node).reduce((start, stride, axis) => start + stride * node.starts[axis], 0);
+
 function transposed(node) {
-  const strides = stridesOf(node.inputs[0].shape);
+  const strides = inputStrides(node);
   return node.perm.map((axis) => strides[axis]);
 }
 
@@ -140,6 +146,7 @@ const OPERATIONS = {
   Reshape: copy,
   Expand: each((at, n) => at(0, n)),
   Transpose: read(transposed),
+  Slice: read(inputStrides, sliceStart),
   Concat: write(joined),
   Pad: write(padded),
   ReduceSum: reduced(false),

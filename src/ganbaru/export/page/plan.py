@@ -68,7 +68,8 @@ class _Plan:
                     f"latents: export to .onnx instead."
                 )
             inputs.remove(weight)
-            matrix = MATRICES[tensor.operation](weight.value)
+            value = _ungrouped(weight.value, tensor.attributes.get("group", 1))
+            matrix = MATRICES[tensor.operation](value)
             needs["matrix"] = self._packer.matrix(matrix, weight.name)
         self._append(tensor, of=[self._place(x) for x in inputs], **needs)
 
@@ -92,12 +93,25 @@ MATRICES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def _ungrouped(kernel: np.ndarray, groups: int) -> np.ndarray:
+    """Return a kernel (O, C / groups, ...) of all C channels, zero outside each output's group."""
+    if groups == 1:
+        return kernel
+    count, channels = len(kernel) // groups, kernel.shape[1]
+    whole = np.zeros((len(kernel), groups * channels, *kernel.shape[2:]), kernel.dtype)
+    for i in range(groups):
+        rows, columns = (slice(i * size, (i + 1) * size) for size in (count, channels))
+        whole[rows, columns] = kernel[rows]
+    return whole
+
+
+def _starts(tensor: Tensor) -> Node:
+    _, starts, _, axes = tensor.inputs
+    given = dict(zip(_numbers(axes), _numbers(starts), strict=True))
+    return {"starts": [given.get(axis, 0) for axis in range(len(tensor.shape))]}
+
+
 def _kernel(tensor: Tensor) -> Node:
-    if "group" in tensor.attributes:
-        raise InputError(
-            "A page cannot compute a grouped convolution, which this generator has: take a name "
-            "ending in .onnx."
-        )
     stride, padding = tensor.attributes["strides"][0], tensor.attributes["pads"][0]
     return {"kernel": list(tensor.inputs[1].shape[2:]), "stride": stride, "padding": padding}
 
@@ -117,6 +131,7 @@ NEEDS: dict[str, Callable[[Tensor], Node]] = {
     "Pad": lambda tensor: {"widths": _numbers(tensor.inputs[1])},
     "ReduceSum": lambda tensor: {"axes": _numbers(tensor.inputs[1])},
     "ReduceMean": lambda tensor: {"axes": tensor.attributes["axes"]},
+    "Slice": _starts,
     "Transpose": lambda tensor: tensor.attributes,
     "Concat": lambda tensor: {"axis": tensor.attributes["axis"] % len(tensor.shape)},
     "LeakyRelu": lambda tensor: tensor.attributes,
