@@ -91,6 +91,7 @@ class Visit:
         end = time.monotonic() + 20
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, expression
+            time.sleep(0.02)  # each question costs the browser, its driver and this process time
 
     def pixels(self, selector: str, shape: tuple[int, int, int]) -> np.ndarray:
         """Return opaque images on canvases (N, H, W, C), uint8; C = 1 must be grey."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -27,8 +28,14 @@ def names(family: str) -> list[str]:
     package = importlib.import_module(f"ganbaru.{_PACKAGES[family]}")
     if family == "engines":  # whose package holds other files too
         return sorted(package.LIBRARIES)
-    found = (entry.name for entry in pkgutil.iter_modules(package.__path__))
-    return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
+    return list(_modules(tuple(package.__path__)))
+
+
+@functools.cache
+def _modules(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """List the public modules in folders as members; cached, since every network needs the list."""
+    found = (entry.name for entry in pkgutil.iter_modules(folders))
+    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from train_helpers import command, log, newest, pictures
 from ganbaru import InputError, from_preset, load, nn
 from ganbaru.config import Config
 from ganbaru.export import pytorch_import, weight_matching
-from ganbaru.gan import step
+from ganbaru.gan import models, step
 
 torch = pytest.importorskip("torch")
 
@@ -321,6 +321,23 @@ def test_proposed_options_fit(bad, monkeypatch):
         proposed = re.search(r"would fit with (.*?)(, or with .*)?\.$", said.err.strip()).group(1)
         again = command("import", name, *start, *proposed.split(), "--run", bad / f"run-{name}")
         assert again.code == 0, (name, proposed, again.err)
+
+
+@pytest.mark.parametrize("network,labelled", [("dcgan", True), ("r3gan", True), ("sagan", False)])
+@pytest.mark.parametrize("player", ["generator", "discriminator"])
+def test_width_channels_and_latent_are_found_together(network, labelled, player, monkeypatch):
+    monkeypatch.setattr(weight_matching, "SIZES", ("32", "64"))  # to search less
+    conditioning = "planes" if labelled else "none"
+    fields = {"network": network, "width": 8, "latent": 20, "conditioning": conditioning}
+    made = models.initial_parameters(from_preset("dcgan", **fields), (32, 32, 1), 3 * labelled)
+    arrays = made[player] | made[f"{player}_buffers"]
+    found = weight_matching.hint(arrays, player, from_preset("dcgan"), (64, 64, 3), 3 * labelled)
+    parts = ["--width 8", "--image-size 32", "--channels 1"]
+    parts += [f"--network {network}"] * (network != "dcgan")
+    if player == "generator":  # labels are joined to the latent in front
+        parts += ["--latent 23" if labelled else "--latent 20"]
+    for part in parts:
+        assert part in found, found
 
 
 def test_checkpoint_of_ganbaru_is_refused(here):

@@ -397,8 +397,11 @@ def test_every_control_has_an_accessible_name(visit):
     assert visit.page.evaluate(nameless) == []
 
 
-def test_reduced_motion(chromium, conditional):
+def test_reduced_motion(visit):
     how = "getComputedStyle(document.querySelector('.tile canvas')).transitionDuration"
-    for motion, seconds in (("reduce", "0s"), ("no-preference", "0.2s")):
-        with visiting(chromium, conditional, reduced_motion=motion) as visit:
+    try:
+        for motion, seconds in (("reduce", "0s"), ("no-preference", "0.2s")):
+            visit.page.emulate_media(reduced_motion=motion)
             assert visit.page.evaluate(how) == seconds
+    finally:
+        visit.page.emulate_media(reduced_motion="null")  # the tab is shared

@@ -49,7 +49,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scorer, "RECIPE", scorer.Recipe(width=8, shown=12_800))
         patch.setattr(scorer, "RANDOM", 2)
-        patch.setattr(evaluator, "CAS_RECIPE", scorer.Recipe(width=4, shown=6_400))
+        patch.setattr(evaluator, "CAS_RECIPE", scorer.Recipe(width=4, shown=3_200))
         yield
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +118,7 @@ def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int)
 
     `classes` is the number of classes of the data, whether or not the configuration uses them.
     """
-    shapes = {name: array.shape for name, array in given.items()}
+    shapes = _layers({name: array.shape for name, array in given.items()})
     height, width, channels = shape
     size = str(height) if height == width else f"{height}x{width}"
     now = dataclasses.replace(config, image_size=size, channels=channels)
@@ -139,7 +140,7 @@ def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int)
 
 
 def _fitting(
-    now: Config, player: str, shapes: Tensors, classes: int, end: float
+    now: Config, player: str, shapes: Layers, classes: int, end: float
 ) -> Iterator[Config]:
     """Yield the configurations whose networks have exactly these tensors, fewest changes first.
 
@@ -147,40 +148,87 @@ def _fitting(
     axes, then for these the widths, latents and channels that occur among its shapes. The search
     stops at the time `end`.
     """
+    ranks, exact = _layer_counts(shapes, len), _layer_counts(shapes, tuple)
     candidates = [
         changed
         for outer in _changes(now, _outer(now, classes))
-        if _fits(outer, player, shapes, classes, len)
-        for changed in _changes(outer, _inner(shapes, classes))
+        if _layer_counts(_traced(outer, player, classes), len) == ranks
+        for changed in _changes(outer, _possible(outer, player, shapes, classes, end))
     ]
     candidates.sort(key=lambda other: len(_differences(now, other)))
     for other in itertools.takewhile(lambda other: time.process_time() < end, candidates):
-        if _fits(other, player, shapes, classes, tuple):
+        if _layer_counts(_traced(other, player, classes), tuple) == exact:
             yield other
+
+
+def _possible(
+    config: Config, player: str, shapes: Layers, classes: int, end: float
+) -> dict[str, list]:
+    """Return the widths, channels and latents that each fit the layers of no other size.
+
+    Those layers have the same tensors at the least and the greatest of the other sizes, and a
+    value that gives them tensors which the file lacks fits with none: a few values of each remain,
+    so that their combinations, 168 for a file of 7 sizes, need no traces of their own.
+    """
+    given, left = _layer_counts(shapes, tuple), _inner(config, shapes, classes)
+    for name, values in left.items():
+        ends = {other: [min(left[other]), max(left[other])] for other in left if other != name}
+        left[name] = [
+            value
+            for value in itertools.takewhile(lambda value: time.process_time() < end, values)
+            if _common(dataclasses.replace(config, **{name: value}), ends, player, classes) <= given
+        ]
+        if not left[name]:
+            return {each: [] for each in left}
+    return left
+
+
+def _common(
+    config: Config, ends: Mapping[str, list], player: str, classes: int
+) -> Counter[frozenset]:
+    """Count the layers that have the same tensors at either end of the other sizes."""
+    low, high = (
+        dataclasses.replace(config, **{name: pair[i] for name, pair in ends.items()})
+        for i in (0, 1)
+    )
+    first = _traced(low, player, classes)
+    second = first if low == high else _traced(high, player, classes)
+    same = {name: tensors for name, tensors in first.items() if second.get(name) == tensors}
+    return _layer_counts(same, tuple)
 
 
 def _outer(config: Config, classes: int) -> dict[str, list]:
     """Return the fields that determine which layers exist, the configuration's values first."""
     labelled = ["none", *CONDITIONINGS] if classes else ["none"]
-    networks = dict.fromkeys([config.network, *registry.names("networks")])
-    return {"network": list(networks), "image_size": list(SIZES), "conditioning": labelled}
-
-
-def _inner(shapes: Tensors, classes: int) -> dict[str, list]:
-    """Return the fields that determine the sizes of layers: numbers of the file's shapes."""
-    numbers = sorted({n for shape in shapes.values() for n in shape[:2]})
-    latents = {number - less for number in numbers for less in (0, classes)}
-    return {
-        "width": [number for number in numbers if number <= MAX_WIDTH],
-        "latent": [number for number in sorted(latents) if 0 < number <= MAX_LATENT],
-        "channels": [1, 3],
+    choices = {
+        "network": registry.names("networks"),
+        "image_size": SIZES,
+        "conditioning": labelled,
     }
+    return _own_first(config, choices)
+
+
+def _inner(config: Config, shapes: Layers, classes: int) -> dict[str, list]:
+    """Return the fields that determine the sizes of layers: numbers of the file's shapes."""
+    every = (shape for tensors in shapes.values() for shape in tensors.values())
+    numbers = sorted({n for shape in every for n in shape[:2]})
+    latents = {number - less for number in numbers for less in (0, classes)}
+    choices = {
+        "width": [number for number in numbers if number <= MAX_WIDTH],
+        "channels": [1, 3],
+        "latent": [number for number in sorted(latents) if 0 < number <= MAX_LATENT],
+    }
+    return _own_first(config, choices)
+
+
+def _own_first(config: Config, choices: Mapping[str, Iterable]) -> dict[str, list]:
+    """Return the choices of each field, once each, the configuration's own before the others."""
+    return {n: [*dict.fromkeys([getattr(config, n), *each])] for n, each in choices.items()}
 
 
 def _changes(config: Config, choices: Mapping[str, list]) -> Iterator[Config]:
-    """Yield the configuration with every combination of its own and other values."""
-    each = [dict.fromkeys([getattr(config, name), *others]) for name, others in choices.items()]
-    for values in itertools.product(*each):
+    """Yield the configuration with every combination of values."""
+    for values in itertools.product(*choices.values()):
         yield dataclasses.replace(config, **dict(zip(choices, values, strict=True)))
 
 
@@ -189,15 +237,12 @@ def _differences(before: Config, after: Config) -> dict[str, object]:
     return {n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)}
 
 
-def _fits(
-    config: Config, player: str, shapes: Tensors, classes: int, measure: Callable[..., Any]
-) -> bool:
-    """Return whether a player's layers have tensors of these names and measures of shapes."""
-    found, wanted = (
-        sorted(sorted((name, measure(x)) for name, x in tensors.items()) for tensors in each)
-        for each in (_traced(config, player, classes).values(), _layers(shapes).values())
+def _layer_counts(layers: Layers, measure: Callable[..., Any]) -> Counter[frozenset]:
+    """Count the layers by their tensors' names and measures of their shapes."""
+    return Counter(
+        frozenset((name, measure(shape)) for name, shape in tensors.items())
+        for tensors in layers.values()
     )
-    return found == wanted
 
 
 def _traced(config: Config, player: str, classes: int) -> Layers:
