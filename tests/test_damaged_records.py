@@ -249,7 +249,8 @@ def test_damaged_configurations_are_refused(run):
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefgh"))
 YAML = [BOMB, "[" * 5000, "a: " * 5000, "batch: !!bool x", "batch: !!timestamp x", "? [a]\n: 1",
         "batch: 2001-99-99", f"batch: {'9' * 5000}", "batch: !!python/object:os.system x",
-        "x" * 200_000, "batch: \xff", ""]  # fmt: skip
+        "x" * 200_000, "batch: \xff", "", f"width: 0x{'f' * 5000}", f"batch: 0b{'1' * 9000}",
+        f"latent: 1{':59' * 3000}", f"seed: 0{'7' * 6000}"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", YAML, ids=range(len(YAML)))

@@ -116,6 +116,15 @@ def read_yaml(path: Path, remedy: str) -> dict[Any, Any]:
             self.depth -= 1
             return made
 
+        def construct_yaml_int(self, node: Any) -> int:
+            # 0xfff... has no limit of digits, and no text: printing it raises ValueError.
+            if (made := super().construct_yaml_int(node)).bit_length() > 64:
+                raise yaml.MarkedYAMLError(
+                    "", None, "a number of more than 64 bits", node.start_mark
+                )
+            return int(made)
+
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
     text = content(path, remedy, MAX_YAML)
     try:
         found = yaml.load(text.decode("utf-8"), Loader)  # noqa: S506  # a SafeLoader
