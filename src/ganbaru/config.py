@@ -107,7 +107,7 @@ class Config:
     evaluate_every: int = _option(0, "images between evaluations of the EMA generator; 0 for none")
     evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
     patience: int = _option(
-        0, "early stopping: evaluations without a better Fréchet distance; 0 for never"
+        0, "early stopping: evaluations without a better score (MIND); 0 for never"
     )
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
     origin: InitVar[Trust | None] = None

@@ -44,7 +44,7 @@ def scripted(monkeypatch, distances: dict[int, float]) -> None:
     monkeypatch.setattr(
         periodic_evaluation.PeriodicEvaluation,
         "score",
-        lambda self, run: {"frechet": distances[run.images]},
+        lambda self, run: dict.fromkeys(("frechet", "mind"), distances[run.images]),
     )
 
 
@@ -55,12 +55,12 @@ def test_scores_in_the_log_are_those_of_evaluate(place):
     run = trained(place, run=place / "real", **SCORED)
     scored = {line["images"]: line for line in log(run) if "frechet" in line}
     assert list(scored) == [48, 96]
-    best = min(scored, key=lambda images: scored[images]["frechet"])
+    best = min(scored, key=lambda images: scored[images]["mind"])
     assert checkpoint.load(run / BEST)[1].images == best
     found = metrics.evaluate(run, checkpoint="best", number=50, seed=periodic_evaluation.SEED)
     other = metrics.evaluate(run, checkpoint="best", number=50)  # of seeds that did not choose it
     assert scored[best]["frechet"] != other.scores["frechet"].value
-    for name in ("frechet", "precision", "recall", "density", "coverage", "label_accuracy"):
+    for name in ("frechet", "mind", "precision", "recall", "density", "coverage", "label_accuracy"):
         assert scored[best][name] == found.scores[name].value, name
     assert "kernel" not in scored[best] and "cas" not in scored[best]
     assert found.passport.reals == found.passport.fakes == 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ganbaru.errors import InputError
-from ganbaru.metrics.milestones import MEASURE
+from ganbaru.metrics.milestones import BEST
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line, read_log
 
@@ -23,8 +23,8 @@ class EarlyStopping(Callback):
         if not run.config.evaluate_every:
             return
         for line in read_log(run.folder):
-            if MEASURE in line and line["images"] <= run.images:
-                self._improved(line[MEASURE])
+            if BEST in line and line["images"] <= run.images:
+                self._improved(line[BEST])
         self._check_patience(run)
         if run.stopped:
             raise InputError(
@@ -33,8 +33,8 @@ class EarlyStopping(Callback):
 
     def line(self, run: Run, line: Line) -> None:
         """Save the best checkpoint, or stop the run, if the line has a score."""
-        if MEASURE in line:
-            if self._improved(line[MEASURE]):
+        if BEST in line:
+            if self._improved(line[BEST]):
                 run.save(run.folder.best)
             self._check_patience(run)
 
