@@ -1,6 +1,6 @@
 """How scores of 2,000 images rank a run's checkpoints: python -m bench.ranking RUN
 
-The reference is the Fréchet distance of 10,000 images. Take a run with about 12 checkpoints, such as
+The reference is the Fréchet distance of 10,000 images. Take a run with about 12 checkpoints, as of
 ganbaru train mnist --images 72000 --checkpoint-every 6000 --keep 20 --run ./ranked
 """
 
