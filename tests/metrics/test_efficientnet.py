@@ -15,7 +15,7 @@ from train_helpers import command, pictures
 
 from ganbaru import InputError, data, metrics, ops
 from ganbaru.data.formats import torch_file
-from ganbaru.metrics import efficientnet, evaluation, scorer
+from ganbaru.metrics import efficientnet, evaluation, evaluator, scorer
 
 needs_weights = pytest.mark.skipif(
     efficientnet.weights_file() is None, reason="needs the extra `pictures`"
@@ -108,7 +108,10 @@ def test_labels_are_of_the_sets_own_classifier(here):
         for name in ("auto", "classifier")
     )
     one, other = (by.passport(50, (16, 16, 3)) for by in (scored, own))
-    assert (one.scorer, other.scorer) == ("efficientnet 1.1", "classifier 1.1")
+    assert (one.scorer, other.scorer) == (
+        f"efficientnet 1.{evaluator.VERSION}",
+        f"classifier 1.{evaluator.VERSION}",
+    )
     assert one.scorer_accuracy == other.scorer_accuracy is not None
     assert one.resize.startswith("16x16x3, as it is; network 16x16x3 to 64x64x3, rule")
     assert one.scorer_hash != other.scorer_hash

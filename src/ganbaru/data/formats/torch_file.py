@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ganbaru.data.claims import open_regular
 from ganbaru.data.formats.restricted_pickle import RefusedError, RestrictedUnpickler
 from ganbaru.errors import InputError
 
@@ -115,10 +117,33 @@ class _Structure:
         return self.storages.setdefault(str(key), _Storage(kind, int(count)))
 
 
-def _arrays(found: Any) -> Any:
-    if isinstance(found, Mapping):
-        return {key: _arrays(value) for key, value in found.items()}
-    return found.array() if isinstance(found, _Tensor) else found
+MAX_DEPTH, MAX_VALUES = 16, 100_000  # of dictionaries in each other; of everything in a file
+SHARED = 8  # times a file's size that its tensors may have, since some share their numbers
+
+
+@dataclass
+class _Converter:
+    """Converts tensors in nested dictionaries to arrays, up to the bytes that they may have.
+
+    A dictionary may be in another one twice, so a small file can name any number of tensors.
+    """
+
+    left: int
+    values: int = 0
+
+    def convert(self, found: Any, depth: int = 0) -> Any:
+        self.values += 1
+        if isinstance(found, _Tensor):
+            self.left -= math.prod(found.shape) * found.storage.values.itemsize
+        if depth > MAX_DEPTH or self.values > MAX_VALUES or self.left < 0:
+            raise ValueError("it would unpack to more than such a file can hold")
+        if isinstance(found, Mapping):
+            return {key: self.convert(value, depth + 1) for key, value in found.items()}
+        return found.array() if isinstance(found, _Tensor) else found
+
+
+def _arrays(found: Any, file: IO[bytes]) -> Any:
+    return _Converter(SHARED * os.fstat(file.fileno()).st_size).convert(found)
 
 
 def _zipped(file: IO[bytes]) -> Any:
@@ -132,7 +157,7 @@ def _zipped(file: IO[bytes]) -> Any:
         little = "byteorder" not in infos or archive.read(infos["byteorder"]) == b"little"
         for key, storage in structure.storages.items():
             storage.fill(archive.read(infos[f"data/{key}"]), little)
-    return _arrays(structure.content)
+    return _arrays(structure.content, file)
 
 
 def _legacy(file: IO[bytes]) -> Any:
@@ -146,7 +171,7 @@ def _legacy(file: IO[bytes]) -> Any:
         if count != storage.count:
             raise ValueError(f"a storage has {count} numbers of {storage.count}")
         storage.fill(file.read(storage.size), machine["little_endian"])
-    return _arrays(structure.content)
+    return _arrays(structure.content, file)
 
 
 def read(path: Path) -> Any:
@@ -156,10 +181,12 @@ def read(path: Path) -> Any:
     could run code, and for damaged files.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             legacy = file.read(2) != b"PK"
             file.seek(0)
             return _legacy(file) if legacy else _zipped(file)
+    except InputError:
+        raise
     except RefusedError as error:
         raise InputError(
             f"{path} contains Python objects other than tensors ({error}), perhaps a pickled "
