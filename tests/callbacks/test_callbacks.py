@@ -17,10 +17,10 @@ def test_order_of_the_default_callbacks():
     """The log precedes the checkpoint, which then has no steps of the line just written."""
     display = callbacks.Display(io.StringIO())
     assert [type(each).__name__ for each in callbacks.standard(display)] == [
-        "Display", "Log", "EarlyStopping", "Checkpoints", "Samples", "TimeLapse", "TensorBoard",
-        "History", "LossPlot", "HtmlReport",
+        "Display", "Log", "EarlyStopping", "CollapseAlarm", "Checkpoints", "Samples", "TimeLapse",
+        "TensorBoard", "History", "LossPlot", "HtmlReport",
     ]  # fmt: skip
-    assert len(callbacks.standard()) == 9
+    assert len(callbacks.standard()) == 10
 
 
 def test_closing_lines_name_the_files_that_exist(tmp_path):

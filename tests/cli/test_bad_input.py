@@ -124,7 +124,6 @@ CASES = [
     ("G --run a --resume --overwrite", "--resume|--overwrite|one of them"),
     ("train mnist --run a --resume", "'digits'|'mnist'|--run"),
     ("train --run a --resume", "16 images|--steps 4"),
-    ("train --run bare --resume --steps 9", "checkpoint|--overwrite"),
     ("train --run damaged --resume --steps 9", "damaged"),
     ("train --run a --resume --steps 9 --width 8", "architecture|--run"),
     ("train --run a --resume --steps 9 --data unlabelled.npz", "labels"),

@@ -410,11 +410,11 @@ def test_folder_with_other_files_is_refused_untouched(place, result, options):
 
 def test_later_runs_have_the_scorer_of_earlier_ones(tmp_path, monkeypatch):
     """As a tournament that goes on after its scorer's default has changed needs."""
-    fields = {field.name: "x" for field in dataclasses.fields(metrics.Passport)}
-    passport = {**fields, "scorer": "random 1.1"}
+    about = metrics.Passport("random 1.1", "h", None, "d", "f", "r", 60, 60, "f", "r", 0, "i", "c")
+    passport, scores = dataclasses.asdict(about), {"frechet": 1.0}
     for name, ended in {
         "one": Outcome(failed="diverged"),
-        "two": Outcome(passport=passport),
+        "two": Outcome(passport=passport, scores=scores, floors=scores),
     }.items():
         (tmp_path / name / "seed0").mkdir(parents=True)
         (tmp_path / name / "seed0" / training.FILE).write_text(
@@ -425,4 +425,4 @@ def test_later_runs_have_the_scorer_of_earlier_ones(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         training.train_and_score(Config(run=str(tmp_path / "two" / "seed1")), lambda: False)
     (found,) = [each.evaluation for each in begun if isinstance(each, training.FinalScore)]
-    assert found.like == metrics.Passport(**passport)
+    assert found.like == about

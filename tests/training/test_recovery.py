@@ -351,8 +351,7 @@ def test_a_run_without_a_checkpoint_is_resumed_from_its_beginning(tmp_path):
     whole = train_helpers.trained(tmp_path, run=tmp_path / "whole", checkpoint_every=40)
     killed = tmp_path / "killed"
     shutil.copytree(whole, killed)
-    for path in (killed / "checkpoints").iterdir():
-        path.unlink()
+    shutil.rmtree(killed / "checkpoints")
     train_helpers.trained(tmp_path, run=killed, resume=True, checkpoint_every=40)
     assert_same_state(whole, killed)
     assert log(whole) == log(killed)

@@ -69,6 +69,9 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
                 checkpoint.state(run.folder.path, callback.name, state, callback.STATE)
             )
     if config.resume:
+        with files.writing(run.folder.path):
+            for path in (run.folder.checkpoints, run.folder.samples):
+                path.mkdir(exist_ok=True)
         files.write_text(run.folder.config, to_yaml(run.config))
     else:
         _create_folder(run, config)
