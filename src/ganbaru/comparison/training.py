@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from ganbaru import callbacks, data, files, records
 from ganbaru.callbacks import Callback, PeriodicEvaluation, Validation
 from ganbaru.config import Config
 from ganbaru.data import Progress
-from ganbaru.errors import DivergedError
+from ganbaru.errors import DivergedError, InputError
 from ganbaru.metrics import Passport
 from ganbaru.training import checkpoint, setup
 from ganbaru.training.loop import loop
@@ -69,8 +70,14 @@ class _Scored(TypedDict):
 
 def _passport(tournament: Path) -> Passport | None:
     """Return the passport of a tournament's earlier runs, whose scorer the others need too."""
-    ended = (outcome(path.parent) for path in sorted(tournament.glob(f"*/*/{FILE}")))
-    return next((Passport(**one.passport) for one in ended if one and one.passport), None)
+    for path in sorted(tournament.glob(f"*/*/{FILE}")):
+        # A file of another kind beside a run is none of its business; a damaged outcome is reported
+        # where the results are put together.
+        with contextlib.suppress(InputError):
+            ended = outcome(path.parent)
+            if ended and ended.passport:
+                return Passport(**ended.passport)
+    return None
 
 
 class FinalScore(Callback):
