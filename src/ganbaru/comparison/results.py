@@ -176,14 +176,14 @@ def reading(result: Result) -> list[str]:
 def claims(found: Standings, seeds: int) -> list[str]:
     """Return the claims about the best contestant at the 5 % level, or why there are none."""
     best, level = found.order[0], f"at the {significance.LEVEL:.0%} level"
-    worse = [p.second for p in found.pairs if p.first == best and _significant(p)]
-    open_ = [p.second for p in found.pairs if p.first == best and not _significant(p)]
-    lines = [f"Claim {level}: {best} is better than {', '.join(worse)}."] if worse else []
     if seeds < significance.seeds_needed():
         return [
             f"Best in these runs: {best}. {seeds} seeds support no claim {level}: that takes "
             f"{significance.seeds_needed()} or more (give --seeds)."
         ]
+    worse = [p.second for p in found.pairs if p.first == best and _significant(p)]
+    open_ = [p.second for p in found.pairs if p.first == best and not _significant(p)]
+    lines = [f"Claim {level}: {best} is better than {', '.join(worse)}."] if worse else []
     if open_:
         lines.append(f"Not shown to be worse than {best}: {', '.join(open_)}.")
     failed = [p.second for p in found.pairs if p.first == best and p.p is None]

@@ -66,7 +66,7 @@ def adjusted_p(differences: Numbers) -> Numbers:
 
 
 def _statistics(differences: Numbers, signs: Numbers) -> Numbers:
-    """Return |t| / sqrt(n + t²) (K, S), from 0 to 1, of differences (K, n) under signs (S, n).
+    """Return |t| / sqrt(n - 1 + t²) (K, S), 0 to 1, of differences (K, n) under signs (S, n).
 
     It increases with |t|, and is finite where all differences are equal: there it is 1.
     """

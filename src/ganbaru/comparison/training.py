@@ -14,7 +14,7 @@ from ganbaru.config import Config
 from ganbaru.data import Progress
 from ganbaru.errors import DivergedError, InputError
 from ganbaru.metrics import Passport
-from ganbaru.training import checkpoint, setup
+from ganbaru.training import setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Run
 from ganbaru.training.run_log import read_log
@@ -122,10 +122,8 @@ def train_and_score(
     The outcome of a run that diverges is the reason.
     """
     folder = Path(str(config.run))
-    if checkpoint.found(folder / "checkpoints"):
+    if (folder / "config.yaml").exists():  # also if it was killed before its first checkpoint
         config = replace(config, resume=True)
-    elif (folder / "config.yaml").exists():  # killed before its first checkpoint
-        config = replace(config, overwrite=True)
     evaluation = PeriodicEvaluation(like=_passport(folder.parent.parent))
     standard = callbacks.standard(display, [Validation(), evaluation])
     run = setup.build(config, [FinalScore(evaluation), *standard], progress)

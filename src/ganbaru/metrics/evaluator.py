@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -151,29 +152,36 @@ class Evaluator:
                 found[name] = found[metric.error_of]
         return found
 
+    @functools.cached_property
+    def _resized_reference(self) -> Images:
+        return self.scorer.resize(self.split.source.images[self.split.reference])
+
+    def _classified(
+        self, known: Images, labels: Labels, asked: Images, classes: int, what: str
+    ) -> Labels:
+        """Return the labels of the images `asked` by a network trained on known ones."""
+
+        def progress(done: int, total: int, _: str) -> None:
+            self.progress(done, total, what)
+
+        network = classifier.train(known, labels, classes, CAS_RECIPE, progress)
+        return network.labels(asked, self.progress)
+
     def _network_test(self, resized: Images) -> TwoSampleTest:
         """Return the test of a network trained to tell these images from the reference."""
 
-        def progress(done: int, total: int, what: str) -> None:
-            self.progress(done, total, "training a network to tell fakes from reals (C2ST)")
-
         def classify(known: Images, labels: Labels, asked: Images) -> Labels:
-            network = classifier.train(known, labels, 2, CAS_RECIPE, progress)
-            return network.labels(asked, self.progress)
+            what = "training a network to tell fakes from reals (C2ST)"
+            return self._classified(known, labels, asked, 2, what)
 
-        real = self.scorer.resize(self.split.source.images[self.split.reference])
-        return two_sample.two_sample_test(real, resized, classify)
+        return two_sample.two_sample_test(self._resized_reference, resized, classify)
 
     def _cas(self, resized: Images, labels: Labels) -> tuple[float, float]:
         """Train on fakes, test on reals (Ravuri and Vinyals 2019): accuracy, standard error."""
-
-        def progress(done: int, total: int, what: str) -> None:
-            self.progress(done, total, "training a classifier on fakes (CAS)")
-
-        network = classifier.train(resized, labels, len(self.classes.shares), CAS_RECIPE, progress)
         tested = self.scorer.resize(self.split.held_out)
+        what = "training a classifier on fakes (CAS)"
         assert self.split.held_out_labels is not None
-        found = network.labels(tested, self.progress)
+        found = self._classified(resized, labels, tested, len(self.classes.shares), what)
         accuracy = class_metrics.agreement(found, self.split.held_out_labels)
         return accuracy, float(np.sqrt(accuracy * (1 - accuracy) / len(tested)))
 
@@ -201,8 +209,7 @@ class Evaluator:
         if labels is not None and self.classes.shares.size:
             source, chosen = self.split.source, self.split.reference
             assert source.labels is not None
-            real = self.scorer.resize(source.images[chosen])
-            baselines["cas"], _ = self._cas(real, source.labels[chosen])
+            baselines["cas"], _ = self._cas(self._resized_reference, source.labels[chosen])
         return baselines
 
     def _few_held_out(self, fakes: int) -> tuple[str, ...]:

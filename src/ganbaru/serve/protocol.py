@@ -225,7 +225,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def _valid(url: bytes, headers: list[tuple[bytes, bytes]], upgrade: bool) -> bool:
-    """Return whether a request names one host and a body that can be told from what follows.
+    """Return whether a request names one host and a body whose end is certain.
 
     The parser takes bodies in other encodings for the content, and drops the body of an upgrade.
     """

@@ -67,14 +67,16 @@ def save(path: Path, groups: Groups, header: Header) -> None:
     """Write a checkpoint; an old file at `path` stays until the new one is complete."""
     from safetensors.numpy import save as pack
 
-    tensors = {
-        f"{group}/{name}": np.ascontiguousarray(array)
+    packed = {
+        group: {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         for group, arrays in groups.items()
-        for name, array in arrays.items()
     }
-    hashes = {group: _hash(arrays) for group, arrays in groups.items()}
+    hashes = {group: _hash(arrays) for group, arrays in packed.items()}
     stored = _Stored(**vars(header), groups=list(groups), sha256=hashes)
     about = json.dumps({"format": FORMAT, **dataclasses.asdict(stored)})
+    tensors = {
+        f"{group}/{name}": x for group, arrays in packed.items() for name, x in arrays.items()
+    }
     content = pack(tensors, metadata={"ganbaru": about})
     with files.replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(content)

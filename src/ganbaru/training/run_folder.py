@@ -106,6 +106,12 @@ def opened(folder: Folder) -> Lock:
     return lock
 
 
+def make_folders(folder: Folder) -> None:
+    """Make the folders within a run's folder that it lacks."""
+    for name in MADE:
+        (folder.path / name).mkdir(exist_ok=True)
+
+
 def _is_vacant(path: Path) -> bool:
     """Return whether a folder is absent, or has only what a run killed at its start leaves."""
     try:
@@ -155,8 +161,7 @@ def _replace(folder: Folder, config: str) -> None:
         for entry in sorted(folder.path.iterdir()):
             if entry != folder.config and not _is_left(entry):
                 os.rename(entry, aside / entry.name)
-        for path in (folder.checkpoints, folder.samples):
-            path.mkdir()
+        make_folders(folder)
         with files.writing(folder.config):
             os.replace(aside / NEW, folder.config)
     except BaseException:

@@ -70,8 +70,7 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
             )
     if config.resume:
         with files.writing(run.folder.path):
-            for path in (run.folder.checkpoints, run.folder.samples):
-                path.mkdir(exist_ok=True)
+            run_folder.make_folders(run.folder)
         files.write_text(run.folder.config, to_yaml(run.config))
     else:
         _create_folder(run, config)
