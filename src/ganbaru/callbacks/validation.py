@@ -113,7 +113,7 @@ def losses(run: Run, held_out: HeldOut) -> Line:
 
     These are losses of one moment. Those in the same line of the log are means over its steps,
     between which losses oscillate: of the digits by 0.1 to 0.9, where at one moment D lost 0.03 to
-    0.09 more on held-out images than on training images after 300 steps, which is overfitting.
+    0.10 more on held-out images than on training images after 300 steps, which is overfitting.
     """
     to_device, state = run.engine.from_numpy, run.state
     players = {"generator": run.gan.generator, "discriminator": run.gan.discriminator}
