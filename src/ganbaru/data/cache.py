@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -17,11 +18,23 @@ from ganbaru.data.decoding import convert, same_size
 from ganbaru.data.formats.numpy_files import mapped
 from ganbaru.data.npy_writer import NpyWriter, cannot_write
 from ganbaru.data.picture import RULE
-from ganbaru.data.source import Images, Original, Progress, Samples, Source, Target, fingerprint
+from ganbaru.data.source import (
+    Finding,
+    Images,
+    LeftOut,
+    Original,
+    Progress,
+    Samples,
+    Source,
+    Target,
+    fingerprint,
+)
 from ganbaru.errors import InputError
 
 MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
-ABOUT = ("name", "classes", "fingerprint", "notes", "broken")  # fields of a Source in about.json
+# Fields of a Source in about.json.
+TEXTS = ("name", "fingerprint", "labels_from", "split")
+LISTS = ("classes", "notes", "broken", "left_out", "warnings")
 
 
 def load(original: Original, target: Target, progress: Progress) -> Source:
@@ -70,7 +83,9 @@ def _read(entry: Path) -> Source | None:
         return None
     try:
         about = json.loads(read_regular(entry / "about.json"))
-        about.update((name, tuple(about[name])) for name in ("classes", "notes", "broken"))
+        about.update((name, tuple(about[name])) for name in LISTS)
+        about["left_out"] = tuple(LeftOut(**each) for each in about["left_out"])
+        about["warnings"] = tuple(Finding(**each) for each in about["warnings"])
         # A plain array that looks into the map: rows are picked without the subclass's overhead.
         images = np.asarray(mapped(entry / "images.npy"))
         labelled = {True: True, False: False}[about.pop("labelled")]
@@ -88,7 +103,12 @@ def _read(entry: Path) -> Source | None:
 def _check(source: Source) -> None:
     """Raise ValueError unless the fields of a source are of their types and fit each other."""
     images, labels, sizes = source.images, source.labels, source.original_sizes
-    texts = (source.name, source.fingerprint, *source.classes, *source.notes, *source.broken)
+    texts = [getattr(source, name) for name in TEXTS]
+    texts += [text for name in LISTS[:3] for text in getattr(source, name)]
+    texts += [text for each in source.warnings for text in (each.code, each.message)]
+    texts += [text for each in source.left_out for text in (each.kind, each.reason)]
+    if not all(type(each.count) is int and each.count > 0 for each in source.left_out):
+        raise ValueError("no count of what was left out")
     if not all(isinstance(text, str) for text in texts) or sizes is None or sizes.dtype != np.int32:
         raise ValueError("fields of other types")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
@@ -119,12 +139,13 @@ def _write(
     sizes = source.original_sizes
     if sizes is not None and (sizes == sizes[0]).all():
         sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
-    about = {name: getattr(source, name) for name in ABOUT}
+    about = {name: getattr(source, name) for name in (*TEXTS, *LISTS)}
     about["labelled"] = source.labels is not None
     for name, array in (("labels", source.labels), ("sizes", sizes)):
         if array is not None:
             np.save(folder / f"{name}.npy", array)
-    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    text = json.dumps(about, indent=1, default=dataclasses.asdict)
+    (folder / "about.json").write_text(text, encoding="utf-8")
 
 
 def _publish(folder: Path, entry: Path) -> None:
@@ -155,4 +176,8 @@ def _mapped(original: Original, samples: Samples, images: Images) -> Source:
         fingerprint=files.cached(name, digest).decode(),
         notes=samples.notes,
         original_sizes=same_size(images),
+        labels_from=samples.labels_from,
+        split=samples.split,
+        left_out=samples.left_out,
+        warnings=samples.warnings,
     )

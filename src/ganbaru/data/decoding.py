@@ -59,6 +59,10 @@ def convert(
         notes=notes,
         original_sizes=sizes,
         broken=tuple(f"{name} ({reason})" for name, reason in broken.items()),
+        labels_from=samples.labels_from,
+        split=samples.split,
+        left_out=samples.left_out,
+        warnings=samples.warnings,
     )
 
 

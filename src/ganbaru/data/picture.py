@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL import Image  # 30 ms, and only needed where pictures are decoded
 
 # Part of every cache key: raise it when pixels would come out differently.
-RULE = 1
+RULE = 2
 
 Box = tuple[float, float, float, float]
 

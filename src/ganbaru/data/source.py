@@ -57,6 +57,23 @@ class Target:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Files, or parts of files, that a set does not use."""
+
+    kind: str  # a word such as "hidden", "unreadable", "mask"
+    reason: str  # in a few words
+    count: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A warning about a set that can be trained on, but may not be what the user thinks it is."""
+
+    code: str  # a word such as "range", "alpha", "split"
+    message: str  # a sentence with the remedy
+
+
+@dataclass(frozen=True)
 class Samples:
     """The images of one split before conversion: decoded, or files that are still to be decoded."""
 
@@ -64,6 +81,10 @@ class Samples:
     labels: Labels | None = None  # (n,)
     classes: tuple[str, ...] = ()  # names by label
     notes: tuple[str, ...] = ()  # sentences for the user
+    labels_from: str = ""  # where the labels come from, such as "folders"; "" without labels
+    split: str = ""  # which split this is and how it was found; "" if the set is undivided
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         """Write bytes of class names that are no UTF-8, as a folder's name may be, as escapes."""
@@ -97,6 +118,10 @@ class Source:
     notes: tuple[str, ...] = ()  # sentences for the user
     original_sizes: Sizes | None = None  # (n, 2), before cropping and resizing
     broken: tuple[str, ...] = ()  # files that could not be read, with the reason
+    labels_from: str = ""  # these four as in `Samples`
+    split: str = ""
+    left_out: tuple[LeftOut, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
 
 def file_stamp(files: Iterable[str | Path], root: str | Path = "") -> str:
