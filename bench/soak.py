@@ -245,6 +245,8 @@ def report(good: Good, memory: list[float], counts: Counter[str], used: float, t
     print(f"processor, cores         {used:.2f}; load of the machine {os.getloadavg()[0]:.1f}")
     lines, tracebacks = text.count("\n"), text.count("Traceback")
     print(f"log                      {lines} lines, {tracebacks} tracebacks")
+    if tracebacks:
+        print(text[text.index("Traceback") :][:4_000])
 
 
 def main() -> int:
