@@ -31,7 +31,7 @@ def scorer(name: str) -> str:
     source = data.load(name)
     with tempfile.TemporaryDirectory() as empty:
         os.environ["XDG_CACHE_HOME"] = empty
-        found, _ = classifier_scorer(source, data.silent)
+        found = classifier_scorer(source, data.silent)
     return f"accuracy {found.info.accuracy:.2%}"
 
 

@@ -17,6 +17,7 @@ import contextlib
 import io
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -246,7 +247,8 @@ def report(good: Good, memory: list[float], counts: Counter[str], used: float, t
     lines, tracebacks = text.count("\n"), text.count("Traceback")
     print(f"log                      {lines} lines, {tracebacks} tracebacks")
     if tracebacks:
-        print(text[text.index("Traceback") :][:4_000])
+        first = re.split(r"\n(?=\S)", text[text.index("Traceback") :])[:2]
+        print("\n".join(first)[-1_500:])
 
 
 def main() -> int:

@@ -237,6 +237,32 @@ def test_streams_opened_at_once_are_limited_and_their_places_come_back(run, monk
             assert service.streams == 0
 
 
+async def _ending_a_reset_connection() -> list[str]:
+    """End a connection whose client reset it, before the event loop has noticed."""
+    loop, faults = asyncio.get_running_loop(), []
+    listening = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listening.getsockname())
+    accepted = listening.accept()[0]
+    transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, accepted)
+    transport.pause_reading()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    listening.close()
+    with pytest.raises(OSError):  # or this would not be the case in question
+        accepted.shutdown(socket.SHUT_WR)
+    loop.set_exception_handler(lambda loop, context: faults.append(context["message"]))
+    packet = protocol.OnePacket(transport, loop)
+    packet.write_eof()  # as between its answer's bytes and their end
+    packet.close()
+    await asyncio.sleep(0)
+    return faults
+
+
+@needs_posix
+def test_a_client_that_resets_the_connection_causes_no_error():
+    assert asyncio.run(_ending_a_reset_connection()) == []
+
+
 def test_connections_above_the_limit_get_503(run):
     with running(run, connections=3) as (port, _):
         idle = [connect(port) for _ in range(3)]

@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol with deadlines, limits of a request's parts and a check of the host."""
 
 import asyncio
+import contextlib
 import re
 from typing import Any
 
@@ -43,7 +44,8 @@ class OnePacket:
 
     def write_eof(self) -> None:
         self._flush()
-        self._transport.write_eof()
+        with contextlib.suppress(OSError):  # of a client that reset the connection just before
+            self._transport.write_eof()
 
     def close(self) -> None:
         self._flush()
