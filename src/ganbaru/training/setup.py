@@ -208,6 +208,12 @@ def _check_options(config: Config) -> None:
         raise InputError(
             "--patience (early stopping) counts evaluations: give also --evaluate-every N."
         )
+    for name in ("run", "data", "data_dir"):
+        if (given := str(getattr(config, name))).encode("utf-8", "ignore").decode() != given:
+            raise InputError(
+                f"{flag(name)} {given} has bytes that are no UTF-8, which the run's records cannot "
+                f"hold. Rename the folder, or give a link to it."
+            )
     if config.resume and not config.run:
         raise InputError("--resume needs --run, the folder of the run to go on with.")
 
