@@ -82,9 +82,10 @@ def _create_folder(run: Run, config: Config) -> None:
     for folder in run_folder.candidates(config):
         run.folder, run.config = folder, dataclasses.replace(run.config, run=str(folder.path))
         try:
-            run.lock = run_folder.create(folder, to_yaml(run.config), config.overwrite)
+            replaces = config.overwrite and bool(config.run)
+            run.lock = run_folder.create(folder, to_yaml(run.config), replaces)
             return
-        except InUseError:
+        except (InUseError, run_folder.TakenError):
             if config.run:
                 raise
 
