@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru.errors import InputError, RunError
+from ganbaru.formatting import ESCAPE
 
 TEMPORARY = re.compile(r"\.ganbaru-[0-9a-f]{16}\.tmp")
 ABANDONED = 24 * 3600  # seconds after which a temporary file is removed where locks fail
@@ -218,9 +219,9 @@ def output(path: Path, overwrite: bool) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, atomically."""
+    """Write a text file in UTF-8, atomically; bytes of names that are no UTF-8 are escaped."""
     with replacing(path) as made:
-        made.write_text(text, encoding="utf-8")
+        made.write_text(text, encoding="utf-8", errors=ESCAPE)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -24,6 +25,25 @@ def _escaped(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
+def _escape_lacking(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+ESCAPE = "ganbaru.escape"  # the way to encode what an encoding lacks, for `errors=`
+codecs.register_error(ESCAPE, _escape_lacking)
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Return text with JSON's escapes of the characters that a stream's encoding lacks."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.encode(encoding, ESCAPE).decode(encoding)
+    return text
+
+
 # What Markdown takes for code, emphasis, HTML, a table's edge, an entity, a mention or a link.
 _MARKUP = re.compile(r"[\\`*<>|&~@]|\](?=[(\[:])|:(?=//)|(?<=www)\.")
 
@@ -39,12 +59,7 @@ def say(*lines: str, file: TextIO | None = None) -> None:
     Characters that the stream's encoding lacks are escaped too.
     """
     stream = file or sys.stdout
-    text = "\n".join(map(printable, lines))
-    try:
-        text.encode(getattr(stream, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        text = re.sub(r"[^\x00-\x7f]", _escaped, text)
-    print(text, file=stream, flush=True)
+    print(encodable("\n".join(map(printable, lines)), stream), file=stream, flush=True)
 
 
 def say_json(content: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -12,6 +13,7 @@ from train_helpers import tiny
 
 from ganbaru import train
 from ganbaru.callbacks import plots
+from ganbaru.report import curves
 from ganbaru.training import setup
 from ganbaru.training.run import Every
 from ganbaru.training.run_folder import Folder
@@ -72,12 +74,13 @@ def test_loss_plot_draws_every_series(tmp_path):
         assert sign * np.corrcoef(places.T)[0, 1] > 0.99
 
 
-def test_loss_plot_dots_held_out_losses(tmp_path):
+@pytest.mark.parametrize("prefix", ["held_out", "train"])
+def test_loss_plot_draws_losses_of_one_moment(tmp_path, prefix):
     """Each stands at its height between the lines of the training losses, at 0 and at 1."""
     lines = [{"images": i, "d_loss": 0, "g_loss": 1, "real_score": 0, "fake_score": 0}
              for i in range(9)]  # fmt: skip
     for i in (2, 6):
-        lines[i] |= {"held_out_d_loss": 0.25, "held_out_g_loss": 0.75}
+        lines[i] |= {f"{prefix}_d_loss": 0.25, f"{prefix}_g_loss": 0.75}
     plots.losses(lines, tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as image:
         paper = np.asarray(image.convert("RGB"), int)[45:325, 90:]  # the upper axes, no legend
@@ -87,8 +90,10 @@ def test_loss_plot_dots_held_out_losses(tmp_path):
     assert bottom > top + 200
     for line, height in ((blue, 0.25), (red, 0.75)):
         row = round(bottom + height * (top - bottom))
-        assert line[row - 2 : row + 3].max() > 50
+        assert line[row - 2 : row + 3].max() > 30
         assert line[row - 30 : row - 10].max() == line[row + 10 : row + 30].max() == 0
+    styles = {line.name: line.style for line in curves.curves(lines, {})["losses"].lines}
+    assert len(styles) == 6 and len({*styles.values()}) == 3
 
 
 def test_loss_plot_of_a_run(tmp_path):

@@ -28,6 +28,8 @@ TAGS = {
     "score/fake": "fake_score",
     "held_out/d": "held_out_d_loss",
     "held_out/g": "held_out_g_loss",
+    "held_out/d_on_training_images": "train_d_loss",
+    "held_out/g_on_training_images": "train_g_loss",
     "images_per_second": "images_per_second",
 }
 

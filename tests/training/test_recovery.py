@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ import train_helpers
 from train_helpers import assert_same_state, divided, log, needs_posix, newest, tiny
 
 from ganbaru import InputError, RunError, callbacks, data, files, train
+from ganbaru.comparison import tournament
 from ganbaru.comparison import training as comparison
 from ganbaru.config import load_yaml
 from ganbaru.engines.numpy import parallel
@@ -191,7 +193,9 @@ def test_a_run_in_training_is_refused_with_its_process(tmp_path):
     class Tries(callbacks.Callback):
         def step(self, run, metrics):
             for how in ("resume", "overwrite"):
-                with pytest.raises(InputError, match=f"in use by process {os.getpid()} on .*"):
+                with pytest.raises(
+                    InputError, match=f"in use by process {os.getpid()} on .* since 2"
+                ):
                     trained(tmp_path, steps=9, **{how: True})
 
     trained(tmp_path, steps=1)
@@ -227,20 +231,42 @@ def test_runs_without_a_name_that_start_at_the_same_moment(tmp_path, monkeypatch
         def setup(self, run, progress):
             (tmp_path / f"ready{os.getpid()}").touch()
             deadline = time.monotonic() + 20
-            while len(list(tmp_path.glob("ready*"))) < 3 and time.monotonic() < deadline:
+            while len(list(tmp_path.glob("ready*"))) < 8 and time.monotonic() < deadline:
                 time.sleep(0.002)
 
     children = []
-    for _ in range(3):
+    for _ in range(8):
         if not (pid := os.fork()):
             end_with(lambda: train(config, [Waits(), callbacks.Checkpoints()]))
         children.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0]
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
     runs = sorted((tmp_path / "runs").iterdir())
-    assert [path.name[-2:] for path in runs] == ["-1", "-2", "-3"]
+    assert [path.name[-2:] for path in runs] == [f"-{number}" for number in range(1, 9)]
     for path in runs:
         assert load_yaml(path / "config.yaml")["run"] == f"runs/{path.name}"
         assert newest(path)[1].step == 1
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_run_that_took_the_name_and_has_ended_is_not_touched(tmp_path, monkeypatch, overwrite):
+    monkeypatch.chdir(tmp_path)
+
+    class Outrun(callbacks.Callback):
+        def setup(self, run, progress):
+            train(tiny(tmp_path, run=run.folder.path, steps=2), [callbacks.Checkpoints()])
+
+    config = tiny(tmp_path, run=None, steps=1, overwrite=overwrite)
+    second = train(config, [Outrun(), callbacks.Checkpoints()])
+    first = second.with_name(f"{second.name[:-1]}1")
+    assert second.name.endswith("-2")
+    assert [newest(each)[1].step for each in (first, second)] == [2, 1]
+
+
+def test_comparisons_without_a_name_that_start_at_the_same_moment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(lambda _: tournament._claimed("compare"), range(8)))
+    assert len({*places}) == 8
 
 
 def test_a_file_system_without_locks_is_noted(tmp_path, monkeypatch):

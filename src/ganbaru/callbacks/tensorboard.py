@@ -25,6 +25,8 @@ TAGS = {
     "fake_score": "score/fake",
     "held_out_d_loss": "held_out/d",
     "held_out_g_loss": "held_out/g",
+    "train_d_loss": "held_out/d_on_training_images",
+    "train_g_loss": "held_out/g_on_training_images",
     "images_per_second": "images_per_second",
     **{name: f"milestones/{name}" for name in METRICS},
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from ganbaru import registry
+from ganbaru.cli import streams
 from ganbaru.errors import InputError, RunError, unknown
 from ganbaru.formatting import say
 
@@ -40,17 +40,31 @@ def usage() -> str:
         f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"
         "`ganbaru COMMAND --help` shows a command's options. Start with: ganbaru train digits\n\n"
         "exit codes: 0 success, 1 the run failed, 2 the input was invalid; 130 stopped by Ctrl-C\n"
-        "and 143 by SIGTERM, after saving the run"
+        "and 143 by SIGTERM, after saving the run; 141 the reader of the output has exited"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is None:
+        streams.use_utf8()
+        arguments = sys.argv[1:]
     registry.search_current_folder()
+    helping = not arguments or {"-h", "--help"} & {*arguments}
+    with streams.safe("help" if helping else arguments[0]) as out:
+        try:
+            code = _guarded(arguments)
+            out.flush()
+        except SystemExit as stop:  # the output is lost
+            return int(stop.code or 0)
+    if out.error and arguments[:1] == ["compare"]:  # what is printed is its result, too
+        return code or streams.exit_code(out.error)
+    return code
+
+
+def _guarded(arguments: Sequence[str]) -> int:
     try:
-        code = _run(arguments)
-        sys.stdout.flush()  # here, where a closed pipe is handled
+        return _run(arguments)
     except InputError as error:
         return _fail(str(error), 2)
     except RunError as error:
@@ -59,10 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"Out of memory ({error}). Try a smaller --batch, --width or --image-size.", 1)
     except KeyboardInterrupt:
         return _fail("Stopped at once.", 130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has exited
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -88,8 +88,7 @@ class Samples:
 
     def __post_init__(self) -> None:
         """Write bytes of class names that are no UTF-8, as a folder's name may be, as escapes."""
-        named = (name.encode("utf-8", "backslashreplace").decode() for name in self.classes)
-        object.__setattr__(self, "classes", tuple(named))
+        object.__setattr__(self, "classes", tuple(map(_escaped, self.classes)))
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,14 @@ class Source:
     split: str = ""
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Escape the name as class names are."""
+        object.__setattr__(self, "name", _escaped(self.name))
+
+
+def _escaped(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def file_stamp(files: Iterable[str | Path], root: str | Path = "") -> str:

@@ -17,6 +17,7 @@ WORDS = {
     "discriminator": "discriminator",
     "generator": "generator",
     "held_out": "held out",
+    "trained_on": "training images, same moment",
     "logits": "Mean logits of the discriminator",
     "real": "real",
     "fake": "fake",
@@ -29,6 +30,7 @@ WORDS = {
     "real_images": "real images",
 }
 LOSSES = {"d_loss": ("discriminator", "one"), "g_loss": ("generator", "two")}
+MOMENTS = (("held_out_", "held_out", "dotted"), ("train_", "trained_on", "dashed"))
 LOGITS = {"real_score": ("real", "one"), "fake_score": ("fake", "two")}
 DISTANCE = {"frechet": ("generator", "three")}
 SHARES = {"precision": ("precision", "one"), "recall": ("recall", "two")}
@@ -64,12 +66,14 @@ def curves(
     shares: Keys = SHARES,
 ) -> dict[str, Chart]:
     """Return the charts "losses", "logits", "frechet" and "shares" that have two points or more."""
-    held_out = [
-        Line(f"{line.name} ({words['held_out']})", line.points, line.color, "dotted")
-        for line in _lines(log, {f"held_out_{key}": value for key, value in LOSSES.items()}, words)
+    # The gap between these two is overfitting: LOSSES are means over steps, these of one moment.
+    pair = [
+        Line(f"{line.name} ({words[word]})", line.points, line.color, style)
+        for prefix, word, style in MOMENTS
+        for line in _lines(log, {f"{prefix}{key}": value for key, value in LOSSES.items()}, words)
     ]
     groups = {
-        "losses": [*_lines(log, LOSSES, words), *held_out],
+        "losses": [*_lines(log, LOSSES, words), *pair],
         "logits": _lines(log, LOGITS, words),
         "frechet": _with_baselines(log, DISTANCE, words, baselines),
         "shares": _with_baselines(log, shares, words, baselines),

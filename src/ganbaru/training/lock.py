@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import sys
+import time
 from pathlib import Path
 
 from ganbaru import files
@@ -22,7 +23,7 @@ class Lock:
     """The right to write into a folder, which one process has until `close` or its end."""
 
     def __init__(self, folder: Path) -> None:
-        """Raise InUseError, which names the process, host and command that has it."""
+        """Raise InUseError, which names the process that has it, its host, start and command."""
         self.path = folder / LOCK
         self._file = -1  # closed
         with files.writing(self.path):
@@ -31,13 +32,15 @@ class Lock:
                 self._release()  # removed meanwhile by its former holder
                 lock = self._open()
             if lock is False:
-                holder = os.read(self._file, 200).decode(errors="replace")
+                holder = os.read(self._file, 300).decode(errors="replace")
                 self._release()
                 raise InUseError(
                     f"{folder} is in use by {holder or 'another process'}. Wait until that "
                     f"process ends, stop it, or choose another folder."
                 )
-            about = f"process {os.getpid()} on {platform.node()} ({shlex.join(sys.argv)[:99]})"
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            about = f"process {os.getpid()} on {platform.node()} since {since}"
+            about += f" ({shlex.join(sys.argv)[:99]})"
             self.stale = os.fstat(self._file).st_size > 0  # its former holder was killed
             os.ftruncate(self._file, 0)
             os.write(self._file, about.encode(errors="replace"))

@@ -22,6 +22,10 @@ MADE = ("checkpoints", "samples")  # folders that a new run has
 OLD, NEW = ".ganbaru-old", ".ganbaru-new.yaml"
 
 
+class TakenError(InputError):
+    """Raised for a new run's folder that is not empty."""
+
+
 class Folder:
     """The paths of one run's files."""
 
@@ -131,7 +135,7 @@ def _is_left(entry: Path) -> bool:
 
 def _check_replaceable(folder: Folder, overwrite: bool) -> None:
     if not overwrite:
-        raise InputError(
+        raise TakenError(
             f"The folder {folder.path} is not empty. Go on from its newest checkpoint with "
             f"--resume, replace it with --overwrite, or choose another --run."
         )

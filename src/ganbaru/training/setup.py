@@ -82,9 +82,10 @@ def _create_folder(run: Run, config: Config) -> None:
     for folder in run_folder.candidates(config):
         run.folder, run.config = folder, dataclasses.replace(run.config, run=str(folder.path))
         try:
-            run.lock = run_folder.create(folder, to_yaml(run.config), config.overwrite)
+            replaces = config.overwrite and bool(config.run)
+            run.lock = run_folder.create(folder, to_yaml(run.config), replaces)
             return
-        except InUseError:
+        except (InUseError, run_folder.TakenError):
             if config.run:
                 raise
 
@@ -208,6 +209,12 @@ def _check_options(config: Config) -> None:
         raise InputError(
             "--patience (early stopping) counts evaluations: give also --evaluate-every N."
         )
+    for name in ("run", "data", "data_dir"):
+        if (given := str(getattr(config, name))).encode("utf-8", "ignore").decode() != given:
+            raise InputError(
+                f"{flag(name)} {given} has bytes that are no UTF-8, which the run's records cannot "
+                f"hold. Rename the folder, or give a link to it."
+            )
     if config.resume and not config.run:
         raise InputError("--resume needs --run, the folder of the run to go on with.")
 
