@@ -59,6 +59,11 @@ class Config:
         "gradient penalty on D: none, {known} or a dotted path; r1+r2 is both; r1:gamma=9,end=1 "
         "changes gamma over --burn-in",
     )
+    augment: str = _option(
+        "none",
+        "random transforms of reals and fakes that D sees: none, auto (chosen by the images), or "
+        "some of {known}; flip+translation:most=0.1+adaptive gives options, joined by +",
+    )
     d_steps: int = _option(1, "D updates for each G update, each on a new batch")
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
     share: str = _option("nothing", "shared by a step's two updates: nothing, latents or fakes")
