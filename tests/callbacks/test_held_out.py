@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 
 import numpy as np
@@ -12,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from train_helpers import assert_same_state, divided, log, newest, pictures, tiny, trained
 
-from ganbaru import InputError, RunError, callbacks, data, engines, nn
+from ganbaru import InputError, RunError, callbacks, data, engines, nn, ops
 from ganbaru.callbacks import validation
-from ganbaru.callbacks.validation import HeldOut
 from ganbaru.config import Config
-from ganbaru.gan import batches, models
+from ganbaru.gan import batches, build, held_out, models
 from ganbaru.gan.dataset import load_data
+from ganbaru.gan.held_out import Reals
 from ganbaru.sampling import generators
 from ganbaru.training import setup
 
-KEYS = ("held_out_d_loss", "held_out_g_loss")
+KEYS = ("held_out_d_loss", "held_out_g_loss", "train_d_loss", "train_g_loss")
 
 
 def softplus(x: np.ndarray) -> np.ndarray:
@@ -48,68 +49,129 @@ LOSSES = {
 @pytest.mark.parametrize("conditioning", ["none", "projection"])
 @pytest.mark.parametrize("objective", LOSSES)
 def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objective, conditioning):
-    """140 test images are 17 batches of 8; both networks by the statistics of their batch."""
+    """140 test images are 17 batches of 8, as many of the 43 training images too."""
     options = {"data": divided(tmp_path / "set", test=140), "objective": objective,
                "conditioning": conditioning, "penalty": "r1", "lr": 0.01}  # fmt: skip
     path = trained(tmp_path, steps=6, checkpoint_every=40, **options)
     (line,) = [line for line in log(path) if "held_out_d_loss" in line]
     assert line["images"] == 48
     config = tiny(tmp_path, steps=6, **options)
-    test = data.load(options["data"], image_size=(16, 16), channels=1, split="test")
-    reals = batches.to_range(test.images[np.arange(140) * 140 // 140][:136])
-    labels = test.labels[:136] if conditioning == "projection" else None
+    labelled = conditioning == "projection"
+    networks = models.networks(config, (16, 16, 1), 3 if labelled else 0)
     groups, _ = newest(path)
-    networks = models.networks(config, (16, 16, 1), 0 if labels is None else 3)
     numpy = engines.load("numpy", "cpu", "float32")
 
-    def outputs(player, network, images):
+    def outputs(player, network, *inputs):
         """Return what a network makes of batches of 8, each with its own statistics."""
         parts = [groups[player], groups[f"{player}_buffers"]]
         parts = [{k: numpy.from_numpy(v) for k, v in part.items()} for part in parts]
         found = []
         for start in range(0, 136, 8):
-            inputs = [x[start : start + 8] for x in (images, labels) if x is not None]
-            out, _ = nn.apply(network, *parts, *map(numpy.from_numpy, inputs), training=True)
+            batch = [numpy.from_numpy(x[start : start + 8]) for x in inputs]
+            out, _ = nn.apply(network, *parts, *batch, training=True)
             found.append(numpy.to_numpy(out).astype(float))
         return np.stack(found)
 
     latents = generators.load(path).latents(range(136))
-    fakes = outputs("generator", networks[0], latents).astype(np.float32).reshape(reals.shape)
-    r, f = (outputs("discriminator", networks[1], x).reshape(17, 8) for x in (reals, fakes))
-    d, g = LOSSES[objective](r, f)
-    assert [line[key] for key in KEYS] == pytest.approx([d.mean(), g.mean()], abs=1e-5)
+    load = functools.partial(data.load, options["data"], image_size=(16, 16), channels=1)
+    train, test = load(), load(split="test")
+    chosen = held_out.spread(140, 140)
+    labels = [test.labels[chosen[:136]]] * labelled
+    pairs = held_out.spread(43, 140)
+    if labelled:
+        pairs = held_out.paired(Reals(test.images, test.labels, chosen), train.images, train.labels)
+        pairs = pairs.chosen
+        np.testing.assert_array_equal(train.labels[pairs[:136]], labels[0])
+    shown = {}
+    for split, source, places in (("test", test, chosen), ("train", train, pairs)):
+        reals = batches.to_range(source.images[places[:136]])
+        fakes = outputs("generator", networks[0], latents, *labels).astype(np.float32)
+        both = (reals, fakes.reshape(reals.shape))
+        r, f = (outputs("discriminator", networks[1], x, *labels).reshape(17, 8) for x in both)
+        shown[split] = [loss.mean() for loss in LOSSES[objective](r, f)]
+    relativistic = objective.startswith("r")
+    assert ("train_g_loss" in line) == relativistic
+    if not relativistic:
+        assert shown["train"][1] == shown["test"][1]
+        line["train_g_loss"] = shown["test"][1]
+    expected = [*shown["test"], *shown["train"]]
+    assert [line[key] for key in KEYS] == pytest.approx(expected, abs=1e-5)
 
 
 def test_nothing_of_the_run_changes(tmp_path):
-    options = {"data": divided(tmp_path / "set"), "checkpoint_every": 40}
+    options = {"data": divided(tmp_path / "set"), "checkpoint_every": 40, "objective": "rsgan"}
     with_ = trained(tmp_path, run=tmp_path / "with", **options)
     without = trained(tmp_path, run=tmp_path / "without", held_out=0, **options)
     assert_same_state(with_, without)
     lines = log(with_)
     assert [line["images"] for line in lines if KEYS[0] in line] == [48, 96]
     for line in lines:
-        assert (KEYS[0] in line) == (KEYS[1] in line)
+        assert len({*KEYS} & {*line}) in (0, len(KEYS))
         for key in KEYS:
             line.pop(key, None)
     assert lines == log(without)
 
 
+def test_an_overfitted_discriminator_scores_training_images_higher():
+    """D is the mean of the pixels: scores and losses are those of the images' brightness."""
+    config = Config(batch=4, latent=2, objective="wgan")
+    bright, dark = (np.full((9, 4, 4, 1), value, np.uint8) for value in (255, 0))
+    sets = [Reals(images, None, held_out.spread(9, 9)) for images in (bright, dark)]
+    engine = engines.load("numpy", "cpu", "float64")
+    gan = build.gan(Config(batch=4, objective="wgan", image_size=None), (16, 16, 1), 0)
+
+    def mean(scope, x):
+        return ops.mean(x, (1, 2, 3))
+
+    def black(scope, latent):
+        return ops.reshape(ops.concat([latent] * 8, 1), (-1, 1, 4, 4)) * 0.0 - 1.0
+
+    gan = dataclasses.replace(gan, discriminator=mean, generator=black)
+    state = dict.fromkeys(("generator", "generator_buffers"), {})
+    state |= dict.fromkeys(("discriminator", "discriminator_buffers"), {})
+    assert held_out.mean_scores(engine, gan, state, 4, *sets) == (1.0, -1.0)
+    found = held_out.moments(engine, gan, state, config, *sets)
+    assert [each.d_loss for each in found] == [-2.0, 0.0]
+    assert [each.g_loss for each in found] == [1.0, 1.0]
+
+
 @given(st.integers(1, 500), st.integers(1, 300))
 def test_images_are_spread_over_the_set_in_whole_batches(length, wanted):
-    count = min(length, wanted)
+    """Each image as often as another, in a random order."""
     images = np.arange(length, dtype=np.int64).reshape(-1, 1, 1, 1)
-    chosen = validation._spread(length, wanted)
-    found = list(HeldOut(images, images.ravel() % 5, chosen).batches(64))
-    assert len(found) == max(1, count // 64)
-    seen, seeds = [], []
-    for of, reals, labels in found:
-        assert len(of) == len(reals) == min(64, count)
+    chosen = held_out.spread(length, wanted)
+    assert len(chosen) == wanted and np.ptp(np.bincount(chosen, minlength=length)) <= 1
+    places = np.sort(chosen)
+    if wanted <= length:
+        assert places[-1] >= length - 1 - length / wanted
+        assert np.ptp(np.diff(places)) <= 1 if wanted > 1 else places[0] == 0
+    if wanted > 20:
+        assert abs(np.corrcoef(chosen, np.arange(wanted))[0, 1]) < 0.9
+    found = list(Reals(images, images.ravel() % 5, chosen).batches(64))
+    assert len(found) == max(1, wanted // 64)
+    for reals, labels in found:
+        assert len(reals) == min(64, wanted)
         np.testing.assert_array_equal(labels, reals.ravel() % 5)
-        seen += reals.ravel().tolist()
-        seeds += of
-    assert seeds == list(range(len(seen))) and seen == sorted(set(seen))
-    assert len(chosen) == count and chosen[-1] >= length - 1 - length / count
-    assert np.ptp(np.diff(chosen)) <= 1 if count > 1 else chosen[0] == 0
+    seen = np.concatenate([reals.ravel() for reals, _ in found])
+    np.testing.assert_array_equal(seen, chosen[: len(seen)])
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=60), st.lists(st.integers(0, 4), max_size=60)
+)
+def test_pairs_have_the_same_label_where_there_is_one(first, second):
+    """Of each label all images are used before one is used again."""
+    second = [4, *second]  # at least one image
+    sets = [(np.arange(len(each)).reshape(-1, 1, 1, 1), np.array(each)) for each in (first, second)]
+    reals = Reals(*sets[0], held_out.spread(len(first), len(first)))
+    found = held_out.paired(reals, *sets[1])
+    one, other = reals.labels[reals.chosen], found.labels[found.chosen]
+    known = np.isin(one, second)
+    np.testing.assert_array_equal(one[known], other[known])
+    for label in {*one[known].tolist()}:
+        used = np.bincount(found.chosen[one == label], minlength=len(second))
+        assert np.ptp(used[sets[1][1] == label]) <= 1
+    assert held_out.paired(dataclasses.replace(reals, labels=None), *sets[1]).labels is None
 
 
 # --- labels -----------------------------------------------------------------------------------
@@ -250,9 +312,10 @@ def test_digits_are_held_out_at_the_training_size():
     source = load_data(config)
     found = validation.load(config, source, conditional=True)
     test = data.load("digits", image_size=(16, 16), split="test")
-    assert [len(reals) for _, reals, _ in found.batches(64)] == [64, 64]
-    rows = np.arange(128) * 300 // 128
-    shown = np.concatenate([reals for _, reals, _ in found.batches(64)])
+    assert [len(reals) for reals, _ in found.batches(64)] == [64, 64]
+    rows = held_out.spread(300, 128)
+    np.testing.assert_array_equal(np.sort(rows), np.arange(128) * 300 // 128)
+    shown = np.concatenate([reals for reals, _ in found.batches(64)])
     np.testing.assert_array_equal(shown, test.images[rows])
-    labels = np.concatenate([labels for *_, labels in found.batches(64)])
+    labels = np.concatenate([labels for _, labels in found.batches(64)])
     np.testing.assert_array_equal(labels, test.labels[rows])

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from train_helpers import assert_same_state, grids, log, newest, run_with, tiny, trained
 
 from ganbaru import callbacks, nn, train
-from ganbaru.callbacks import validation
+from ganbaru.gan.held_out import Reals
 from ganbaru.sampling import generators, image_io
 from ganbaru.training import checkpoint, loop, setup
 
@@ -74,8 +74,8 @@ def test_checkpoint_interval_counts_images_of_the_whole_run(tmp_path):
 
 def test_validation_uses_whole_batches_of_the_run():
     images = np.zeros((10_000, 2, 2, 1), np.uint8)
-    test = validation.HeldOut(images, None, np.arange(1000))
-    sizes = [len(reals) for _, reals, _ in test.batches(64)]
+    test = Reals(images, None, np.arange(1000))
+    sizes = [len(reals) for reals, _ in test.batches(64)]
     assert set(sizes) == {64} and len(sizes) == 15
 
 
