@@ -32,24 +32,35 @@ class Adaptive:
     """How the strength adapts to D's overfitting; options of ``adaptive`` in a specification.
 
     Overfitting is D's mean score of training images less that of held-out images, as a share of
-    that of reals less that of fakes. Above `target` the strength rises, below it falls, at most by
-    1 in `images` images.
+    that of reals less that of fakes. Above `target` the strength rises, below it falls, by 1 in
+    `images` images (ADA's 500,000 is for runs of 25 million).
     """
 
     start: float = 0.0  # the first strength, from 0 to `most`
     target: float = 0.3
     images: float = 20_000
     most: float = 0.8  # of the strength: D must also see images as they are
+    hold: float = -1  # training images held out; 0: there are test images; -1: see at the start
 
     def __post_init__(self) -> None:
         """Raise InputError for an option out of its range."""
-        for name, most in (("most", 1.0), ("start", self.most), ("target", 1.0), ("images", 1e12)):
-            least = 1.0 if name == "images" else 0.0
+        ranges = {"most": (0, 1), "start": (0, self.most), "target": (0, 1), "images": (1, 1e12)}
+        for name, (least, most) in {**ranges, "hold": (-1, 1e12)}.items():
             if not least <= getattr(self, name) <= most:
                 raise InputError(
                     f"The augmentation {ADAPTIVE} has {name}={getattr(self, name):g}: give a "
                     f"number from {least:g} to {most:g}."
                 )
+
+    def after(self, strength: float, gap: float, apart: float, share: float) -> float:
+        """Return the strength after a `share` of `images`.
+
+        `gap` is D's mean score of training images less that of held-out ones, and `apart` that of
+        reals less that of fakes: 0 and less for a D that fakes win against, which overfits nothing.
+        """
+        overfitting = gap / apart if apart > 0 else 0.0
+        change = min(1.0, max(-1.0, overfitting / max(self.target, 1e-6) - 1.0))
+        return min(self.most, max(0.0, strength + change * share))
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ class Augmentation:
     def arrays(self, draws: Draws, strength: float, shape: Shape) -> Arrays:
         """Return the inputs of `apply` for images of a shape (height, width, channels).
 
-        Of each transform, an image has it with probability ``p * strength``.
+        An image has a transform with probability ``p * strength``; flips keep their `p`.
         """
         return {
             f"{each.NAME}.{name}": array
@@ -89,8 +100,15 @@ class Augmentation:
 
 
 def _arrays(made: Transform, numbers: Numbers, strength: float, shape: Shape) -> Arrays:
-    on: NDArray[np.bool_] = numbers[:, 0] < made.p * strength
+    on: NDArray[np.bool_] = numbers[:, 0] < made.p * (strength if made.ADAPTS else 1.0)
     return made.arrays(on, numbers[:, 1:], shape)
+
+
+def split(made: Augmentation, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places, of `count` images, of those to train on and of those held out."""
+    hold = max(0, int(made.adaptive.hold)) if made.adaptive else 0
+    order = randomness.permutation(0, "held out of training", 0, count)
+    return np.sort(order[hold:]), np.sort(order[:hold])
 
 
 # --- specifications ---------------------------------------------------------------------------
@@ -127,7 +145,10 @@ def parse(spec: str) -> Augmentation:
 
 def describe(augmentation: Augmentation) -> str:
     """Return the specification of an augmentation, with the options that differ from defaults."""
-    parts = [*augmentation.transforms, *([augmentation.adaptive] if augmentation.adaptive else [])]
+    parts: list[Transform | Adaptive] = [
+        *augmentation.transforms,
+        *([augmentation.adaptive] if augmentation.adaptive else []),
+    ]
     return "+".join(map(_described, parts)) or "none"
 
 

@@ -115,9 +115,17 @@ class BatchSampler:
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
         config = self.config
-        how = (len(self.source.images), config.batch, config.replacement, config.short_batch)
+        how = (len(self._places), config.batch, config.replacement, config.short_batch)
         purposes = {"D": "order", "G": "order of G"}
         return {player: EpochOrder(config.seed, of, *how) for player, of in purposes.items()}
+
+    @functools.cached_property
+    def _places(self) -> np.ndarray:
+        """The places of the images to train on."""
+        return augmentation.split(self._augmentation, len(self.source.images))[0]
+
+    def _chosen(self, player: str, turn: int) -> np.ndarray:
+        return self._places[self._orders[player].indices(turn)]
 
     @functools.cached_property
     def _shared(self) -> bool:
@@ -171,13 +179,13 @@ class BatchSampler:
 
     def _for_d(self, turn: int) -> Batch:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
-        batch = self._for_update("D", turn, self._orders["D"].indices(turn))
+        batch = self._for_update("D", turn, self._chosen("D", turn))
         mix = randomness.uniform(self.config.seed, "mix", turn, len(batch.latent))
         return batch._replace(mix=mix.reshape(-1, 1, 1, 1))
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
-        chosen = self._orders["G"].indices(step) if self.gan.relativistic else None
+        chosen = self._chosen("G", step) if self.gan.relativistic else None
         return self._for_update("G", step, chosen)
 
     def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:

@@ -37,6 +37,7 @@ class Transform:
     """
 
     NAME: ClassVar[str]
+    ADAPTS: ClassVar[bool] = True  # whether `p` is multiplied by the strength
     NUMBERS: ClassVar[int] = 1  # random numbers for each image, besides the one for `p`
 
     p: float = _option(1.0, 0, 1)
@@ -86,14 +87,15 @@ def _resampled(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def _from_centre(side: int) -> NDArray[np.float64]:
-    return np.arange(side) - (side - 1) / 2
+    return np.arange(side, dtype=np.float64) - (side - 1) / 2
 
 
 @transform
 @dataclass(frozen=True)
 class Flip(Transform):
-    """Mirrors left and right."""
+    """Mirrors left and right, whatever the strength: mirrored images of a set are more of it."""
 
+    ADAPTS = False
     NUMBERS = 0
 
     p: float = _option(0.5, 0, 1)
