@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,21 +50,24 @@ class Choice:
 def mirror_ratio(images: Images) -> float:
     """Return how much farther mirrored images (N, H, W, C) are from the set than the images are.
 
-    Half of them, mirrored and as they are, look for their nearest neighbours in the other half,
+    Each half of them, mirrored and as they are, looks for its nearest neighbours in the other half,
     at 16x16 pixels. 1 if the set is symmetric.
     """
     chosen = images[np.sort(spread(len(images), min(len(images), COMPARED)))]
     order = spread(len(chosen), len(chosen))
     small = _reduced(chosen)[order]
-    others, own = small[::2], small[1::2]
-    distances = (_nearest(each, others) for each in (own[:, :, ::-1], own))
-    mirrored, plain = (np.log(each + 1e-3) for each in distances)  # 1e-3: an image and its copy
-    return float(np.exp(np.mean(mirrored - plain)))
+    halves = small[::2], small[1::2]
+    logs = [
+        np.log(_nearest(seen, other) + 1e-3).mean()  # 1e-3: the distance of a copy is 0
+        for own, other in (halves, halves[::-1])
+        for seen in (own[:, :, ::-1], own)
+    ]
+    return float(np.exp((logs[0] - logs[1] + logs[2] - logs[3]) / 2))
 
 
 def _reduced(images: Images) -> NDArray[np.float32]:
     """Return images by the means of at most 16x16 blocks."""
-    x = images.astype(np.float32)
+    x: NDArray[Any] = images.astype(np.float32)
     for axis in (1, 2):
         side = images.shape[axis]
         starts = np.linspace(0, side, min(side, SIDE) + 1).astype(int)
