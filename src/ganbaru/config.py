@@ -59,6 +59,7 @@ class Config:
         "gradient penalty on D: none, {known} or a dotted path; r1+r2 is both; r1:gamma=9,end=1 "
         "changes gamma over --burn-in",
     )
+    augment: str = _option("none", "transforms of what D sees: none, auto or {known} (a+b:p=0.5)")
     d_steps: int = _option(1, "D updates for each G update, each on a new batch")
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
     share: str = _option("nothing", "shared by a step's two updates: nothing, latents or fakes")
@@ -106,9 +107,7 @@ class Config:
     held_out: int = _option(1_000, "test images for held-out losses at each grid; 0 for none")
     evaluate_every: int = _option(0, "images between evaluations of the EMA generator; 0 for none")
     evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
-    patience: int = _option(
-        0, "early stopping: evaluations without a better score (MIND); 0 for never"
-    )
+    patience: int = _option(0, "early stopping: evaluations without a better MIND; 0 for never")
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
     origin: InitVar[Trust | None] = None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ganbaru.callbacks.adaptive_augmentation import AdaptiveAugmentation
 from ganbaru.callbacks.checkpoints import Checkpoints
 from ganbaru.callbacks.collapse_alarm import CollapseAlarm
 from ganbaru.callbacks.early_stopping import EarlyStopping
@@ -24,6 +25,7 @@ from ganbaru.callbacks.validation import Validation
 from ganbaru.training.run import Callback, Measurement
 
 __all__ = [
+    "AdaptiveAugmentation",
     "Callback",
     "Checkpoints",
     "CollapseAlarm",
@@ -49,6 +51,7 @@ def standard(
     """Return the default callbacks, in the order in which each step is passed to them."""
     return [
         *([display] if display else []),
+        AdaptiveAugmentation(),  # before the log, which has its strength
         Log(measurements),
         EarlyStopping(),
         CollapseAlarm(),

@@ -19,6 +19,7 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.gan.schedules import SCHEDULES
+from ganbaru.gan.transforms import TRANSFORMS
 from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.presets import PRESETS
 from ganbaru.training.run_folder import existing
@@ -136,6 +137,7 @@ _KNOWN: dict[str, Callable[[], Collection[str]]] = {
     "objective": lambda: OBJECTIVES,
     "initialisation": lambda: INITIALISATIONS,
     "penalty": lambda: PENALTIES,
+    "augment": lambda: TRANSFORMS,
     "schedule": lambda: SCHEDULES,
     "optimiser": lambda: OPTIMIZERS,
     "engine": lambda: LIBRARIES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,10 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.errors import pick
-from ganbaru.gan import build
+from ganbaru.gan import augmentation, build
+from ganbaru.gan.augmentation import Augmentation, Draws
 from ganbaru.gan.step import GAN, Batch, Batches
+from ganbaru.ops import Parameters
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
@@ -94,7 +96,7 @@ class BatchSampler:
 
     def __post_init__(self) -> None:
         """Look names up now: an unknown one is refused before anything is written."""
-        _ = self._draws, self._label_pool
+        _ = self._draws, self._label_pool, self._augmentation
 
     @functools.cached_property
     def _draws(self) -> randomness.Draws:
@@ -107,36 +109,66 @@ class BatchSampler:
         return choose(np.empty(0, np.int64) if labels is None else labels, self.num_classes)
 
     @functools.cached_property
+    def _augmentation(self) -> Augmentation:
+        return augmentation.parse(self.config.augment)
+
+    @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
         config = self.config
-        how = (len(self.source.images), config.batch, config.replacement, config.short_batch)
+        how = (len(self._places), config.batch, config.replacement, config.short_batch)
         purposes = {"D": "order", "G": "order of G"}
         return {player: EpochOrder(config.seed, of, *how) for player, of in purposes.items()}
+
+    @functools.cached_property
+    def _places(self) -> np.ndarray:
+        """The places of the images to train on."""
+        return augmentation.split(self._augmentation, len(self.source.images))[0]
+
+    def _chosen(self, player: str, turn: int) -> np.ndarray:
+        return self._places[self._orders[player].indices(turn)]
 
     @functools.cached_property
     def _shared(self) -> bool:
         return build.SHARES[self.config.share].latents
 
-    def step(self, number: int) -> Batches:
-        """Return the batches of step `number`, from 0, on the engine's device."""
-        return self.to_device(self.sample(number))
+    def step(self, number: int, strength: float = 1.0) -> Batches:
+        """Return the batches of step `number`, from 0, on the engine's device.
+
+        `strength` is the augmentation's, by which probabilities are multiplied.
+        """
+        return self.to_device(self.sample(number), strength)
 
     def sample(self, number: int) -> Batches:
-        """Sample a step in NumPy; with `device_dataset`, `real` holds the places of images."""
+        """Sample a step in NumPy, before it is known how strong the augmentation will be.
+
+        With `device_dataset`, `real` holds the places of images.
+        """
         batches = [self._for_d(turn) for turn in self._turns(number)]
         return Batches(batches, batches[0] if self._shared else self._for_g(number))
 
-    def to_device(self, sampled: Batches) -> Batches:
+    def to_device(self, sampled: Batches, strength: float = 1.0) -> Batches:
         """Copy the batches of a step to the engine's device."""
-        batches = [self._batch_to_device(batch) for batch in sampled.d]
-        return Batches(batches, batches[0] if self._shared else self._batch_to_device(sampled.g))
+        batches = [self._batch_to_device(batch, strength) for batch in sampled.d]
+        if self._shared:
+            return Batches(batches, batches[0])
+        return Batches(batches, self._batch_to_device(sampled.g, strength))
 
-    def _batch_to_device(self, batch: Batch) -> Batch:
-        arrays = {name: x for name, x in batch._asdict().items() if x is not None}
+    def _batch_to_device(self, batch: Batch, strength: float) -> Batch:
+        arrays = {n: x for n, x in batch._replace(draws=None)._asdict().items() if x is not None}
         tensors = {name: self.engine.from_numpy(x) for name, x in arrays.items()}
         if self.device_dataset and "real" in tensors:
             tensors["real"] = _scaled(self.device_dataset(tensors["real"]))
-        return Batch(**tensors)
+        return Batch(**tensors, draws=batch.draws and self._transformed(batch.draws, strength))
+
+    def _transformed(self, draws: dict[str, Draws], strength: float) -> dict[str, Parameters]:
+        """Return the augmentation's arrays for each side, once for sides of the same draws."""
+        shape = self.source.images.shape[1:]
+        found: dict[int, Parameters] = {}
+        for each in draws.values():
+            if id(each) not in found:
+                arrays = self._augmentation.arrays(each, strength, shape)
+                found[id(each)] = {n: self.engine.from_numpy(array) for n, array in arrays.items()}
+        return {side: found[id(each)] for side, each in draws.items()}
 
     def images(self, number: int) -> int:
         """Return the number of real images that step `number` shows D."""
@@ -147,13 +179,13 @@ class BatchSampler:
 
     def _for_d(self, turn: int) -> Batch:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
-        batch = self._for_update("D", turn, self._orders["D"].indices(turn))
+        batch = self._for_update("D", turn, self._chosen("D", turn))
         mix = randomness.uniform(self.config.seed, "mix", turn, len(batch.latent))
         return batch._replace(mix=mix.reshape(-1, 1, 1, 1))
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
-        chosen = self._orders["G"].indices(step) if self.gan.relativistic else None
+        chosen = self._chosen("G", step) if self.gan.relativistic else None
         return self._for_update("G", step, chosen)
 
     def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:
@@ -171,7 +203,23 @@ class BatchSampler:
             if label is None:
                 pool, purpose = self._label_pool, f"labels of {player}"
                 label = pool[randomness.integers(seed, purpose, turn, count, len(pool))]
-        return Batch(numbers.reshape(count, size), label, real, real_label)
+        sides = ["fake"] if chosen is None else ["fake", "real"]
+        draws = self._augmenting(player, turn, count, sides)
+        return Batch(numbers.reshape(count, size), label, real, real_label, draws=draws)
+
+    def _augmenting(
+        self, player: str, turn: int, count: int, sides: Sequence[str]
+    ) -> dict[str, Draws] | None:
+        """Draw the augmentation's numbers: for reals and fakes the same where they are pairs.
+
+        They are under a relativistic objective, and where a penalty mixes them.
+        """
+        if not self._augmentation.transforms:
+            return None
+        purposes = {side: "fake" if self.gan.same_labels else side for side in sides}
+        sample = functools.partial(self._augmentation.sample, self.config.seed)
+        drawn = {p: sample(f"{p}s of {player}", turn, count) for p in {*purposes.values()}}
+        return {side: drawn[purpose] for side, purpose in purposes.items()}
 
 
 class Prefetcher:
@@ -187,14 +235,14 @@ class Prefetcher:
         self._pool = ThreadPoolExecutor(self.THREADS, thread_name_prefix="prefetch")
         self._sampled: dict[int, Future[Batches]] = {}
 
-    def step(self, number: int) -> Batches:
+    def step(self, number: int, strength: float = 1.0) -> Batches:
         """Return the batches of step `number`, and start sampling those of the next steps."""
         wanted = range(number, number + self.STEPS)
         started = {n: sampled for n, sampled in self._sampled.items() if n in wanted}
         self._sampled = started | {
             n: self._pool.submit(self.sampler.sample, n) for n in wanted if n not in started
         }
-        return self.sampler.to_device(self._sampled.pop(number).result())
+        return self.sampler.to_device(self._sampled.pop(number).result(), strength)
 
 
 def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from ganbaru import registry
 from ganbaru.config import Config
 from ganbaru.errors import InputError, pick
-from ganbaru.gan import models
+from ganbaru.gan import augmentation, models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
 from ganbaru.gan.penalties import MIXING, PENALTIES, Penalty, check_signature
@@ -142,6 +142,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         same_labels=chosen.relativistic or mixes(penalty),
         gammas=tuple(change for _, change in found),
         ema_images=config.ema_images,
+        augmentation=augmentation.parse(config.augment),
         burn_in=config.burn_in,
     )
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ganbaru import nn, ops
 from ganbaru.gan import ema, optimizers
+from ganbaru.gan.augmentation import Augmentation
 from ganbaru.gan.optimizers import Optimizer, OptimizerStep
 from ganbaru.gan.penalties import Penalty, PenaltyInputs
 from ganbaru.gan.schedules import Change
@@ -46,6 +47,7 @@ class GAN:
     same_labels: bool = False  # D's fakes have the labels of the reals, pair by pair
     gammas: Sequence[Change | None] = ()  # for each penalty, how its gamma changes
     ema_images: float | None = None  # the average's half-life, in place of `ema`
+    augmentation: Augmentation = Augmentation()
     burn_in: float | None = None  # images during which numbers change; None: at their end at once
 
 
@@ -58,6 +60,7 @@ class Batch(NamedTuple):
     real_label: Tensor | None = None
     mix: Tensor | None = None  # (N, 1, 1, 1), uniform in [0, 1), for penalties
     fake: Tensor | None = None  # if None, D's update makes them
+    draws: dict[str, Parameters] | None = None  # what is drawn for "real" and "fake" images, named
 
 
 class Batches(NamedTuple):
@@ -150,6 +153,14 @@ def make_fakes(gan: GAN, state: State, batch: Batch) -> tuple[State, Batch]:
     return {**state, "generator_buffers": buffers}, batch._replace(fake=fake)
 
 
+def _seen(gan: GAN, batch: Batch, side: str, images: Tensor) -> Tensor:
+    """Return images as D sees them: those of `side`, "real" or "fake", augmented."""
+    if not gan.augmentation.transforms:
+        return images
+    assert batch.draws is not None
+    return gan.augmentation.apply(images, batch.draws[side])
+
+
 def discriminator_update(
     gan: GAN,
     state: State,
@@ -160,11 +171,13 @@ def discriminator_update(
     """Update D once on reals and fakes.
 
     The fakes are the batch's own or, if it has none, made by G; their labels are those given to G.
-    D scores reals and fakes in separate passes, each with its own batch statistics. Reports
-    `d_loss`, `real_score` and `fake_score` (means).
+    D scores reals and fakes in separate passes, each with its own batch statistics. It sees them
+    augmented, and so do penalties. Reports `d_loss`, `real_score` and `fake_score` (means).
     """
     if batch.fake is None:
         state, batch = make_fakes(gan, state, batch)
+    sides = {side: _seen(gan, batch, side, getattr(batch, side)) for side in ("real", "fake")}
+    batch = batch._replace(**sides)
 
     def loss(parameters: Parameters) -> tuple[Tensor, Any]:
         before = state["discriminator_buffers"]
@@ -202,15 +215,18 @@ def generator_update(
 ) -> Updated:
     """Update G once, and its running average; reports `g_loss`.
 
-    For a relativistic objective D scores the batch's reals too, without a gradient.
+    For a relativistic objective D scores the batch's reals too, without a gradient. D sees images
+    augmented, and G's gradient passes through the transforms of its fakes.
     """
     d_parameters, d_buffers = state["discriminator"], state["discriminator_buffers"]
     real_scores = None
     if gan.relativistic:
-        real_scores, d_buffers = _score(gan, d_parameters, d_buffers, batch.real, batch.real_label)
+        real = _seen(gan, batch, "real", batch.real)
+        real_scores, d_buffers = _score(gan, d_parameters, d_buffers, real, batch.real_label)
 
     def loss(parameters: Parameters) -> tuple[Tensor, Any]:
         fake, buffers = _generate(gan, parameters, state["generator_buffers"], batch)
+        fake = _seen(gan, batch, "fake", fake)
         fake_scores, moved = _score(gan, d_parameters, d_buffers, fake, batch.label)
         return gan.g_loss(real_scores, fake_scores), (buffers, moved)
 

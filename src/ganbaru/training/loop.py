@@ -42,7 +42,7 @@ def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
     for callback in run.callbacks:
         callback.start(run)
     while not run.finished and not interrupted():
-        batches = run.sampler.step(run.step)
+        batches = run.sampler.step(run.step, run.strength)
         factor = run.schedule(run.images)
         counts = run.images, batches.images
         schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor, *counts)

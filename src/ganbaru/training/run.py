@@ -44,6 +44,7 @@ class Run:
     seconds: float = 0.0  # of training, in all sessions
     paused_seconds: float = 0.0  # of this session, not counted in `seconds`
     stopped: str = ""  # why a callback ended the run before its totals
+    strength: float = 1.0  # of the augmentation in the next steps
     notes: list[str] = field(default_factory=list)  # what the user should know about this run
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
 

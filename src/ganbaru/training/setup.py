@@ -14,8 +14,8 @@ from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError
+from ganbaru.gan import augmentation, auto_augmentation, models, step
 from ganbaru.gan import build as gan_build
-from ganbaru.gan import models, step
 from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State
@@ -35,8 +35,11 @@ def build(
     how = config.device, config.precision, config.fast
     engine = engines.load(config.engine, *how, trust=config.trust)
     source = load_data(config, progress)
-    _check_batch(config, source)
+    choice = auto_augmentation.resolve(config, source, progress)
+    config = dataclasses.replace(config, augment=choice.spec)
+    _check_batch(config, _training_count(config, source))
     run = _new_run(config, source, engine)
+    run.notes += [choice.reason] * bool(choice.reason)
     try:
         _begin(run, config, callbacks, progress)
     except BaseException:
@@ -45,6 +48,11 @@ def build(
     if run.lock and run.lock.note:
         run.notes.append(run.lock.note)
     return run
+
+
+def _training_count(config: Config, source: Source) -> int:
+    """Return how many images are trained on: all but those held out to measure D."""
+    return len(augmentation.split(augmentation.parse(config.augment), len(source.images))[0])
 
 
 def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Progress) -> None:
@@ -219,8 +227,7 @@ def _check_options(config: Config) -> None:
         raise InputError("--resume needs --run, the folder of the run to go on with.")
 
 
-def _check_batch(config: Config, source: Source) -> None:
-    count = len(source.images)
+def _check_batch(config: Config, count: int) -> None:
     if count < config.batch and not config.replacement:
         raise InputError(
             f"A batch of {config.batch} is larger than the data ({count} images). "
@@ -235,7 +242,7 @@ def _check_batch(config: Config, source: Source) -> None:
 
 
 def _data_notes(config: Config, source: Source) -> list[str]:
-    left = len(source.images) % config.batch
+    left = _training_count(config, source) % config.batch
     if not left or config.replacement or config.short_batch:
         return [*source.notes]
     dropped = f"The last {left} images of each pass make no full batch and are left out of it."

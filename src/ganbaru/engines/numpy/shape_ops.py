@@ -158,11 +158,16 @@ def _overlap(move: int, side: int) -> tuple[builtins.slice, builtins.slice]:
 
 @primitive
 def translate(images: Array, offsets: Array) -> Array:
-    out = _laid_out(array_module(images).zeros, images.shape, images.dtype)
+    xp = array_module(images)
+    out = _laid_out(xp.zeros, images.shape, images.dtype)
     height, width = images.shape[2:]
-    for image, moved, (down, right) in zip(images, out, offsets.tolist(), strict=True):
+    # Rows of images, which a shear moves, are thousands with few moves: all of one move at a time.
+    moves = np.array(offsets.tolist())
+    _, first, group = np.unique(moves @ (2**32, 1), return_index=True, return_inverse=True)
+    for number, (down, right) in enumerate(moves[first].tolist()):
+        chosen = xp.asarray(np.flatnonzero(group == number))
         (rows, from_rows), (columns, from_columns) = _overlap(down, height), _overlap(right, width)
-        moved[:, rows, columns] = image[:, from_rows, from_columns]
+        out[chosen, :, rows, columns] = images[chosen, :, from_rows, from_columns]
     return out
 
 
