@@ -143,6 +143,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         gammas=tuple(change for _, change in found),
         ema_images=config.ema_images,
         burn_in=config.burn_in,
+        frozen=models.frozen(config, shape, num_classes),
     )
 
 

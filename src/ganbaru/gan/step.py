@@ -47,6 +47,7 @@ class GAN:
     gammas: Sequence[Change | None] = ()  # for each penalty, how its gamma changes
     ema_images: float | None = None  # the average's half-life, in place of `ema`
     burn_in: float | None = None  # images during which numbers change; None: at their end at once
+    frozen: frozenset[str] = frozenset()  # D's parameters that are not updated
 
 
 class Batch(NamedTuple):
@@ -127,11 +128,14 @@ def _clipped(gan: GAN, parameters: Parameters) -> Parameters:
 def _updated(
     gan: GAN, state: State, player: str, gradients: Parameters, optimizer_step: OptimizerStep
 ) -> State:
-    moments = {moment: state[f"{player}_{moment}"] for moment in optimizers.MOMENTS}
+    """Return the state with the player's parameters updated that have gradients."""
+    groups = {moment: f"{player}_{moment}" for moment in optimizers.MOMENTS}
+    moments = {m: {n: state[group][n] for n in gradients} for m, group in groups.items()}
+    parameters = {name: state[player][name] for name in gradients}
     optimizer = _optimizers(gan)[player]
-    parameters, moments = optimizer.update(state[player], gradients, moments, optimizer_step)
-    new = {f"{player}_{moment}": value for moment, value in moments.items()}
-    return {**state, player: parameters, **new}
+    parameters, moments = optimizer.update(parameters, gradients, moments, optimizer_step)
+    new = {group: {**state[group], **moments[m]} for m, group in groups.items()}
+    return {**state, player: {**state[player], **parameters}, **new}
 
 
 def _generate(gan: GAN, parameters: Parameters, buffers: Parameters, batch: Batch) -> Result:
@@ -166,7 +170,8 @@ def discriminator_update(
     if batch.fake is None:
         state, batch = make_fakes(gan, state, batch)
 
-    def loss(parameters: Parameters) -> tuple[Tensor, Any]:
+    def loss(trained: Parameters) -> tuple[Tensor, Any]:
+        parameters = {**state["discriminator"], **trained}
         before = state["discriminator_buffers"]
         real_scores, buffers = _score(gan, parameters, before, batch.real, batch.real_label)
         fake_scores, buffers = _score(gan, parameters, buffers, batch.fake, batch.label)
@@ -178,7 +183,7 @@ def discriminator_update(
         return total, (buffers, *means)
 
     value, (buffers, real_score, fake_score), gradients = ops.value_and_grad(
-        loss, state["discriminator"]
+        loss, {n: p for n, p in state["discriminator"].items() if n not in gan.frozen}
     )
     new = {**state, "discriminator_buffers": buffers}
     new = _updated(gan, new, "discriminator", gradients, optimizer_step)
