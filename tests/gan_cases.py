@@ -40,6 +40,7 @@ GAMES += [
         "clipped, RMSprop": {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop"},
         "uniform latents": {"distribution": "uniform"},
         "short batches": {"short_batch": True, "batch": 12},
+        "D's first layers frozen": {"freeze_d": 2, "penalty": "r1", "conditioning": "planes"},
     }.items()
 ]
 GAMES += [

@@ -40,9 +40,7 @@ class Config:
     network: str = _option("dcgan", "the architecture: {known} or a dotted path to your own module")
     width: int = _option(64, "feature maps at the image; up to 8 times as many in deeper layers")
     latent: int = _option(100, "size of a latent vector")
-    distribution: str = _option(
-        "normal", "of the latents: normal, uniform (in [-1, 1]) or unit (uniform in [0, 1])"
-    )
+    distribution: str = _option("normal", "of latents: normal, uniform (-1 to 1) or unit (0 to 1)")
     conditioning: str = _option(
         "none", "how labels enter: none, class-norm, embedding, planes, projection or softmax"
     )
@@ -53,6 +51,9 @@ class Config:
     minibatch_deviation: bool = _option(False, "give D the batch's standard deviation as a feature")
     norm: str = _option("auto", "D's normalisation: none, batch, instance, layer, rms or auto")
     initialisation: str = _option("auto", "initial weights: {known}; auto is the network's own")
+    start_from: str = _option(
+        "", "a model to begin with: RUN, FILE, zoo:digits or a hub's USER/MODEL"
+    )
     objective: str = _option("non-saturating", "the loss of both players: {known} or a dotted path")
     penalty: str = _option(
         "none",
@@ -61,6 +62,7 @@ class Config:
     )
     augment: str = _option("none", "transforms of what D sees: none, auto or {known} (a+b:p=0.5)")
     d_steps: int = _option(1, "D updates for each G update, each on a new batch")
+    freeze_d: int = _option(0, "how many of D's layers, from the image inwards, are not updated")
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
     share: str = _option("nothing", "shared by a step's two updates: nothing, latents or fakes")
     clip: float | None = _option(None, "clip D's weights to plus and minus this (WGAN)")
@@ -205,7 +207,7 @@ _ANY = ("anything", lambda value: True)
 _COUNT, _WHOLE = _from(0), _from(1)
 _POSITIVE = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
 _PART = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
-_COUNTS = ("held_out", "evaluate_every", "patience")
+_COUNTS = ("held_out", "evaluate_every", "patience", "freeze_d")
 _WHOLES = ("steps", "images", "ema_images", "burn_in", "log_every", "sample_every", "keep")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),

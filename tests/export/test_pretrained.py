@@ -27,12 +27,12 @@ from train_helpers import command, needs_torch
 
 import ganbaru
 from ganbaru import InputError, export, load, native
-from ganbaru.export import hub, model_card
+from ganbaru.export import model_card
 from ganbaru.export import precision as precisions
 from ganbaru.metrics.passport import Evaluation, Passport, Score, store
 from ganbaru.sampling import image_io
 from ganbaru.sampling.players import load_player
-from ganbaru.training import checkpoint
+from ganbaru.training import checkpoint, hub
 
 
 @pytest.fixture(scope="module")

@@ -55,8 +55,8 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
     expected, found = (gan.arrays() for gan in games)
     for player in ("generator", "discriminator"):
         wanted, got = (_gradients(state, player) for state in (expected, found))
-        for name, slope in wanted.items():
-            layer = name.rpartition(".")[0]
+        for name in wanted.keys() - games[0].gan.frozen:
+            slope, layer = wanted[name], name.rpartition(".")[0]
             scale = max(np.abs(x).max() for n, x in wanted.items() if n.rpartition(".")[0] == layer)
             assert_allclose(got[name], slope, rtol=0, atol=1e-4 * scale)
             counts = np.abs(slope) > 1e-5 * scale

@@ -22,6 +22,7 @@ from ganbaru.gan.schedules import SCHEDULES
 from ganbaru.gan.transforms import TRANSFORMS
 from ganbaru.nn.initializers import INITIALISATIONS
 from ganbaru.presets import PRESETS
+from ganbaru.training import starting_point
 from ganbaru.training.run_folder import existing
 
 DEFAULT_PRESET = "digits"
@@ -69,7 +70,8 @@ def importing(description: str, arguments: Sequence[str]) -> tuple[Config, dict[
 
     Returns those files by player, too; the preset is the flag --preset.
     """
-    only = [field.name for field in dataclasses.fields(Config) if field.name != "resume"]
+    without = ("resume", "start_from")
+    only = [field.name for field in dataclasses.fields(Config) if field.name not in without]
     parser = _parser("import", description)
     parser.add_positional("generator", f"the generator's weights: {_FILES}")
     other = "the discriminator's; without them it is initialised"
@@ -98,8 +100,8 @@ def _configured(
     path, printing = found.pop("config"), found.pop("print_config")
     trusted = found.pop("trust")
     from_file = settings.load_yaml(Path(path)) if path else {}
-    start, resumed = _start(found, from_file)
-    read = " or ".join(str(file) for file in (resumed, path) if file)
+    start, begun = _start(found, from_file)
+    read = " or ".join(str(file) for file in (begun, path) if file)
     # A flag's value is the user's own word, beside a file too.
     own = found.keys() & {*registry.FIELDS}
     trust = registry.trusting(read, trusted, *own) if read else None
@@ -152,11 +154,16 @@ def known(name: str) -> list[str]:
 def _start(given: dict[str, Any], from_file: dict[str, Any]) -> tuple[dict[str, Any], Path | None]:
     """Return the fields below file and flags: the preset's, or those of the run to resume.
 
-    The file of the latter comes second.
+    A model to start from replaces the preset's networks and image size by its own. The file of the
+    run or the model comes second.
     """
     preset = given.get("preset", from_file.get("preset"))
     if not (given.get("resume") and given.get("run")):
-        return settings.preset_fields(preset or DEFAULT_PRESET), None
+        fields = settings.preset_fields(preset or DEFAULT_PRESET)
+        if model := given.get("start_from", from_file.get("start_from")):
+            path, own = starting_point.architecture(model)
+            return {**fields, **own}, path
+        return fields, None
     run = existing(given["run"])
     fields = settings.load_yaml(run.config)
     if preset not in (None, fields.get("preset")):

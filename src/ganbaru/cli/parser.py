@@ -14,7 +14,7 @@ from ganbaru.cli import help_page
 from ganbaru.errors import InputError, did_you_mean
 
 PLACEHOLDERS: dict[Any, str] = {int: "N", float: "X", tuple[float, float]: "X X"}
-RUN_HELP = "a run's folder, its name below runs/, or a checkpoint"
+RUN_HELP = "a run's folder, its name below runs/, a checkpoint, or zoo:digits or zoo:mnist"
 
 
 class Parser(argparse.ArgumentParser):

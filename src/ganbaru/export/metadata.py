@@ -48,11 +48,11 @@ def digest(player: Player) -> str:
     return found.hexdigest()
 
 
-_PRIVATE = ("data_dir", "run", "engine", "device", "resume", "overwrite")
+_PRIVATE = ("data_dir", "run", "engine", "device", "resume", "overwrite", "start_from")
 
 
 def shared(player: Player) -> Header:
-    """Return a checkpoint's header without private fields such as paths."""
+    """Return a checkpoint's header with a licence note, without private fields such as paths."""
     config, header, defaults = player.config, player.header, dataclasses.asdict(Config())
     public = config.data in registry.names("data")
     fields = {
@@ -61,4 +61,5 @@ def shared(player: Player) -> Header:
         "data": config.data if public else header.data["name"],
         "precision": "float32",
     }
-    return dataclasses.replace(header, config=fields, callbacks={})
+    about = {**header.data, "licence": licence_note(config)}
+    return dataclasses.replace(header, config=fields, data=about, callbacks={})

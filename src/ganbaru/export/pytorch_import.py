@@ -20,9 +20,9 @@ from ganbaru.config import Config
 from ganbaru.data.formats import torch_file
 from ganbaru.errors import InputError
 from ganbaru.export import weight_matching
-from ganbaru.export.weight_matching import Arrays, Match
-from ganbaru.gan import models, step
+from ganbaru.gan import layer_matching, models, step
 from ganbaru.gan.dataset import label_names, load_data
+from ganbaru.gan.layer_matching import Arrays, Match
 from ganbaru.training import setup
 from ganbaru.training.run import Run
 
@@ -59,6 +59,11 @@ def weights(
     player without a file has initial weights; the optimisers' moments are zero. Raises InputError,
     before anything is written, if the weights do not fit the configuration's networks.
     """
+    if config.start_from:
+        raise InputError(
+            f"The weights come from {generator}, so the configuration may not also start from "
+            f"{config.start_from}: leave start_from out of it."
+        )
     files = {"generator": generator, "discriminator": discriminator}
     given = {player: read(Path(path), player) for player, path in files.items() if path}
     source = load_data(config, progress)
@@ -66,7 +71,7 @@ def weights(
     networks = models.tensor_shapes(config, shape, classes)
     fits = {}
     for player, arrays in given.items():
-        found = weight_matching.match(arrays, networks[player] | networks[f"{player}_buffers"])
+        found = layer_matching.match(arrays, networks[player] | networks[f"{player}_buffers"])
         if found.misfit:
             hint = weight_matching.hint(arrays, player, config, shape, len(source.classes))
             raise InputError(f"{files[player]} does not fit the {player}: {found.misfit} {hint}")

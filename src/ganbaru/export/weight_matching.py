@@ -1,4 +1,4 @@
-"""Match weights to a network by layers, and search for the options with which they would fit."""
+"""Search for the options with which a file's weights would fit a network."""
 
 from __future__ import annotations
 
@@ -7,105 +7,15 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from ganbaru import nn, registry
 from ganbaru.config import Config, flag
 from ganbaru.errors import InputError
 from ganbaru.gan import models
+from ganbaru.gan.layer_matching import Arrays, Layers, grouped
 from ganbaru.gan.models import Shape
 from ganbaru.nn.conditioning import CONDITIONINGS
-
-Arrays = dict[str, np.ndarray]
-Tensors = Mapping[str, tuple[int, ...]]  # the shapes of a layer's tensors, by name
-Layers = dict[str, dict[str, tuple[int, ...]]]
-
-
-@dataclass(frozen=True)
-class Match:
-    """A layer of a file and the network's layer that takes its weights."""
-
-    source: str
-    target: str
-    tensors: Tensors
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The arrays by the network's names and the matches, or a sentence on what does not fit."""
-
-    arrays: Arrays
-    matches: list[Match]
-    misfit: str = ""
-
-
-def match(given: Arrays, network: Tensors) -> Fit:
-    """Match each layer of a network to the given layer of that name, or the first that fits.
-
-    `network` are the shapes of its tensors. Layers fit if their tensors have the same names and
-    shapes.
-    """
-    shapes = {name: array.shape for name, array in given.items()}
-    sources, targets = _layers(shapes), _layers(network)
-    if shapes == network:
-        return Fit(given, [Match(name, name, tensors) for name, tensors in targets.items()])
-    matches, lacking = _matched(sources, targets)
-    used = {found.source for found in matches}
-    left = [name for name in sources if name not in used]
-    if lacking or left:
-        return Fit({}, [], _misfit(sources, targets, left, lacking))
-    arrays = {
-        _joined(found.target, name): given[_joined(found.source, name)]
-        for found in matches
-        for name in found.tensors
-    }
-    return Fit(arrays, matches)
-
-
-def _matched(sources: Layers, targets: Layers) -> tuple[list[Match], list[str]]:
-    """Match layers of equal tensors in order; return the matches and the targets without one."""
-    left, matches, lacking = dict(sources), [], []
-    for name, tensors in targets.items():
-        equal = next((other for other in left if left[other] == tensors), None)
-        if equal is None:
-            lacking.append(name)
-        else:
-            matches.append(Match(equal, name, left.pop(equal)))
-    return matches, lacking
-
-
-def _layers(shapes: Tensors) -> Layers:
-    """Group tensors into layers by their names up to the last dot, in order."""
-    layers: Layers = {}
-    for path, shape in shapes.items():
-        layer, _, name = path.rpartition(".")
-        layers.setdefault(layer, {})[name] = tuple(shape)
-    return layers
-
-
-def _joined(layer: str, name: str) -> str:
-    return f"{layer}.{name}" if layer else name
-
-
-def _misfit(sources: Layers, targets: Layers, left: list[str], lacking: list[str]) -> str:
-    """Return a sentence on the first layer that does not fit."""
-    if not lacking:
-        return f"{_described(left[0], sources)} in the file has no counterpart in the network."
-    expected = f"the network's {_described(lacking[0], targets)}"
-    if not left:
-        return f"nothing in the file fits {expected}."
-    return f"the file has {_described(left[0], sources)} in place of {expected}."
-
-
-def _described(layer: str, layers: Layers) -> str:
-    tensors = (f"{name} {'x'.join(map(str, shape))}" for name, shape in layers[layer].items())
-    return f"{layer or 'the unnamed layer'} ({', '.join(tensors)})"
-
-
-# --- options with which weights would fit -----------------------------------------------------
 
 SIZES = ("16", "28", "32", "48", "64", "96", "128", "256")
 MAX_WIDTH, MAX_LATENT = 512, 4096
@@ -118,7 +28,7 @@ def hint(given: Arrays, player: str, config: Config, shape: Shape, classes: int)
 
     `classes` is the number of classes of the data, whether or not the configuration uses them.
     """
-    shapes = _layers({name: array.shape for name, array in given.items()})
+    shapes = grouped({name: array.shape for name, array in given.items()})
     height, width, channels = shape
     size = str(height) if height == width else f"{height}x{width}"
     now = dataclasses.replace(config, image_size=size, channels=channels)
@@ -256,4 +166,4 @@ def _traced(config: Config, player: str, classes: int) -> Layers:
         parameters, buffers = nn.tensor_shapes(network, *inputs)
     except InputError:
         return {}
-    return _layers(parameters | buffers)
+    return grouped(parameters | buffers)

@@ -144,6 +144,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         ema_images=config.ema_images,
         augmentation=augmentation.parse(config.augment),
         burn_in=config.burn_in,
+        frozen=models.frozen(config, shape, num_classes),
     )
 
 

@@ -140,6 +140,27 @@ SPECTRAL_NORMS: dict[str, Callable[[Network, Network], tuple[Network, Network]]]
 }
 
 
+def frozen(config: Config, shape: Shape, num_classes: int) -> frozenset[str]:
+    """Return D's parameters in its first --freeze-d layers (FreezeD, Mo, Cho and Shin 2020).
+
+    A layer is what has one first name, such as down1; what only labels need is not counted. Raises
+    InputError if no layer would be left to train.
+    """
+    if not config.freeze_d:
+        return frozenset()
+    image = (2, shape[2], *shape[:2])
+    names, _ = nn.tensor_shapes(_sized(config, "discriminator", shape), image)
+    layers = [*dict.fromkeys(name.partition(".")[0] for name in names)]
+    if config.freeze_d >= len(layers):
+        raise InputError(
+            f"--freeze-d {config.freeze_d} leaves no layer to train: D has {len(layers)} layers "
+            f"({', '.join(layers)}). Give a number from 0 to {len(layers) - 1}."
+        )
+    every = tensor_shapes(config, shape, num_classes)["discriminator"]
+    chosen = layers[: config.freeze_d]
+    return frozenset(name for name in every if name.partition(".")[0] in chosen)
+
+
 def input_shapes(
     config: Config, shape: Shape, num_classes: int, count: int = 2
 ) -> tuple[list, list]:

@@ -49,6 +49,7 @@ class GAN:
     ema_images: float | None = None  # the average's half-life, in place of `ema`
     augmentation: Augmentation = Augmentation()
     burn_in: float | None = None  # images during which numbers change; None: at their end at once
+    frozen: frozenset[str] = frozenset()  # D's parameters that are not updated
 
 
 class Batch(NamedTuple):
@@ -130,11 +131,14 @@ def _clipped(gan: GAN, parameters: Parameters) -> Parameters:
 def _updated(
     gan: GAN, state: State, player: str, gradients: Parameters, optimizer_step: OptimizerStep
 ) -> State:
-    moments = {moment: state[f"{player}_{moment}"] for moment in optimizers.MOMENTS}
+    """Return the state with the player's parameters updated that have gradients."""
+    groups = {moment: f"{player}_{moment}" for moment in optimizers.MOMENTS}
+    moments = {m: {n: state[group][n] for n in gradients} for m, group in groups.items()}
+    parameters = {name: state[player][name] for name in gradients}
     optimizer = _optimizers(gan)[player]
-    parameters, moments = optimizer.update(state[player], gradients, moments, optimizer_step)
-    new = {f"{player}_{moment}": value for moment, value in moments.items()}
-    return {**state, player: parameters, **new}
+    parameters, moments = optimizer.update(parameters, gradients, moments, optimizer_step)
+    new = {group: {**state[group], **moments[m]} for m, group in groups.items()}
+    return {**state, player: {**state[player], **parameters}, **new}
 
 
 def _generate(gan: GAN, parameters: Parameters, buffers: Parameters, batch: Batch) -> Result:
@@ -179,7 +183,8 @@ def discriminator_update(
     sides = {side: _seen(gan, batch, side, getattr(batch, side)) for side in ("real", "fake")}
     batch = batch._replace(**sides)
 
-    def loss(parameters: Parameters) -> tuple[Tensor, Any]:
+    def loss(trained: Parameters) -> tuple[Tensor, Any]:
+        parameters = {**state["discriminator"], **trained}
         before = state["discriminator_buffers"]
         real_scores, buffers = _score(gan, parameters, before, batch.real, batch.real_label)
         fake_scores, buffers = _score(gan, parameters, buffers, batch.fake, batch.label)
@@ -191,7 +196,7 @@ def discriminator_update(
         return total, (buffers, *means)
 
     value, (buffers, real_score, fake_score), gradients = ops.value_and_grad(
-        loss, state["discriminator"]
+        loss, {n: p for n, p in state["discriminator"].items() if n not in gan.frozen}
     )
     new = {**state, "discriminator_buffers": buffers}
     new = _updated(gan, new, "discriminator", gradients, optimizer_step)

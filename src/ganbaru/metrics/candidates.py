@@ -146,6 +146,6 @@ def _of_run(
 
 def _is_run(what: str | Path) -> bool:
     places = (run_folder.resolve(what), Path(what))
-    return Path(what).suffix == ".safetensors" or any(
+    return run_folder.single_file(what) is not None or any(
         (place / "config.yaml").exists() for place in places
     )

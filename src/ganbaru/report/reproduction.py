@@ -9,6 +9,7 @@ from typing import Any
 from ganbaru.coerce import shown
 from ganbaru.config import TOTALS, Config, flag, from_fields, merged, preset_fields
 from ganbaru.presets import PRESETS
+from ganbaru.training.starting_point import ARCHITECTURE
 
 # Fields that do not change what is trained.
 _PLACE = {"preset", "run", "resume", "overwrite"}
@@ -22,10 +23,12 @@ def command(config: Config, name: str) -> str:
     if config.preset in PRESETS:
         preset = preset_fields(config.preset)
         base = from_fields(preset, config.trust)
+        # A model to start from replaces the preset's networks, so its fields are said.
+        said = {*ARCHITECTURE, "image_size", "channels"} if config.start_from else set()
         changed = {
             field: value
             for field, value in _fields(config).items()
-            if value != getattr(base, field) and value is not None
+            if (value != getattr(base, field) or field in said) and value is not None
         }
         if _fields(from_fields(merged(preset, changed), config.trust)) == _fields(config):
             words = [config.preset, *(word for pair in changed.items() for word in _words(*pair))]

@@ -93,8 +93,8 @@ def load(paths: Sequence[str], trust: Collection[str] = ()) -> dict[str, ServedM
 
 
 def _served(path: str, taken: Catalog, trust: Collection[str]) -> ServedModel:
-    if Path(path).suffix == ".safetensors":
-        return ServedModel(_name(Path(path).stem, taken), Path(path), None, trust)
+    if file := run_folder.single_file(path):
+        return ServedModel(_name(file.stem, taken), file, None, trust)
     folder = Folder(run_folder.existing(path).path.resolve())
     return ServedModel(_name(folder.path.name, taken), None, RunWatcher(folder), trust)
 

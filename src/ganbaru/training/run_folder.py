@@ -13,7 +13,7 @@ from pathlib import Path
 from ganbaru import files
 from ganbaru.config import Config, load_yaml
 from ganbaru.errors import InputError, RunError, did_you_mean
-from ganbaru.training import checkpoint
+from ganbaru.training import checkpoint, zoo
 from ganbaru.training.lock import LOCK, Lock
 
 RUNS = Path("runs")
@@ -202,10 +202,17 @@ def existing(name: str | Path) -> Folder:
     raise InputError(f"There is no run at {path}.{did_you_mean(path.name, names)} {known}")
 
 
+def single_file(name: str | Path) -> Path | None:
+    """Return the file of a model that is one file, such as zoo:digits; None for a run."""
+    if str(name).startswith(zoo.PREFIX):
+        return zoo.find(str(name))
+    return Path(name) if Path(name).suffix == ".safetensors" else None
+
+
 def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
     """Find a checkpoint: a file, or a run's "newest", "best" or the one at a number of images."""
-    if Path(name).suffix == ".safetensors":
-        return Path(name)
+    if file := single_file(name):
+        return file
     folder = existing(name)
     present = checkpoint.found(folder.checkpoints)
     if which == "best" and folder.best.exists():
@@ -228,6 +235,6 @@ def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
 
 def find_checkpoints(name: str | Path, which: str = "newest") -> list[Path]:
     """Find one checkpoint, or all that a run still has for "all"."""
-    if which != "all" or Path(name).suffix == ".safetensors":
+    if which != "all" or single_file(name):
         return [find_checkpoint(name, which)]
     return checkpoint.found(find_checkpoint(name).parent)

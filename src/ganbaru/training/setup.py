@@ -19,7 +19,7 @@ from ganbaru.gan import build as gan_build
 from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State
-from ganbaru.training import checkpoint, run_folder
+from ganbaru.training import checkpoint, run_folder, starting_point
 from ganbaru.training.lock import InUseError
 from ganbaru.training.run import Callback, Run, as_callback, describe_data
 
@@ -60,14 +60,14 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
     if config.resume:
         run.lock = run_folder.opened(run.folder)
     run.callbacks = _checked(callbacks)
-    shape, count = run.source.images.shape[1:], len(run.classes)
     states: dict[str, dict[str, Any]] = {}
     if config.resume and checkpoint.found(run.folder.checkpoints):
-        states = _resume(run, models.tensor_shapes(config, shape, count))
+        shape = run.source.images.shape[1:]
+        states = _resume(run, models.tensor_shapes(config, shape, len(run.classes)))
     else:
         if config.resume:
             run.notes.append("The run had no checkpoint yet: it starts from its beginning.")
-        first = models.initial_parameters(config, shape, count)
+        first = _first_weights(run, config)
         run.state = step.start(run.gan, to_engine(run.engine, first))
     for callback in run.callbacks:
         callback.setup(run, progress)
@@ -82,6 +82,18 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
         files.write_text(run.folder.config, to_yaml(run.config))
     else:
         _create_folder(run, config)
+    if config.start_from and not checkpoint.found(run.folder.checkpoints):
+        # So that the run can be resumed without the model.
+        dataclasses.replace(run, callbacks=()).save()
+
+
+def _first_weights(run: Run, config: Config) -> checkpoint.Groups:
+    """Return both players' first weights: new ones, or those of the model to start from."""
+    if not config.start_from:
+        return models.initial_parameters(config, run.source.images.shape[1:], len(run.classes))
+    start = starting_point.load(config, run.source, run.classes)
+    run.notes.append(start.note)
+    return start.weights
 
 
 def _create_folder(run: Run, config: Config) -> None:
@@ -160,6 +172,11 @@ def _resume(run: Run, networks: models.TensorShapes) -> dict[str, dict[str, Any]
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
+    if run.config.start_from != (began := header.config.get("start_from", "")):
+        raise InputError(
+            f"The run {run.folder.path} began with --start-from {began or 'nothing'}, not "
+            f"{run.config.start_from}: leave it out to resume the run, or choose another --run."
+        )
     checkpoint.check_fits(path, groups, networks)
     first = step.start(run.gan, {group: groups.get(group, {}) for group in networks})
     checkpoint.check_fits(path, groups, checkpoint.shapes(first))
