@@ -29,6 +29,17 @@ def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     parser.option("--json", "print everything as JSON", of=bool)
 
 
+def add_reading(parser: Parser) -> None:
+    """Add --fit and --range, which say how pictures and values are converted."""
+    fit = "how images get other proportions: crop, pad (black) or stretch"
+    parser.option("--fit", fit, "crop", metavar="HOW")
+    values = (
+        "LOW:HIGH, the values that become black and white; auto: the smallest and the largest of "
+        "the set; else those of the values' type"
+    )
+    parser.option("--range", values, metavar="LOW:HIGH")
+
+
 def candidate(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments for what `add_candidate` added, except `what` and `data`."""
     same = ("number", "seed", "checkpoint", "engine", "device", "trust")
