@@ -24,7 +24,7 @@ def _parser() -> Parser:
     parser.option("--data-dir", DATA_DIR, metavar="DIR")
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
     parser.option("--channels", "convert to 1 (grey) or 3 (colour)", of=int)
-    add_reading(parser)
+    add_reading(parser, "crop")
     parser.option("--split", "train or test", "train")
     parser.option("--json", "print everything as JSON", of=bool)
     add_output(parser, "also write a contact sheet of the images to this .png file", None)

@@ -17,7 +17,16 @@ from ganbaru.data.dataset import Dataset, declared, find, licence_note
 from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, examine, opening_lines
 from ganbaru.data.progress import progress_bar
-from ganbaru.data.source import Original, Progress, SizesError, Source, SplitError, Target, silent
+from ganbaru.data.source import (
+    Original,
+    Progress,
+    RangeError,
+    SizesError,
+    Source,
+    SplitError,
+    Target,
+    silent,
+)
 from ganbaru.errors import RunError
 from ganbaru.registry import Trust
 
@@ -26,6 +35,7 @@ __all__ = [
     "Inspection",
     "Original",
     "Progress",
+    "RangeError",
     "SizesError",
     "Source",
     "SplitError",
@@ -43,9 +53,12 @@ __all__ = [
 ]
 
 
-def in_memory(name: str, images: NDArray[Any]) -> Source:
-    """Return a source of images (N, H, W, C) in memory; raises InputError if they are not bytes."""
-    return cache.load(of_arrays(name, images), Target(), silent)
+def in_memory(
+    name: str, images: NDArray[Any], *, channels: int | None = None, value_range: str | None = None
+) -> Source:
+    """Return a source of images (N, H, W, C) in memory; the rest is as in `load`."""
+    target = Target(channels=channels, range=value_range)
+    return cache.load(of_arrays(name, images), target, silent)
 
 
 def inspect(what: Source | str | Path, **how: Any) -> Inspection:

@@ -37,6 +37,10 @@ class SizesError(InputError):
     """The pictures have different sizes, and none was given to convert them to."""
 
 
+class RangeError(InputError):
+    """Nothing says which values of the images are black and white."""
+
+
 def silent(done: int, total: int, what: str) -> None:
     """Report no progress."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from ganbaru.coerce import Interval, range_text
 from ganbaru.data.picture import cropped_share
 from ganbaru.data.picture_file import NO_DECODER
-from ganbaru.data.source import Finding, LeftOut, Sizes, Target
+from ganbaru.data.source import Finding, LeftOut, RangeError, Sizes, Target
 from ganbaru.data.values import FLOAT, INTEGER, ROUNDING, Facts, described, full_range
 from ganbaru.errors import InputError
 
@@ -72,7 +72,7 @@ class Survey:
             if INTEGER in self.kinds or low_float < -ROUNDING or high_float > 1 + ROUNDING:
                 kind = INTEGER if INTEGER in self.kinds else FLOAT
                 values = self.extremes[kind]
-                raise InputError(
+                raise RangeError(
                     f"{place} has {kind} pixels from {values[0]:g} to {values[1]:g}, and nothing "
                     f"says which values are black and white: give --range LOW:HIGH, such as "
                     f"{range_text(values)}, or --range auto for the set's own smallest and largest."
