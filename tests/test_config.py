@@ -177,6 +177,7 @@ def test_every_field_is_a_flag():
         int: ("7", 7), float: ("0.25", 0.25), str: ("word", "word"), bool: (None, True),
     }  # fmt: skip
     special = {"channels": ("3", 3), "image_size": ("48x64", "48x64"), "betas": ("0.1 0.2", None),
+               "fit": ("pad", "pad"), "range": ("0:4095", "0:4095"),
                "evaluate_images": ("77", 77),
                "start_from": ("zoo:digits", "zoo:digits")}  # fmt: skip
     for name in set(FIELDS) - {"preset", "resume"}:

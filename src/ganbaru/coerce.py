@@ -42,6 +42,60 @@ def _pair(value: Any) -> tuple[float, float]:
     return _number(first), _number(second)
 
 
+Interval = tuple[float, float]  # the lowest and the highest value
+AUTO = "auto"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Turn "64" or "48x64" into (height, width)."""
+    if not is_size(text):
+        raise InputError(f"--image-size {text} is out of range: give {SIZE}.")
+    height, _, width = text.lower().partition("x")
+    return int(height), int(width or height)
+
+
+MAX_SIDE = 65_536
+SIZE = "a side such as 64, or height and width such as 48x64"
+
+
+def is_size(text: str) -> bool:
+    """Return whether a text is a side, or height and width."""
+    sides = text.lower().split("x")
+    return len(sides) in (1, 2) and all(
+        side.isdecimal() and len(side) < 6 and 0 < int(side) <= MAX_SIDE for side in sides
+    )
+
+
+RANGE = "auto, or the values of black and white such as 0:4095"
+
+
+def parse_range(text: str) -> Interval | None:
+    """Turn "0:4095" into (0.0, 4095.0), and "auto" into None."""
+    if text == AUTO:
+        return None
+    try:
+        low, high = map(_number, text.split(":"))
+    except ValueError:
+        low = high = 0.0
+    if not low < high:
+        raise InputError(f"--range {shown(text)} is out of range: give {RANGE}.")
+    return low, high
+
+
+def is_range(text: str) -> bool:
+    """Return whether a text is a range of values."""
+    try:
+        parse_range(text)
+    except InputError:
+        return False
+    return True
+
+
+def range_text(interval: Interval) -> str:
+    """Return a range as `parse_range` reads it, without loss."""
+    return ":".join(repr(value).removesuffix(".0") for value in interval)
+
+
 # The conversion to each type, and the type's name in messages.
 TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
     int: (_whole, "a whole number"),

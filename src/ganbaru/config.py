@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ganbaru import coerce, records, registry
+from ganbaru.coerce import parse_size as parse_size
 from ganbaru.errors import InputError, did_you_mean, unknown
 from ganbaru.presets import PRESETS
 from ganbaru.registry import Trust
@@ -37,6 +38,10 @@ class Config:
     short_batch: bool = _option(False, "also use the last, short batch of each epoch")
     image_size: str | None = _option(None, "side N or HxW of the images; if not given, unchanged")
     channels: int | None = _option(None, "1 for grey, 3 for colour; if not given, unchanged")
+    fit: str = _option("crop", "how images get other proportions: crop, pad (black) or stretch")
+    range: str | None = _option(
+        None, "LOW:HIGH, the values of black and white; auto: the data's; else their type's"
+    )
     network: str = _option("dcgan", "the architecture: {known} or a dotted path to your own module")
     width: int = _option(64, "feature maps at the image; up to 8 times as many in deeper layers")
     latent: int = _option(100, "size of a latent vector")
@@ -186,15 +191,7 @@ def typed(name: str, value: Any) -> Any:
 # --- ranges -----------------------------------------------------------------------------------
 
 
-def _is_size(text: str) -> bool:
-    sides = text.lower().split("x")
-    return len(sides) in (1, 2) and all(
-        side.isdecimal() and len(side) < 6 and 0 < int(side) <= MAX_SIDE for side in sides
-    )
-
-
 # Upper bounds are far above what is useful: a damaged file must not ask for the machine's memory.
-MAX_SIDE = 65_536
 MOST = 10**15
 
 
@@ -210,7 +207,9 @@ _PART = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
 _COUNTS = ("held_out", "evaluate_every", "patience", "freeze_d")
 _WHOLES = ("steps", "images", "ema_images", "burn_in", "log_every", "sample_every", "keep")
 _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "image_size": ("a side such as 64, or height and width such as 48x64", _is_size),
+    "image_size": (coerce.SIZE, coerce.is_size),
+    "fit": ("crop, pad or stretch", lambda value: value in ("crop", "pad", "stretch")),
+    "range": (coerce.RANGE, coerce.is_range),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
     "seed": ("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
     "batch": (
@@ -232,14 +231,6 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 def flag(field: str) -> str:
     """Return a field's flag on the command line."""
     return f"--{field.replace('_', '-')}"
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Turn "64" or "48x64" into (height, width)."""
-    if not _is_size(text):
-        raise InputError(f"--image-size {text} is out of range: give {_RANGES['image_size'][0]}.")
-    height, _, width = text.lower().partition("x")
-    return int(height), int(width or height)
 
 
 # --- from presets, fields and files -----------------------------------------------------------

@@ -303,7 +303,7 @@ CASES = [
     (["authenticity", "few.npz", "--data", "digits"], ["60 images", "few has 60"]),
     (["authenticity", "a", "--data", "other.npz"],
      ["a was trained on digits", "other", "leave --data out"]),
-    (["authenticity", "colour.npz", "--data", "digits"],
+    (["authenticity", "a", "--data", "colour.npz"],
      ["colour (3 channels)", "grey (1 channel)"]),
     (["authenticity", "other.npz", "--data", "few.npz"], ["60 different images", "100 or more"]),
     (["authenticity", "other.npz", "--data", "same.npz"], ["only 1 different"]),

@@ -159,6 +159,25 @@ def test_images_of_different_sizes_are_resized_to_image_size(here):
     assert found["scores"]["distinct"]["value"] == 1 and found["scores"]["coverage"]["value"] < 0.1
 
 
+@pytest.mark.parametrize(
+    ("what", "notes"),
+    [("several", ["8x8", "grey"]), ("mixed", ["8x8"]), ("colour.npz", ["grey"]), ("test.npz", [])],
+)
+def test_images_are_converted_to_the_size_and_channels_of_the_data(here, what, notes, tmp_path):
+    (here / "several").mkdir(exist_ok=True)
+    for i in range(60):  # as of several generators: of two sizes, grey and colour
+        image = Image.new("L" if i % 3 else "RGB", (16 + 4 * (i % 2), 16 + 4 * (i % 2)), i)
+        image.save(here / "several" / f"{i}.png")
+    found = metrics.candidates.find(
+        what, "newest", "numpy", "auto", None, data.silent, (), against="digits"
+    )
+    assert found.shape == (8, 8, 1) and len(found.notes) == len(notes), found.notes
+    assert all(part in note for part, note in zip(notes, found.notes, strict=True))
+    if what == "several":
+        said = command("evaluate", what, "--data", "digits", "--scorer", "random", "--json")
+        assert (said.code, json.loads(said.out)["notes"][: len(notes)]) == (0, [*found.notes])
+
+
 CASES = [
     (["evaluate"], ["WHAT"]),
     (["evaluate", "nowhere", "--data", "digits"], ["'nowhere'", "a folder"]),
@@ -169,10 +188,10 @@ CASES = [
     (["evaluate", "a", "-n", "20"], ["20 images of a", "-n from 50 on"]),
     (["evaluate", "a", "-n", "0"], ["0 images", "-n from 50"]),
     (["evaluate", "test.npz", "--data", "digits", "-n", "301"], ["-n from 50 to 300"]),
-    (["evaluate", "colour.npz", "--data", "digits"], ["colour (3 channels)", "grey (1 channel)"]),
+    (["evaluate", "runs/a", "--data", "colour.npz"], ["grey (1 channel)", "colour (3 channels)"]),
     (["evaluate", "animals.npz", "--data", "digits"], ["animals", "'ape'", "0, 1"]),
     (["evaluate", "nan.npz", "--data", "digits"], ["NaN"]),
-    (["evaluate", "mixed", "--data", "digits"], ["--image-size"]),
+    (["evaluate", "mixed", "--data", "mixed"], ["--image-size"]),
     (["evaluate", "test.npz", "--data", "digits", "--scorer", "fid"],
      ["scorer 'fid'", "auto, classifier, efficientnet, inception, random"]),
     (["evaluate", "test.npz", "--data", "unlabelled.npz", "--scorer", "classifier"],
@@ -199,8 +218,8 @@ def test_invalid_input_gets_one_message(here, arguments, parts):
 def test_arrays_that_are_no_images_are_refused():
     with pytest.raises(InputError, match="NaN or infinity"):
         ganbaru.evaluate(np.full((60, 8, 8, 1), np.nan), "digits")
-    with pytest.raises(InputError, match="uint8"):
-        ganbaru.evaluate(np.zeros((60, 8, 8, 1)), "digits")
+    with pytest.raises(InputError, match="from -1 to 1.*--range"):
+        ganbaru.evaluate(np.linspace(-1, 1, 60 * 64).reshape(60, 8, 8, 1), "digits")
 
 
 def test_a_generator_of_nan_is_reported(here, monkeypatch):

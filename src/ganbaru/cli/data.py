@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru.cli import options
-from ganbaru.cli.evaluation_options import DATA_DIR
+from ganbaru.cli.evaluation_options import DATA_DIR, add_reading
 from ganbaru.cli.parser import Parser, add_output
 from ganbaru.config import parse_size
-from ganbaru.errors import InputError
-from ganbaru.formatting import say
+from ganbaru.formatting import say, say_json
 
 if TYPE_CHECKING:
     from ganbaru.data import Source
@@ -24,31 +23,43 @@ def _parser() -> Parser:
     parser.add_positional("what", what, required=False)
     parser.option("--data-dir", DATA_DIR, metavar="DIR")
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
+    parser.option("--channels", "convert to 1 (grey) or 3 (colour)", of=int)
+    add_reading(parser, "crop")
     parser.option("--split", "train or test", "train")
-    output = "where the contact sheet is written"
-    add_output(parser, output, "contact-sheet.png")
+    parser.option("--json", "print everything as JSON", of=bool)
+    add_output(parser, "also write a contact sheet of the images to this .png file", None)
     return parser
 
 
 def data(arguments: Sequence[str]) -> None:
-    """Print what a data set contains, and write a contact sheet of it."""
+    """Print what a data set contains, and write a contact sheet of it if one is named."""
     args = _parser().parse_args(arguments)
     if not hasattr(args, "what"):
-        sets = ", ".join(options.known("data"))
-        say(f"Known sets: {sets}. Or give a path: a folder, zip, npz or other file.")
+        sets = options.known("data")
+        if args.json:
+            say_json({"sets": sets})
+            return
+        say(f"Known sets: {', '.join(sets)}. Or give a path: a folder, zip, npz or other file.")
         return
     from ganbaru import data as sources
     from ganbaru import files
     from ganbaru.sampling.image_io import contact_sheet
 
-    path = files.output(Path(args.output), args.overwrite)
-    source = _source(args)
-    say(*sources.inspect(source).lines())
-    contact_sheet(source, path)
-    say(f"contact sheet: {args.output}")
+    path = files.output(Path(args.output), args.overwrite) if args.output else None
+    source, remark = _source(args)
+    found = sources.inspect(source)
+    if path:
+        contact_sheet(source, path)
+    if args.json:
+        content = found.to_json()
+        say_json({**content, "notes": [*remark, *content["notes"]]})
+        return
+    say(*remark, *found.lines())
+    if path:
+        say(f"contact sheet: {args.output}")
 
 
-def _source(args: argparse.Namespace) -> Source:
+def _source(args: argparse.Namespace) -> tuple[Source, list[str]]:
     """Load the data; pictures of different sizes are resized as the presets for them do."""
     from ganbaru import data as sources
 
@@ -56,17 +67,19 @@ def _source(args: argparse.Namespace) -> Source:
         return sources.load(
             args.what,
             image_size=parse_size(size) if size else None,
+            channels=args.channels,
             split=args.split,
             progress=progress,
             data_dir=Path(args.data_dir) if args.data_dir else None,
+            fit=args.fit,
+            value_range=args.range,
         )
 
     with sources.progress_bar() as progress:
         try:
-            return load(args.image_size)
-        except InputError:
-            if args.image_size or not Path(args.what).exists():
-                raise
-        source = load("64")
-    say("The pictures are of different sizes; here they are cropped and resized to 64x64.")
-    return source
+            return load(args.image_size), []
+        except sources.SizesError:
+            source = load("64")
+    how = {"crop": "cropped and resized", "pad": "padded and resized", "stretch": "stretched"}
+    remark = f"The pictures are of different sizes; here they are {how[args.fit]} to 64x64."
+    return source, [remark]

@@ -19,8 +19,9 @@ def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     parser.add_positional("what", _WHAT)
     parser.option("--data", data, metavar="X")
     parser.option("--data-dir", DATA_DIR, metavar="DIR")
-    size = "side N or HxW, for image files of different sizes"
+    size = "side N or HxW, for image files of different sizes; else the data's"
     parser.option("--image-size", size, metavar="SIZE")
+    add_reading(parser, None)
     parser.option("-n --number", number, of=int)
     parser.option("--seed", "seed of the first image and of all random draws", 0, int)
     parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
@@ -29,10 +30,23 @@ def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     parser.option("--json", "print everything as JSON", of=bool)
 
 
+def add_reading(parser: Parser, fit_default: str | None) -> None:
+    """Add --fit and --range, which say how pictures and values are converted."""
+    fit = "how images get other proportions: crop, pad (black) or stretch"
+    parser.option("--fit", fit, fit_default, metavar="HOW")
+    values = (
+        "LOW:HIGH, the values that become black and white; auto: the smallest and the largest of "
+        "the set; else those of the values' type"
+    )
+    parser.option("--range", values, metavar="LOW:HIGH")
+
+
 def candidate(args: argparse.Namespace) -> dict[str, Any]:
     """Return the keyword arguments for what `add_candidate` added, except `what` and `data`."""
     same = ("number", "seed", "checkpoint", "engine", "device", "trust")
     return {
+        "fit": args.fit,
+        "value_range": args.range,
         **{name: getattr(args, name) for name in same},
         "image_size": parse_size(args.image_size) if args.image_size else None,
         "data_dir": Path(args.data_dir) if args.data_dir else None,

@@ -15,9 +15,18 @@ from ganbaru.data import cache
 from ganbaru.data.arrays import of_arrays
 from ganbaru.data.dataset import Dataset, declared, find, licence_note
 from ganbaru.data.download import data_folders
-from ganbaru.data.inspection import Inspection, inspect
+from ganbaru.data.inspection import Inspection, examine, opening_lines
 from ganbaru.data.progress import progress_bar
-from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
+from ganbaru.data.source import (
+    Original,
+    Progress,
+    RangeError,
+    SizesError,
+    Source,
+    SplitError,
+    Target,
+    silent,
+)
 from ganbaru.errors import RunError
 from ganbaru.registry import Trust
 
@@ -26,6 +35,8 @@ __all__ = [
     "Inspection",
     "Original",
     "Progress",
+    "RangeError",
+    "SizesError",
     "Source",
     "SplitError",
     "Target",
@@ -35,15 +46,27 @@ __all__ = [
     "inspect",
     "licence_note",
     "load",
+    "opening_lines",
     "of_arrays",
     "progress_bar",
     "silent",
 ]
 
 
-def in_memory(name: str, images: NDArray[Any]) -> Source:
-    """Return a source of images (N, H, W, C) in memory; raises InputError if they are not bytes."""
-    return cache.load(of_arrays(name, images), Target(), silent)
+def in_memory(
+    name: str, images: NDArray[Any], *, channels: int | None = None, value_range: str | None = None
+) -> Source:
+    """Return a source of images (N, H, W, C) in memory; the rest is as in `load`."""
+    target = Target(channels=channels, range=value_range)
+    return cache.load(of_arrays(name, images), target, silent)
+
+
+def inspect(what: Source | str | Path, **how: Any) -> Inspection:
+    """Return the report on a source, or on what `load` finds with the arguments `how`.
+
+    `lines()` is the report in words, `to_json()` as plain values.
+    """
+    return examine(what if isinstance(what, Source) else load(what, **how))
 
 
 def load(
@@ -55,14 +78,19 @@ def load(
     split: str = "train",
     progress: Progress | None = None,
     trust: Trust | None = None,
+    fit: str = "crop",
+    value_range: str | None = None,
 ) -> Source:
     """Load the images of `what`: a known set, a path, or a dotted path to a module.
 
     `image_size` is (height, width): pictures are cropped about their centre to its proportions and
-    resized. `channels` is 1 (grey) or 3 (RGB). None keeps those of the data. `progress` is called
-    with (done, total, what is being done). `trust` limits what a `what` from a file may import.
+    resized; with `fit` "pad" or "stretch" nothing is cropped. `channels` is 1 (grey) or 3 (RGB).
+    None keeps those of the data. `value_range` are the values that become black and white, as
+    "0:4095"; "auto" are the smallest and the largest of the set, None those of the values' type.
+    `progress` is called with (done, total, what is being done). `trust` limits what a `what` from a
+    file may import.
     """
-    target = Target(image_size, channels)
+    target = Target(image_size, channels, fit, value_range)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
     try:

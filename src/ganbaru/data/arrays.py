@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.data.source import Images, Labels, Original, Samples
+from ganbaru.data.source import Labels, Original, Samples
 from ganbaru.errors import InputError
 
 MAX_CLASSES = 65_536  # a label beyond this is a damaged file rather than a class
@@ -21,7 +21,7 @@ def of_arrays(
     classes: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Original:
-    """Return uint8 images (N, H, W, C) or (N, H, W), and perhaps labels (N,), as an image set.
+    """Return images (N, H, W, C) or (N, H, W), and perhaps labels (N,), as an image set.
 
     `classes` are the names by label. This is what a data set of one's own returns.
     """
@@ -65,16 +65,15 @@ def class_count(name: object, labels: Labels) -> int:
     return largest + 1
 
 
-def _checked_images(name: str, images: NDArray[Any]) -> Images:
-    expected = "expected uint8 (N, H, W, C) with 1 or 3 channels, or uint8 (N, H, W)"
+def _checked_images(name: str, images: NDArray[Any]) -> NDArray[Any]:
+    expected = "expected (N, H, W, C) with 1 or 3 channels, or (N, H, W)"
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise InputError(
             f"{name}: some of the images hold NaN or infinity, as of a generator that diverged; "
             f"{expected}."
         )
-    if images.dtype != np.uint8:
-        advice = "convert values to bytes 0..255 first, for example (255 * x).round().astype('u1')"
-        raise InputError(f"{name}: images are {images.dtype}; {expected}: {advice}.")
+    if images.dtype.kind not in "buif":
+        raise InputError(f"{name}: images are {images.dtype}; {expected}, of numbers.")
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or 0 in images.shape:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ganbaru import files
 from ganbaru.data.claims import read_regular
-from ganbaru.data.decoding import convert, same_size
+from ganbaru.data.decoding import convert, same_size, surveyed
 from ganbaru.data.formats.numpy_files import mapped
 from ganbaru.data.npy_writer import NpyWriter, cannot_write
-from ganbaru.data.picture import RULE
+from ganbaru.data.picture import DECODING
 from ganbaru.data.source import (
     Finding,
     Images,
@@ -27,13 +29,12 @@ from ganbaru.data.source import (
     Samples,
     Source,
     Target,
-    fingerprint,
 )
 from ganbaru.errors import InputError
 
 MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
 # Fields of a Source in about.json.
-TEXTS = ("name", "fingerprint", "labels_from", "split")
+TEXTS = ("name", "fingerprint", "labels_from", "split", "depth", "range", "black_white")
 LISTS = ("classes", "notes", "broken", "left_out", "warnings")
 
 
@@ -52,8 +53,9 @@ def load(original: Original, target: Target, progress: Progress) -> Source:
 
 def _decoded(original: Original, target: Target, entry: Path, progress: Progress) -> Source:
     samples = _samples(original)
-    if isinstance(samples.images, np.memmap) and target.fits(samples.images.shape):
-        return _mapped(original, samples, samples.images)
+    images = samples.images
+    if isinstance(images, np.memmap) and images.dtype == np.uint8 and target.keeps(images.shape):
+        return _mapped(original, samples, images, target)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         with files.temporary(entry.parent, folder=True) as folder:
@@ -69,7 +71,7 @@ def _decoded(original: Original, target: Target, entry: Path, progress: Progress
 
 def _entry(original: Original, target: Target) -> Path:
     """Return the folder of a cached set, named by what and how, then by its stamp."""
-    how = _hash(RULE, original.location, target.size, target.channels)
+    how = _hash(DECODING, original.location, *dataclasses.astuple(target))
     return files.cache() / "images" / f"{how}-{_hash(original.stamp)}"
 
 
@@ -82,10 +84,7 @@ def _read(entry: Path) -> Source | None:
     if not entry.is_dir():
         return None
     try:
-        about = json.loads(read_regular(entry / "about.json"))
-        about.update((name, tuple(about[name])) for name in LISTS)
-        about["left_out"] = tuple(LeftOut(**each) for each in about["left_out"])
-        about["warnings"] = tuple(Finding(**each) for each in about["warnings"])
+        about = _about(read_regular(entry / "about.json"))
         # A plain array that looks into the map: rows are picked without the subclass's overhead.
         images = np.asarray(mapped(entry / "images.npy"))
         labelled = {True: True, False: False}[about.pop("labelled")]
@@ -100,6 +99,21 @@ def _read(entry: Path) -> Source | None:
         return None
 
 
+def _about(content: bytes) -> dict[str, Any]:
+    """Return the fields of a source that are neither arrays nor whether it has labels."""
+    about: dict[str, Any] = json.loads(content)
+    about.update((name, tuple(about[name])) for name in LISTS)
+    about["left_out"] = tuple(LeftOut(**each) for each in about["left_out"])
+    about["warnings"] = tuple(Finding(**each) for each in about["warnings"])
+    return about
+
+
+def _about_text(source: Source) -> str:
+    about = {name: getattr(source, name) for name in (*TEXTS, *LISTS)}
+    about["labelled"] = source.labels is not None
+    return json.dumps(about, indent=1, default=dataclasses.asdict)
+
+
 def _check(source: Source) -> None:
     """Raise ValueError unless the fields of a source are of their types and fit each other."""
     images, labels, sizes = source.images, source.labels, source.original_sizes
@@ -111,6 +125,10 @@ def _check(source: Source) -> None:
         raise ValueError("no count of what was left out")
     if not all(isinstance(text, str) for text in texts) or sizes is None or sizes.dtype != np.int32:
         raise ValueError("fields of other types")
+    for interval in filter(None, (source.range, source.black_white)):
+        low, high = map(float, interval.split(":"))
+        if not -math.inf < low <= high < math.inf:
+            raise ValueError("no range of values")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         raise ValueError("no images")
     if min(images.shape) < 1 or len(images) < 2 or sizes.min() < 1:
@@ -139,13 +157,10 @@ def _write(
     sizes = source.original_sizes
     if sizes is not None and (sizes == sizes[0]).all():
         sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
-    about = {name: getattr(source, name) for name in (*TEXTS, *LISTS)}
-    about["labelled"] = source.labels is not None
     for name, array in (("labels", source.labels), ("sizes", sizes)):
         if array is not None:
             np.save(folder / f"{name}.npy", array)
-    text = json.dumps(about, indent=1, default=dataclasses.asdict)
-    (folder / "about.json").write_text(text, encoding="utf-8")
+    (folder / "about.json").write_text(_about_text(source), encoding="utf-8")
 
 
 def _publish(folder: Path, entry: Path) -> None:
@@ -161,23 +176,13 @@ def _publish(folder: Path, entry: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _mapped(original: Original, samples: Samples, images: Images) -> Source:
-    """Use the images in their own file, however large; only the fingerprint is cached."""
+def _mapped(original: Original, samples: Samples, images: Images, target: Target) -> Source:
+    """Use the images in their own file, however large; only what is known of them is cached."""
 
-    def digest() -> bytes:
-        return fingerprint(images, samples.labels).encode()
+    def survey() -> bytes:
+        return _about_text(surveyed(original, samples, images, target)).encode()
 
-    name = f"fingerprints/{_hash(original.location, original.stamp)}"
-    return Source(
-        name=original.name,
-        images=images,
-        labels=samples.labels,
-        classes=samples.classes,
-        fingerprint=files.cached(name, digest).decode(),
-        notes=samples.notes,
-        original_sizes=same_size(images),
-        labels_from=samples.labels_from,
-        split=samples.split,
-        left_out=samples.left_out,
-        warnings=samples.warnings,
-    )
+    name = f"surveys/{_hash(DECODING, original.location, original.stamp, target.fit)}"
+    about = _about(files.cached(name, survey))
+    del about["labelled"]
+    return Source(images=images, labels=samples.labels, original_sizes=same_size(images), **about)

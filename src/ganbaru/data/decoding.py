@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ganbaru.coerce import AUTO, range_text
 from ganbaru.data.npy_writer import NpyWriter
-from ganbaru.data.picture import decode, fit_block
+from ganbaru.data.picture import Decoded, decode, fit_block
 from ganbaru.data.picture_file import brief
 from ganbaru.data.source import (
     BLOCK,
@@ -21,15 +25,19 @@ from ganbaru.data.source import (
     Progress,
     Samples,
     Sizes,
+    SizesError,
     Source,
     Target,
+    blocks,
     fingerprint,
 )
+from ganbaru.data.survey import Survey
+from ganbaru.data.values import described, facts_of_block, kind_of, to_bytes
 from ganbaru.errors import InputError
 
 MAX_NAMED = 5  # unreadable files that a message names before it only counts
 
-Outcome = tuple[Images, tuple[int, int]] | str  # pixels and own size, or why there are none
+Outcome = Decoded | str  # a picture, or why there is none
 
 
 def convert(
@@ -37,57 +45,115 @@ def convert(
 ) -> Source:
     """Write all readable images, converted to `target`, and return them with their labels."""
     content, labels, notes = samples.images, samples.labels, samples.notes
+    place = original.location or original.name
+    if target.range == AUTO:
+        target = replace(target, range=_own_range(original, content, progress))
+    survey = Survey(target.interval)
     broken: dict[str, str] = {}
     if isinstance(content, np.ndarray):
         sizes = same_size(content)
-        for start in range(0, len(content), BLOCK):
-            block = content[start : start + BLOCK]
-            writer.write(fit_block(block, target))
-            progress(start + len(block), len(content), f"preparing {original.name}")
+        for block in _blocks(content, f"preparing {original.name}", progress):
+            survey.add(facts_of_block(block))
+            scaled = to_bytes(block, kind_of(block.dtype), target.interval)
+            writer.write(fit_block(scaled, target))
     else:
-        sizes, broken = _write_files(original, content, target, writer, progress)
+        sizes, broken = _write_files(original, content, target, survey, writer, progress)
         if labels is not None:
             labels = labels[[name not in broken for name in content]]
         notes += _notes(len(content), broken, labels, samples.classes)
-    images = writer.finish()
+    survey.check(place)
+    kept = replace(samples, labels=labels, notes=notes)
+    return _source(original, kept, survey, writer.finish(), sizes, target, broken)
+
+
+def surveyed(original: Original, samples: Samples, images: Images, target: Target) -> Source:
+    """Return images that need no conversion as a source."""
+    survey = Survey()
+    for _, block in blocks(images):
+        survey.add(facts_of_block(block))
+    return _source(original, samples, survey, images, same_size(images), target, {})
+
+
+def _source(
+    original: Original,
+    samples: Samples,
+    survey: Survey,
+    images: Images,
+    sizes: Sizes,
+    target: Target,
+    broken: Mapping[str, str],
+) -> Source:
     return Source(
         name=original.name,
         images=images,
-        labels=labels,
+        labels=samples.labels,
         classes=samples.classes,
-        fingerprint=fingerprint(images, labels),
-        notes=notes,
+        fingerprint=fingerprint(images, samples.labels),
+        notes=samples.notes + survey.notes(),
         original_sizes=sizes,
         broken=tuple(f"{name} ({reason})" for name, reason in broken.items()),
+        depth=described(survey.kinds),
+        range=range_text(survey.extreme),
+        black_white=range_text(survey.interval) if survey.interval else "",
         labels_from=samples.labels_from,
         split=samples.split,
-        left_out=samples.left_out,
-        warnings=samples.warnings,
+        left_out=samples.left_out + survey.left_out(broken.values()),
+        warnings=samples.warnings + survey.warnings(sizes, target),
     )
 
 
-def same_size(images: Images) -> Sizes:
+def _own_range(original: Original, content: NDArray[Any] | Files, progress: Progress) -> str:
+    """Return the smallest and the largest value of all images, as text."""
+    survey = Survey()
+    what = f"looking for the range of {original.name}"
+    if isinstance(content, np.ndarray):
+        for block in _blocks(content, what, progress):
+            survey.add(facts_of_block(block))
+    else:
+        found = _decoded(content, Target(), what, progress)
+        survey.add(each.facts for each in found if not isinstance(each, str))
+    place = original.location or original.name
+    if not survey.count:
+        return "0:255"  # no picture can be read, which `_write_files` reports
+    return range_text(survey.own_interval(place))
+
+
+def _blocks(images: NDArray[Any], what: str, progress: Progress) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK]
+        yield block
+        progress(start + len(block), len(images), what)
+
+
+def same_size(images: NDArray[Any]) -> Sizes:
     """Return the sizes (n, 2) of an array of images."""
     return np.broadcast_to(np.array(images.shape[1:3], np.int32), (len(images), 2))
 
 
 def _write_files(
-    original: Original, files: Files, target: Target, writer: NpyWriter, progress: Progress
+    original: Original,
+    files: Files,
+    target: Target,
+    survey: Survey,
+    writer: NpyWriter,
+    progress: Progress,
 ) -> tuple[Sizes, dict[str, str]]:
     """Decode and write files in their order; return their sizes, and why others are unreadable."""
     sizes: dict[str, tuple[int, int]] = {}
     broken: dict[str, str] = {}
     shape: tuple[int, ...] = ()
     place = original.location
-    for name, outcome in zip(files, _decoded(files, target, original.name, progress), strict=True):
+    outcomes = _decoded(files, target, f"decoding {original.name}", progress)
+    for name, outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, str):
             broken[name] = outcome
             continue
-        pixels, sizes[name] = outcome
+        pixels, sizes[name], facts = outcome
+        survey.add([facts])
         shape = shape or pixels.shape[:2]
         if pixels.shape[:2] != shape:
             (first, (height, width)), size = next(iter(sizes.items())), sizes[name]
-            raise InputError(
+            raise SizesError(
                 f"{place} holds pictures of different sizes: {first} is {width}x{height}, {name} "
                 f"is {size[1]}x{size[0]} (width x height). Give the size to crop and resize them "
                 f"to, for example --image-size 64."
@@ -104,7 +170,7 @@ def _write_files(
     return np.array(list(sizes.values()), np.int32), broken
 
 
-def _decoded(files: Files, target: Target, name: str, progress: Progress) -> Iterator[Outcome]:
+def _decoded(files: Files, target: Target, what: str, progress: Progress) -> Iterator[Outcome]:
     """Yield what each file decodes to, in order.
 
     Pillow decodes without the interpreter lock, so threads pay; they get a block at a time, so
@@ -125,7 +191,7 @@ def _decoded(files: Files, target: Target, name: str, progress: Progress) -> Ite
         for start in range(0, len(readers), BLOCK):
             block = readers[start : start + BLOCK]
             yield from pool.map(attempt, block)
-            progress(start + len(block), len(readers), f"decoding {name}")
+            progress(start + len(block), len(readers), what)
 
 
 def _notes(

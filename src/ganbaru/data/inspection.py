@@ -1,15 +1,19 @@
-"""A report on an image set before training: size, classes, duplicates, blank images."""
+"""A report on an image set before training: what it holds, what is left out, what to look at."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.data.source import Images, Sizes, Source, blocks
+from ganbaru.coerce import Interval, parse_range
+from ganbaru.data.source import Finding, Images, Sizes, Source, Target, blocks
+from ganbaru.data.survey import cropping
+from ganbaru.data.values import BYTES, full_range
 
 EXAMPLES = 5  # groups of duplicates and blank images that are listed, not only counted
 
@@ -23,6 +27,7 @@ class Inspection:
     constant: list[int]  # images of a single colour
     mean: NDArray[np.float64]  # by channel, 0..255
     std: NDArray[np.float64]
+    warnings: tuple[Finding, ...]  # those of the source, and of what a square would crop
 
     @property
     def duplicates(self) -> int:
@@ -45,12 +50,44 @@ class Inspection:
         return [
             f"{self.source.name}: {count:,} images, {size}",
             *_originals(self.source.original_sizes),
+            _value_line(self.source),
             f"mean {_format(self.mean)}, standard deviation {_format(self.std)}",
             self._class_line(),
             *self._faults(),
-            *self.source.notes,
+            *remarks(self.source),
+            *(_warning(each) for each in self.warnings),
             f"fingerprint {self.source.fingerprint}",
         ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values; `images` and `classes` are of the split read."""
+        source, sizes = self.source, self.source.original_sizes
+        (low, high), (black, white) = _values(source)
+        return {
+            "name": source.name,
+            "images": len(source.images),
+            "shape": list(source.images.shape[1:]),
+            "channels": source.images.shape[3],
+            "classes": dict(self.classes),
+            "labels_from": source.labels_from,
+            "split": source.split,
+            "left_out": [asdict(each) for each in source.left_out],
+            "warnings": [asdict(each) for each in self.warnings],
+            "notes": list(source.notes),
+            "sizes": None if sizes is None else _sizes(sizes),
+            "depth": source.depth,
+            "range": {
+                "low": low,
+                "high": high,
+                "part": round((high - low) / (white - black), 4),
+                "given": source.black_white or None,
+            },
+            "duplicates": self.duplicates,
+            "single_colour": len(self.constant),
+            "mean": self.mean.round(4).tolist(),
+            "std": self.std.round(4).tolist(),
+            "fingerprint": source.fingerprint,
+        }
 
     def _class_line(self) -> str:
         if not self.classes:
@@ -70,9 +107,38 @@ class Inspection:
         return text or ["no exact repeats and no blank images"]
 
 
-def inspect(source: Source) -> Inspection:
-    """Read all images and return the report on them."""
-    return Inspection(source, *_duplicates(source.images), *_moments(source.images))
+def examine(source: Source) -> Inspection:
+    """Read all images and return the report on them.
+
+    Images of one size that was not given are cropped to squares by the presets for pictures, so
+    there is a warning where that drops much.
+    """
+    warnings, sizes = source.warnings, source.original_sizes
+    shape = source.images.shape[1:3]
+    if sizes is not None and (sizes == shape).all():
+        side = min(shape)
+        what = "The crop to a square that presets for pictures make,"
+        warnings += tuple(cropping(sizes[:1], Target((side, side)), what))
+    return Inspection(source, *_duplicates(source.images), *_moments(source.images), warnings)
+
+
+def remarks(source: Source) -> list[str]:
+    """Return lines on the split, the origin of labels, what is left out, and other notes."""
+    lines = [f"split: {source.split}"] * bool(source.split)
+    lines += [f"labels from {source.labels_from}"] * bool(source.labels_from)
+    if source.left_out:
+        parts = (f"{each.count:,} {each.kind} ({each.reason})" for each in source.left_out)
+        lines.append(f"left out: {', '.join(parts)}")
+    return [*lines, *source.notes]
+
+
+def opening_lines(source: Source) -> list[str]:
+    """Return what is worth saying of a set before a training."""
+    return [*remarks(source), *(_warning(each) for each in source.warnings)]
+
+
+def _warning(found: Finding) -> str:
+    return f"warning ({found.code}): {found.message}"
 
 
 def _duplicates(images: Images) -> tuple[list[list[int]], list[int]]:
@@ -111,6 +177,26 @@ def _originals(sizes: Sizes | None) -> list[str]:
     shapes = ", ".join(f"{one.sum():,} {shape}" for shape, one in counts.items() if one.any())
     high, wide = _range(heights, "high"), _range(widths, "wide")
     return [f"originals {high}, {wide}: {shapes}"]
+
+
+def _sizes(sizes: Sizes) -> dict[str, list[int]]:
+    """Return the smallest, median and largest height and width before cropping and resizing."""
+    parts = {"least": sizes.min(axis=0), "median": np.median(sizes, axis=0), "most": sizes.max(0)}
+    return {name: [int(side) for side in sides] for name, sides in parts.items()}
+
+
+def _values(source: Source) -> tuple[Interval, Interval]:
+    """Return the smallest and largest original value, and the values of black and white."""
+    whole = full_range(source.depth.partition(" ")[0] or BYTES) or (0.0, 1.0)
+    interval = parse_range(source.black_white) if source.black_white else whole
+    low, _, high = (source.range or "0:0").partition(":")
+    return (float(low), float(high)), interval or whole
+
+
+def _value_line(source: Source) -> str:
+    (low, high), (black, white) = _values(source)
+    part = f"{100 * (high - low) / (white - black):.3g} % of {black:g} to {white:g}"
+    return f"original values {source.depth}, from {low:g} to {high:g}: {part}"
 
 
 def _range(sides: Sizes, side: str) -> str:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ganbaru.data.picture_file import UnreadableError, open_picture, reason
+from ganbaru.coerce import Interval
+from ganbaru.data.colour import extrema, over_white, to_srgb
+from ganbaru.data.deep_values import deep
+from ganbaru.data.picture_file import UnreadableError, later_frames, open_picture, reason
 from ganbaru.data.source import Images, Target
+from ganbaru.data.values import BYTES, Facts, to_bytes
 
 if TYPE_CHECKING:
     from PIL import Image  # 30 ms, and only needed where pictures are decoded
 
-# Part of every cache key: raise it when pixels would come out differently.
-RULE = 2
+# Part of the keys of decoded images, and of features that depend on resizing: raise one when
+# pixels would come out differently.
+DECODING = 3
+RULE = 2  # of resizing
 
 Box = tuple[float, float, float, float]
 
 
-def decode(data: bytes, target: Target) -> tuple[Images, tuple[int, int]]:
-    """Return the converted pixels (H, W, C) of a picture file, and its own height and width.
+class Decoded(NamedTuple):
+    """A converted picture, and what its file held."""
+
+    pixels: Images  # (H, W, C)
+    size: tuple[int, int]  # height and width of the original
+    facts: Facts
+
+
+def decode(data: bytes, target: Target) -> Decoded:
+    """Return the converted pixels of a picture file.
 
     Raises UnreadableError, whatever is wrong with the file.
     """
-    from PIL import ImageOps
-
     try:
         if not data:
             raise UnreadableError("the file is empty")
@@ -32,13 +45,13 @@ def decode(data: bytes, target: Target) -> tuple[Images, tuple[int, int]]:
             width, height = image.size
             shrink_early(image, target)
             before = image.size
-            ImageOps.exif_transpose(image, in_place=True)
+            shown, facts = as_shown(image, data, target.interval)
             if image.size != before:
                 width, height = height, width
-            return fit(opaque(image), target), (height, width)
+            return Decoded(fit(shown, target), (height, width), facts)
     # Pillow's forty decoders, fed damaged files, raise anything from SyntaxError to struct.error.
     except Exception as error:
-        raise UnreadableError(reason(error)) from error
+        raise UnreadableError(reason(error, data)) from error
 
 
 def shrink_early(image: Image.Image, target: Target) -> None:
@@ -51,42 +64,45 @@ def shrink_early(image: Image.Image, target: Target) -> None:
         image.draft(image.mode, (int(image.width * least) + 1, int(image.height * least) + 1))
 
 
-def opaque(image: Image.Image) -> Image.Image:
-    """Return the picture in mode L if it is grey and in RGB if not, transparency over white.
+def as_shown(
+    image: Image.Image, data: bytes, interval: Interval | None
+) -> tuple[Image.Image, Facts]:
+    """Return a picture in mode L or RGB, upright, in sRGB, over white, with its facts.
 
-    White, because that is what cut-out pictures are shown on; black would swallow dark outlines.
+    `interval` are the values that become black and white. `image` is turned in place.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    if image.mode.startswith("I"):
-        return Image.fromarray(_bytes_of_16_bits(np.asarray(image)))
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no fixed range; save it with 8 or 16 bits")
-    mode = "L" if _is_grey(image) else "RGB"
-    if not image.has_transparency_data:
-        return image.convert(mode)
-    layers = image.convert("RGBA")
-    page = Image.new(mode, image.size, "white")
-    page.paste(layers.convert(mode), mask=layers.getchannel("A"))
-    return page
+    found = deep(image, lambda: open_picture(data))
+    ImageOps.exif_transpose(image, in_place=True)
+    colours, kind = image, BYTES
+    if found:
+        kind = found.kind
+        scaled = to_bytes(found.values, kind, interval)
+        colours = Image.fromarray(255 - scaled if found.inverted else scaled)
+        colours.info["icc_profile"] = image.info.get("icc_profile")
+        if found.alpha is not None:
+            colours.putalpha(Image.fromarray(found.alpha))
+    colours, usable = to_srgb(colours)
+    shown, hidden = over_white(colours)
+    channels = extrema(shown)
+    if found:
+        low, high = float(found.values.min()), float(found.values.max())
+        flat = low == high or bool((found.values == found.values[:1, :1]).all())
+    else:
+        low, high = float(min(channels)[0]), float(max(pair[1] for pair in channels))
+        flat = all(least == most for least, most in channels)
+        shown = _stretched(shown, interval)
+    flat = flat or all(least == most for least, most in channels)
+    later = later_frames(image)
+    return shown, Facts(kind, low, high, flat, hidden, later, not usable)
 
 
-def _is_grey(image: Image.Image) -> bool:
-    if image.mode == "P":
-        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        return bool((palette == palette[:, :1]).all())
-    return image.mode in ("1", "L", "LA", "La")
-
-
-def _bytes_of_16_bits(pixels: np.ndarray) -> Images:
-    """Scale 0..65535 to 0..255; Pillow's mode I holds 16-bit files too, in 32 bits."""
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError("pixels exceed 16 bits and have no fixed range; save it with 8 or 16 bits")
-    values = pixels.astype(np.int32)  # 65535 * 255 + 32767 is under 2^24
-    values *= 255
-    values += 32767
-    values //= 65535
-    return values.astype(np.uint8)
+def _stretched(image: Image.Image, interval: Interval | None) -> Image.Image:
+    if interval is None:
+        return image
+    table = to_bytes(np.arange(256, dtype=np.uint8), BYTES, interval).tolist()
+    return image.point(table * len(image.getbands()))
 
 
 # --- crop and resize ---
@@ -124,12 +140,37 @@ def fit(image: Image.Image, target: Target) -> Images:
     if target.channels == 1:
         image = image.convert("L")
     if target.size and target.size != (image.height, image.width):
-        box = centre_box(image.height, image.width, target.size)
-        image = image.resize(target.size[::-1], resample(box, target.size), box=box)
+        image = resized(image, target.size, target.fit)
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     return pixels.repeat(3, axis=2) if target.channels == 3 > pixels.shape[2] else pixels
+
+
+def resized(image: Image.Image, size: tuple[int, int], how: str) -> Image.Image:
+    """Return an image in another size (height, width): cropped, padded with black or stretched."""
+    from PIL import Image
+
+    box: Box = (0.0, 0.0, float(image.width), float(image.height))
+    inner = size
+    if how == "crop":
+        box = centre_box(image.height, image.width, size)
+    elif how == "pad":
+        scale = min(size[0] / image.height, size[1] / image.width)
+        inner = max(1, round(image.height * scale)), max(1, round(image.width * scale))
+    image = image.resize(inner[::-1], resample(box, inner), box=box)
+    if inner == size:
+        return image
+    page = Image.new(image.mode, size[::-1])
+    page.paste(image, ((size[1] - inner[1]) // 2, (size[0] - inner[0]) // 2))
+    return page
+
+
+def cropped_share(sizes: NDArray[Any], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the part of each image of `sizes` (n, 2) that `centre_box` drops."""
+    wanted, own = size[0] / size[1], sizes[:, 0] / sizes[:, 1]
+    share: NDArray[np.float64] = 1 - np.minimum(wanted / own, own / wanted)
+    return share
 
 
 def fit_block(images: Images, target: Target) -> Images:

@@ -5,6 +5,7 @@ Formats are an explicit list: Pillow gives others to outside programs (PostScrip
 
 from __future__ import annotations
 
+import functools
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ OWN = ("PNG",)  # of a run's own pictures, which are read back for its report an
 OWN_BYTES = 2**30  # of an own picture's pixels: flat ones, of a collapsed run, pack very well
 ICON, MAX_INNER = b"\0\0\1\0", 64
 MAX_SIDE = 65_535  # a JPEG's
+NO_DECODER = "no decoder"  # begins the reason of a file in a format that Pillow lacks
+# Of the formats that share a container, the words that follow its mark.
+BRANDS = {"AVIF": ("avif", "avis"), "HEIC": ("heic", "heix", "hevc", "heim", "heis", "mif1")}
 
 
 class UnreadableError(Exception):
@@ -42,6 +46,7 @@ def open_picture(
     if data.startswith(ICON) and "ICO" in formats:  # opening one decodes the pictures in it
         for inner in _inner_pictures(data):
             open_picture(inner, ("PNG", "DIB"), free)
+    _also_white_is_zero()
     stream = claims.Stream(data)
     try:
         image = Image.open(stream, formats=formats)
@@ -53,6 +58,23 @@ def open_picture(
             raise claims.ClaimError(f"is {width} x {height}, and {MAX_SIDE} is the most for a side")
         claims.require(width * height * (1 if image.mode in ("1", "L") else 4), len(data), free)
     return image
+
+
+@functools.cache
+def _also_white_is_zero() -> None:
+    """Add a kind of TIFF that Pillow lacks: 16 bits in the other order of bytes, 0 being white."""
+    from PIL.TiffImagePlugin import MM, OPEN_INFO
+
+    OPEN_INFO.setdefault((MM, 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
+
+
+def later_frames(image: Image.Image) -> int:
+    """Return how many pages or frames follow the one that was decoded; 0 if they are damaged."""
+    try:
+        return max(0, int(getattr(image, "n_frames", 1)) - 1)
+    # Pillow finds them by reading on, and raises anything for damage.
+    except Exception:
+        return 0
 
 
 def _inner_pictures(data: bytes) -> list[bytes]:
@@ -94,12 +116,14 @@ def brief(error: Exception) -> str:
     return str(text).rstrip(".")[:80] or type(error).__name__
 
 
-def reason(error: Exception) -> str:
-    """Return why a picture cannot be decoded, in a few words."""
+def reason(error: Exception, data: bytes = b"") -> str:
+    """Return why the picture file `data` cannot be decoded, in a few words."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        brand = data[8:12].decode("latin-1") if data[4:8] == b"ftyp" else ""
+        name = next((name for name, brands in BRANDS.items() if brand in brands and brand), "")
+        return f"{NO_DECODER} for {name}" if name else "not a picture"
     if isinstance(error, Image.DecompressionBombError):
         return "more pixels than a picture may have"
     return brief(error)

@@ -11,11 +11,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.errors import InputError
+from ganbaru.coerce import Interval, parse_range
+from ganbaru.errors import InputError, unknown
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -23,11 +25,20 @@ Sizes = NDArray[np.int32]  # (n, 2): height and width
 Files = Mapping[str, Callable[[], bytes]]  # functions that read picture files, by name
 Progress = Callable[[int, int, str], None]  # called with (done, total, what is being done)
 
+FITS = ("crop", "pad", "stretch")
 BLOCK = 256  # images handled at a time: 3 MB at 64x64 RGB, 200 MB at 512x512
 
 
 class SplitError(InputError):
     """The data have no split of this name."""
+
+
+class SizesError(InputError):
+    """The pictures have different sizes, and none was given to convert them to."""
+
+
+class RangeError(InputError):
+    """Nothing says which values of the images are black and white."""
 
 
 def silent(done: int, total: int, what: str) -> None:
@@ -40,6 +51,8 @@ class Target:
 
     size: tuple[int, int] | None = None
     channels: int | None = None
+    fit: str = "crop"  # or "pad" or "stretch", for other proportions
+    range: str | None = None  # LOW:HIGH, the values of black and white; "auto": those of the set
 
     def __post_init__(self) -> None:
         """Raise InputError for sizes and channels that no image can have."""
@@ -50,9 +63,22 @@ class Target:
             )
         if self.channels not in (None, 1, 3):
             raise InputError(f"Images have 1 channel (grey) or 3 (RGB), not {self.channels}.")
+        if self.fit not in FITS:
+            raise unknown("--fit", self.fit, FITS)
+        if self.range is not None:
+            parse_range(self.range)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The values of black and white; None for those of each type."""
+        return parse_range(self.range) if self.range else None
+
+    def keeps(self, shape: tuple[int, ...]) -> bool:
+        """Return whether bytes of shape (n, H, W, C) need no conversion at all."""
+        return self.range is None and self.fits(shape)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Return whether images of shape (n, H, W, C) need no conversion."""
+        """Return whether images of shape (n, H, W, C) keep size and channels."""
         return self.size in (None, shape[1:3]) and self.channels in (None, shape[3])
 
 
@@ -77,7 +103,7 @@ class Finding:
 class Samples:
     """The images of one split before conversion: decoded, or files that are still to be decoded."""
 
-    images: Images | Files  # (n, H, W, C), or n picture files
+    images: NDArray[Any] | Files  # (n, H, W, C), of bytes or other values, or n picture files
     labels: Labels | None = None  # (n,)
     classes: tuple[str, ...] = ()  # names by label
     notes: tuple[str, ...] = ()  # sentences for the user
@@ -117,6 +143,9 @@ class Source:
     notes: tuple[str, ...] = ()  # sentences for the user
     original_sizes: Sizes | None = None  # (n, 2), before cropping and resizing
     broken: tuple[str, ...] = ()  # files that could not be read, with the reason
+    depth: str = ""  # the kind of the original values, such as "16-bit"
+    range: str = ""  # LOW:HIGH, the smallest and the largest of them
+    black_white: str = ""  # LOW:HIGH, those that became 0 and 255, if `--range` was given
     labels_from: str = ""  # these four as in `Samples`
     split: str = ""
     left_out: tuple[LeftOut, ...] = ()

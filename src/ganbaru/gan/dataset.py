@@ -14,15 +14,20 @@ from ganbaru.gan import models
 
 def load_data(config: Config, progress: Progress | None = None) -> Source:
     """Load the training images of a configuration."""
-    return _load(config, progress, image_size=config.size, channels=config.channels)
+    shape: dict[str, Any] = {"image_size": config.size, "channels": config.channels}
+    return _load(config, progress, value_range=config.range, **shape)
 
 
 def load_test_data(config: Config, source: Source, progress: Progress | None) -> Source | None:
-    """Load the test images in the shape of the training images `source`; None if there are none."""
+    """Load the test images as the training images `source`; None if there are none.
+
+    They get the same shape, and the same values become black and white.
+    """
     height, width, channels = source.images.shape[1:]
     try:
-        shape = {"image_size": (height, width), "channels": channels}
-        test = _load(config, progress, split="test", **shape)
+        how: dict[str, Any] = {"image_size": (height, width), "channels": channels}
+        how["value_range"] = source.black_white or None
+        test = _load(config, progress, split="test", **how)
     except data.SplitError:
         return None
     # A file of test images, or a module that ignores the split, gives the training images again.
@@ -31,7 +36,7 @@ def load_test_data(config: Config, source: Source, progress: Progress | None) ->
 
 def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
     folder = Path(config.data_dir) if config.data_dir else None
-    how = {"data_dir": folder, "progress": progress, **how}
+    how = {"data_dir": folder, "progress": progress, "fit": config.fit, **how}
     return data.load(config.data, trust=config.trust, **how)
 
 

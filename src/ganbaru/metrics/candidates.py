@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, randomness
+from ganbaru.coerce import AUTO
 from ganbaru.config import Config, from_file
 from ganbaru.data import Progress, Source
+from ganbaru.data.values import BYTES
 from ganbaru.errors import InputError, RunError
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.generators import Generator
@@ -39,6 +42,8 @@ class Candidate:
     config: Config | None = None  # the run's
     trained_on: dict[str, Any] | None = None  # name and fingerprint of the run's training data
     folder: Path | None = None  # the run's, None for a checkpoint outside one
+    reading: dict[str, str] = field(default_factory=dict)  # arguments of `data.load` for the reals
+    notes: tuple[str, ...] = ()  # sentences on how the images were converted
 
 
 def by_shares(shares: Shares, count: int) -> Labels:
@@ -107,24 +112,92 @@ def find(
     image_size: tuple[int, int] | None,
     progress: Progress,
     trust: Collection[str],
+    against: str | Path | None = None,
+    data_dir: Path | None = None,
+    reading: Mapping[str, str | None] | None = None,
 ) -> Candidate:
     """Return the candidate of a name, path or array; a run is preferred to a folder of images.
 
-    `image_size` (height, width) is what files of different sizes are cropped and resized to.
+    `image_size` (height, width) is what files of different sizes are cropped and resized to, by
+    default the size of the real images, those of `against`. Images get the channels of those. The
+    arguments `reading` ("fit" and "value_range") of `data.load` are for the real images, and for
+    others that are no bytes.
     """
+    given = {name: value for name, value in (reading or {}).items() if value is not None}
+
+    def reals(**how: Any) -> Source:
+        if against is None:
+            raise InputError("Give the real images that these are compared with: --data X.")
+        return data.load(against, data_dir=data_dir, progress=progress, **{**given, **how})
+
     if isinstance(what, np.ndarray):
-        return of_images(data.in_memory("the images given", what))
+
+        def read(**how: Any) -> Source:
+            how = {name: how[name] for name in ("channels", "value_range") if name in how}
+            return data.in_memory("the images given", what, **how)
+
+        return _matched(read, None, given, reals)
     if _is_run(what):
         if image_size:
             raise InputError(f"{what} makes images of its own size: leave --image-size out.")
-        return _of_run(what, checkpoint, engine, device, trust)
+        return replace(_of_run(what, checkpoint, engine, device, trust), reading=given)
     path = Path(what).expanduser()
     if not path.exists():
         raise InputError(
             f"There is nothing to score at {str(what)!r}: give a run's folder or its name below "
             f"runs/, a checkpoint, a folder of images, or a zip or .npz of them."
         )
-    return of_images(data.load(path, image_size=image_size, progress=progress))
+    return _matched(partial(data.load, path, progress=progress), image_size, given, reals)
+
+
+def _matched(
+    read: Callable[..., Source],
+    image_size: tuple[int, int] | None,
+    given: dict[str, str],
+    reals: Callable[..., Source],
+) -> Candidate:
+    """Return existing images with a size and the channels of the real ones, with notes on that."""
+    how: dict[str, Any] = {"image_size": image_size, "fit": given.get("fit", "crop")}
+    notes: tuple[str, ...] = ()
+    try:
+        found = _in_range(read, how, given, reals)
+    except data.SizesError:
+        how["image_size"] = height, width = reals().images.shape[1:3]
+        found = _in_range(read, how, given, reals)
+        notes += (f"The images scored have different sizes: converted to {height}x{width}.",)
+    shape = found.images.shape
+    try:
+        channels = reals(image_size=shape[1:3]).images.shape[3]
+    except InputError:  # which the caller meets again
+        channels = shape[3]
+    if channels != shape[3]:
+        found = _in_range(read, {**how, "channels": channels}, given, reals)
+        names = {1: "grey", 3: "colour"}
+        notes += (
+            f"The images scored are {names[shape[3]]}, at least one of them, and the data are "
+            f"{names[channels]}: converted to {names[channels]}.",
+        )
+    return replace(of_images(found), reading=given, notes=notes + found.notes)
+
+
+def _in_range(
+    read: Callable[..., Source],
+    how: dict[str, Any],
+    given: dict[str, str],
+    reals: Callable[..., Source],
+) -> Source:
+    """Read images; those that are no bytes get the range given for the real ones."""
+    text = given.get("value_range")
+    try:
+        found = read(**how)
+        if not text or found.depth == BYTES:
+            return found
+    except data.RangeError:
+        if not text:
+            raise
+    if text == AUTO:
+        text = reals(image_size=how["image_size"]).black_white
+    return read(**how, value_range=text)
 
 
 def _of_run(

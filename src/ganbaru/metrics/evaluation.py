@@ -38,6 +38,8 @@ def evaluate(
     fake_labels: str = "shares",
     progress: Progress = data.silent,
     trust: Collection[str] = (),
+    fit: str | None = None,
+    value_range: str | None = None,
 ) -> Evaluation:
     """Score a run, a folder or file of images, or an array (N, H, W, C) of bytes.
 
@@ -46,14 +48,19 @@ def evaluate(
     of subsets. `scorer` is auto, classifier, random, efficientnet, inception, which needs the path
     of its `weights`, or the path of a feature network (.onnx). `engine` and `device` compute the
     run's images and efficientnet's features. `image_size` (height, width) is what images in files
-    of different sizes are cropped and resized to. `fake_labels` are the labels that a conditional
-    generator is given: "shares" of the real images' classes, or "uniform", equally many of each. A
-    run's scores are also stored in its folder, in ``scores.json``. `trust` is as in `ganbaru.load`,
-    for the run's network and data. Raises InputError when images and data do not match.
+    of different sizes are cropped and resized to, by default the data's. `fit` and `value_range`
+    are as in `data.load`, for the real images (None: the run's). `fake_labels` are the labels that
+    a conditional generator is given: "shares" of the real images' classes, or "uniform", equally
+    many of each. A run's scores are also stored in its folder, in ``scores.json``. `trust` is as in
+    `ganbaru.load`, for the run's network and data. Raises InputError when images and data do not
+    match.
     """
     began = time.perf_counter()
     pick("--fake-labels", fake_labels, FAKE_LABELS)
-    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
+    reading = {"fit": fit, "value_range": value_range}
+    candidate = candidates.find(
+        what, checkpoint, engine, device, image_size, progress, trust, against, data_dir, reading
+    )
     _check_number(candidate, number)
     how: dict[str, Any] = {"scorer": scorer, "weights": weights, "engine": engine, "device": device}
     evaluator = evaluator_for(
@@ -82,7 +89,8 @@ def _score(
     labels = _renumbered_like(candidate, labels, source)
     made = "" if labels is None or candidate.config is None else fake_labels
     origin = {**candidate.origin, "seed": seed}
-    return evaluator.score(candidate.name, origin, images, labels, made)
+    found = evaluator.score(candidate.name, origin, images, labels, made)
+    return dataclasses.replace(found, notes=found.notes + candidate.notes)
 
 
 def class_shares(candidate: Candidate, source: Source) -> NDArray[np.float64] | None:
@@ -180,8 +188,10 @@ def reals(
     """
     what = against or (candidate.config.data if candidate.config else "")
     how: dict[str, Any] = {"image_size": candidate.shape[:2], "progress": progress}
-    how |= {"data_dir": data_dir, "trust": _trust(candidate, against)}
+    how |= {"data_dir": data_dir, "trust": _trust(candidate, against), **candidate.reading}
     if config := candidate.config:
+        if str(what) == config.data:
+            how = {"fit": config.fit, "value_range": config.range, **how}
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
     source = data.load(what, **how)
@@ -193,6 +203,7 @@ def reals(
             f"{names[wanted]}: compare with data of the same kind."
         )
     try:
+        how["value_range"] = source.black_white or None
         test = data.load(what, split="test", **how)
     except data.SplitError:
         return source, None

@@ -112,20 +112,26 @@ def authenticity(
     progress: Progress = data.silent,
     overwrite: bool = False,
     trust: Collection[str] = (),
+    fit: str | None = None,
+    value_range: str | None = None,
 ) -> Authenticity:
     """Look for copies of training images among a run's images, or a folder, file or array of them.
 
     `against` is the training data (None: the run's own), `number` how many images are examined
     (None: 1,000 at most), `image_size` (height, width) what images in files of different sizes are
-    cropped and resized to. Writes ``result.json`` and ``neighbours.png`` into `output`, by default
-    ``authenticity`` in the run's folder, or in the current one for images without a run. `trust` is
-    as in `ganbaru.load`, for the run's network and data.
+    cropped and resized to, by default the data's; `fit` and `value_range` are as in `data.load`,
+    for the training data (None: the run's). Writes ``result.json`` and ``neighbours.png`` into
+    `output`, by default ``authenticity`` in the run's folder, or in the current one for images
+    without a run. `trust` is as in `ganbaru.load`, for the run's network and data.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
     Raises InputError when the data are not those of the run, or too few, and without `overwrite`
     for files of those names that ganbaru did not write.
     """
     began = time.perf_counter()
-    candidate = candidates.find(what, checkpoint, engine, device, image_size, progress, trust)
+    reading = {"fit": fit, "value_range": value_range}
+    candidate = candidates.find(
+        what, checkpoint, engine, device, image_size, progress, trust, against, data_dir, reading
+    )
     folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
     if output or not candidate.folder:
         for name in (RESULT, SHEET) if folder.is_dir() else ():
@@ -164,7 +170,7 @@ def _examine(
         held_out=kind,
         copying=copying,
         suspects=_suspects(found, ratios, copying, first),
-        notes=notes,
+        notes=notes + candidate.notes,
     )
     return result, Neighbours(images, found, ratios, source.images, first)
 

@@ -135,6 +135,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
         config,
         engine=engine.name,  # a resumed run uses the same one: another gives other bits
         precision=engine.precision,
+        range=source.black_white or None,  # those of `auto`, also for test images
         run=str(folder.path),
         schedule=spec,
         resume=False,
@@ -259,8 +260,9 @@ def _check_batch(config: Config, count: int) -> None:
 
 
 def _data_notes(config: Config, source: Source) -> list[str]:
+    lines = data.opening_lines(source)
     left = _training_count(config, source) % config.batch
     if not left or config.replacement or config.short_batch:
-        return [*source.notes]
+        return lines
     dropped = f"The last {left} images of each pass make no full batch and are left out of it."
-    return [*source.notes, dropped]
+    return [*lines, dropped]
