@@ -24,7 +24,7 @@ def _parser() -> Parser:
     parser.add_positional("what", what, required=False)
     parser.option("--data-dir", DATA_DIR, metavar="DIR")
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
-    parser.option("--split", "train or test", "train")
+    parser.option("--split", "auto, train, test, val, none (all) or a folder", "auto")
     output = "where the contact sheet is written"
     add_output(parser, output, "contact-sheet.png")
     return parser

@@ -17,7 +17,7 @@ from ganbaru.data.dataset import Dataset, declared, find, licence_note
 from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, inspect
 from ganbaru.data.progress import progress_bar
-from ganbaru.data.source import Original, Progress, Source, SplitError, Target, silent
+from ganbaru.data.source import Original, Progress, Source, SplitError, Target, in_order, silent
 from ganbaru.errors import RunError
 from ganbaru.registry import Trust
 
@@ -32,6 +32,7 @@ __all__ = [
     "data_folders",
     "declared",
     "in_memory",
+    "in_order",
     "inspect",
     "licence_note",
     "load",
@@ -52,15 +53,17 @@ def load(
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
     data_dir: Path | None = None,
-    split: str = "train",
+    split: str = "auto",
     progress: Progress | None = None,
     trust: Trust | None = None,
 ) -> Source:
     """Load the images of `what`: a known set, a path, or a dotted path to a module.
 
     `image_size` is (height, width): pictures are cropped about their centre to its proportions and
-    resized. `channels` is 1 (grey) or 3 (RGB). None keeps those of the data. `progress` is called
-    with (done, total, what is being done). `trust` limits what a `what` from a file may import.
+    resized. `channels` is 1 (grey) or 3 (RGB). None keeps those of the data. `split` is auto (the
+    training images; InputError where it is not certain which they are), train, test, val, none (all
+    as one set) or the name of a folder. `progress` is called with (done, total, what is being
+    done). `trust` limits what a `what` from a file may import.
     """
     target = Target(image_size, channels)
     report = progress or silent

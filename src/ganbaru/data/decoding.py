@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ganbaru.data.arrays import compact
 from ganbaru.data.npy_writer import NpyWriter
 from ganbaru.data.picture import decode, fit_block
 from ganbaru.data.picture_file import brief
@@ -37,6 +38,7 @@ def convert(
 ) -> Source:
     """Write all readable images, converted to `target`, and return them with their labels."""
     content, labels, notes = samples.images, samples.labels, samples.notes
+    classes = samples.classes
     broken: dict[str, str] = {}
     if isinstance(content, np.ndarray):
         sizes = same_size(content)
@@ -48,13 +50,15 @@ def convert(
         sizes, broken = _write_files(original, content, target, writer, progress)
         if labels is not None:
             labels = labels[[name not in broken for name in content]]
-        notes += _notes(len(content), broken, labels, samples.classes)
+        notes += _notes(len(content), broken, labels, classes)
+        if labels is not None and broken:
+            labels, classes = compact(labels, classes)
     images = writer.finish()
     return Source(
         name=original.name,
         images=images,
         labels=labels,
-        classes=samples.classes,
+        classes=classes,
         fingerprint=fingerprint(images, labels),
         notes=notes,
         original_sizes=sizes,

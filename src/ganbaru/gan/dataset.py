@@ -14,11 +14,14 @@ from ganbaru.gan import models
 
 def load_data(config: Config, progress: Progress | None = None) -> Source:
     """Load the training images of a configuration."""
-    return _load(config, progress, image_size=config.size, channels=config.channels)
+    how = {"image_size": config.size, "channels": config.channels, "split": config.split}
+    return _load(config, progress, **how)
 
 
 def load_test_data(config: Config, source: Source, progress: Progress | None) -> Source | None:
     """Load the test images in the shape of the training images `source`; None if there are none."""
+    if config.split == "none":
+        return None
     height, width, channels = source.images.shape[1:]
     try:
         shape = {"image_size": (height, width), "channels": channels}

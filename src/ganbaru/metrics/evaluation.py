@@ -184,7 +184,10 @@ def reals(
     if config := candidate.config:
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
-    source = data.load(what, **how)
+    split = config.split if config and not against else "auto"
+    source = data.load(what, split=split, **how)
+    if candidate.trained_on and not against:
+        source = data.in_order(source, candidate.trained_on["classes"])
     channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:
         names = {1: "grey (1 channel)", 3: "colour (3 channels)"}
@@ -192,6 +195,8 @@ def reals(
             f"The images of {candidate.name} are {names[channels]} and those of {what} "
             f"{names[wanted]}: compare with data of the same kind."
         )
+    if split == "none":
+        return source, None
     try:
         test = data.load(what, split="test", **how)
     except data.SplitError:

@@ -34,7 +34,7 @@ def build(
     _check_options(config)
     how = config.device, config.precision, config.fast
     engine = engines.load(config.engine, *how, trust=config.trust)
-    source = load_data(config, progress)
+    source = _numbered_as_before(config, load_data(config, progress))
     _check_batch(config, source)
     run = _new_run(config, source, engine)
     try:
@@ -45,6 +45,16 @@ def build(
     if run.lock and run.lock.note:
         run.notes.append(run.lock.note)
     return run
+
+
+def _numbered_as_before(config: Config, source: Source) -> Source:
+    """Return the data with the class numbers of the run that is resumed."""
+    if not config.resume:
+        return source
+    present = checkpoint.found(run_folder.existing(config.run or "").checkpoints)
+    if not present:
+        return source
+    return data.in_order(source, checkpoint.load(present[-1], ())[1].data["classes"])
 
 
 def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Progress) -> None:
