@@ -34,6 +34,9 @@ class Config:
     preset: str = _option("", "the preset that this configuration is based on")
     data: str = _option("digits", "a path (folder, zip, npz or other file) or a known set: {known}")
     data_dir: str | None = _option(None, "the folder where named sets are searched first")
+    split: str = _option(
+        "auto", "what to train on: auto (train/), none (all as one set), or the name of a folder"
+    )
     replacement: bool = _option(False, "sample images with replacement instead of by epochs")
     short_batch: bool = _option(False, "also use the last, short batch of each epoch")
     image_size: str | None = _option(None, "side N or HxW of the images; if not given, unchanged")

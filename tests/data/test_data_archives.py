@@ -45,7 +45,7 @@ def test_damaged_zip_member_counts_as_broken(tmp_path):
 
 
 def test_zip_without_pictures(tmp_path):
-    with pytest.raises(InputError, match=r"a\.zip holds 1 files, but no pictures"):
+    with pytest.raises(InputError, match=r"a\.zip holds 1 files, such as a.txt, but no pictures"):
         data.load(write_zip(tmp_path / "a.zip", {"a.txt": b"x"}))
     with zipfile.ZipFile(tmp_path / "b.zip", "w"):
         pass
@@ -68,18 +68,18 @@ def test_tar_shards_with_labels(tmp_path):
     write_tar(tmp_path / "set" / "a.tar", shard(0, 4))
     source = data.load(tmp_path / "set")
     assert (source.images == IMAGES).all()
-    assert source.labels.tolist() == [0, 2, 4, 0, 2, 4]
-    assert source.classes == ("0", "1", "2", "3", "4")
-    assert source.notes == ("Classes without a readable picture: 1, 3.",)
+    assert source.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert source.classes == ("0", "2", "4") and source.labels_from == ".cls files"
+    assert source.notes == () and source.left_out == ()
 
 
 def test_tar_with_some_labels_is_unlabelled(tmp_path):
     files = shard(0, 3) | shard(3, 3, labelled=False)
     source = data.load(write_tar(tmp_path / "a.tar", files))
     assert source.labels is None
-    assert source.notes == (
-        "3 of 6 pictures have no .cls file, so the set is taken as unlabelled.",
-    )
+    assert [found.code for found in source.warnings] == ["labels"]
+    assert "3 of 6 pictures" in source.warnings[0].message
+    assert [(found.kind, found.count) for found in source.left_out] == [("labels", 3)]
 
 
 @pytest.mark.parametrize("text", [b"cat", b"-1", b"1.0", b"", b"70000"])
@@ -100,7 +100,7 @@ def test_truncated_and_empty_tar(tmp_path):
     file.write_bytes(raw)
     with pytest.raises(InputError, match=r"c\.tar is damaged .* 1,024 .*header"):
         data.load(file)
-    with pytest.raises(InputError, match=r"b\.tar holds 1 files, but no pictures"):
+    with pytest.raises(InputError, match=r"b\.tar holds 1 files, such as b.tar/a.txt, but no"):
         data.load(write_tar(tmp_path / "b.tar", {"a.txt": b"x"}))
 
 

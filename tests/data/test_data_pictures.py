@@ -62,9 +62,8 @@ def test_pictures_beside_sub_folders_mean_no_classes(tmp_path):
     files = picture_files(IMAGES, ("cat", "dog")) | {"extra.png": png(IMAGES[0])}
     source = data.load(write_folder(tmp_path / "set", files))
     assert source.labels is None and len(source.images) == 7
-    assert source.notes == (
-        "1 of 7 pictures are beside the sub-folders, so the sub-folders are not taken as classes.",
-    )
+    assert [found.code for found in source.warnings] == ["labels"]
+    assert "1 of 7 pictures" in source.warnings[0].message
 
 
 def test_train_and_test_folders_are_splits(tmp_path):
@@ -104,8 +103,8 @@ def test_only_the_first_broken_files_are_named(tmp_path):
 def test_labels_stay_with_their_pictures_when_some_are_broken(tmp_path):
     files = picture_files(IMAGES, ("cat", "dog")) | {"cat/0.png": b"?", "ant/1.png": b"?"}
     source = data.load(write_folder(tmp_path / "set", files))
-    assert source.classes == ("ant", "cat", "dog")
-    assert source.labels.tolist() == [1, 1, 2, 2, 2]
+    assert source.classes == ("cat", "dog")
+    assert source.labels.tolist() == [0, 0, 1, 1, 1]
     assert source.notes[1] == "Classes without a readable picture: ant."
 
 

@@ -18,7 +18,7 @@ SOURCE = Path(ganbaru.__file__).parent
 # Harmless, once what is hostile about them is left out or not taken up.
 READ = {
     *("picture_flat_jpeg", "npy_surplus", "npz_surplus", "linked_labels_are_a_device"),
-    *("zip_odd_names", "tar_device", "tar_link", "idx_label_gap"),
+    *("zip_odd_names", "tar_device", "tar_link", "idx_label_gap", "labels_gap"),
 }
 LEFT_OUT = {"folder_with_fifos", "tar_sparse", "lzma_in_zip"}
 

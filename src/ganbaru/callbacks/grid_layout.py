@@ -5,7 +5,6 @@ PNG is lossless: the images cut from a grid on disk are those that were drawn.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -60,16 +59,10 @@ MOST_CLASSES = 16  # with pictures by class
 
 
 def class_names(run: Run) -> list[str]:
-    """Return names of a run's classes that are valid file names; [] without pictures by class.
-
-    They are numbered where two would be the same file, or one "all", the name of the whole grid.
-    """
+    """Return names of a run's classes that are valid file names; [] without pictures by class."""
     if not 2 <= len(run.classes) <= MOST_CLASSES:
         return []
-    names = [re.sub(r"\W+", "-", name).strip("-")[:40] for name in run.classes]
-    if len({name.lower() for name in names} - {"", "all"}) == len(names):
-        return names
-    return [f"{k}-{name}" for k, name in enumerate(names)]
+    return image_io.file_names(run.classes)
 
 
 def by_class(run: Run, path: Path) -> dict[str, image_io.Images]:

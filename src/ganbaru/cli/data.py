@@ -25,7 +25,7 @@ def _parser() -> Parser:
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
     parser.option("--channels", "convert to 1 (grey) or 3 (colour)", of=int)
     add_reading(parser, "crop")
-    parser.option("--split", "train or test", "train")
+    parser.option("--split", "auto, train, test, val, none (all) or a folder", "auto")
     parser.option("--json", "print everything as JSON", of=bool)
     add_output(parser, "also write a contact sheet of the images to this .png file", None)
     return parser

@@ -25,6 +25,7 @@ from ganbaru.data.source import (
     Source,
     SplitError,
     Target,
+    in_order,
     silent,
 )
 from ganbaru.errors import RunError
@@ -43,6 +44,7 @@ __all__ = [
     "data_folders",
     "declared",
     "in_memory",
+    "in_order",
     "inspect",
     "licence_note",
     "load",
@@ -75,7 +77,7 @@ def load(
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
     data_dir: Path | None = None,
-    split: str = "train",
+    split: str = "auto",
     progress: Progress | None = None,
     trust: Trust | None = None,
     fit: str = "crop",
@@ -87,8 +89,9 @@ def load(
     resized; with `fit` "pad" or "stretch" nothing is cropped. `channels` is 1 (grey) or 3 (RGB).
     None keeps those of the data. `value_range` are the values that become black and white, as
     "0:4095"; "auto" are the smallest and the largest of the set, None those of the values' type.
-    `progress` is called with (done, total, what is being done). `trust` limits what a `what` from a
-    file may import.
+    `split` is auto (the training images; InputError where it is not certain which they are), train,
+    test, val, none (all as one set) or the name of a folder. `progress` is called with (done,
+    total, what is being done). `trust` limits what a `what` from a file may import.
     """
     target = Target(image_size, channels, fit, value_range)
     report = progress or silent

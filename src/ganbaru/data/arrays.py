@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,7 @@ from numpy.typing import NDArray
 from ganbaru.data.source import Labels, Original, Samples
 from ganbaru.errors import InputError
 
-MAX_CLASSES = 65_536  # a label beyond this is a damaged file rather than a class
-FEW_CLASSES = 1000  # allowed in a set of any size, which may be a part of a larger one
+MAX_CLASSES = 65_536  # more are identifiers of the images rather than classes
 
 
 def of_arrays(
@@ -35,34 +35,40 @@ def checked(
     labels: NDArray[Any] | None = None,
     classes: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    labels_from: str = "labels array",
 ) -> Samples:
-    """Return the arrays as (N, H, W, C) and int64 labels; raises InputError if they can't be."""
+    """Return the arrays as (N, H, W, C) and int64 labels; raises InputError if they can't be.
+
+    Labels without names are named by their numbers, those that occur: 1990, 2005 and 2024 are three
+    classes.
+    """
     shaped = _checked_images(name, images)
     if labels is None:
         return Samples(shaped, None, (), notes)
     whole = _checked_labels(name, labels, len(shaped))
-    count = len(classes) if classes else class_count(name, whole)
-    if whole.max() >= count:
+    if not classes:
+        whole, classes = compact(whole)
+        if len(classes) > MAX_CLASSES:
+            raise InputError(
+                f"{name}: {len(classes):,} different labels are more than the {MAX_CLASSES:,} "
+                f"classes there may be. Give the number of a class as the label of each image."
+            )
+    elif whole.max() >= len(classes):
         raise InputError(
-            f"{name}: label {whole.max()} has no name, since there are only {count} class "
+            f"{name}: label {whole.max()} has no name, since there are only {len(classes)} class "
             f"names. Give one name for each label from 0 on."
         )
-    return Samples(shaped, whole, classes or tuple(str(k) for k in range(count)), notes)
+    return Samples(shaped, whole, classes, notes, labels_from)
 
 
-def class_count(name: object, labels: Labels) -> int:
-    """Return the number of classes, the largest label and 1; raises InputError for absurd ones.
+def compact(labels: Labels, names: Sequence[str] = ()) -> tuple[Labels, tuple[str, ...]]:
+    """Number the labels (N,) that occur from 0 on, and return the new labels and their names.
 
-    A network has weights for each class up to that label, whether there are images of it or not.
+    The name of a label is the one in `names`, or else the label itself as text.
     """
-    largest = int(labels.max())
-    if largest >= max(FEW_CLASSES, len(labels)):
-        raise InputError(
-            f"{name}: label {largest} among {len(labels):,} images would be one of "
-            f"{largest + 1:,} classes, more than there are images. Number the classes 0, 1, 2 and "
-            f"so on, for example with np.unique(labels, return_inverse=True)[1]."
-        )
-    return largest + 1
+    found, numbers = np.unique(labels, return_inverse=True)
+    classes = tuple(names[label] if names else str(label) for label in found.tolist())
+    return numbers.reshape(labels.shape).astype(np.int64), classes
 
 
 def _checked_images(name: str, images: NDArray[Any]) -> NDArray[Any]:
@@ -93,9 +99,9 @@ def _checked_labels(name: str, labels: NDArray[Any], count: int) -> Labels:
             f"{name}: labels are {labels.dtype} of shape {labels.shape}; expected one whole "
             f"number for each image, shape ({count},)."
         )
-    if labels.min() < 0 or labels.max() >= MAX_CLASSES:
+    if labels.min() < 0 or labels.max() >= 2**63:
         raise InputError(
             f"{name}: labels run from {labels.min()} to {labels.max()}; expected class numbers "
-            f"from 0 to {MAX_CLASSES - 1}."
+            f"from 0 on. Leave out images without a label, often marked -1."
         )
     return labels.astype(np.int64)

@@ -94,9 +94,10 @@ def find(
     what: str, split: str, data_dir: Path | None, progress: Progress, trust: Trust | None
 ) -> Original:
     """Find images by name, path or module; a known name comes before a folder of the same name."""
-    if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
     if dataset := declared(what, trust):
+        split = "train" if split == "auto" else split
+        if split not in SPLITS:
+            raise unknown("split", split, ("auto", *SPLITS))
         return dataset.find(split, data_dir, progress)
     path = _path(what)
     if not _exists(what):

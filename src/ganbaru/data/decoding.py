@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.coerce import AUTO, range_text
+from ganbaru.data.arrays import compact
 from ganbaru.data.npy_writer import NpyWriter
 from ganbaru.data.picture import Decoded, decode, fit_block
 from ganbaru.data.picture_file import brief
@@ -45,6 +46,7 @@ def convert(
 ) -> Source:
     """Write all readable images, converted to `target`, and return them with their labels."""
     content, labels, notes = samples.images, samples.labels, samples.notes
+    classes = samples.classes
     place = original.location or original.name
     if target.range == AUTO:
         target = replace(target, range=_own_range(original, content, progress))
@@ -60,9 +62,11 @@ def convert(
         sizes, broken = _write_files(original, content, target, survey, writer, progress)
         if labels is not None:
             labels = labels[[name not in broken for name in content]]
-        notes += _notes(len(content), broken, labels, samples.classes)
+        notes += _notes(len(content), broken, labels, classes)
+        if labels is not None and broken:
+            labels, classes = compact(labels, classes)
     survey.check(place)
-    kept = replace(samples, labels=labels, notes=notes)
+    kept = replace(samples, labels=labels, classes=classes, notes=notes)
     return _source(original, kept, survey, writer.finish(), sizes, target, broken)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ Files = Mapping[str, Callable[[], bytes]]  # functions that read picture files, 
 Progress = Callable[[int, int, str], None]  # called with (done, total, what is being done)
 
 FITS = ("crop", "pad", "stretch")
+RULES = 2  # another number when files get other labels or are left out; decoded copies are stale
 BLOCK = 256  # images handled at a time: 3 MB at 64x64 RGB, 200 MB at 512x512
 
 
@@ -162,7 +163,7 @@ def _escaped(name: str) -> str:
 
 def file_stamp(files: Iterable[str | Path], root: str | Path = "") -> str:
     """Describe files below `root` by path, length and modification time; changes with them."""
-    lines = []
+    lines = [f"rules {RULES}"]
     for file in files:
         try:
             stat = os.stat(os.path.join(root, file))
@@ -172,24 +173,24 @@ def file_stamp(files: Iterable[str | Path], root: str | Path = "") -> str:
     return "\n".join(lines)
 
 
-def undivided(
-    path: Path, split: str, read: Callable[[], Samples], files: list[Path] | None = None
-) -> Original:
-    """Return the images of a path that has no splits, found in `files` (the path itself if None).
-
-    Raises SplitError for another split than training.
-    """
+def undivided(path: Path, split: str, read: Callable[[], Samples]) -> Original:
+    """Return the images of a file that has no splits; raises SplitError for any but training."""
     require_train(path, split)
-    return Original(path.stem, str(path.resolve()), file_stamp(files or [path]), read)
+    return Original(path.stem, str(path.resolve()), file_stamp([path]), read)
 
 
 def require_train(path: Path, split: str) -> None:
     """Raise SplitError for another split than training of data that have no splits."""
-    if split != "train":
+    if split not in ("auto", "train", "none"):
         raise SplitError(
             f"{path} is not divided into training and test images, so it has no {split!r} split. "
             f"A folder with 'train' and 'test' sub-folders has both."
         )
+
+
+def located(path: Path, split: str) -> str:
+    """Return the `location` of a split of a path."""
+    return f"{path.resolve()}{'' if split == 'auto' else f' (split {split})'}"
 
 
 def damaged(file: object, reason: str) -> InputError:
@@ -197,6 +198,19 @@ def damaged(file: object, reason: str) -> InputError:
     return InputError(
         f"{file} is damaged or cut off: {reason}. Delete it and copy or download it again."
     )
+
+
+def in_order(source: Source, classes: Sequence[str]) -> Source:
+    """Return a source with its labels numbered by `classes`, if they name all of the source's.
+
+    So a run keeps the numbers that its networks learnt, in whatever order the classes are found.
+    """
+    names = tuple(classes)
+    if source.labels is None or source.classes == names or set(source.classes) - {*names}:
+        return source
+    labels = np.array([names.index(name) for name in source.classes], np.int64)[source.labels]
+    digest = fingerprint(source.images, labels)
+    return replace(source, labels=labels, classes=names, fingerprint=digest)
 
 
 def blocks(images: Images) -> Iterator[tuple[int, Images]]:

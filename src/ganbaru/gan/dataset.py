@@ -14,8 +14,8 @@ from ganbaru.gan import models
 
 def load_data(config: Config, progress: Progress | None = None) -> Source:
     """Load the training images of a configuration."""
-    shape: dict[str, Any] = {"image_size": config.size, "channels": config.channels}
-    return _load(config, progress, value_range=config.range, **shape)
+    how: dict[str, Any] = {"image_size": config.size, "channels": config.channels}
+    return _load(config, progress, value_range=config.range, split=config.split, **how)
 
 
 def load_test_data(config: Config, source: Source, progress: Progress | None) -> Source | None:
@@ -23,6 +23,8 @@ def load_test_data(config: Config, source: Source, progress: Progress | None) ->
 
     They get the same shape, and the same values become black and white.
     """
+    if config.split == "none":
+        return None
     height, width, channels = source.images.shape[1:]
     try:
         how: dict[str, Any] = {"image_size": (height, width), "channels": channels}

@@ -194,7 +194,10 @@ def reals(
             how = {"fit": config.fit, "value_range": config.range, **how}
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
-    source = data.load(what, **how)
+    split = config.split if config and not against else "auto"
+    source = data.load(what, split=split, **how)
+    if candidate.trained_on and not against:
+        source = data.in_order(source, candidate.trained_on["classes"])
     channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:
         names = {1: "grey (1 channel)", 3: "colour (3 channels)"}
@@ -202,6 +205,8 @@ def reals(
             f"The images of {candidate.name} are {names[channels]} and those of {what} "
             f"{names[wanted]}: compare with data of the same kind."
         )
+    if split == "none":
+        return source, None
     try:
         how["value_range"] = source.black_white or None
         test = data.load(what, split="test", **how)

@@ -23,7 +23,8 @@ from ganbaru.sampling.players import Player, load_player
 from ganbaru.training.run import Run
 
 BATCH = 64
-Labels = int | str | Sequence[int | str] | None
+# A number or a name for all, or one for each; an array (N,) holds numbers, never names.
+Labels = int | str | Sequence[int | str] | NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,11 @@ class Generator:
         return self.engine.to_numpy(images)
 
     def labels(self, seeds: Sequence[int], label: Labels = None) -> NDArray[np.int64] | None:
-        """Return labels (N,) for seeds: one for all, one for each, or seed mod classes."""
+        """Return labels (N,) for seeds: one for all, one for each, or seed mod classes.
+
+        "name:7" and "index:7" are the class named 7 and the class of number 7. A bare 7 that is
+        both, of different classes, raises InputError, as does any that is neither.
+        """
         if not self.classes:
             if label is not None:
                 raise InputError("This generator is unconditional: it takes no label.")
@@ -101,17 +106,37 @@ class Generator:
             )
         return np.array([self._label_index(each) for each in labels], np.int64)
 
-    def _label_index(self, label: int | str) -> int:
+    def _label_index(self, label: int | str | np.integer) -> int:
         text = str(label)
-        if text in self.classes:
-            return self.classes.index(text)
-        if text.isdecimal() and len(text) < 20 and int(text) < len(self.classes):
-            return int(text)
+        way, _, given = text.partition(":")
+        if isinstance(label, np.integer) or (way == "index" and text not in self.classes):
+            found = {self._numbered(given or text)} - {None}
+        elif way == "name" and given in self.classes and text not in self.classes:
+            found = {self.classes.index(given)}
+        else:
+            named = self.classes.index(text) if text in self.classes else None
+            found = {named, self._numbered(text)} - {None}
+        if len(found) == 1 and (only := found.pop()) is not None:
+            return only
+        if found:
+            raise InputError(self._two_readings(text))
         names = ", ".join(
             name if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
         )
         hint = "" if text.isdigit() else did_you_mean(text, self.classes)
         raise InputError(f"Label {text!r} is out of range.{hint} This generator's labels: {names}.")
+
+    def _numbered(self, text: str) -> int | None:
+        """Return the class of a number, None if there is none."""
+        whole = text.isascii() and text.isdecimal() and len(text) < 20
+        return int(text) if whole and int(text) < len(self.classes) else None
+
+    def _two_readings(self, text: str) -> str:
+        return (
+            f"Label {text} has two readings: the class named {text}, which is number "
+            f"{self.classes.index(text)}, and class number {int(text)}, which is named "
+            f"{self.classes[int(text)]}. Give name:{text} or index:{text}."
+        )
 
     def batches(
         self, seeds: Sequence[int], labels: Labels = None, truncation: float = 1.0
@@ -189,7 +214,7 @@ class Generator:
                     f"The path classes needs a generator with at least two classes, not "
                     f"{len(self.classes)}: choose --path slerp, line or loop."
                 )
-            labels = range(len(self.classes)) if labels is None else labels
+            labels = np.arange(len(self.classes)) if labels is None else labels
             if isinstance(labels, (int, str, np.integer)) or len(labels) < 2:
                 raise InputError("The path classes needs at least two labels: give --labels 0,1.")
             seeds = range(len(labels))

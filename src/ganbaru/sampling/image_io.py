@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,24 @@ def to_bytes(images: NDArray[np.floating]) -> Images:
         np.clip(scaled, 0, 255, out=scaled)
         out[:] = scaled
     return made
+
+
+def file_names(classes: Sequence[str]) -> list[str]:
+    """Return names of classes that are valid and different file names, at most 40 letters each.
+
+    They are numbered where two would be the same file, or one "all", the name of a whole grid.
+    """
+    names = [re.sub(r"\W+", "-", name).strip("-")[:40] for name in classes]
+    if len({name.lower() for name in names} - {"", "all"}) == len(names):
+        return names
+    return [f"{k}-{name}" for k, name in enumerate(names)]
+
+
+def label_marks(classes: Sequence[str]) -> list[str]:
+    """Return what the file name of an image says of its class: -label3, or -label-cat by name."""
+    if list(classes) == [str(k) for k in range(len(classes))]:
+        return [f"-label{name}" for name in classes]
+    return [f"-label-{name}" for name in file_names(classes)]
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:

@@ -64,7 +64,7 @@ def every_label(generator: Generator, n: int, seed: int, label: str | None, **ho
             "with all of them."
         )
     seeds = [each for each in generator.seeds(n, seed) for _ in range(classes)]
-    return Job(generator, seeds, list(range(classes)) * n, classes, **how)
+    return Job(generator, seeds, np.tile(np.arange(classes), n), classes, **how)
 
 
 Writer = Callable[[Path, Job], None]
@@ -99,7 +99,8 @@ def _paths(path: Path, job: Job) -> list[Path]:
         return [path]
     path.mkdir(exist_ok=True)
     labels = job.generator.labels(job.seeds, job.labels)
-    of = [""] * len(job.seeds) if labels is None else [f"-label{label}" for label in labels]
+    marks = image_io.label_marks(job.generator.classes)
+    of = [""] * len(job.seeds) if labels is None else [marks[label] for label in labels]
     return [path / f"seed{seed:08d}{of[i]}.png" for i, seed in enumerate(job.seeds)]
 
 
@@ -134,8 +135,10 @@ def _npz(paths: list[Path], job: Job) -> None:
                 file.write(images.tobytes())
                 labels += [] if of is None else [of]
         if labels:
-            with archive.open("labels.npy", "w") as file:
-                np.save(file, np.concatenate(labels))
+            names = np.array(job.generator.classes)
+            for name, array in (("labels", np.concatenate(labels)), ("class_names", names)):
+                with archive.open(f"{name}.npy", "w") as file:
+                    np.save(file, array)
 
 
 def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

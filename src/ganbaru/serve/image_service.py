@@ -111,9 +111,10 @@ def _grid(job: ImageJob, images: Images) -> Response:
 
 def _zip(job: ImageJob, images: Images) -> Response:
     stream = io.BytesIO()
+    marks = image_io.label_marks(job.model.generator.classes)
     with zipfile.ZipFile(stream, "w") as archive:
         for i, image in enumerate(images):
-            label = "" if job.labels is None else f"-label{job.labels[i]}"
+            label = "" if job.labels is None else marks[job.labels[i]]
             source = f"latent{i:04d}" if job.seeds is None else f"{i:04d}-seed{job.seeds[i]}"
             archive.writestr(f"{source}{label}.png", png.encoded(image))
     attached = {"Content-Disposition": 'attachment; filename="images.zip"'}

@@ -34,7 +34,7 @@ def build(
     _check_options(config)
     how = config.device, config.precision, config.fast
     engine = engines.load(config.engine, *how, trust=config.trust)
-    source = load_data(config, progress)
+    source = _numbered_as_before(config, load_data(config, progress))
     choice = auto_augmentation.resolve(config, source, progress)
     config = dataclasses.replace(config, augment=choice.spec)
     _check_batch(config, _training_count(config, source))
@@ -53,6 +53,16 @@ def build(
 def _training_count(config: Config, source: Source) -> int:
     """Return how many images are trained on: all but those held out to measure D."""
     return len(augmentation.split(augmentation.parse(config.augment), len(source.images))[0])
+
+
+def _numbered_as_before(config: Config, source: Source) -> Source:
+    """Return the data with the class numbers of the run that is resumed."""
+    if not config.resume:
+        return source
+    present = checkpoint.found(run_folder.existing(config.run or "").checkpoints)
+    if not present:
+        return source
+    return data.in_order(source, checkpoint.load(present[-1], ())[1].data["classes"])
 
 
 def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Progress) -> None:

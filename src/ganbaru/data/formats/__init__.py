@@ -27,6 +27,21 @@ FORMATS: tuple[Recognizer, ...] = (
 )
 
 
+# How files begin that hold images in other ways, and what they are.
+FOREIGN = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5, .mat 7.3)",
+    b"MATLAB": "a MATLAB file",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"SQLite": "an SQLite file",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"BZh": "a bzip2 file",
+    b"\xfd7zXZ": "an xz file",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file",
+}
+
+
 def open_path(path: Path, split: str) -> Original:
     """Return the images of a file or folder, whose format is found by its content."""
     try:
@@ -45,9 +60,16 @@ def _unknown_format(path: Path, head: bytes) -> str:
     if _is_picture(path):
         return f"{path} is a single image; a GAN needs at least 2. Give the folder that holds them."
     begins = head[:8].hex(" ")
+    kind = next((kind for mark, kind in FOREIGN.items() if head.startswith(mark)), "")
     advice = " Unpack it and give the folder." if head.startswith(b"\x1f\x8b") else ""
+    if kind:
+        advice = (
+            " Unpack it, or save its arrays with numpy.savez('data.npz', images=..., labels=...), "
+            "images as uint8 (N, H, W, C)."
+        )
+    form = f"is {kind}, which is not read" if kind else "is in no known format"
     return (
-        f"{path} is in no known format (it begins with {begins}): expected a folder or zip of "
+        f"{path} {form} (it begins with {begins}): expected a folder or zip of "
         f"pictures, tar shards, .npz or .npy, IDX as in MNIST, or CIFAR-10 as a folder or as "
         f"published.{advice}"
     )

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
-
-import numpy as np
+from pathlib import Path
 
 from ganbaru.data import claims
-from ganbaru.data.arrays import MAX_CLASSES, class_count
-from ganbaru.data.formats.folder import is_picture, labelled_by_folder
+from ganbaru.data.formats import names, splits
+from ganbaru.data.formats.arrangement import Arrangement, Labels, arrange, labelled
+from ganbaru.data.formats.names import Parts, is_picture
 from ganbaru.data.formats.tar_members import members
-from ganbaru.data.source import Files, Original, Samples, damaged, undivided
+from ganbaru.data.source import Files, LeftOut, Original, Samples, damaged, file_stamp, located
 from ganbaru.errors import InputError
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+MAX_LABEL = 65_536  # a .cls file with more is no label
+LINKS = ("link", "links in an archive")
+REPEATS = ("repeated name", "files that a later one of the same name replaces")
 
 
 def recognize_zip(path: Path, head: bytes, split: str) -> Original | None:
@@ -35,12 +38,24 @@ def recognize_zip(path: Path, head: bytes, split: str) -> Original | None:
         # Of a damaged table: BadZipFile, NotImplementedError, struct.error and others.
         except Exception as error:
             raise damaged(path, "its table of contents, at the end, cannot be read") from error
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = sorted(archive.infolist(), key=lambda entry: entry.filename)
+        entries = [entry for entry in entries if not entry.filename.endswith(("/", "\\"))]
         _check_total(path, entries)
+        real, code = names.of_zip(entries)
         files = {entry.filename: partial(_read_zip, archive, entry.filename) for entry in entries}
-        return labelled_by_folder({name: files[name] for name in sorted(_pictures(path, files))})
+        paths = {e.filename: names.parts(name) for e, name in zip(entries, real, strict=True)}
+        samples = labelled(arrange(path, paths, split), files, paths)
+        named = f"File names in {path.name} are not marked as Unicode; they were read as {code}."
+        samples = replace(samples, notes=(named,) * bool(code))
+        return _with(samples, (*REPEATS, len(entries) - len(files)))
 
-    return undivided(path, split, read)
+    return Original(path.stem, located(path, split), file_stamp([path]), read)
+
+
+def _with(samples: Samples, *kinds: tuple[str, str, int]) -> Samples:
+    """Add what an archive holds besides different files."""
+    found = tuple(LeftOut(*kind) for kind in kinds if kind[2])
+    return replace(samples, left_out=(*samples.left_out, *found))
 
 
 def _check_total(path: Path, entries: list[zipfile.ZipInfo]) -> None:
@@ -67,13 +82,6 @@ def _read_zip(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(name)
 
 
-def _pictures(path: Path, files: Files) -> Files:
-    found = {name: read for name, read in files.items() if is_picture(name)}
-    if not found:
-        raise InputError(f"{path} holds {len(files):,} files, but no pictures (.png, .jpg, ...).")
-    return found
-
-
 def recognize_tar(path: Path, head: bytes, split: str) -> Original | None:
     """Return the pictures of a tar file, or of a folder that holds tar files."""
     shards = _shards(path) if path.is_dir() else [path] * (head[257:262] == b"ustar")
@@ -81,12 +89,16 @@ def recognize_tar(path: Path, head: bytes, split: str) -> Original | None:
         return None
 
     def read() -> Samples:
-        files: dict[str, Callable[[], bytes]] = {}
-        for shard in shards:
-            files |= _files(shard)
-        return _labelled(path, _pictures(path, files), _labels(files))
+        listed = [pair for shard in shards for pair in _files(shard)]
+        files = {name: file for name, file in listed if file}
+        paths = {name: names.parts(name) for name in files}
+        divided = splits.roles({shard.name for shard in shards})
+        arrangement = arrange(path, paths, split, samples=True, skip=0 if divided else 1)
+        samples = labelled(arrangement, files, paths, _labels(arrangement, files, paths))
+        links = sum(file is None for _, file in listed)
+        return _with(samples, (*LINKS, links), (*REPEATS, len(listed) - links - len(files)))
 
-    return undivided(path, split, read, shards)
+    return Original(path.stem, located(path, split), file_stamp(shards), read)
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -97,14 +109,14 @@ def _shards(folder: Path) -> list[Path]:
     return sorted(path for path in inside if path.suffix == ".tar")
 
 
-def _files(shard: Path) -> Files:
-    """List a shard's files as SHARD/NAME."""
+def _files(shard: Path) -> list[tuple[str, Callable[[], bytes] | None]]:
+    """List a shard's files as SHARD/NAME with functions that read them, None for links."""
     with claims.open_regular(shard) as file, members(shard, file, "r:") as (archive, listed):
-        files = {
-            f"{shard.name}/{member.name}": partial(_read_tar, shard, member)
-            for member in listed
-            if member.isreg()
-        }
+        files: list[tuple[str, Callable[[], bytes] | None]] = [
+            (f"{shard.name}/{m.name}", partial(_read_tar, shard, m) if m.isreg() else None)
+            for m in listed
+            if not m.isdir()
+        ]
         # Zeros end the list: tarfile takes a damaged header for the end as well.
         file.seek(archive.offset)
         if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
@@ -120,34 +132,22 @@ def _read_tar(shard: Path, member: tarfile.TarInfo) -> bytes:
         return file.read(member.size)
 
 
-def _labels(files: Files) -> dict[str, int]:
-    """Read the ``.cls`` files: labels by stem."""
+def _labels(arrangement: Arrangement, files: Files, paths: Mapping[str, Parts]) -> Labels:
+    """Read the ``.cls`` files, each for the pictures of its sample."""
     labels = {}
-    for name, read in files.items():
+    for name in arrangement.others:
         if name.endswith(".cls"):
-            text = read()[:32].decode("latin-1").strip()
-            if not text.isdecimal() or int(text) >= MAX_CLASSES:
+            text = files[name]()[:32].decode("latin-1").strip()
+            if not text.isdecimal() or int(text) >= MAX_LABEL:
                 raise InputError(
                     f"{name} holds {text!r}; a .cls file holds the number of a class, "
-                    f"from 0 to {MAX_CLASSES - 1}, as text."
+                    f"from 0 to {MAX_LABEL - 1}, as text."
                 )
-            labels[_stem(name)] = int(text)
-    return labels
+            labels[_sample(paths[name])] = int(text)
+    pictures = (paths[name] for name in arrangement.pictures)
+    return {path: labels[_sample(path)] for path in pictures if _sample(path) in labels}
 
 
-def _labelled(place: Path, pictures: Files, labels: dict[str, int]) -> Samples:
-    """Label by .cls files if every picture has one, else by folders in the archive."""
-    if not labels:
-        return labelled_by_folder(pictures, [name.partition("/")[2] for name in pictures])
-    found = np.array([labels.get(_stem(name), -1) for name in pictures])
-    without = int((found < 0).sum())
-    if without:
-        note = f"{without:,} of {len(found):,} pictures have no .cls file"
-        return Samples(pictures, notes=(f"{note}, so the set is taken as unlabelled.",))
-    return Samples(pictures, found, tuple(map(str, range(class_count(place, found)))))
-
-
-def _stem(name: str) -> str:
-    """Return the name up to the first dot of its last part: all files of one sample share it."""
-    path = PurePosixPath(name)
-    return str(path.with_name(path.name.partition(".")[0]))
+def _sample(path: Parts) -> Parts:
+    """Return the path up to the first dot of its last part: all files of a sample share it."""
+    return (*path[:-1], path[-1].partition(".")[0])

@@ -62,11 +62,17 @@ PARSERS: dict[str, Callable[[str, bytes], Batch]] = {".bin": _parse_binary, "": 
 
 def _names(*splits: str) -> list[str]:
     """Return the names of the batches of splits, in both forms."""
-    return [f"{name}{suffix}" for suffix in PARSERS for split in splits for name in BATCHES[split]]
+    return [
+        f"{name}{suffix}"
+        for suffix in PARSERS
+        for split in splits
+        for name in BATCHES.get(split, ())
+    ]
 
 
 def recognize(path: Path, head: bytes, split: str) -> Original | None:
     """Return the images of a folder of batches or of the published archive."""
+    split = "train" if split in ("auto", "none") else split
     if not path.is_dir():
         return _in_archive(path, split) if head.startswith(GZIP) else None
     found = _in_folder(path, split, path.resolve().name)
@@ -111,6 +117,8 @@ def _in_archive(path: Path, split: str) -> Original | None:
         names.update(PurePosixPath(member.name).name for member in islice(listed, 4))
     if not names.intersection(_names(*BATCHES)) and path.name not in ARCHIVES:
         return None
+    if split not in BATCHES:
+        raise SplitError(f"{path} holds CIFAR-10, which has training and test images only.")
     read = partial(_read, path, split, partial(_unpacked, path))
     return Original("cifar10", f"{path.resolve()}/{split}", file_stamp([path]), read)
 
@@ -151,7 +159,7 @@ def _read(place: Path, split: str, open_files: Callable[[], Files]) -> Samples:
         notes = (
             f"Training batches present: {shown} of {len(names)}, with {len(images):,} images.",
         )
-    return checked(str(place), images, labels, CLASSES, notes)
+    return checked(str(place), images, labels, CLASSES, notes, "CIFAR labels")
 
 
 def _batch(parse: Callable[[str, bytes], Batch], name: str, data: bytes) -> Batch:

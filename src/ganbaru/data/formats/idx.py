@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import math
 import zlib
-from functools import partial
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganbaru.data import claims
 from ganbaru.data.arrays import checked
+from ganbaru.data.formats import names
+from ganbaru.data.formats.arrangement import counted
 from ganbaru.data.source import (
-    Images,
     Original,
     Samples,
     SplitError,
     damaged,
     file_stamp,
+    located,
     require_train,
 )
 from ganbaru.errors import InputError
 
 GZIP = b"\x1f\x8b"
-UBYTES = b"\x00\x00\x08"
-TYPES = (b"\x08", b"\x09", b"\x0b", b"\x0c", b"\x0d", b"\x0e")  # bytes, integers, floats
-DIMENSIONS = (b"\1", b"\2", b"\3", b"\4")
-SPLITS = {"train": ("train",), "test": ("t10k", "test")}  # words in the names of files
+# NumPy's names of the types of numbers: those of images, those of labels, all.
+UBYTES = {8: "u1"}
+INTEGERS = {**UBYTES, 9: "i1", 11: ">i2", 12: ">i4"}
+TYPES = {**INTEGERS, 13: ">f4", 14: ">f8"}
+SPLITS = {"train": ("train",), "test": ("t10k", "test"), "val": ("val",)}  # words in file names
+SPLITS |= {"auto": SPLITS["train"], "none": SPLITS["train"]}
+TRANSPOSED = "EMNIST's files hold pictures mirrored and on their side; they are used as they are."
 PIECE = 2**24  # bytes read at a time
 
 
@@ -37,10 +45,27 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
     images = _in_folder(path, split) if path.is_dir() else _as_file(path, split)
     if images is None:
         return None
-    labels = images.with_name(images.name.replace("images", "labels").replace("idx3", "idx1"))
-    found = [images, labels] if labels != images and labels.is_file() else [images]
-    read = partial(read_pair, images, found[1] if found[1:] else None)
-    return Original(path.stem.split(".")[0], f"{path.resolve()}/{split}", file_stamp(found), read)
+    labels = _labels_of(images)
+    found = [images, labels] if labels else [images]
+    notes = (TRANSPOSED,) if images.name.startswith("emnist-") else ()
+    files = sorted(path.iterdir()) if path.is_dir() else []
+    reasons = [names.left_out((file.name,)) for file in files if "-idx" not in file.name]
+    left_out = counted(reason for reason in reasons if reason)
+
+    def read() -> Samples:
+        return replace(read_pair(images, labels, notes=notes), left_out=left_out)
+
+    return Original(path.stem.split(".")[0], located(path, split), file_stamp(found), read)
+
+
+def _labels_of(images: Path) -> Path | None:
+    """Return the file of labels beside one of images, also of another type or packed otherwise."""
+    before, word, after = images.name.partition("images")
+    same = images.with_name(f"{before}labels{after.replace('idx3', 'idx1')}")
+    if not word or same.is_file():
+        return same if word else None
+    found = sorted(images.parent.glob(f"{glob.escape(before)}labels*idx*"))
+    return next((file for file in found if file.is_file()), None)
 
 
 def read_pair(
@@ -50,22 +75,26 @@ def read_pair(
     notes: tuple[str, ...] = (),
 ) -> Samples:
     """Read a file of images and perhaps the file of their labels."""
-    pixels, numbers = parse(images), parse(labels) if labels else None
+    pixels, numbers = parse(images), parse(labels, whole=True) if labels else None
     if pixels.ndim < 2:
         raise InputError(f"{images} holds labels. Give the file of images; its labels are found.")
+    source = "IDX labels"
+    if numbers is not None and numbers.ndim == 2:  # QMNIST's: the class, then the writer and so on
+        source = f"IDX labels, the first of {numbers.shape[1]} columns"
+        numbers = numbers[:, 0]
     if numbers is not None and numbers.shape != (len(pixels),):
         raise InputError(
             f"{labels} holds {numbers.size:,} labels but {images} holds {len(pixels):,} images: "
             f"the two files do not belong together, or one is damaged."
         )
-    return checked(str(images), pixels, numbers, classes, notes)
+    return checked(str(images), pixels, numbers, classes, notes, source)
 
 
-def parse(file: Path) -> Images:
-    """Read one IDX file of bytes, gzipped or not."""
+def parse(file: Path, *, whole: bool = False) -> NDArray[Any]:
+    """Read one IDX file, gzipped or not: bytes, or also longer whole numbers if `whole`."""
     try:
         with _open(file) as stream:
-            return _parse(file, stream)
+            return _parse(file, stream, INTEGERS if whole else UBYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error, claims.ClaimError) as error:
         raise damaged(file, f"it does not unpack ({error})") from error
 
@@ -76,9 +105,9 @@ def _open(file: Path) -> BinaryIO:
     return cast(BinaryIO, claims.open_gzip(file)) if packed else claims.open_regular(file)
 
 
-def _parse(file: Path, stream: BinaryIO) -> Images:
-    shape = _shape(file, stream)
-    expected = math.prod(shape)
+def _parse(file: Path, stream: BinaryIO, types: Mapping[int, str]) -> NDArray[Any]:
+    kind, shape = _header(file, stream, types)
+    expected = math.prod(shape) * np.dtype(kind).itemsize
     announced = f"it announces {' x '.join(map(str, shape))} = {expected:,} bytes, but"
     try:
         claims.require(expected, size := file.stat().st_size)
@@ -88,14 +117,14 @@ def _parse(file: Path, stream: BinaryIO) -> Images:
     if len(data) != expected:
         found = f"more than {expected:,}" if len(data) > expected else f"{len(data):,}"
         raise damaged(file, f"{announced} {found} follow")
-    array: Images = np.frombuffer(data, np.uint8).reshape(shape)
+    array: NDArray[Any] = np.frombuffer(data, kind).reshape(shape)
     return array
 
 
-def _shape(file: Path, stream: BinaryIO) -> list[int]:
-    """Read the header."""
+def _header(file: Path, stream: BinaryIO, types: Mapping[int, str]) -> tuple[str, list[int]]:
+    """Read the header: the type of the numbers and the shape."""
     magic = stream.read(4)
-    if not magic.startswith(UBYTES) or magic[3:] not in DIMENSIONS:
+    if not _is_header(magic, types):
         raise InputError(
             f"{file} is not an IDX file of bytes: it begins with {magic.hex(' ') or 'nothing'}, "
             f"expected 00 00 08 and the number of dimensions, 1 to 4. Delete it and download it "
@@ -105,7 +134,12 @@ def _shape(file: Path, stream: BinaryIO) -> list[int]:
     if len(sizes) < 4 * magic[3]:
         raise damaged(file, f"it ends after {4 + len(sizes)} bytes, within its header")
     shape: list[int] = np.frombuffer(sizes, ">u4").tolist()
-    return shape
+    return types[magic[2]], shape
+
+
+def _is_header(magic: bytes, types: Collection[int]) -> bool:
+    """Return whether bytes begin as IDX: two zeros, a type, one to four dimensions."""
+    return len(magic) > 3 and magic[:2] == b"\0\0" and magic[2] in types and 1 <= magic[3] <= 4
 
 
 def _read(stream: BinaryIO, most: int) -> bytes:
@@ -119,25 +153,38 @@ def _read(stream: BinaryIO, most: int) -> bytes:
 
 def _in_folder(path: Path, split: str) -> Path | None:
     files = sorted(file for file in path.iterdir() if "images" in file.name and _is_idx(file))
-    chosen = [file for file in files if any(word in file.name for word in SPLITS[split])]
+    chosen = [file for file in files if _of_split(file, split)]
     if files and not chosen:
         raise SplitError(f"{path} holds {files[0].name} but no IDX file of {split} images.")
+    sets = {file.name.removesuffix(".gz").replace(".idx", "-idx"): file for file in chosen}
+    if len(sets) > 1:
+        raise InputError(
+            f"{path} holds several sets: {', '.join(file.name for file in sets.values())}. Give "
+            f"the path of one of these files as the data; its labels and test images are found."
+        )
     return chosen[0] if chosen else None
 
 
+def _of_split(file: Path, split: str) -> bool:
+    return any(word in file.name for word in SPLITS.get(split, (split,)))
+
+
 def _as_file(path: Path, split: str) -> Path | None:
+    """Return a file of the split, or the one beside it whose name differs by the split's word."""
     if not _is_idx(path):
         return None
-    if not any(word in path.name for word in SPLITS[split]):
+    if split in SPLITS and not _of_split(path, split):
+        beside = [path.with_name(path.name.replace("train", word)) for word in SPLITS[split]]
+        if found := [file for file in beside if file != path and _is_idx(file)]:
+            return found[0]
         require_train(path, split)
     return path
 
 
 def _is_idx(file: Path) -> bool:
-    """Return whether a file begins as IDX: two zeros, a type, one to four dimensions."""
+    """Return whether a file begins as IDX."""
     try:
         with _open(file) as stream:
-            head = stream.read(4)
+            return _is_header(stream.read(4), TYPES)
     except (OSError, EOFError, zlib.error, claims.ClaimError):  # a folder as well
         return False
-    return head[:2] == b"\0\0" and head[2:3] in TYPES and head[3:] in DIMENSIONS

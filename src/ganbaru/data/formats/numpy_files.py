@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.data import claims
-from ganbaru.data.arrays import checked
+from ganbaru.data.arrays import checked, compact
 from ganbaru.data.picture_file import brief
-from ganbaru.data.source import Original, Samples, damaged, undivided
+from ganbaru.data.source import LeftOut, Original, Samples, damaged, undivided
 from ganbaru.errors import InputError
 
-MEMBERS = ("images", "labels", "classes")
-FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels' and 'classes'"
+MEMBERS = ("images", "labels", "class_names", "classes")
+FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels' and 'class_names'"
 
 
 def recognize_npy(path: Path, head: bytes, split: str) -> Original | None:
@@ -57,11 +58,27 @@ def _read_npz(path: Path) -> Samples:
         raise _unreadable(path, error) from error
     if "images" not in members:
         raise InputError(f"{path} holds {', '.join(map(repr, found))} but no 'images'; {FORM}.")
-    names = members.get("classes", np.zeros(0))
+    names = members.get("class_names", members.get("classes", np.zeros(0)))
     if names.ndim != 1:
-        raise InputError(f"{path}: 'classes' has shape {names.shape}; expected a list of names.")
-    classes = tuple(str(name) for name in names)
-    return checked(str(path), members["images"], members.get("labels"), classes)
+        raise InputError(
+            f"{path}: 'class_names' has shape {names.shape}; expected a list of names."
+        )
+    classes = tuple(_text(name) for name in names.tolist())
+    labels = members.get("labels")
+    samples = checked(str(path), members["images"], labels, classes, labels_from="npz labels")
+    if samples.labels is None:
+        return samples
+    labels, classes = compact(samples.labels, samples.classes)
+    return replace(samples, labels=labels, classes=classes, left_out=_unused(set(found)))
+
+
+def _text(name: object) -> str:
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
+
+
+def _unused(names: set[str]) -> tuple[LeftOut, ...]:
+    count = len(names - set(MEMBERS))
+    return (LeftOut("array", "other arrays in the file", count),) if count else ()
 
 
 def mapped(path: Path) -> NDArray[Any]:

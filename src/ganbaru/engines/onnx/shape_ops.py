@@ -117,6 +117,14 @@ def rows_of(x: Tensor, index: Tensor) -> Tensor:
 
 
 def one_hot(labels: Any, classes: int, like: Tensor) -> Tensor:
-    """Return labels (N,) as rows (N, classes): those of the unit matrix."""
+    """Return labels (N,) as rows (N, classes): those of the unit matrix.
+
+    A runtime refuses labels that are out of range: Gather by itself counts negative ones from the
+    end, so they become `classes`, which is none.
+    """
     chosen = labels if isinstance(labels, Tensor) else constant(np.asarray(labels))
+    if chosen.value is None:
+        negative = Tensor("Less", (chosen, constant(0)), {}, chosen.shape, "bool")
+        pair = (negative, constant(classes), chosen)
+        chosen = Tensor("Where", pair, {}, chosen.shape, chosen.kind)
     return rows_of(constant(np.eye(classes)), chosen)
