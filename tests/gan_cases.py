@@ -10,12 +10,13 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
 from ganbaru.nn.conditioning import CONDITIONINGS
 
+NORMS = {name: {"norm": "none"} for name in ("fd-r1", "fd-r2")}  # no statistics of a batch
 LABELLED = itertools.cycle(CONDITIONINGS)
 # Every objective and every penalty without labels, and with one of the conditionings in turn: the
 # label reaches the networks, the loss only sees their scores. So by default each is tried one way.
 GAMES = [
     pytest.param(
-        {kind: name, "conditioning": conditioning},
+        {kind: name, "conditioning": conditioning, **NORMS.get(name, {})},
         id=f"{name}-{conditioning}",
         marks=[pytest.mark.extended] * ((number + labelled) % 2),
     )

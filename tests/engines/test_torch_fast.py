@@ -14,7 +14,7 @@ from train_helpers import assert_same_state, command, newest, tiny, trained
 
 from ganbaru import engines, nn, ops, registry
 from ganbaru.errors import InputError
-from ganbaru.gan import step
+from ganbaru.gan import penalties, step
 from ganbaru.gan.batches import Prefetcher, _scaled, to_range
 from ganbaru.nn import normalization
 from ganbaru.nn.conditioning import CONDITIONINGS
@@ -255,6 +255,28 @@ def test_spectral_norm_is_float32s_in_bf16(shape, outputs):
     for other in found[1:]:
         for x, expected in zip(other, found[0], strict=True):
             assert torch.equal(x, expected)
+
+
+def test_finite_differences_are_float32s_in_bf16():
+    """To the bit, with the gradient: bf16's rounding errors would be larger than the difference."""
+    x, noise = (TORCH32.from_numpy(normal(4, 3, 8, 8, seed=seed)) for seed in range(2))
+
+    def loss(p):
+        def score(image):
+            y = ops.leaky_relu(ops.conv2d(image, p["weight"], stride=2), 0.2)
+            return ops.sum(y * y, axis=(1, 2, 3))
+
+        inputs = penalties.PenaltyInputs(score, score, x, x, x, noise)
+        return penalties.fd_r1(inputs, part=1.0) + penalties.fd_r2(inputs), None
+
+    found = []
+    for arithmetic in (linear_ops.as_they_are, linear_ops.in_bf16, linear_ops.rounded):
+        with linear_ops.using(arithmetic):
+            weight = {"weight": TORCH32.from_numpy(normal(6, 3, 4, 4, seed=2))}
+            value, _, slopes = ops.value_and_grad(loss, weight)
+        found.append((value, slopes["weight"]))
+    for other in found[1:]:
+        assert all(torch.equal(x, expected) for x, expected in zip(other, found[0], strict=True))
 
 
 def test_a_run_in_bf16_goes_on_bit_for_bit_and_is_sampled_by_numpy(tmp_path):

@@ -6,7 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers import NUMPY64, assert_engines_agree, check_gradients, normal, outcomes
+from helpers import (
+    NUMPY64,
+    assert_engines_agree,
+    check_gradients,
+    normal,
+    outcomes,
+    table,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -15,7 +22,7 @@ from train_helpers import tiny
 from ganbaru import Config, nn, ops, registry
 from ganbaru.config import from_preset
 from ganbaru.errors import InputError
-from ganbaru.gan import build, models
+from ganbaru.gan import build, models, step
 from ganbaru.gan.penalties import PENALTIES, PenaltyInputs, penalty
 from ganbaru.nn import normalization
 from ganbaru.nn.initializers import INITIALISATIONS
@@ -24,6 +31,8 @@ from ganbaru.training import setup
 
 REAL, FAKE = normal(3, 2, 4, 4), normal(3, 2, 4, 4, seed=1)
 MIX = np.array([0.0, 0.25, 0.9]).reshape(3, 1, 1, 1)
+NOISE = normal(1, 2, 4, 4, seed=2)  # for a quarter of three images, rounded up
+DRAWN = (REAL, FAKE, MIX, NOISE)
 
 
 def squares(x: np.ndarray) -> np.ndarray:
@@ -38,7 +47,14 @@ BOWL = {
     "wgan-gp": lambda a, b, gamma: (
         gamma * np.mean((a * np.sqrt(squares(MIX * REAL + (1 - MIX) * FAKE)) - 1) ** 2)
     ),
+    "fd-r1": lambda a, b, gamma: gamma / 2 * np.mean(a * a * differences(REAL)),
+    "fd-r2": lambda a, b, gamma: gamma / 2 * np.mean(b * b * differences(FAKE)),
 }
+
+
+def differences(x: np.ndarray) -> np.ndarray:
+    """Return ((|x + 0.01 e|² - |x|²) / 2 / 0.01)² of the first image."""
+    return (np.sum(x[:1] * NOISE + NOISE**2 * 0.005, axis=(1, 2, 3))) ** 2
 
 
 def bowl(steepness: float):
@@ -58,7 +74,7 @@ def test_every_penalty_has_a_closed_form_here():
 @given(a=st.floats(0.1, 5), b=st.floats(0.1, 5), gamma=st.floats(0.1, 20))
 def test_value_for_a_quadratic_score(name, a, b, gamma):
     """Reals are scored under their labels and fakes under theirs: the two bowls differ."""
-    found = PENALTIES[name](PenaltyInputs(bowl(a), bowl(b), REAL, FAKE, MIX), gamma=gamma)
+    found = PENALTIES[name](PenaltyInputs(bowl(a), bowl(b), *DRAWN), gamma=gamma)
     assert_allclose(found, BOWL[name](a, b, gamma), rtol=1e-9)
 
 
@@ -69,16 +85,16 @@ def test_scores_of_patches_count_by_their_mean(name, patches):
     weights = 1 + np.arange(np.prod(patches)).reshape(1, *patches) / 7
 
     def score(x):
-        return ops.reshape(bowl(1.5)(x), (3, *(1 for _ in patches))) * weights
+        return ops.reshape(bowl(1.5)(x), (-1, *(1 for _ in patches))) * weights
 
-    found = PENALTIES[name](PenaltyInputs(score, score, REAL, FAKE, MIX), gamma=4.0)
+    found = PENALTIES[name](PenaltyInputs(score, score, *DRAWN), gamma=4.0)
     steep = 1.5 * weights.mean()
     assert_allclose(found, BOWL[name](steep, steep, 4.0), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", BOWL)
 def test_gamma_is_ten_by_default(name, any_engine):
-    tensors = [any_engine.from_numpy(array) for array in (REAL, FAKE, MIX)]
+    tensors = [any_engine.from_numpy(array) for array in DRAWN]
     found = PENALTIES[name](PenaltyInputs(bowl(1.0), bowl(1.0), *tensors))
     assert_allclose(any_engine.to_numpy(found), BOWL[name](1.0, 1.0, 10.0), rtol=1e-9)
 
@@ -91,7 +107,7 @@ def test_a_flat_discriminator_has_a_finite_gradient(name, any_engine32):
         score = lambda x: ops.sum(x * w, axis=(1, 2, 3))  # noqa: E731
         return PENALTIES[name](PenaltyInputs(score, score, *tensors))
 
-    tensors = [any_engine32.from_numpy(array) for array in (REAL, FAKE, MIX)]
+    tensors = [any_engine32.from_numpy(array) for array in DRAWN]
     value, slopes = outcomes(any_engine32, function, [np.zeros((1, 2, 4, 4))], orders=1)
     assert_allclose(value, 10.0 if name == "wgan-gp" else 0.0, rtol=1e-5)
     assert np.isfinite(slopes).all()
@@ -104,7 +120,7 @@ def _discriminator(scope: nn.Scope, x: ops.Tensor) -> ops.Tensor:
         scope.child("norm"), nn.conv(scope.child("down2"), x, 2, (2, 2), padding=1)
     )
     return ops.reshape(
-        nn.dense(scope.child("score"), ops.reshape(ops.softplus(x), (3, -1)), 1), (-1,)
+        nn.dense(scope.child("score"), ops.reshape(ops.softplus(x), (x.shape[0], -1)), 1), (-1,)
     )
 
 
@@ -123,16 +139,17 @@ def _penalised(name: str):
 
     def function(*tensors):
         parameters = dict(zip(PARAMETERS, tensors, strict=False))
-        real, fake, mix = tensors[len(PARAMETERS) :]
+        real, fake, mix, noise = tensors[len(PARAMETERS) :]
         zeros = ops.stop_gradient(parameters["norm.bias"]) * 0.0
         buffers = {"norm.running_mean": zeros, "norm.running_var": zeros + 1.0}
 
         def score(x):
             return nn.apply(_discriminator, parameters, buffers, x, training=True)[0]
 
-        return PENALTIES[name](PenaltyInputs(score, lambda x: score(x) * 2.0, real, fake, mix))
+        doubled = lambda x: score(x) * 2.0  # noqa: E731
+        return PENALTIES[name](PenaltyInputs(score, doubled, real, fake, mix, noise))
 
-    return function, *PARAMETERS.values(), REAL, FAKE, MIX
+    return function, *PARAMETERS.values(), *DRAWN
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -150,7 +167,9 @@ def test_engines_agree_in_float64(name, other_engine):
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_engines_agree_in_float32(name, any_engine32):
-    assert_engines_agree(any_engine32, *_penalised(name), relative=1e-4, orders=1)
+    # A difference of two scores is divided by 0.01.
+    relative = 1e-2 if name.startswith("fd-") else 1e-4
+    assert_engines_agree(any_engine32, *_penalised(name), relative=relative, orders=1)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -159,6 +178,67 @@ def test_every_weight_has_a_gradient_of_the_penalty(name):
     _, slopes = outcomes(NUMPY64, function, arrays, orders=1)
     weights = PARAMETERS["down1.weight"].size
     assert (slopes[:weights] != 0).all()
+
+
+# --- finite differences -----------------------------------------------------------------------
+
+FINITE = {"fd-r1": "r1", "fd-r2": "r2"}
+APART = {"norm": "none", "penalty": "fd-r1+fd-r2"}  # D without batch statistics
+
+
+@pytest.mark.parametrize("name", FINITE)
+def test_a_finite_difference_has_the_mean_of_the_exact_penalty(name):
+    """Over 4,000 draws of the noise, whose estimates each have twice their mean as deviation²."""
+    same = [np.repeat(x[:1], 4000, axis=0) for x in (REAL, FAKE)]
+    noise = normal(4000, 2, 4, 4, seed=5)
+    inputs = PenaltyInputs(bowl(1.3), bowl(0.7), *same, MIX, noise)
+    exact = PENALTIES[FINITE[name]](inputs)
+    assert_allclose(PENALTIES[name](inputs, part=1.0), exact, rtol=5 * (2 / 4000) ** 0.5)
+
+
+@pytest.mark.parametrize("part, count", [(0.25, 2), (0.3, 3), (0.01, 1), (1.0, 8)])
+def test_noise_is_drawn_for_the_largest_part_and_each_penalty_uses_its_own(part, count):
+    gan = table(NUMPY64, norm="none", penalty=f"fd-r1:part={part}+fd-r2:part=0.01,gamma=0")
+    batch = gan.draw.step(0).d[0]
+    assert batch.noise.shape == (count, 1, 16, 16)
+    assert (gan.draw.step(1).d[0].noise != batch.noise).any()
+    assert gan.draw.step(0).g.noise is None
+    seen = []
+    spied = dataclasses.replace(
+        gan.gan, discriminator=lambda scope, x: (seen.append(len(x)), ops.sum(x, axis=(1, 2, 3)))[1]
+    )
+    inputs = step._penalty_inputs(
+        spied, {}, ({}, {}), batch._replace(fake=batch.real), (None, None)
+    )
+    PENALTIES["fd-r1"](inputs, part=part)
+    assert seen == [count, count]
+
+
+def test_known_scores_are_used_unless_they_are_rounded():
+    """With --precision known to be full, D(x) is that of the update itself: to the last bits."""
+    losses = []
+    for precision in ("float64", "auto"):
+        for options in ({}, {"spectral_norm": "d"}, {"conditioning": "planes"}):
+            gan = table(NUMPY64, precision=precision, **APART, **options)
+            assert gan.gan.exact_scores == (precision == "float64")
+            losses.append(float(gan.step(0)["d_loss"]))
+    assert_allclose(losses[:3], losses[3:], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"norm": "auto"}, "--norm layer"),
+        ({"norm": "batch"}, "--norm layer"),
+        ({"minibatch_deviation": True}, "--minibatch-deviation"),
+        ({"penalty": "fd-r1:part=0"}, "part="),
+        ({"penalty": "r1+fd-r2:part=1.5"}, "part="),
+        ({"penalty": "fd-r1:part=-1"}, "part="),
+    ],
+)
+def test_finite_differences_of_a_batch_or_of_no_part_are_refused(options, said):
+    with pytest.raises(InputError, match=said):
+        table(NUMPY64, **{**APART, **options})
 
 
 def test_a_penalty_with_five_arguments_is_refused_with_the_signature_it_needs():

@@ -46,20 +46,22 @@ def test_one_step_in_float32_is_the_same_on_every_engine(options, other_engine32
 
     Adam's first step is of one size whatever the gradient's: where that is under 1e-5 of its
     layer's largest, its very sign is rounding, and the update says nothing; biases before a norm
-    without offset have no slope at all.
+    without offset have no slope at all. A finite difference divides rounding errors by 0.01.
     """
+    by_difference = options.get("penalty", "").startswith("fd-")
+    near, least = (5e-3, 2e-2) if by_difference else (1e-4, 1e-5)
     games = [table(engine, lr=2e-4, seed=2, **options) for engine in (NUMPY32, other_engine32)]
     reports = [gan.step(0) for gan in games]
     for name, value in reports[0].items():
-        assert_allclose(reports[1][name], value, rtol=1e-4, atol=1e-5)
+        assert_allclose(reports[1][name], value, rtol=near, atol=1e-5)
     expected, found = (gan.arrays() for gan in games)
     for player in ("generator", "discriminator"):
         wanted, got = (_gradients(state, player) for state in (expected, found))
         for name in wanted.keys() - games[0].gan.frozen:
             slope, layer = wanted[name], name.rpartition(".")[0]
             scale = max(np.abs(x).max() for n, x in wanted.items() if n.rpartition(".")[0] == layer)
-            assert_allclose(got[name], slope, rtol=0, atol=1e-4 * scale)
-            counts = np.abs(slope) > 1e-5 * scale
+            assert_allclose(got[name], slope, rtol=0, atol=near * scale)
+            counts = np.abs(slope) > least * scale
             weights = expected[player][name]
             assert_close(found[player][name][counts], weights[counts], 1e-4)
             assert counts.any() or options.get("network") == "dcgan-5x5"

@@ -34,7 +34,7 @@ CHOICES: dict[str, list[Any]] = {
     "network": NETWORKS,
     "norm": ["auto", *NORMS],
     "conditioning": ["none", *CONDITIONINGS],
-    "penalty": ["none", "r1", "r2", "wgan-gp"],
+    "penalty": ["none", "r1", "r2", "wgan-gp", "fd-r1", "fd-r2"],
     "initialisation": ["auto", *INITIALISATIONS],
     "spectral_norm": [*models.SPECTRAL_NORMS],
     "minibatch_deviation": [False, True],
@@ -66,8 +66,21 @@ def assert_trains(gan: TrainingCase, steps: int = 3) -> None:
         assert any((last[player][name] != array).any() for name, array in first[player].items())
 
 
-def fits(network: str, norm: str, conditioning: str, **others) -> bool:
-    """Return whether a network has the place for a norm and for a label."""
+BY_BATCH = {"dcgan", "dcgan-5x5", "dcgan-linear", "dcgan-mlp", "sagan"}  # by their own norm
+
+
+def fits(
+    network: str,
+    norm: str,
+    conditioning: str,
+    penalty: str = "none",
+    minibatch_deviation: bool = False,
+    **others,
+) -> bool:
+    """Return whether a network has the place for a norm and a label, and scores for a penalty."""
+    by_batch = norm == "batch" or (norm == "auto" and network in BY_BATCH)
+    if penalty.startswith("fd-") and (by_batch or minibatch_deviation):
+        return False
     if norm not in ("auto", "none") and network in ("resnet", "r3gan"):
         return False
     if network == "dcgan-mlp" and norm == "instance":  # features without positions

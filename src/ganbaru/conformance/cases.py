@@ -215,6 +215,7 @@ def penalties(plan: CheckPlan) -> Iterator[Case]:
             **given,
             **{side: random(shape, side) for side in ("real", "fake")},
             "mix": np.linspace(0, 0.9, BATCH).reshape(-1, 1, 1, 1),
+            "noise": random(shape, "noise"),
             **within("buffers", subject.groups[f"{player}_buffers"]),
         }
         config = subject.config
@@ -236,7 +237,8 @@ def _penalised(
     def score(image: Tensor) -> Tensor:
         return realness(_applied(network, True, {**at, "input": image}, fixed)[0])
 
-    return penalty(PenaltyInputs(score, score, *(fixed[n] for n in ("real", "fake", "mix")))), {}
+    drawn = (fixed[n] for n in ("real", "fake", "mix", "noise"))
+    return penalty(PenaltyInputs(score, score, *drawn)), {}
 
 
 # --- training cases ----------------------------------------------------------------------------

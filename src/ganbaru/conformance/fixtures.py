@@ -18,7 +18,7 @@ from ganbaru.errors import InputError
 from ganbaru.gan import layer_table, models
 from ganbaru.gan.models import Shape
 from ganbaru.gan.objectives import OBJECTIVES
-from ganbaru.gan.penalties import PENALTIES
+from ganbaru.gan.penalties import DIFFERENCES, PENALTIES
 from ganbaru.nn import Network
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.registry import Trust
@@ -149,7 +149,9 @@ def _games() -> Iterator[Fixture]:
                 "penalty": ["none", *PENALTIES][turn % (1 + len(PENALTIES))],
                 "conditioning": _conditioned(network, turn).config.conditioning,
             }
-            yield _small(", ".join(options.values()), **options)
+            of_image = PENALTIES.get(options["penalty"]) in DIFFERENCES  # not of its batch
+            norm = {"norm": "none"} if of_image else {}
+            yield _small(", ".join([*options.values(), *norm.values()]), **options, **norm)
     clipped = {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop", "d_steps": 2}
     yield _small("clipping, RMSprop, 2 D updates", **clipped)
     yield _small("the same fakes, G first", share="fakes", order="g-first")

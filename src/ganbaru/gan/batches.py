@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ganbaru.engines import Engine
 from ganbaru.errors import pick
 from ganbaru.gan import augmentation, build
 from ganbaru.gan.augmentation import Augmentation, Draws
+from ganbaru.gan.penalties import noisy_images
 from ganbaru.gan.step import GAN, Batch, Batches
 from ganbaru.ops import Parameters
 
@@ -181,7 +183,17 @@ class BatchSampler:
         """Sample D's update number `turn`, from 0: reals, and new latents and labels."""
         batch = self._for_update("D", turn, self._chosen("D", turn))
         mix = randomness.uniform(self.config.seed, "mix", turn, len(batch.latent))
-        return batch._replace(mix=mix.reshape(-1, 1, 1, 1))
+        return batch._replace(mix=mix.reshape(-1, 1, 1, 1), noise=self._noise(turn, len(mix)))
+
+    def _noise(self, turn: int, batch: int) -> np.ndarray | None:
+        """Draw the noise (M, C, H, W) that the penalties of D's update number `turn` need."""
+        count = noisy_images(self.gan.penalties, batch)
+        if not count:
+            return None
+        height, width, channels = self.source.images.shape[1:]
+        shape = count, channels, height, width
+        drawn = randomness.normal(self.config.seed, "penalty noise", turn, math.prod(shape))
+        return drawn.reshape(shape)
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""

@@ -18,7 +18,14 @@ from ganbaru.errors import InputError, pick
 from ganbaru.gan import augmentation, models
 from ganbaru.gan.objectives import OBJECTIVES, Objective
 from ganbaru.gan.optimizers import OPTIMIZERS, Optimizer
-from ganbaru.gan.penalties import MIXING, PENALTIES, Penalty, check_signature
+from ganbaru.gan.penalties import (
+    DIFFERENCES,
+    MIXING,
+    PENALTIES,
+    Penalty,
+    check_signature,
+    noisy_parts,
+)
 from ganbaru.gan.schedules import SCHEDULES, Change
 from ganbaru.gan.step import GAN, UPDATE_ORDERS
 from ganbaru.registry import Trust
@@ -113,7 +120,31 @@ def _is_penalty(found: object) -> bool:
 
 def mixes(penalties: Sequence[Penalty]) -> bool:
     """Return whether one of the penalties mixes reals with fakes."""
-    return any(getattr(each, "func", each) in MIXING for each in penalties)
+    return _any_of(penalties, MIXING)
+
+
+def _any_of(penalties: Sequence[Penalty], group: frozenset[Penalty]) -> bool:
+    return any(getattr(each, "func", each) in group for each in penalties)
+
+
+def _check_differences(
+    config: Config, shape: models.Shape, num_classes: int, penalties: Sequence[Penalty]
+) -> None:
+    """Refuse finite differences of scores that other images enter, and of no part of a batch."""
+    if not _any_of(penalties, DIFFERENCES):
+        return
+    if not all(0 < part <= 1 for part in noisy_parts(penalties)):
+        raise InputError(
+            f"--penalty {config.penalty}: part is the share of the batch that is penalised. Give a "
+            f"number above 0, up to 1, such as part=0.25."
+        )
+    if config.minibatch_deviation or models.depends_on_batch(config, shape, num_classes):
+        *others, last = BY_IMAGE
+        raise InputError(
+            f"--penalty {config.penalty} compares D's score of an image in two batches, and here "
+            f"it depends on the other images of its batch. Take --norm layer or none, or --network "
+            f"{', '.join(others)} or {last}, without --minibatch-deviation; or r1 and r2."
+        )
 
 
 def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
@@ -125,6 +156,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
     g_rate, d_rate = config.rates
     found = _penalties(config.penalty, config.trust)
     penalty = tuple(each for each, _ in found)
+    _check_differences(config, shape, num_classes, penalty)
     return GAN(
         generator=generator,
         discriminator=discriminator,
@@ -145,6 +177,7 @@ def gan(config: Config, shape: models.Shape, num_classes: int) -> GAN:
         augmentation=augmentation.parse(config.augment),
         burn_in=config.burn_in,
         frozen=models.frozen(config, shape, num_classes),
+        exact_scores=config.precision in ("float32", "float64"),  # auto: not known here
     )
 
 

@@ -1,18 +1,21 @@
 """Penalties: terms added to the discriminator's loss that keep its gradient in bounds.
 
 A penalty is ``penalty(inputs, *, gamma)``. Gradients are taken with respect to images, so D's
-update differentiates a gradient.
+update differentiates a gradient; `fd_r1` and `fd_r2` estimate theirs by a finite difference, which
+costs one more pass over a part of the batch instead.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ganbaru.errors import InputError
-from ganbaru.ops import Tensor, grad, mean, sqrt, sum
+from ganbaru.nn.scope import in_full_precision
+from ganbaru.ops import Tensor, grad, mean, reshape, slice, sqrt, sum
 
 Score = Callable[[Tensor], Tensor]
 Penalty = Callable[..., Tensor]
@@ -25,7 +28,10 @@ class PenaltyInputs:
     """The inputs of a penalty: images (N, C, H, W), and D as a function of them.
 
     `score_real` and `score_fake` map images to scores (N, ...) under the labels of the reals and of
-    the fakes; `mix` (N, 1, 1, 1) is uniform in [0, 1).
+    the fakes, of the first images if there are fewer than N; `mix` (N, 1, 1, 1) is uniform in
+    [0, 1). `noise` (M, C, H, W) is standard normal, for the first M images, where a penalty of
+    `DIFFERENCES` is used. `real_scores` and `fake_scores` (N, ...) are D's scores of all, None
+    where they are rounded to bf16.
     """
 
     score_real: Score
@@ -33,6 +39,9 @@ class PenaltyInputs:
     real: Tensor
     fake: Tensor
     mix: Tensor
+    noise: Tensor | None = None
+    real_scores: Tensor | None = None
+    fake_scores: Tensor | None = None
 
 
 def penalty(function: Penalty) -> Penalty:
@@ -93,6 +102,84 @@ def wgan_gp(inputs: PenaltyInputs, *, gamma: float = 10.0) -> Tensor:
     # 1e-12 keeps the gradient of the root finite where D is flat; it moves the norm by <= 1e-6.
     norms = sqrt(_squared_gradients(inputs.score_real, mixed) + 1e-12)
     return mean((norms - 1.0) ** 2) * gamma
+
+
+# --- finite differences -----------------------------------------------------------------------
+
+SIGMA = 0.01  # of the noise, in images that range from -1 to 1
+
+
+def part_count(part: float, batch: int) -> int:
+    """Return how many images of a batch are penalised: a part of it, rounded up."""
+    return math.ceil(round(part * batch, 6))
+
+
+def _squared_differences(
+    score: Score, images: Tensor, scores: Tensor | None, noise: Tensor | None, part: float
+) -> Tensor:
+    """Return ((D(x + s e) - D(x)) / s)² of the first images (M,), s = 0.01 and e their noise.
+
+    Its mean over e is |d score / d image|² + O(s²). Everything is in full precision: bf16's 8 bits
+    would be larger than the difference. D(x) is taken from `scores` where it is known.
+    """
+    assert noise is not None  # drawn for every run with such a penalty
+    count = part_count(part, images.shape[0])
+
+    def first(x: Tensor) -> Tensor:
+        return slice(x, (0,) * len(x.shape), (count, *x.shape[1:]))
+
+    def flat(x: Tensor) -> Tensor:
+        return mean(reshape(x, (x.shape[0], -1)), axis=1)
+
+    still = first(images)
+    moved = in_full_precision(still + first(noise) * SIGMA, score)
+    known = in_full_precision(still, score) if scores is None else first(scores)
+    difference = (flat(moved) - flat(known)) / SIGMA
+    return difference * difference
+
+
+@penalty
+def fd_r1(inputs: PenaltyInputs, *, gamma: float = 10.0, part: float = 0.25) -> Tensor:
+    """gamma/2 E ((D(real + s e) - D(real)) / s)², s = 0.01, e ~ N(0, 1).
+
+    Lin et al. 2025 (arXiv:2501.08316), section 3; Hyun et al. 2025 (arXiv:2509.24935).
+    R1 by a finite difference, on a part of the batch: no gradient of a gradient.
+    """
+    known, noise = inputs.real_scores, inputs.noise
+    squares = _squared_differences(inputs.score_real, inputs.real, known, noise, part)
+    return mean(squares) * (gamma / 2)
+
+
+@penalty
+def fd_r2(inputs: PenaltyInputs, *, gamma: float = 10.0, part: float = 0.25) -> Tensor:
+    """gamma/2 E ((D(fake + s e) - D(fake)) / s)², s = 0.01, e ~ N(0, 1).
+
+    Lin et al. 2025 (arXiv:2501.08316), section 3; Hyun et al. 2025 (arXiv:2509.24935).
+    R2 by a finite difference, on a part of the batch, as `fd_r1`.
+    """
+    known, noise = inputs.fake_scores, inputs.noise
+    squares = _squared_differences(inputs.score_fake, inputs.fake, known, noise, part)
+    return mean(squares) * (gamma / 2)
+
+
+# They compare D's score of an image in two batches: it may not depend on the other images.
+DIFFERENCES = frozenset({fd_r1, fd_r2})
+
+
+def noisy_parts(penalties: Sequence[Penalty]) -> list[float]:
+    """Return the parts of a batch for which the penalties of `DIFFERENCES` need noise."""
+    found = []
+    for each in penalties:
+        function: Any = getattr(each, "func", each)
+        if function in DIFFERENCES:
+            default = inspect.signature(function).parameters["part"].default
+            found.append(getattr(each, "keywords", {}).get("part", default))
+    return found
+
+
+def noisy_images(penalties: Sequence[Penalty], batch: int) -> int:
+    """Return for how many images of a batch they need noise."""
+    return max((part_count(part, batch) for part in noisy_parts(penalties)), default=0)
 
 
 # D scores their mixtures under the labels of the reals, so their fakes need the same labels.

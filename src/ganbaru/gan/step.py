@@ -50,6 +50,7 @@ class GAN:
     augmentation: Augmentation = Augmentation()
     burn_in: float | None = None  # images during which numbers change; None: at their end at once
     frozen: frozenset[str] = frozenset()  # D's parameters that are not updated
+    exact_scores: bool = False  # D's scores in training are not rounded to bf16
 
 
 class Batch(NamedTuple):
@@ -62,6 +63,7 @@ class Batch(NamedTuple):
     mix: Tensor | None = None  # (N, 1, 1, 1), uniform in [0, 1), for penalties
     fake: Tensor | None = None  # if None, D's update makes them
     draws: dict[str, Parameters] | None = None  # what is drawn for "real" and "fake" images, named
+    noise: Tensor | None = None  # (M, C, H, W), standard normal, for penalties on M images
 
 
 class Batches(NamedTuple):
@@ -186,14 +188,15 @@ def discriminator_update(
     def loss(trained: Parameters) -> tuple[Tensor, Any]:
         parameters = {**state["discriminator"], **trained}
         before = state["discriminator_buffers"]
-        real_scores, buffers = _score(gan, parameters, before, batch.real, batch.real_label)
-        fake_scores, buffers = _score(gan, parameters, buffers, batch.fake, batch.label)
+        real_scores, between = _score(gan, parameters, before, batch.real, batch.real_label)
+        fake_scores, buffers = _score(gan, parameters, between, batch.fake, batch.label)
         total = gan.d_loss(real_scores, fake_scores)
+        realness = [gan.realness(scores) for scores in (real_scores, fake_scores)]
+        inputs = _penalty_inputs(gan, parameters, (before, between), batch, realness)
         for penalty, gamma in itertools.zip_longest(gan.penalties, gammas):
             changed = {} if gamma is None else {"gamma": gamma}
-            total = total + penalty(_penalty_inputs(gan, parameters, buffers, batch), **changed)
-        means = [ops.mean(gan.realness(scores)) for scores in (real_scores, fake_scores)]
-        return total, (buffers, *means)
+            total = total + penalty(inputs, **changed)
+        return total, (buffers, *(ops.mean(each) for each in realness))
 
     value, (buffers, real_score, fake_score), gradients = ops.value_and_grad(
         loss, {n: p for n, p in state["discriminator"].items() if n not in gan.frozen}
@@ -205,14 +208,40 @@ def discriminator_update(
 
 
 def _penalty_inputs(
-    gan: GAN, parameters: Parameters, buffers: Parameters, batch: Batch
+    gan: GAN,
+    parameters: Parameters,
+    buffers: Sequence[Parameters],
+    batch: Batch,
+    realness: Sequence[Tensor],
 ) -> PenaltyInputs:
-    def score(label: Tensor | None) -> Callable[[Tensor], Tensor]:
-        return lambda image: gan.realness(_score(gan, parameters, buffers, image, label)[0])
+    """Return what penalties see: D as it scored the reals and the fakes, from the same buffers.
 
+    With other buffers spectral norm's scale would differ between a score and its finite difference.
+    """
+
+    def score(before: Parameters, label: Tensor | None) -> Callable[[Tensor], Tensor]:
+        def realness(image: Tensor) -> Tensor:
+            return gan.realness(_score(gan, parameters, before, image, _first(label, image))[0])
+
+        return realness
+
+    real, fake = realness if gan.exact_scores else (None, None)
     return PenaltyInputs(
-        score(batch.real_label), score(batch.label), batch.real, batch.fake, batch.mix
+        score_real=score(buffers[0], batch.real_label),
+        score_fake=score(buffers[1], batch.label),
+        real=batch.real,
+        fake=batch.fake,
+        mix=batch.mix,
+        noise=batch.noise,
+        real_scores=real,
+        fake_scores=fake,
     )
+
+
+def _first(label: Tensor | None, image: Tensor) -> Tensor | None:
+    """Return the labels of as many images as there are."""
+    count = image.shape[0]
+    return label if label is None or label.shape[0] == count else label[:count]
 
 
 def generator_update(

@@ -136,7 +136,8 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     classes = label_names(config, source)
     planned = _planned_images(config, source)
     config = dataclasses.replace(config, burn_in=gan_build.burn_in(config, planned))
-    gan = gan_build.gan(config, source.images.shape[1:], len(classes))
+    exact = dataclasses.replace(config, precision=engine.precision)
+    gan = gan_build.gan(exact, source.images.shape[1:], len(classes))
     resumed = run_folder.existing(config.run or "") if config.resume else None
     folder = resumed or next(run_folder.candidates(config))
     sampler = BatchSampler(config, source, engine, gan, len(classes))

@@ -1,0 +1,313 @@
+"""Contestants on pictures at equal processor time: what a change of the preset `small` brings.
+
+python -m bench.pictures -o runs/pictures --images 9500                 all named ones, seed 0
+python -m bench.pictures -o runs/pictures base b16 'mine={batch: 32, lr: 5.0e-4}' --seeds 3
+python -m bench.pictures -o runs/pictures                               again: runs are reused
+
+Every contestant gets the processor time that the first one needs for --images. On a shared machine
+neither a clock nor the processor's own is steady, so the cost of an image is measured in turns (one
+step each, the median of the ratios over --rounds), and a run ends after a number of images: those
+of the first contestant, divided by the ratio. A contestant is a name of CONTESTANTS or
+NAME={options}, options of `ganbaru train small`.
+
+Scores are the kernel distance and MIND of 2,000 images by EfficientNet's features against
+4,000 reals, of the run's average and of others taken in the same run (power functions of relative
+width 0.05 to 0.25, Karras et al. 2024, and the last weights). `excess` is the power at the
+frequencies of a checkerboard (periods of 2 and 4 pixels), relative to frequencies near them and to
+reals: 1 for reals, and the largest of eight; above 1.3 something repeats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from ganbaru import config, engines, files
+from ganbaru.gan import build, ema, models, step
+from ganbaru.gan.batches import BatchSampler
+from ganbaru.gan.dataset import label_names, load_data
+from ganbaru.gan.step import State, StepMetrics
+from ganbaru.metrics import efficientnet, monge
+from ganbaru.metrics.scorer import Scorer
+from ganbaru.sampling import generators, image_io
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Callback, Run
+
+Options = dict[str, Any]
+Result = dict[str, Any]
+
+RSGAN: Options = {"lr": 1e-3, "betas": (0.0, 0.99), "latent": 64, "objective": "rsgan"}
+# Changes of `base`, the preset `small` with the options RSGAN.
+CONTESTANTS: dict[str, Options] = {
+    "base": {},
+    "rasgan": {"objective": "rasgan"},
+    "batch 32": {"batch": 32},
+    "batch 16": {"batch": 16},
+    "width 24": {"width": 24},
+    "width 48": {"width": 48},
+}
+REALS = 4_000  # that fakes are compared with
+FIRST_SEED = 1_000_000  # of the scored images
+WIDTHS = {"0.05": 17.0, "0.10": 6.94, "0.15": 3.56, "0.20": 1.83, "0.25": 0.71}  # and exponents
+PERIODS = (2, 4)
+
+
+def contestant(text: str) -> tuple[str, Options]:
+    """Parse NAME or NAME={options}."""
+    name, _, options = text.partition("=")
+    return name, yaml.safe_load(options) if options else CONTESTANTS[name]
+
+
+def configured(data: str, options: Mapping[str, Any], **more: Any) -> config.Config:
+    """Return the configuration of a contestant; a set of labelled images is trained by class."""
+    return config.from_preset("small", **{"data": data, **RSGAN, **options, **more})
+
+
+# --- cost -------------------------------------------------------------------------------------
+
+
+def _steps(settings: config.Config) -> Iterator[float]:
+    """Yield the processor seconds for an image of one step after another."""
+    engine, source = engines.load("numpy"), load_data(settings)
+    shape, count = source.images.shape[1:], len(label_names(settings, source))
+    gan = build.gan(settings, shape, count)
+    sampler = BatchSampler(settings, source, engine, gan, count)
+    state = step.start(
+        gan, setup.to_engine(engine, models.initial_parameters(settings, shape, count))
+    )
+    for number in range(10**9):
+        began = time.process_time()
+        batches = sampler.step(number)
+        schedule = step.step_schedule(gan, number, len(batches.d))
+        state, _ = step.train_step(gan, state, batches, schedule)
+        yield (time.process_time() - began) / batches.images
+
+
+def costs(settings: Mapping[str, config.Config], rounds: int) -> dict[str, float]:
+    """Return what an image costs each contestant, relative to the first; measured in turns."""
+    first = next(iter(settings))
+    if len(settings) == 1:
+        return {first: 1.0}
+    running = {name: _steps(one) for name, one in settings.items()}
+    found: dict[str, list[float]] = {name: [] for name in settings}
+    for i in range(rounds + 1):
+        each = {name: next(steps) for name, steps in running.items()}
+        if i:  # the first steps allocate
+            for name, seconds in each.items():
+                found[name].append(seconds / each[first])
+    return {name: statistics.median(ratios) for name, ratios in found.items()}
+
+
+# --- scores -----------------------------------------------------------------------------------
+
+
+def spectrum(images: np.ndarray) -> np.ndarray:
+    """Return the mean power (H, W) of images (N, H, W, C), windowed by Hann's function."""
+    grey = images.mean(axis=3) / 255
+    grey -= grey.mean(axis=(1, 2), keepdims=True)
+    height, width = grey.shape[1:]
+    window = np.outer(np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1])
+    power: np.ndarray = (np.abs(np.fft.fft2(grey * window)) ** 2).mean(axis=0)
+    return power
+
+
+def excess(fake: np.ndarray, real: np.ndarray) -> float:
+    """Return the largest excess of power at a checkerboard's frequencies; see the module."""
+    height, width = fake.shape
+    ratio = fake / real
+    places = {(height * a // p, width * b // p) for p in PERIODS for a in range(p // 2 + 1)
+              for b in range(p // 2 + 1) if a or b}  # fmt: skip
+    rows, columns = np.mgrid[:height, :width]
+    found = []
+    for row, column in places:
+        away = [np.minimum((x - at) % n, (at - x) % n)
+                for x, at, n in ((rows, row, height), (columns, column, width))]  # fmt: skip
+        distance = np.maximum(*away)
+        near = ratio[(distance >= 3) & (distance <= 5)]
+        found.append(ratio[row, column] / np.median(near))
+    return float(max(found))
+
+
+def kernel_mean(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the mean of (a.b / D + 1)³ over pairs of rows; those of a row with itself left out.
+
+    As `ganbaru.metrics.kernel`, on all images at once in place of fifty subsets.
+    """
+    values = (x @ y.T / x.shape[1] + 1).astype(np.float64)
+    values *= values * values
+    if x is not y:
+        return float(values.mean())
+    return float((values.sum() - np.trace(values)) / (len(x) * (len(x) - 1)))
+
+
+class Judge:
+    """The features of all reals of a set, cached in the folder, and scores of fakes."""
+
+    def __init__(self, settings: config.Config, folder: Path) -> None:
+        self.source = load_data(settings)
+        self.scorer: Scorer = efficientnet.efficientnet("numpy", "auto", self.source, _silent)
+        path = folder / f"reals-{self.source.fingerprint[:12]}.npy"
+        if not path.exists():
+            np.save(path, self._features(self.source.images[:REALS]))
+        self.reals = np.load(path)
+        self.within = kernel_mean(self.reals, self.reals)
+        self.power = spectrum(self.source.images[:REALS])
+
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        found: np.ndarray = self.scorer.extract(images, _silent).arrays[0]
+        return found
+
+    def scores(self, images: np.ndarray) -> Result:
+        """Return the scores of images (N, H, W, C)."""
+        fakes = self._features(images)
+        between = kernel_mean(self.reals, fakes)
+        return {
+            "kid": (self.within + kernel_mean(fakes, fakes) - 2 * between),
+            "mind": monge.mind(self.reals, fakes),
+            "excess": excess(spectrum(images), self.power),
+        }
+
+
+def _silent(done: int, total: int, what: str) -> None:
+    pass
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+class Averages(Callback):
+    """Averages of G of several widths beside the run's own, and the run's processor seconds."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, State] = {}
+        self.seconds, self._last = 0.0, 0.0
+
+    def start(self, run: Run) -> None:
+        """Begin with copies of the first weights."""
+        groups = {"ema": "generator", "ema_buffers": "generator_buffers"}
+        self.kept = {
+            name: {to: {n: x * 1.0 for n, x in run.state[of].items()} for to, of in groups.items()}
+            for name in WIDTHS
+        }
+        self._last = time.process_time()
+
+    def step(self, run: Run, metrics: StepMetrics) -> None:
+        """Move each average by a power function's decay, (1 - 1/t)^(exponent + 1)."""
+        self.seconds += time.process_time() - self._last
+        for name, exponent in WIDTHS.items():
+            decay = (1 - 1 / run.step) ** (exponent + 1)
+            for to, of in (("ema", "generator"), ("ema_buffers", "generator_buffers")):
+                kept = self.kept[name]
+                kept[to] = ema.move_towards(kept[to], run.state[of], decay)
+        self._last = time.process_time()
+
+    def variants(self, run: Run) -> dict[str, State]:
+        """Return what may stand for G: the run's average, the others, and the last weights."""
+        last = {"ema": run.state["generator"], "ema_buffers": run.state["generator_buffers"]}
+        own = {name: run.state[name] for name in last}
+        return {"own": own, **self.kept, "last": last}
+
+
+def fakes(run: Run, state: State, count: int) -> np.ndarray:
+    """Return the images that are scored, made by a state's average."""
+    before, run.state = run.state, {**run.state, **state}
+    try:
+        generator = generators.from_run(run)
+        images: np.ndarray = generator.sample(count, FIRST_SEED)
+    finally:
+        run.state = before
+    return images
+
+
+def trained(settings: config.Config, judge: Judge, count: int, scored: Sequence[str]) -> Result:
+    """Train a run and score `count` images of each of the averages `scored`."""
+    folder, averages = Path(str(settings.run)), Averages()
+    run = setup.build(settings, [averages])
+    loop(run, lambda: False)
+    found = {}
+    for name, state in averages.variants(run).items():
+        np.savez(
+            folder / f"{name}.npz", **{f"{g}/{n}": x for g in state for n, x in state[g].items()}
+        )
+        if name not in scored:
+            continue
+        images = fakes(run, state, count)
+        found[name] = judge.scores(images)
+        if name == "own":
+            image_io.save_png(folder / "grid.png", image_io.enlarge(image_io.grid(images[:64], 8)))
+    best = min(found, key=lambda name: found[name]["kid"])
+    return {"images": run.images, "steps": run.step, "seconds": averages.seconds, "best": best,
+            "variants": found}  # fmt: skip
+
+
+def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]) -> str:
+    """Return Markdown: medians over seeds with minimum and maximum."""
+    titles = ["contestant", "seeds", "cost of an image", "images", "KID", "MIND", "excess",
+              "best average", "its KID"]  # fmt: skip
+    rows = [titles, ["---"] * len(titles)]
+    for name, of in results.items():
+        own = [one["variants"]["own"] for one in of]
+        best = [one["variants"][one["best"]]["kid"] for one in of]
+        rows.append([
+            name, str(len(of)), f"{relative[name]:.2f}", f"{of[0]['images']:,}",
+            *(_cell([one[key] for one in own]) for key in ("kid", "mind", "excess")),
+            ", ".join(one["best"] for one in of), _cell(best),
+        ])  # fmt: skip
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(values: Sequence[float]) -> str:
+    middle, least, most = (f"{f(values):.3g}" for f in (statistics.median, min, max))
+    return middle if len(values) == 1 else f"{middle} [{least}, {most}]"
+
+
+def _parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    found.add_argument("contestants", nargs="*", default=list(CONTESTANTS), metavar="CONTESTANT")
+    found.add_argument("-o", "--output", required=True, type=Path, help="the folder for runs")
+    found.add_argument("--data", default="cat-faces")
+    found.add_argument("--images", type=int, default=9_500, help="of the first contestant")
+    found.add_argument("--seeds", type=int, default=1)
+    found.add_argument("--fakes", type=int, default=2_000, help="images that are scored")
+    found.add_argument("--averages", nargs="+", default=["own", *WIDTHS, "last"])
+    found.add_argument("--rounds", type=int, default=5, help="steps in which cost is measured")
+    return found
+
+
+def main() -> None:
+    """Measure costs, train and score what is missing, print the table."""
+    wanted = _parser().parse_args()
+    chosen = dict(contestant(text) for text in wanted.contestants)
+    engines.configure_process(engines.load("numpy"))
+    wanted.output.mkdir(parents=True, exist_ok=True)
+    relative = costs({n: configured(wanted.data, o) for n, o in chosen.items()}, wanted.rounds)
+    results: dict[str, list[Result]] = {name: [] for name in chosen}
+    for seed in range(wanted.seeds):
+        for name, options in chosen.items():
+            run = wanted.output / f"{name.replace(' ', '-')}-{seed}"
+            settings = configured(
+                wanted.data, options, seed=seed, run=str(run), overwrite=True, engine="numpy",
+                held_out=0, images=round(wanted.images / relative[name]),
+            )  # fmt: skip
+            path = run / "result.json"
+            if not path.exists():
+                judge = Judge(settings, wanted.output)
+                made = trained(settings, judge, wanted.fakes, wanted.averages)
+                files.write_text(path, json.dumps(made))
+            results[name].append(json.loads(path.read_text(encoding="utf-8")))
+            print(table({n: of for n, of in results.items() if of}, relative), flush=True)
+
+
+if __name__ == "__main__":
+    main()
