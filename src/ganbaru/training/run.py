@@ -45,6 +45,7 @@ class Run:
     paused_seconds: float = 0.0  # of this session, not counted in `seconds`
     stopped: str = ""  # why a callback ended the run before its totals
     notes: list[str] = field(default_factory=list)  # what the user should know about this run
+    history: list[checkpoint.Change] = field(default_factory=list)  # changes of its settings
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
 
     @property
@@ -86,6 +87,7 @@ class Run:
             seconds=self.seconds,
             data=describe_data(self.source),
             callbacks={name: state for name, state in states.items() if state},
+            history=self.history,
         )
         checkpoint.save(path or self.folder.checkpoint(self.images), groups, header)
 
