@@ -51,10 +51,10 @@ def standard(
         *([display] if display else []),
         Log(measurements),
         EarlyStopping(),
-        CollapseAlarm(),
         # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
         Checkpoints(),
         Samples(),
+        CollapseAlarm(),
         TimeLapse(),
         TensorBoard(),
         History(),

@@ -39,6 +39,7 @@ class Facts:
     scores: list[Evaluation]
     authenticity: Authenticity | None
     history: list[checkpoint.Change] = field(default_factory=list)  # of its settings
+    warnings: Mapping[str, str] = field(default_factory=dict)  # of its result, by code
 
     @property
     def name(self) -> str:
@@ -63,6 +64,7 @@ def note(run: Run) -> None:
             "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
         },
         "history": run.history,
+        "warnings": run.warnings,
     }
     files.write_json(run.folder.about, found)
 
@@ -84,6 +86,7 @@ def read(folder: Folder, warn: Warn = lambda text: None) -> Facts:
         scores=passport.stored(folder.path),
         authenticity=memorization.stored(folder.path),
         history=found.get("history", []),
+        warnings=found.get("warnings", {}),
     )
 
 
@@ -110,6 +113,7 @@ class About(_Required, total=False):
     """The content of about.json."""
 
     history: list[checkpoint.Change]
+    warnings: dict[str, str]
 
 
 def _about(folder: Folder) -> About:

@@ -77,7 +77,8 @@ def _top(facts: Facts) -> Markup:
         f"{facts.data['name']}, {_size(facts)}: {int(last['images']):,} images shown in "
         f"{duration(last['seconds'])}"
     )
-    heading = tag("header", tag("h1", facts.name), tag("p", line, class_="summary"))
+    warnings = (tag("p", each, class_="warning") for each in facts.warnings.values())
+    heading = tag("header", tag("h1", facts.name), tag("p", line, class_="summary"), *warnings)
     if not facts.grids:
         return tag("div", heading)
     grid = facts.grids[-1]

@@ -46,6 +46,7 @@ class Run:
     stopped: str = ""  # why a callback ended the run before its totals
     notes: list[str] = field(default_factory=list)  # what the user should know about this run
     history: list[checkpoint.Change] = field(default_factory=list)  # changes of its settings
+    warnings: dict[str, str] = field(default_factory=dict)  # of its result, by code
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
 
     @property
