@@ -37,6 +37,10 @@ def cache() -> Path:
     return Path(pooch.os_cache("ganbaru"))
 
 
+class UnwritableError(InputError):
+    """Raised for a path that cannot be written, such as for want of permission."""
+
+
 # --- writing ----------------------------------------------------------------------------------
 
 
@@ -44,12 +48,12 @@ def cache() -> Path:
 def writing(path: Path, fix: str = "choose a folder where you may write") -> Iterator[None]:
     """Turn an OSError while `path` is written into one message with the remedy.
 
-    InputError for a path that cannot be written, RunError for a full disk or a vanished folder.
+    UnwritableError for a wrong path, RunError for a full disk or a vanished folder.
     """
     try:
         yield
     except OSError as error:
-        kind = InputError if error.errno in _WRONG else RunError
+        kind = UnwritableError if error.errno in _WRONG else RunError
         raise kind(
             f"Cannot write {path}: {error.strerror or error}. Free some space, or {fix}; earlier "
             f"files are unchanged."

@@ -17,7 +17,7 @@ def test_order_of_the_default_callbacks():
     """The log precedes the checkpoint, which then has no steps of the line just written."""
     display = callbacks.Display(io.StringIO())
     assert [type(each).__name__ for each in callbacks.standard(display)] == [
-        "Display", "Log", "EarlyStopping", "CollapseAlarm", "Checkpoints", "Samples", "TimeLapse",
+        "Display", "Log", "EarlyStopping", "Checkpoints", "Samples", "CollapseAlarm", "TimeLapse",
         "TensorBoard", "History", "LossPlot", "HtmlReport",
     ]  # fmt: skip
     assert len(callbacks.standard()) == 10

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from bad_input_helpers import G, assert_one_message, listing
 from train_helpers import command, limited, needs_posix, newest, pictures, process, tiny, trained
 
+from ganbaru.callbacks import Checkpoints
 from ganbaru.config import to_yaml
 
 
@@ -92,6 +94,53 @@ def test_full_disk_at_each_first_file(tmp_path, monkeypatch, name):
     assert said.code == 1 and said.err.startswith("ganbaru: ")
     assert f"{name}: No space left on device" in said.err and said.err.count("\n") == 1
     assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix == ".tmp"]
+
+
+def _breaks(kind, run, monkeypatch):
+    """Break the disk below a run as `kind` says, or take the run's folder away."""
+    replace = os.replace
+
+    def fail(source, target):
+        if Path(target).is_relative_to(run):
+            raise OSError(getattr(errno, kind), os.strerror(getattr(errno, kind)))
+        replace(source, target)
+
+    if kind == "removed":
+        shutil.rmtree(run)
+    elif kind == "renamed":
+        run.rename(run.with_name("other"))
+    elif kind == "file":
+        shutil.rmtree(run)
+        run.write_text("")
+    else:
+        monkeypatch.setattr(os, "replace", fail)
+
+
+@pytest.mark.parametrize("kind", ["removed", "renamed", "file", "ENOSPC", "EDQUOT", "EIO", "EROFS",
+                                  "EACCES", "ENOENT", "ESTALE", "ENOTDIR"])  # fmt: skip
+def test_a_run_that_cannot_write_any_more_has_failed(tmp_path, monkeypatch, kind):
+    """Its exit code is 1: what the user typed was right when it began."""
+    run, step = tmp_path / "run", Checkpoints.step
+
+    def breaks(self, run_, metrics):
+        if run_.step == 3:
+            _breaks(kind, run, monkeypatch)
+        step(self, run_, metrics)
+
+    monkeypatch.setattr(Checkpoints, "step", breaks)
+    (tmp_path / "c.yaml").write_text(to_yaml(tiny(tmp_path, steps=6)))
+    said = command("train", "--config", tmp_path / "c.yaml")
+    assert said.code == 1 and said.err.startswith("ganbaru: ") and said.err.count("\n") == 1
+    assert str(run) in said.err and "Traceback" not in said.err
+
+
+def test_an_error_of_the_system_is_one_message(monkeypatch):
+    def fails(arguments):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/some/file")
+
+    monkeypatch.setattr("ganbaru.cli.describe.describe", fails)
+    said = command("describe")
+    assert said.code == 1 and said.err.count("\n") == 1 and "/some/file" in said.err
 
 
 @needs_posix

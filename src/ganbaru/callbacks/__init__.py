@@ -54,10 +54,10 @@ def standard(
         AdaptiveAugmentation(),  # before the log, which has its strength
         Log(measurements),
         EarlyStopping(),
-        CollapseAlarm(),
         # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
         Checkpoints(),
         Samples(),
+        CollapseAlarm(),
         TimeLapse(),
         TensorBoard(),
         History(),

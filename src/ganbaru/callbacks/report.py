@@ -25,4 +25,5 @@ class HtmlReport(Callback):
         report.write(run.folder)
 
     def end(self, run: Run) -> None:
+        facts.note(run)  # again: the run's warnings are known
         report.write(run.folder)

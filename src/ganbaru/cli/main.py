@@ -71,6 +71,8 @@ def _guarded(arguments: Sequence[str]) -> int:
         return _fail(str(error), 1)
     except MemoryError as error:
         return _fail(f"Out of memory ({error}). Try a smaller --batch, --width or --image-size.", 1)
+    except OSError as error:  # of the system, such as a disk that fails
+        return _fail(f"{error}.", 1)
     except KeyboardInterrupt:
         return _fail("Stopped at once.", 130)
 

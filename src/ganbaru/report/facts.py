@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -38,6 +38,8 @@ class Facts:
     grids: list[Path]
     scores: list[Evaluation]
     authenticity: Authenticity | None
+    history: list[checkpoint.Change] = field(default_factory=list)  # of its settings
+    warnings: Mapping[str, str] = field(default_factory=dict)  # of its result, by code
 
     @property
     def name(self) -> str:
@@ -61,6 +63,8 @@ def note(run: Run) -> None:
             "cores": cores,
             "parameters": {name: nn.parameter_count(run.state[name]) for name in players},
         },
+        "history": run.history,
+        "warnings": run.warnings,
     }
     files.write_json(run.folder.about, found)
 
@@ -81,6 +85,8 @@ def read(folder: Folder, warn: Warn = lambda text: None) -> Facts:
         grids=[path for path in sorted(folder.samples.glob("*.png")) if path.stem.isdecimal()],
         scores=passport.stored(folder.path),
         authenticity=memorization.stored(folder.path),
+        history=found.get("history", []),
+        warnings=found.get("warnings", {}),
     )
 
 
@@ -98,11 +104,16 @@ class _Machine(TypedDict, total=False):
     parameters: dict[str, Count]
 
 
-class About(TypedDict):
-    """The content of about.json."""
-
+class _Required(TypedDict):
     data: _CountedData
     made: _Machine
+
+
+class About(_Required, total=False):
+    """The content of about.json."""
+
+    history: list[checkpoint.Change]
+    warnings: dict[str, str]
 
 
 def _about(folder: Folder) -> About:

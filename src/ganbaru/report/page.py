@@ -20,6 +20,7 @@ from ganbaru.report.curves import curves, evaluated
 from ganbaru.report.facts import Facts
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.report.pictures import MAX_WIDTH, embedded
+from ganbaru.training import resuming
 
 MAX_GRIDS = 6
 GRID = "a grid of generated images"
@@ -76,7 +77,8 @@ def _top(facts: Facts) -> Markup:
         f"{facts.data['name']}, {_size(facts)}: {int(last['images']):,} images shown in "
         f"{duration(last['seconds'])}"
     )
-    heading = tag("header", tag("h1", facts.name), tag("p", line, class_="summary"))
+    warnings = (tag("p", each, class_="warning") for each in facts.warnings.values())
+    heading = tag("header", tag("h1", facts.name), tag("p", line, class_="summary"), *warnings)
     if not facts.grids:
         return tag("div", heading)
     grid = facts.grids[-1]
@@ -96,6 +98,8 @@ def _reproduce(facts: Facts) -> Markup:
     if reproduction.by_clock(config) and facts.log:
         note = f"The run ended by time, so a faster machine trains further. {note} with --steps "
         note += str(int(facts.log[-1]["step"]))
+    if any(change["settings"].keys() - TOTALS for change in facts.history):
+        note = "The settings changed during the run, so this trains another one, with the last ones"
     parameters = facts.made.get("parameters", {})
     counts = ", ".join(f"{name} {count:,}" for name, count in parameters.items())
     totals = (f"{getattr(config, name):g} {name}" for name in TOTALS if getattr(config, name))
@@ -108,6 +112,7 @@ def _reproduce(facts: Facts) -> Markup:
         ("batch", str(config.batch)),
         ("length", " or ".join(totals)),
         ("seed", str(config.seed)),
+        *(("resumed", sentence) for sentence in resuming.described(facts.history)),
     ]
     options = tag("details", tag("summary", "all options"), tag("pre", to_yaml(config)))
     return _section("Reproduce", command, tag("p", f"{note}."), _table(rows), options)

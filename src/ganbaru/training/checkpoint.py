@@ -44,6 +44,15 @@ class Header:
     seconds: Seconds
     data: dict[str, Any]  # `DataFacts`
     callbacks: dict[str, dict[str, Any]]  # states by callback's name
+    # Changes of the settings when the run was resumed; older files have none.
+    history: list[Change] = field(default_factory=list, kw_only=True)
+
+
+class Change(TypedDict):
+    """What was changed when a run was resumed: by field, its old and its new value as texts."""
+
+    images: Count
+    settings: dict[str, Annotated[list[str], Range(2, 2)]]
 
 
 class DataFacts(TypedDict):

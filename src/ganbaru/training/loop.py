@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ganbaru import files
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan import step
 from ganbaru.training.run import Run
@@ -21,17 +22,20 @@ from ganbaru.training.run import Run
 def loop(run: Run, interrupted: Callable[[], bool]) -> None:
     """Train until a total is reached, a callback stops the run or `interrupted` returns true.
 
-    Raises RunError if it diverges, the disk is full or the run's folder has vanished.
+    Raises RunError if it diverges, its files cannot be written or its folder has vanished.
     """
     try:
         _loop(run, interrupted)
     except (OSError, InputError, RunError) as error:
-        if run.folder.config.exists():
-            raise
-        raise RunError(
-            f"The run's folder {run.folder.path} was removed or moved during the training, which "
-            f"cannot go on without it. Start the run again."
-        ) from error
+        if not run.folder.config.exists():
+            raise RunError(
+                f"The run's folder {run.folder.path} was removed or moved during the training, "
+                f"which cannot go on without it. Start the run again."
+            ) from error
+        # The paths were right when the run began: a disk that fails is mounted read-only.
+        if isinstance(error, (OSError, files.UnwritableError)):
+            raise RunError(str(error)) from error
+        raise
     finally:
         run.close()
 

@@ -46,6 +46,8 @@ class Run:
     stopped: str = ""  # why a callback ended the run before its totals
     strength: float = 1.0  # of the augmentation in the next steps
     notes: list[str] = field(default_factory=list)  # what the user should know about this run
+    history: list[checkpoint.Change] = field(default_factory=list)  # changes of its settings
+    warnings: dict[str, str] = field(default_factory=dict)  # of its result, by code
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
 
     @property
@@ -87,6 +89,7 @@ class Run:
             seconds=self.seconds,
             data=describe_data(self.source),
             callbacks={name: state for name, state in states.items() if state},
+            history=self.history,
         )
         checkpoint.save(path or self.folder.checkpoint(self.images), groups, header)
 

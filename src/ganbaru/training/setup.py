@@ -19,9 +19,9 @@ from ganbaru.gan import build as gan_build
 from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State
-from ganbaru.training import checkpoint, run_folder, starting_point
+from ganbaru.training import checkpoint, resuming, run_folder, starting_point
 from ganbaru.training.lock import InUseError
-from ganbaru.training.run import Callback, Run, as_callback, describe_data
+from ganbaru.training.run import Callback, Run, as_callback
 
 
 def build(
@@ -189,15 +189,11 @@ def _resume(run: Run, networks: models.TensorShapes) -> dict[str, dict[str, Any]
             f"The run {run.folder.path} began with --start-from {began or 'nothing'}, not "
             f"{run.config.start_from}: leave it out to resume the run, or choose another --run."
         )
+    resuming.check_classes(header, run.source)
     checkpoint.check_fits(path, groups, networks)
     first = step.start(run.gan, {group: groups.get(group, {}) for group in networks})
     checkpoint.check_fits(path, groups, checkpoint.shapes(first))
-    now = describe_data(run.source)
-    if {**header.data, "name": run.source.name} != now:
-        raise InputError(
-            f"The data has changed since {path} was written: it was {_shown(header.data)}, now it "
-            f"is {_shown(now)}. Put the old data back, or start another --run."
-        )
+    resuming.check_data(path, header, run.source)
     run.state = to_engine(run.engine, groups)
     run.step, run.images, run.seconds = header.step, header.images, header.seconds
     if run.share >= 1 and run.lock and run.lock.stale:
@@ -208,6 +204,7 @@ def _resume(run: Run, networks: models.TensorShapes) -> dict[str, dict[str, Any]
             f"{run.seconds / 60:.1f} minutes. To go on, resume it with a larger total, for example "
             f"{_larger_totals(run)}."
         )
+    resuming.note_changes(run, path, header)
     return header.callbacks
 
 
@@ -221,10 +218,6 @@ def _larger_totals(run: Run) -> str:
     }
     given = [name for name in TOTALS if getattr(run.config, name)]
     return " ".join(f"{flag(name)} {math.ceil(2 * reached[name])}" for name in given)
-
-
-def _shown(about: dict[str, Any]) -> str:
-    return f"{about['name']} {about['shape']} ({str(about['fingerprint'])[:12]})"
 
 
 def _planned_images(config: Config, source: Source) -> float | None:
