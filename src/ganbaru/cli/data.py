@@ -25,6 +25,8 @@ def _parser() -> Parser:
     parser.option("--data-dir", DATA_DIR, metavar="DIR")
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
     parser.option("--split", "train or test", "train")
+    augment = "show on the sheet what training with this --augment does to the images"
+    parser.option("--augment", augment, metavar="AUGMENT")
     output = "where the contact sheet is written"
     add_output(parser, output, "contact-sheet.png")
     return parser
@@ -39,12 +41,16 @@ def data(arguments: Sequence[str]) -> None:
         return
     from ganbaru import data as sources
     from ganbaru import files
+    from ganbaru.sampling.augmentation_sheet import augmentation_sheet
     from ganbaru.sampling.image_io import contact_sheet
 
     path = files.output(Path(args.output), args.overwrite)
     source = _source(args)
     say(*sources.inspect(source).lines())
-    contact_sheet(source, path)
+    if args.augment:
+        say(augmentation_sheet(source, args.augment, path))
+    else:
+        contact_sheet(source, path)
     say(f"contact sheet: {args.output}")
 
 
