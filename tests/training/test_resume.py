@@ -47,6 +47,7 @@ VARIANTS = {
     "float64": {"precision": "float64"},
     "the very same fakes, G first": {"share": "fakes", "order": "g-first"},
     "short batches": {"short_batch": True},
+    "a strength that adapts": {"augment": "flip+translation+adaptive:hold=10,images=90,start=0.4"},
     "RMSprop, clipped, falling rates": {
         "optimiser": "rmsprop",
         "clip": 0.02,

@@ -26,6 +26,8 @@ def _parser() -> Parser:
     parser.option("--channels", "convert to 1 (grey) or 3 (colour)", of=int)
     add_reading(parser, "crop")
     parser.option("--split", "auto, train, test, val, none (all) or a folder", "auto")
+    augment = "show on the sheet what training with this --augment does to the images"
+    parser.option("--augment", augment, metavar="AUGMENT")
     parser.option("--json", "print everything as JSON", of=bool)
     add_output(parser, "also write a contact sheet of the images to this .png file", None)
     return parser
@@ -43,12 +45,17 @@ def data(arguments: Sequence[str]) -> None:
         return
     from ganbaru import data as sources
     from ganbaru import files
+    from ganbaru.sampling.augmentation_sheet import augmentation_sheet
     from ganbaru.sampling.image_io import contact_sheet
 
+    if args.augment and not args.output:
+        raise InputError("--augment shows its transforms on a sheet: give also -o SHEET.png.")
     path = files.output(Path(args.output), args.overwrite) if args.output else None
     source, remark = _source(args)
     found = sources.inspect(source)
-    if path:
+    if path and args.augment:
+        remark.append(augmentation_sheet(source, args.augment, path))
+    elif path:
         contact_sheet(source, path)
     if args.json:
         content = found.to_json()

@@ -61,6 +61,7 @@ def check(plan: CheckPlan, loaded: Engines, progress: Progress) -> Findings:
         *cases.networks(plan),
         *cases.objectives(plan),
         *cases.penalties(plan),
+        *cases.augmentations(plan),
         *cases.twenty_steps(plan),
         *cases.single(plan),
     ]

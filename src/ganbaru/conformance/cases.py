@@ -11,12 +11,13 @@ import numpy as np
 
 from ganbaru import nn
 from ganbaru.conformance import operations, training_cases
-from ganbaru.conformance.fixtures import BATCH, CheckPlan, Fixture
+from ganbaru.conformance.fixtures import BATCH, SHAPE, CheckPlan, Fixture
 from ganbaru.conformance.functions import Arrays, TestedFunction, called, evaluate, random
 from ganbaru.conformance.recording import Record, Recorded
 from ganbaru.engines import Engine
 from ganbaru.errors import RunError
-from ganbaru.gan import build, models
+from ganbaru.gan import augmentation, build, models
+from ganbaru.gan.augmentation import Augmentation
 from ganbaru.gan.objectives import REALNESS
 from ganbaru.gan.penalties import PenaltyInputs
 from ganbaru.nn import Network
@@ -239,6 +240,22 @@ def _penalised(
 
     drawn = (fixed[n] for n in ("real", "fake", "mix", "noise"))
     return penalty(PenaltyInputs(score, score, *drawn)), {}
+
+
+def augmentations(plan: CheckPlan) -> Iterator[Case]:
+    """Yield augmentations as functions of images, most of which they transform."""
+    for spec in plan.augmentations:
+        made = augmentation.parse(spec)
+        drawn = made.arrays(made.sample(0, "conformance", 0, BATCH), 1.0, SHAPE)
+        shape = (BATCH, SHAPE[2], *SHAPE[:2])
+
+        def function(
+            at: Parameters, fixed: Parameters, made: Augmentation = made
+        ) -> tuple[Tensor, Parameters]:
+            return made.apply(at["images"], fixed), {}
+
+        tested = TestedFunction(function, {"images": random(shape, spec)}, shape, drawn)
+        yield case_of("augmentations", spec, tested, tested=tested)
 
 
 # --- training cases ----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ganbaru.gan import layer_table, models
 from ganbaru.gan.models import Shape
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import DIFFERENCES, PENALTIES
+from ganbaru.gan.transforms import TRANSFORMS
 from ganbaru.nn import Network
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.registry import Trust
@@ -89,7 +90,7 @@ def from_checkpoint(path: Path, name: str, trust: Collection[str] = ()) -> Fixtu
 
 @dataclass(frozen=True)
 class CheckPlan:
-    """What is checked: networks, objectives, penalties, and training cases (`games`).
+    """What is checked: networks, objectives, penalties, augmentations, training cases (`games`).
 
     `penalties` are pairs of one, named as in a configuration, and the networks whose discriminator
     it is put on.
@@ -100,6 +101,7 @@ class CheckPlan:
     penalties: list[tuple[str, Fixture]]
     games: list[Fixture]
     trust: Trust | None = None  # in the names of objectives; penalties have their networks'
+    augmentations: list[str] = dataclasses.field(default_factory=list)
 
 
 def registered() -> CheckPlan:
@@ -115,7 +117,10 @@ def registered() -> CheckPlan:
     wrapped = _small("dcgan, spectral norm and deviation", network="dcgan", **hooks)
     penalties = list(zip(itertools.cycle(PENALTIES), plain, strict=False))
     penalties += [(name, plain[0]) for name in PENALTIES]
-    return CheckPlan([*plain, *labelled, wrapped], list(OBJECTIVES), penalties, list(_games()))
+    networks = [*plain, *labelled, wrapped]
+    return CheckPlan(
+        networks, list(OBJECTIVES), penalties, list(_games()), augmentations=[*TRANSFORMS, "auto"]
+    )
 
 
 def _small(name: str, **options: Any) -> Fixture:
@@ -155,6 +160,7 @@ def _games() -> Iterator[Fixture]:
     clipped = {"objective": "wgan", "clip": 0.05, "optimiser": "rmsprop", "d_steps": 2}
     yield _small("clipping, RMSprop, 2 D updates", **clipped)
     yield _small("the same fakes, G first", share="fakes", order="g-first")
+    yield _small("everything augmented, in pairs", augment="auto", objective="rsgan", penalty="r1")
 
 
 def of_preset(name: str) -> CheckPlan:
@@ -176,6 +182,8 @@ def of_run(name: str, trust: Collection[str] = ()) -> CheckPlan:
 def _of(subject: Fixture) -> CheckPlan:
     config = subject.config
     specs = [] if config.penalty == "none" else config.penalty.split("+")
+    penalties = [(spec, subject) for spec in specs]
+    augment = [] if config.augment == "none" else [config.augment]
     return CheckPlan(
-        [subject], [config.objective], [(spec, subject) for spec in specs], [subject], config.trust
+        [subject], [config.objective], penalties, [subject], config.trust, augmentations=augment
     )

@@ -110,7 +110,9 @@ def choose(images: Images, testable: bool) -> Choice:
     made = [TRANSFORMS[name]() for name in TRANSFORMS if name in names]
     adapts = testable or count >= TOO_FEW
     if not adapts:
-        made = [dataclasses.replace(each, p=each.p * FIXED) for each in made]
+        made = [
+            dataclasses.replace(each, p=each.p * FIXED) if each.ADAPTS else each for each in made
+        ]
     adaptive = Adaptive(hold=0 if testable else held_out(count)) if adapts else None
     spec = augmentation.describe(Augmentation(tuple(made), adaptive))
     how = "a strength that adapts" if adapts else "a fixed strength"

@@ -132,7 +132,7 @@ class Scale(Transform):
         def resize(x: Tensor) -> Tensor:
             for side in ("columns", "rows"):
                 place = given[side]
-                apart = ops.transpose(place, (0, 2, 1)) * given["factor"] - place
+                apart = place * given["factor"] - ops.transpose(place, (0, 2, 1))
                 x = _resampled(x, ops.maximum(1.0 - ops.maximum(apart, -apart), 0.0))
             return ops.transpose(x, (0, 1, 3, 2))
 
