@@ -184,6 +184,7 @@ class Reader(NamedTuple):
         return how(self.call, trust)
 
 
+FLAGS = "--data pictures.npz --batch 8 --steps 1"
 SAMPLED, SCORED, TRAINED = ("network",), ("network", "data"), FIELDS
 READERS = [
     Reader(in_checkpoint, "generate run -n 2", SAMPLED),
@@ -199,6 +200,8 @@ READERS = [
     Reader(in_config, "train --config run/config.yaml --run other", TRAINED),
     Reader(in_config, "import g.safetensors --config run/config.yaml --run other", TRAINED),
     Reader(in_config, "describe --config run/config.yaml", SCORED),
+    Reader(in_checkpoint, f"train --start-from run {FLAGS}", SAMPLED),
+    Reader(in_shared, f"train --start-from shared {FLAGS}", SAMPLED),
     Reader(in_tournament, "compare -o contest", TRAINED),
     Reader(in_checkpoint, functools.partial(ganbaru.load, "run"), SAMPLED),
     Reader(in_checkpoint, functools.partial(ganbaru.save_pretrained, "run", "other"), SAMPLED),

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from train_helpers import assert_same_state, command, newest, pictures, tiny, trained
+from train_helpers import (
+    HAS_TORCH,
+    ROOT,
+    assert_same_state,
+    command,
+    newest,
+    pictures,
+    tiny,
+    trained,
+)
 
 from ganbaru import InputError, export, load, nn, save_pretrained
+from ganbaru.cli import options
+from ganbaru.cli.export import _parser
 from ganbaru.config import parse_size
 from ganbaru.gan import models
+from ganbaru.report import reproduction
 from ganbaru.sampling.players import load_player
 from ganbaru.training import checkpoint, setup, zoo
 
@@ -88,17 +101,18 @@ def test_weights_are_the_models_and_moments_are_zero(form, tmp_path, source):
 
 # --- other labels -----------------------------------------------------------------------------
 
-WAYS = ("softmax", "planes", "class-norm", "embedding")
+WAYS = [
+    ("softmax", "xyz"), ("softmax", "bcde"), ("planes", "bcd"), ("class-norm", "bcde"),
+    ("class-norm", "xyz"), ("embedding", "bcd"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("conditioning", WAYS)
-@pytest.mark.parametrize("names", ["b, c, d", "none"])
-def test_parts_of_classes_go_by_name(conditioning, names, tmp_path, trained_run):
+@pytest.mark.parametrize(("conditioning", "classes"), WAYS)
+def test_parts_of_classes_go_by_name(conditioning, classes, tmp_path):
     """Images of a class of both are the same; nothing of other classes is taken over."""
     network = {"network": "r3gan"} if conditioning == "embedding" else {}
     common = {"conditioning": conditioning, "steps": 1, "held_out": 0, **network}
     source = trained(tmp_path, data=_folder(tmp_path / "abc", "abc"), **common)
-    classes = "bcde" if names != "none" else "xyz"
     data = _folder(tmp_path / "other", classes)
     _, note = begun(tmp_path, source, **common | {"data": data, "steps": 2})
     shared = {*"abc"} & {*classes}
@@ -203,18 +217,21 @@ def test_a_run_killed_at_its_start_is_resumed_without_its_model(tmp_path, source
 # --- the command and the zoo ------------------------------------------------------------------
 
 
-def test_networks_are_the_models_unless_flags_say_otherwise(tmp_path, source, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    flags = ["--data", pictures(tmp_path / "p.npz", side=20), "--steps", 1, "--run", "run"]
-    said = command("train", "small", "--start-from", source, *flags, "--latent", 8, "--batch", 8)
-    assert (said.code, said.err) == (0, "")
-    fields = newest(Path("runs/run"))[1].config
-    assert (fields["width"], fields["image_size"], fields["conditioning"]) == (
-        4,
-        "16x16",
-        "softmax",
-    )
-    assert fields["preset"] == "small" and "Started from" in said.out
+def test_networks_are_the_models_unless_flags_say_otherwise(source):
+    flags = ["--data", "x", "--latent", "9", "--image-size", "32", "--start-from", str(source)]
+    config = options.config("train", "", ["small", *flags])
+    taken = ("width", "channels", "conditioning", "latent", "image_size", "preset")
+    assert [getattr(config, name) for name in taken] == [4, 1, "softmax", 9, "32", "small"]
+    again = shlex.split(reproduction.command(config, "run"))[2:]
+    assert options.config("train", "", again) == config
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").iterdir()), ids=lambda path: path.stem)
+def test_commands_of_recipes_are_right(recipe):
+    train, write = map(shlex.split, recipe.read_text().splitlines()[3:])
+    config = options.config("train", "", train[2:])
+    assert (train[:2], write[:3]) == (["ganbaru", "train"], ["ganbaru", "export", config.run])
+    assert _parser().parse_args(write[2:]).precision == "float16"
 
 
 WRONG = {
@@ -242,7 +259,7 @@ def test_what_does_not_fit_is_one_message_and_writes_nothing(case, tmp_path, sou
 
 @pytest.mark.parametrize("name", zoo.models())
 def test_models_of_the_zoo(name, tmp_path, monkeypatch):
-    """Small float16 files with a licence note, whose images show the label's class."""
+    """Small float16 files with a licence note, sampled in float32 as on any engine."""
     monkeypatch.chdir(tmp_path)
     path = zoo.models()[name]
     assert path.stat().st_size < 300_000
@@ -252,3 +269,7 @@ def test_models_of_the_zoo(name, tmp_path, monkeypatch):
     assert command("generate", f"zoo:{name}", "-n", 4).code == 0
     generator = load(f"zoo:{name}")
     assert {x.dtype for x in generator.parameters.values()} == {np.dtype("f4")}
+    if HAS_TORCH:
+        latents, labels = generator.latents(range(10)), np.arange(10)
+        other = load(f"zoo:{name}", engine="torch").floats(latents, labels)
+        assert_allclose(other, generator.floats(latents, labels), atol=1e-5)
