@@ -47,7 +47,7 @@ def data(arguments: Sequence[str]) -> None:
 
     path = files.output(Path(args.output), args.overwrite) if args.output else None
     source, remark = _source(args)
-    found = sources.inspect(source)
+    found = sources.inspect(source, image_size=args.image_size)
     if path:
         contact_sheet(source, path)
     if args.json:

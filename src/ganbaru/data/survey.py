@@ -143,7 +143,8 @@ class Survey:
     def _range(self) -> Finding | None:
         low = float(np.quantile(self._lows, OUTLIERS, method="lower"))
         high = float(np.quantile(self._highs, 1 - OUTLIERS, method="higher"))
-        if not 0 < high - low <= SMALL_PART:
+        hidden = self.hidden > self.count / 2  # whose warning says why there is no contrast
+        if hidden or not 0 < high - low <= SMALL_PART:
             return None
         black, white = self.interval or full_range(next(iter(self.kinds))) or (0.0, 1.0)
         values = black + low * (white - black), black + high * (white - black)
