@@ -47,7 +47,7 @@ def make_data(folder: Path) -> None:
     content = (folder / "whole.zip").read_bytes()
     (folder / "cut.zip").write_bytes(content[: len(content) // 2])
     np.savez(folder / "strange.npz", pixels=np.zeros((3, 16, 16), np.uint8))
-    np.savez(folder / "floats.npz", images=np.zeros((9, 16, 16, 1)))
+    np.savez(folder / "floats.npz", images=np.full((9, 16, 16, 1), 2.0))
 
 
 YAML = {

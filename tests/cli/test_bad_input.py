@@ -105,7 +105,7 @@ CASES = [
     ("train dcgan --data mixed --batch 4", "4|3 images"),
     ("train cifar10 --data mixed", "different sizes|--image-size 64"),
     ("train --data strange.npz", "'pixels'|'images'|N x H x W x C"),
-    ("train --data floats.npz", "float64|uint8"),
+    ("train --data floats.npz", "floating-point|--range LOW:HIGH"),
     ("train --data-dir nowhere mnist", "--data-dir|'nowhere'"),
     ("G --data unlabelled.npz", "softmax|labels|sub-folder"),
     ("G --data flat --batch 2", "labels|--conditioning none"),

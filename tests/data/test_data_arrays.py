@@ -47,6 +47,17 @@ def test_npy_of_the_right_size_is_mapped_not_copied(tmp_path):
     assert source.fingerprint == data.load(save_npz(tmp_path / "a.npz", images=IMAGES)).fingerprint
 
 
+@pytest.mark.parametrize("mode", ["r", "c"])
+def test_maps_hold_the_same_while_what_was_read_is_let_go(tmp_path, monkeypatch, mode):
+    monkeypatch.setattr("ganbaru.data.source.HELD", 0)
+    images = np.load(save(tmp_path / "a.npy", random_images(600)), mmap_mode=mode)
+    if mode == "c":
+        images[0] = 7  # in memory alone
+    expected = np.array(images)
+    source = data.in_memory("a", np.asarray(images))
+    assert (source.images == expected).all() and (np.asarray(images) == expected).all()
+
+
 def test_npy_fingerprint_is_cached_and_follows_the_file(tmp_path, monkeypatch):
     file = save(tmp_path / "a.npy", IMAGES)
     first = data.load(file).fingerprint

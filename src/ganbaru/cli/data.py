@@ -52,7 +52,7 @@ def data(arguments: Sequence[str]) -> None:
         raise InputError("--augment shows its transforms on a sheet: give also -o SHEET.png.")
     path = files.output(Path(args.output), args.overwrite) if args.output else None
     source, remark = _source(args)
-    found = sources.inspect(source)
+    found = sources.inspect(source, image_size=args.image_size)
     if path and args.augment:
         remark.append(augmentation_sheet(source, args.augment, path))
     elif path:

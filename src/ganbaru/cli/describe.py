@@ -19,6 +19,8 @@ _SHAPING = (
     "data_dir",
     "image_size",
     "channels",
+    "fit",
+    "range",
     "network",
     "width",
     "latent",

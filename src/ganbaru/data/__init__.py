@@ -64,11 +64,12 @@ def in_memory(
 
 
 def inspect(what: Source | str | Path, **how: Any) -> Inspection:
-    """Return the report on a source, or on what `load` finds with the arguments `how`.
+    """Return the report on a source, or on what `load` finds with the keyword arguments `how`.
 
     `lines()` is the report in words, `to_json()` as plain values.
     """
-    return examine(what if isinstance(what, Source) else load(what, **how))
+    source = what if isinstance(what, Source) else load(what, **how)
+    return examine(source, sized=bool(how.get("image_size")))
 
 
 def load(

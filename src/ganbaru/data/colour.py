@@ -23,7 +23,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, bool]:
     """
     grey, alpha = _is_grey(image), None
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         alpha = image.getchannel("A")
     mode = image.mode if image.mode in ("L", "CMYK", "LAB") and alpha is None else "RGB"
     profile = image.info.get("icc_profile")

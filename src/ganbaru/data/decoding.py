@@ -123,8 +123,7 @@ def _own_range(original: Original, content: NDArray[Any] | Files, progress: Prog
 
 
 def _blocks(images: NDArray[Any], what: str, progress: Progress) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
+    for start, block in blocks(images):
         yield block
         progress(start + len(block), len(images), what)
 

@@ -107,15 +107,15 @@ class Inspection:
         return text or ["no exact repeats and no blank images"]
 
 
-def examine(source: Source) -> Inspection:
+def examine(source: Source, sized: bool) -> Inspection:
     """Read all images and return the report on them.
 
-    Images of one size that was not given are cropped to squares by the presets for pictures, so
-    there is a warning where that drops much.
+    If they were not `sized`, presets for pictures crop them to squares, so there is a warning where
+    that drops much.
     """
     warnings, sizes = source.warnings, source.original_sizes
     shape = source.images.shape[1:3]
-    if sizes is not None and (sizes == shape).all():
+    if not sized and sizes is not None and (sizes == shape).all():
         side = min(shape)
         what = "The crop to a square that presets for pictures make,"
         warnings += tuple(cropping(sizes[:1], Target((side, side)), what))

@@ -75,7 +75,7 @@ class Survey:
                 raise RangeError(
                     f"{place} has {kind} pixels from {values[0]:g} to {values[1]:g}, and nothing "
                     f"says which values are black and white: give --range LOW:HIGH, such as "
-                    f"{range_text(values)}, or --range auto for the set's own smallest and largest."
+                    f"{_flag(values)}, or --range auto for the set's own smallest and largest."
                 )
         elif len(self.kinds) > 1:
             raise InputError(
@@ -143,16 +143,17 @@ class Survey:
     def _range(self) -> Finding | None:
         low = float(np.quantile(self._lows, OUTLIERS, method="lower"))
         high = float(np.quantile(self._highs, 1 - OUTLIERS, method="higher"))
-        if not 0 < high - low <= SMALL_PART:
+        hidden = self.hidden > self.count / 2  # whose warning says why there is no contrast
+        if hidden or not 0 < high - low <= SMALL_PART:
             return None
         black, white = self.interval or full_range(next(iter(self.kinds))) or (0.0, 1.0)
         values = black + low * (white - black), black + high * (white - black)
-        text = range_text((round(values[0], 6), round(values[1], 6)))
+        found = round(values[0], 6), round(values[1], 6)
         return Finding(
             "range",
-            f"The values use {100 * (high - low):.2g} % of their range ({text} of "
-            f"{range_text((black, white))}), so images have hardly any contrast. To stretch them: "
-            f"--range auto or --range {text}.",
+            f"The values use {100 * (high - low):.2g} % of their range ({range_text(found)} "
+            f"of {range_text((black, white))}), so images have hardly any contrast. To stretch "
+            f"them: --range auto or {_flag(found)}.",
         )
 
     def _flat(self) -> Finding | None:
@@ -172,6 +173,12 @@ class Survey:
             f"{self.hidden:,} of {self.count:,} images show nothing: transparent parts are shown "
             f"over white, and what they draw is white too. Put them on a dark background first.",
         )
+
+
+def _flag(interval: Interval) -> str:
+    """Return the option for a range; a value that begins with a minus needs the equals sign."""
+    text = range_text(interval)
+    return f"--range={text}" if text.startswith("-") else f"--range {text}"
 
 
 def cropping(sizes: Sizes, target: Target, what: str = "Cropping to") -> list[Finding]:
