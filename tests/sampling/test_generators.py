@@ -243,7 +243,7 @@ def test_png_folder_and_npz_hold_equal_pixels(tmp_path, channels):
         made(run, tmp_path / out, *options)
     images = generators.load(run).sample(7, seed=20)
     arrays = loaded(tmp_path / "all.npz")
-    assert sorted(arrays) == ["images", "labels"]
+    assert sorted(arrays) == ["class_names", "images", "labels"]
     assert arrays["images"].dtype == np.uint8 and arrays["labels"].dtype == np.int64
     np.testing.assert_array_equal(arrays["images"], images)
     assert arrays["labels"].tolist() == [2, 0, 1, 2, 0, 1, 2]
