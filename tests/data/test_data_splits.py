@@ -1,5 +1,8 @@
 """Training, validation and test images by the names of folders."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 from arrangement_helpers import WRITERS, arranged, kinds, several, sizes, used
 from data_helpers import (
@@ -9,11 +12,13 @@ from data_helpers import (
     write_folder,
     write_tar,
 )
+from train_helpers import trained
 
 from ganbaru import data
 from ganbaru.cli import main
 from ganbaru.data.source import SplitError
 from ganbaru.errors import InputError
+from ganbaru.sampling import generators
 
 IMAGES = random_images(24)
 
@@ -114,12 +119,28 @@ def test_shards_named_by_split(tmp_path):
     assert sizes(data.load(tmp_path / "x", split="test")) == {"a": 4, "b": 4}
 
 
-def test_the_choice_of_a_split_is_a_field_of_a_run(tmp_path, monkeypatch, capsys):
-    files = picture_files(IMAGES, ("train", "car", "bus"))
+@pytest.mark.parametrize("classes", [("0", "1", "10", "2"), ("0", "1", "2", "3", "10")])
+def test_labels_can_be_numbered_as_before(classes):
+    """As of folders sorted as text, or with labels that no image has."""
+    found = data.in_memory("x", IMAGES[:8])
+    now = dataclasses.replace(
+        found, labels=np.arange(8) % 4, classes=("0", "1", "2", "10"), fingerprint="f"
+    )
+    before = data.in_order(now, classes)
+    assert before.classes == classes and before.fingerprint != now.fingerprint
+    assert [before.classes[k] for k in before.labels] == [now.classes[k] for k in now.labels]
+    assert data.in_order(before, before.classes) is before
+    assert data.in_order(now, ("0", "1", "2")) is now  # a class that the run does not know
+
+
+def test_the_choice_of_a_split_is_a_field_of_a_run(tmp_path, capsys):
+    noise = random_images(24, 16, 16, 1)
+    files = picture_files(noise, ("train", "car", "bus"))
     root = write_folder(tmp_path / "x", files)
-    monkeypatch.chdir(tmp_path)
-    run = ["train", "dcgan", "--data", str(root), "--width", "2", "--batch", "4", "--steps", "1"]
-    run += ["--conditioning", "projection", "--run", "a", "--engine", "numpy"]
-    assert main.main(run) == 2 and "--split" in capsys.readouterr().err
-    assert main.main([*run, "--split", "none"]) == 0
-    assert "split: none" in (tmp_path / "runs" / "a" / "config.yaml").read_text()
+    assert main.main(["train", "digits", "--data", str(root), "--steps", "1"]) == 2
+    assert "--split" in capsys.readouterr().err
+    run = trained(tmp_path, data=root, split="none", steps=1)
+    assert generators.load(run).classes == ("bus", "car", "train")
+    assert "split: none" in (run / "config.yaml").read_text()
+    assert main.main(["data", str(root), "--split", "train", "-o", str(tmp_path / "a.png")]) == 0
+    assert "8 images" in capsys.readouterr().out
