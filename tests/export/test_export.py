@@ -169,10 +169,12 @@ def test_hash_depends_on_names_and_numbers():
     assert metadata.digest(of) != metadata.digest(other)
 
 
-def test_label_out_of_range_is_refused_by_the_runtime():
-    of = player("generator", conditioning="class-norm")
+@pytest.mark.parametrize("name", ["generator", "discriminator"])
+@pytest.mark.parametrize("label", [3, -1, -3, -(2**63), 2**63 - 1])
+def test_label_out_of_range_is_refused_by_the_runtime(name, label):
+    of = player(name, conditioning="class-norm")
     inputs = verification.examples(of, 2)
-    inputs["labels"][0] = 3
+    inputs["labels"][0] = label
     with pytest.raises(Exception, match="out of data bounds"):
         run(content(of), **inputs)
 

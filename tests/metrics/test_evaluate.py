@@ -16,7 +16,8 @@ from train_helpers import command, pictures, trained
 import ganbaru
 from ganbaru import InputError, data, metrics, records
 from ganbaru.data.sets import stacked_mnist
-from ganbaru.metrics import evaluator, scorer
+from ganbaru.metrics import candidates, evaluator, scorer
+from ganbaru.metrics import evaluation as evaluation_of
 from ganbaru.metrics.evaluation import maker
 from ganbaru.sampling import generators
 
@@ -148,6 +149,30 @@ def test_labels_match_by_name_and_sizes_by_the_rule_of_training(tmp_path, monkey
     found = ganbaru.evaluate(tmp_path / "renumbered.npz", "digits", scorer="classifier")
     assert found.passport.resize == "16x16x1, as it is"
     assert found.scores["label_accuracy"].value > 0.85
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "expected"),
+    [
+        (("3", "7"), tuple("abcdefgh"), [3, 7]),  # numbers of an .npz without names
+        (("1", "2"), ("1", "2", "3"), [0, 1]),
+        (("b", "a"), ("a", "b"), [1, 0]),
+        (("0", "1"), ("1", "2"), None),
+        (("9",), tuple("abc"), None),
+        (("1", "cat"), ("cat", "dog"), None),
+    ],
+)
+def test_labels_of_images_are_those_of_the_data_by_name(own, theirs, expected):
+    source = data.in_memory("x", np.zeros((8, 4, 4, 1), np.uint8))
+    candidate = candidates.of_images(dataclasses.replace(source, classes=own))
+    reals = dataclasses.replace(source, labels=np.zeros(8, np.int64), classes=theirs)
+    labels = np.arange(len(own))
+    if expected is None:
+        with pytest.raises(InputError):
+            evaluation_of._renumbered_like(candidate, labels, reals)
+    else:
+        found = evaluation_of._renumbered_like(candidate, labels, reals)
+        assert found.tolist() == expected
 
 
 def test_images_of_different_sizes_are_resized_to_image_size(here):

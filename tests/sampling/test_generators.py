@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import tracemalloc
 
 import numpy as np
 import pytest
+from data_helpers import random_images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,6 +22,7 @@ from train_helpers import (
 )
 
 from ganbaru import InputError, data, randomness
+from ganbaru.cli import main
 from ganbaru.sampling import generators, writers
 from ganbaru.sampling.image_io import to_bytes
 
@@ -243,7 +246,7 @@ def test_png_folder_and_npz_hold_equal_pixels(tmp_path, channels):
         made(run, tmp_path / out, *options)
     images = generators.load(run).sample(7, seed=20)
     arrays = loaded(tmp_path / "all.npz")
-    assert sorted(arrays) == ["images", "labels"]
+    assert sorted(arrays) == ["class_names", "images", "labels"]
     assert arrays["images"].dtype == np.uint8 and arrays["labels"].dtype == np.int64
     np.testing.assert_array_equal(arrays["images"], images)
     assert arrays["labels"].tolist() == [2, 0, 1, 2, 0, 1, 2]
@@ -303,6 +306,67 @@ def test_checkpoint_by_number_of_images(tmp_path):
     a, b, c = (loaded(tmp_path / f"{name}.npz")["images"] for name in "abc")
     np.testing.assert_array_equal(a, c)
     assert (a != b).any()
+
+
+NAMED = {
+    "one-based": ("1", "2", "3"),
+    "years": ("1990", "2005", "2024"),
+    "words": ("cat", "a/b", "a b"),
+    "zeros": ("00", "02", "01"),
+}
+
+
+@pytest.fixture(scope="module", params=NAMED)
+def named(request, run):
+    """The generator of the run with other names of its classes."""
+    return dataclasses.replace(generators.load(run), classes=NAMED[request.param])
+
+
+def test_a_number_that_is_one_name_and_another_index_is_refused(named):
+    for k, name in enumerate(named.classes):
+        numbers = {int(name)} if name.isdecimal() else set()
+        other = numbers & set(range(3)) - {k}
+        for label in (name, *other):
+            if not other:
+                assert named.labels([0], name).tolist() == [k]
+                continue
+            with pytest.raises(InputError) as found:
+                named.labels([0], label)
+            (index,) = other
+            for part in (named.classes[index], f"name:{name}", f"index:{index}"):
+                assert part in str(found.value)
+        assert named.labels([0], f"name:{name}").tolist() == [k]
+        assert named.labels([0], f"index:{k}").tolist() == named.labels([0], np.array([k])).tolist()
+        assert named.labels([0], f"index:{k}").tolist() == [k]
+    for label in ("name:x", "index:3", "index:-1", "index:", "name:", -1, np.array([3])):
+        with pytest.raises(InputError):
+            named.labels([0], label)
+
+
+def test_both_readings_are_refused_by_commands(tmp_path, capsys):
+    images = random_images(43, 16, 16, 1)
+    np.savez(tmp_path / "pictures.npz", images=images, labels=np.arange(43) % 3 + 1)
+    own = trained(tmp_path, steps=2)
+    assert generators.load(own).classes == ("1", "2", "3")
+    flags = ["generate", str(own), "-o", str(tmp_path / "a.png"), "--label"]
+    assert main.main([*flags, "1"]) == 2 and "index:1" in capsys.readouterr().err
+    assert main.main([*flags, "name:1"]) == 0
+    film = ["morph", str(own), "-o", str(tmp_path / "a.gif"), "--frames", "3"]
+    assert main.main([*film, "--labels", "1,2"]) == 2 and "index:1" in capsys.readouterr().err
+    assert main.main([*film, "--path", "classes"]) == 0  # by default all classes, by number
+
+
+def test_outputs_carry_the_names_of_classes(named, tmp_path):
+    job = writers.every_label(named, 1, 0, None, **PLAIN)
+    for place in (tmp_path / "each", tmp_path / "all.npz"):
+        writers.writer(place)(place, job)
+    names = {path.name for path in (tmp_path / "each").iterdir()}
+    assert len(names) == 3 and not any("label0" in name for name in names)
+    for k, name in enumerate(named.classes):
+        plain = "".join(c for c in name if c.isalnum())
+        assert any(plain in found.replace("-", "") for found in names), (k, name)
+    source = data.load(tmp_path / "all.npz")
+    assert source.classes == named.classes and source.labels.tolist() == [0, 1, 2]
 
 
 def test_every_label_of_each_seed(run, tmp_path):

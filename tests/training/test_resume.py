@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from train_helpers import (
@@ -32,9 +33,10 @@ from train_helpers import (
     until,
 )
 
-from ganbaru import callbacks, train
+from ganbaru import callbacks, data, train
 from ganbaru.config import to_yaml
-from ganbaru.training import checkpoint
+from ganbaru.metrics import candidates, evaluation
+from ganbaru.training import checkpoint, setup
 
 VARIANTS = {
     "plain": {},
@@ -174,6 +176,33 @@ def test_held_out_losses_of_parts_are_those_of_the_whole(tmp_path, objective):
     trained(tmp_path, run=tmp_path / "parts", resume=True, **options)
     assert_same_run(tmp_path / "parts", whole)
     assert sum("held_out_d_loss" in line for line in log(whole)) == 2
+
+
+@pytest.mark.parametrize("gap", [0, 3])
+def test_a_run_keeps_the_class_numbers_that_it_began_with(tmp_path, monkeypatch, gap):
+    """As one begun when folders were sorted as text, or labels without images were classes."""
+    names = ("0", "1", "10", "2") if not gap else ("0", "1", "2", "3")
+    folders = names if not gap else ("0", "1", "3")
+    for i in range(43):
+        path = tmp_path / "set" / folders[i % len(folders)] / f"{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(i).integers(0, 256, (16, 16), np.uint8)
+        Image.fromarray(noise).save(path)
+    plain = setup.load_data
+    with monkeypatch.context() as old:
+        old.setattr(setup, "load_data", lambda *how: data.in_order(plain(*how), names))
+        run = trained(tmp_path, data=tmp_path / "set", steps=4)
+        whole = trained(tmp_path, data=tmp_path / "set", steps=8, run=tmp_path / "whole")
+    trained(tmp_path, data=tmp_path / "set", steps=8, resume=True)
+    assert tuple(newest(run)[1].data["classes"]) == names
+    assert_same_state(run, whole)
+    own = evaluation.reals(
+        candidates.find(run, "newest", "numpy", "auto", None, data.silent, ()),
+        None,
+        None,
+        data.silent,
+    )[0]
+    assert own.classes == names and own.fingerprint == newest(run)[1].data["fingerprint"]
 
 
 def test_a_checkpoint_of_format_1_goes_on(tmp_path, trained_run):

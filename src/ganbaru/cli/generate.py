@@ -15,7 +15,10 @@ def _parser() -> Parser:
     option = parser.option
     option("-n --number", "how many seeds, one image each", 64, int)
     option("--seed", "seed of the first image; the others count up from it", 0, int)
-    option("--label", "the label of all images, number or name; else each label in turn")
+    option(
+        "--label",
+        "the label of all images: number, name, index:1 or name:1; else each label in turn",
+    )
     option("--every-label", "each seed with every label: a row of a grid", of=bool)
     truncation = "below 1: latents scaled towards their mean, for fewer odd images and less variety"
     option("--truncation", truncation, 1.0, float)

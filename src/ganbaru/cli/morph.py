@@ -21,8 +21,8 @@ def _parser() -> Parser:
     seeds = "the images to pass through, such as 3,7,9; else as many from 0 as the path needs"
     option("--seeds", seeds, of=_seeds, metavar="N,N")
     labels = (
-        "one for all or one for each seed, numbers or names; else seed mod classes; for the path "
-        "classes: which classes, else all"
+        "one for all or one for each seed, numbers or names (index:1, name:1); else seed mod "
+        "classes; for the path classes: which classes, else all"
     )
     option("--labels", labels, of=_labels, metavar="L,L")
     option("--frames", "frames in all", 60, int)

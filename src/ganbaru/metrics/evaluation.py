@@ -232,8 +232,10 @@ def _renumbered_like(candidate: Candidate, labels: Labels | None, source: Source
     if labels is None or source.labels is None:
         return None
     names, count = candidate.classes, len(source.classes)
-    if names == tuple(map(str, range(len(names)))) and len(names) <= count:
-        return labels  # bare numbers, as in an .npz without names
+    numbers = [int(name) for name in names if name.isascii() and name.isdecimal()]
+    named = all(name.isdecimal() for name in source.classes) or len(numbers) < len(names)
+    if not named and max(numbers) < count:  # bare numbers, as in an .npz without names
+        return np.array(numbers, np.int64)[labels]
     if unknown := [name for name in names if name not in source.classes]:
         known = ", ".join(source.classes[:12]) + (", ..." if count > 12 else "")
         raise InputError(

@@ -114,8 +114,7 @@ class Generator:
         elif way == "name" and given in self.classes and text not in self.classes:
             found = {self.classes.index(given)}
         else:
-            named = self.classes.index(text) if text in self.classes else None
-            found = {named, self._numbered(text)} - {None}
+            found = {self._named(text), self._numbered(text)} - {None}
         if len(found) == 1 and (only := found.pop()) is not None:
             return only
         if found:
@@ -126,16 +125,29 @@ class Generator:
         hint = "" if text.isdigit() else did_you_mean(text, self.classes)
         raise InputError(f"Label {text!r} is out of range.{hint} This generator's labels: {names}.")
 
+    def _named(self, text: str) -> int | None:
+        """Return the class of a name, or of a number that is written otherwise, such as 7 for 07.
+
+        None if there is none.
+        """
+        if text in self.classes or not (text.isascii() and text.isdecimal()):
+            return self.classes.index(text) if text in self.classes else None
+        same = [name for name in self.classes if name.isascii() and name.isdecimal()]
+        same = [name for name in same if name.lstrip("0") == text.lstrip("0")]
+        return self.classes.index(same[0]) if same else None
+
     def _numbered(self, text: str) -> int | None:
         """Return the class of a number, None if there is none."""
         whole = text.isascii() and text.isdecimal() and len(text) < 20
         return int(text) if whole and int(text) < len(self.classes) else None
 
     def _two_readings(self, text: str) -> str:
+        index = self._named(text)
+        name = "" if index is None else self.classes[index]
         return (
-            f"Label {text} has two readings: the class named {text}, which is number "
-            f"{self.classes.index(text)}, and class number {int(text)}, which is named "
-            f"{self.classes[int(text)]}. Give name:{text} or index:{text}."
+            f"Label {text} has two readings: the class named {name}, which is number {index}, and "
+            f"class number {int(text)}, which is named {self.classes[int(text)]}. Give name:{name} "
+            f"or index:{int(text)}."
         )
 
     def batches(

@@ -10,7 +10,10 @@ T = TypeVar("T")
 Many = Annotated[list[T], Field(fail_fast=True)]  # one error for a list of many wrong values
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Label = int | str
-_LABELS = "a class's number or name for all, or one for each; default: seed mod classes"
+_LABELS = (
+    "a class's number or name for all, or one for each; name:1 or index:1 where 1 is the name of "
+    "one class and the number of another; default: seed mod classes"
+)
 
 
 def _strict(*examples: dict[str, Any]) -> ConfigDict:
