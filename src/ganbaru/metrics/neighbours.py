@@ -75,10 +75,11 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
 def nearest(known: Features, asked: Features, k: int) -> NDArray[np.intp]:
     """Return the positions (M, k) of the k points of `known` (N, D) nearest to each of `asked`."""
     centre = known.mean(axis=0, dtype=np.float64)
-    known, asked = known - centre, asked - centre
-    parts = parallel.blocks(len(asked), len(known), CHUNK)
+    points: Wide = np.subtract(known, centre, dtype=np.float64)
+    queries: Wide = np.subtract(asked, centre, dtype=np.float64)
+    parts = parallel.blocks(len(queries), len(points), CHUNK)
     found = parallel.run(
-        lambda part: _squares(asked[part], known).argpartition(k - 1, axis=1)[:, :k], parts
+        lambda part: _squares(queries[part], points).argpartition(k - 1, axis=1)[:, :k], parts
     )
     return np.concatenate(found)
 
