@@ -7,10 +7,10 @@ that only has such a name, like "gas mask", stays.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from ganbaru.data.formats.names import Parts, words
 from ganbaru.data.formats.splits import role
@@ -64,9 +64,11 @@ def _in_mask_folders(paths: Sequence[Parts]) -> list[Parts]:
             inside[folder[:depth]].add(name)
     masks = _below_their_images(paths, inside)
     for above, names in inside.items():
-        images = {name for name in names if _holds_images(name)}
-        found = {name for name in names if images and _is_mask_folder(name)}
-        if found and any(not role(name)[0] for name in images):
+        found = {name for name in names if _is_mask_folder(name)}
+        images = {name for name in names if found and _holds_images(name)}
+        if not images:
+            continue
+        if any(not role(name)[0] for name in images):
             found = names - images  # a third folder beside "images" and "masks" is no class either
         masks |= {(*above, name) for name in found}
     if not masks:
@@ -145,7 +147,7 @@ def _same_name(paths: Sequence[Parts]) -> Reasons:
 
 
 def _rank(path: Parts) -> tuple[int, str]:
-    suffix = PurePosixPath(path[-1]).suffix.lower()
+    suffix = posixpath.splitext(path[-1])[1].lower()
     return (_ORDER.index(suffix) if suffix in _ORDER else len(_ORDER)), suffix
 
 
@@ -155,7 +157,7 @@ def _of_samples(place: object, paths: Sequence[Parts]) -> Reasons:
     for path in paths:
         key, _, field = path[-1].partition(".")
         sample = (*path[:-1], key)
-        named[sample][PurePosixPath(field).stem if "." in field else ""] = path
+        named[sample][posixpath.splitext(field)[0] if "." in field else ""] = path
     several = [fields for fields in named.values() if len(fields) > 1]
     fields = {name for each in several for name in each}
     # "cat.0.png" and "cat.1.png" are two samples: what numbers them is no field.
@@ -178,4 +180,4 @@ def _image_field(place: object, fields: Iterable[str]) -> str:
 
 
 def _stem(path: Parts) -> str:
-    return PurePosixPath(path[-1]).stem
+    return posixpath.splitext(path[-1])[0]

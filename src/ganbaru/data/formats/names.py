@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
+import posixpath
 import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
 
 _SUFFIXES = (
     ".apng .avif .bmp .dib .gif .ico .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif "
@@ -46,9 +46,9 @@ def words(folder: str) -> list[str]:
 
 def left_out(path: Parts) -> tuple[str, str] | None:
     """Return the kind of a file that is no picture to use, and the reason; None for a picture."""
-    if any(part.startswith(".") or part.lower() in _SYSTEM for part in path):
+    if any(map(_is_hidden, path)):
         return "hidden", "hidden files and those of the system"
-    suffix = PurePosixPath(path[-1]).suffix.lower()
+    suffix = posixpath.splitext(path[-1])[1].lower().rstrip(".")
     if suffix in UNDECODED or (suffix == ".avif" and not _decodes_avif()):
         return "no decoder", f"pictures in a format that is not decoded ({suffix})"
     if suffix in SUFFIXES:
@@ -64,6 +64,11 @@ def is_picture(name: str) -> bool:
     """Return whether a file in a folder or archive is a picture, by its name."""
     path = parts(name)
     return bool(path) and left_out(path) is None
+
+
+@functools.lru_cache(2**12)  # folders' names repeat
+def _is_hidden(part: str) -> bool:
+    return part.startswith(".") or part.lower() in _SYSTEM
 
 
 @functools.cache
@@ -116,6 +121,6 @@ def _reads_as(code: str, names: Sequence[str]) -> bool:
     if code != "cp932":
         return True
     # Suffixes are in ASCII in every language.
-    stems = {PurePosixPath(p).stem for name in decoded for p in parts(name) if not p.isascii()}
+    stems = {posixpath.splitext(p)[0] for name in decoded for p in parts(name) if not p.isascii()}
     text = "".join(stems)
     return 2 * len(_JAPANESE.findall(text)) > sum(letter.isalpha() for letter in text)
