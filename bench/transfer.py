@@ -1,4 +1,4 @@
-"""200 new images: training from scratch against --start-from, by KID over processor seconds.
+"""200 new images: training from scratch against --start-from, by MIND over processor seconds.
 
     python -m bench.transfer [--seeds 3] [--from zoo:mnist] [--data fashion-mnist]
 
@@ -73,10 +73,10 @@ def curve(evaluator: object, folder: Path, seed: int, images: int, every: int, *
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=24_000)
+    parser.add_argument("--images", type=int, default=12_000)
     parser.add_argument("--from", dest="model", default="zoo:mnist")
     parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--score", default="kid")
+    parser.add_argument("--score", default="mind")
     args = parser.parse_args()
     own = starting_point.architecture(args.model)[1]
     with tempfile.TemporaryDirectory() as place:
@@ -85,14 +85,14 @@ def main() -> None:
         candidate = candidates.of_images(data.load(args.data))
         evaluator = evaluation.evaluator_for(candidate, args.data, SCORED, scorer="random")
         for seed in range(args.seeds):
-            scratch = curve(evaluator, folder, seed, args.images, args.images // 12, **own)
+            scratch = curve(evaluator, folder, seed, args.images, args.images // 10, **own)
             started = curve(
-                evaluator, folder, seed, args.images // 2, args.images // 48,
+                evaluator, folder, seed, args.images // 2, args.images // 40,
                 start_from=args.model, **own,
             )  # fmt: skip
+            print(json.dumps({"seed": seed, "scratch": scratch, "started": started}), flush=True)
             best = min(scratch, key=lambda line: line[args.score])
             first = next((x for x in started if x[args.score] <= best[args.score]), None)
-            print(json.dumps({"seed": seed, "scratch": scratch, "started": started}))
             print(
                 f"seed {seed}: from scratch {best[args.score]:.3f} after {best['seconds']:.1f} s; "
                 f"from the model: {first and round(first['seconds'], 1)} s, and at its best "

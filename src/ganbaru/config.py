@@ -59,9 +59,7 @@ class Config:
     minibatch_deviation: bool = _option(False, "give D the batch's standard deviation as a feature")
     norm: str = _option("auto", "D's normalisation: none, batch, instance, layer, rms or auto")
     initialisation: str = _option("auto", "initial weights: {known}; auto is the network's own")
-    start_from: str = _option(
-        "", "a model to begin with: RUN, FILE, zoo:digits or a hub's USER/MODEL"
-    )
+    start_from: str | None = _option(None, "a model to begin with: run, file, zoo: or hub's name")
     objective: str = _option("non-saturating", "the loss of both players: {known} or a dotted path")
     penalty: str = _option(
         "none",

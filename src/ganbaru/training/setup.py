@@ -101,7 +101,7 @@ def _first_weights(run: Run, config: Config) -> checkpoint.Groups:
     """Return both players' first weights: new ones, or those of the model to start from."""
     if not config.start_from:
         return models.initial_parameters(config, run.source.images.shape[1:], len(run.classes))
-    start = starting_point.load(config, run.source, run.classes)
+    start = starting_point.load(config.start_from, config, run.source, run.classes)
     run.notes.append(start.note)
     return start.weights
 
@@ -184,7 +184,7 @@ def _resume(run: Run, networks: models.TensorShapes) -> dict[str, dict[str, Any]
     """Load a run's newest checkpoint into it; return the callbacks' states."""
     path = run_folder.find_checkpoint(run.folder.path)
     groups, header = checkpoint.load(path)
-    if run.config.start_from != (began := header.config.get("start_from", "")):
+    if run.config.start_from != (began := header.config.get("start_from")):
         raise InputError(
             f"The run {run.folder.path} began with --start-from {began or 'nothing'}, not "
             f"{run.config.start_from}: leave it out to resume the run, or choose another --run."

@@ -80,14 +80,14 @@ def architecture(name: str) -> tuple[Path, dict[str, Any]]:
     return path, {**fields, "image_size": f"{height}x{width}", "channels": channels}
 
 
-def load(config: Config, source: Source, classes: tuple[str, ...]) -> Start:
-    """Return the first weights of a run that starts from a model.
+def load(name: str, config: Config, source: Source, classes: tuple[str, ...]) -> Start:
+    """Return the first weights of a run that starts from the model `name`.
 
     Layers are matched by name, then by order and shape; parts of classes by the classes' names; a
     smaller model is enlarged (`gan.growing`). Raises InputError for a missing or damaged file, and
     a model that does not fit.
     """
-    model, shape = _read(config.start_from), source.images.shape[1:]
+    model, shape = _read(name), source.images.shape[1:]
     times = growing.doublings(model.shape, shape)
     if not times and model.shape[:2] != shape[:2]:
         sizes = [f"{model.shape[0] * n}x{model.shape[1] * n}" for n in (1, 2, 4)]
