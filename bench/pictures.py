@@ -8,7 +8,7 @@ Every contestant gets the processor time that the first one needs for --images. 
 neither a clock nor the processor's own is steady, so the cost of an image is measured in turns (one
 step each, the median of the ratios over --rounds), and a run ends after a number of images: those
 of the first contestant, divided by the ratio. A contestant is a name of CONTESTANTS or
-NAME={options}, options of `ganbaru train small`.
+NAME={options}, changes of BASE.
 
 Scores are the kernel distance and MIND of 2,000 images by EfficientNet's features against
 4,000 reals, of the run's average and of others taken in the same run (power functions of relative
@@ -35,41 +35,60 @@ from ganbaru.gan import build, ema, models, step
 from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State, StepMetrics
-from ganbaru.metrics import efficientnet, monge
-from ganbaru.metrics.scorer import Scorer
 from ganbaru.sampling import generators, image_io
 from ganbaru.training import setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Callback, Run
 
+from .picture_scores import Judge
+
 Options = dict[str, Any]
 Result = dict[str, Any]
 
-RSGAN: Options = {"lr": 1e-3, "betas": (0.0, 0.99), "latent": 64, "objective": "rsgan"}
-# Changes of `base`, the preset `small` with the options RSGAN.
+# The preset `small` as it was, with the best of its flags then: what changes are measured against.
+BASE: Options = {"network": "dcgan", "width": 32, "batch": 64, "latent": 64, "objective": "rsgan",
+                 "lr": 1e-3, "betas": (0.0, 0.99)}  # fmt: skip
+FAST: Options = {"batch": 16, "lr": 2e-3}
+CLEAN: Options = {**FAST, "network": "dcgan-filtered"}
+FINITE = "fd-r1:gamma=0.5+fd-r2:gamma=0.5"
 CONTESTANTS: dict[str, Options] = {
     "base": {},
-    "rasgan": {"objective": "rasgan"},
-    "batch 32": {"batch": 32},
     "batch 16": {"batch": 16},
-    "width 24": {"width": 24},
-    "width 48": {"width": 48},
+    "batch 16, half the rate": {"batch": 16, "lr": 5e-4},
+    "batch 8": {"batch": 8},
+    "fast": FAST,
+    "fast, beta1 0.5": {**FAST, "betas": (0.5, 0.99)},
+    "clean": CLEAN,
+    "clean, width 24": {**CLEAN, "width": 24},
+    "clean, twice the rate": {**CLEAN, "lr": 4e-3},
+    "clean, decreasing rate": {**CLEAN, "schedule": "linear"},
+    "clean, rasgan": {**CLEAN, "objective": "rasgan"},
+    "clean, latent 100": {**CLEAN, "latent": 100},
+    "clean, layer norm, penalties": {**CLEAN, "norm": "layer", "penalty": FINITE},
+    "clean, he": {**CLEAN, "initialisation": "he"},
+    "clean, orthogonal": {**CLEAN, "initialisation": "orthogonal"},
+    "clean, half the rate of G": {**CLEAN, "lr_g": 1e-3},
+    "clean, half the rate of D": {**CLEAN, "lr_d": 1e-3},
+    "clean, beta2 0.9": {**CLEAN, "betas": (0.0, 0.9)},
 }
-REALS = 4_000  # that fakes are compared with
 FIRST_SEED = 1_000_000  # of the scored images
 WIDTHS = {"0.05": 17.0, "0.10": 6.94, "0.15": 3.56, "0.20": 1.83, "0.25": 0.71}  # and exponents
-PERIODS = (2, 4)
 
 
 def contestant(text: str) -> tuple[str, Options]:
     """Parse NAME or NAME={options}."""
     name, _, options = text.partition("=")
+    if not options and name not in CONTESTANTS:
+        raise argparse.ArgumentTypeError(
+            f"unknown contestant {name!r}: choose from {', '.join(CONTESTANTS)}, or give "
+            f"NAME={{options}}"
+        )
     return name, yaml.safe_load(options) if options else CONTESTANTS[name]
 
 
 def configured(data: str, options: Mapping[str, Any], **more: Any) -> config.Config:
-    """Return the configuration of a contestant; a set of labelled images is trained by class."""
-    return config.from_preset("small", **{"data": data, **RSGAN, **options, **more})
+    """Return the configuration of a contestant on a data set."""
+    return config.from_preset("small", **{"data": data, **BASE, **options, **more})
 
 
 # --- cost -------------------------------------------------------------------------------------
@@ -105,80 +124,6 @@ def costs(settings: Mapping[str, config.Config], rounds: int) -> dict[str, float
             for name, seconds in each.items():
                 found[name].append(seconds / each[first])
     return {name: statistics.median(ratios) for name, ratios in found.items()}
-
-
-# --- scores -----------------------------------------------------------------------------------
-
-
-def spectrum(images: np.ndarray) -> np.ndarray:
-    """Return the mean power (H, W) of images (N, H, W, C), windowed by Hann's function."""
-    grey = images.mean(axis=3) / 255
-    grey -= grey.mean(axis=(1, 2), keepdims=True)
-    height, width = grey.shape[1:]
-    window = np.outer(np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1])
-    power: np.ndarray = (np.abs(np.fft.fft2(grey * window)) ** 2).mean(axis=0)
-    return power
-
-
-def excess(fake: np.ndarray, real: np.ndarray) -> float:
-    """Return the largest excess of power at a checkerboard's frequencies; see the module."""
-    height, width = fake.shape
-    ratio = fake / real
-    places = {(height * a // p, width * b // p) for p in PERIODS for a in range(p // 2 + 1)
-              for b in range(p // 2 + 1) if a or b}  # fmt: skip
-    rows, columns = np.mgrid[:height, :width]
-    found = []
-    for row, column in places:
-        away = [np.minimum((x - at) % n, (at - x) % n)
-                for x, at, n in ((rows, row, height), (columns, column, width))]  # fmt: skip
-        distance = np.maximum(*away)
-        near = ratio[(distance >= 3) & (distance <= 5)]
-        found.append(ratio[row, column] / np.median(near))
-    return float(max(found))
-
-
-def kernel_mean(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the mean of (a.b / D + 1)³ over pairs of rows; those of a row with itself left out.
-
-    As `ganbaru.metrics.kernel`, on all images at once in place of fifty subsets.
-    """
-    values = (x @ y.T / x.shape[1] + 1).astype(np.float64)
-    values *= values * values
-    if x is not y:
-        return float(values.mean())
-    return float((values.sum() - np.trace(values)) / (len(x) * (len(x) - 1)))
-
-
-class Judge:
-    """The features of all reals of a set, cached in the folder, and scores of fakes."""
-
-    def __init__(self, settings: config.Config, folder: Path) -> None:
-        self.source = load_data(settings)
-        self.scorer: Scorer = efficientnet.efficientnet("numpy", "auto", self.source, _silent)
-        path = folder / f"reals-{self.source.fingerprint[:12]}.npy"
-        if not path.exists():
-            np.save(path, self._features(self.source.images[:REALS]))
-        self.reals = np.load(path)
-        self.within = kernel_mean(self.reals, self.reals)
-        self.power = spectrum(self.source.images[:REALS])
-
-    def _features(self, images: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.scorer.extract(images, _silent).arrays[0]
-        return found
-
-    def scores(self, images: np.ndarray) -> Result:
-        """Return the scores of images (N, H, W, C)."""
-        fakes = self._features(images)
-        between = kernel_mean(self.reals, fakes)
-        return {
-            "kid": (self.within + kernel_mean(fakes, fakes) - 2 * between),
-            "mind": monge.mind(self.reals, fakes),
-            "excess": excess(spectrum(images), self.power),
-        }
-
-
-def _silent(done: int, total: int, what: str) -> None:
-    pass
 
 
 # --- runs -------------------------------------------------------------------------------------
@@ -274,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    found.add_argument("contestants", nargs="*", default=list(CONTESTANTS), metavar="CONTESTANT")
+    found.add_argument("contestants", nargs="*", type=contestant, metavar="CONTESTANT")
     found.add_argument("-o", "--output", required=True, type=Path, help="the folder for runs")
     found.add_argument("--data", default="cat-faces")
     found.add_argument("--images", type=int, default=9_500, help="of the first contestant")
@@ -288,7 +233,7 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure costs, train and score what is missing, print the table."""
     wanted = _parser().parse_args()
-    chosen = dict(contestant(text) for text in wanted.contestants)
+    chosen = dict(wanted.contestants) or CONTESTANTS
     engines.configure_process(engines.load("numpy"))
     wanted.output.mkdir(parents=True, exist_ok=True)
     relative = costs({n: configured(wanted.data, o) for n, o in chosen.items()}, wanted.rounds)

@@ -254,7 +254,7 @@ def test_a_penalty_with_five_arguments_is_refused_with_the_signature_it_needs():
 # --- scores that depend on the batch ----------------------------------------------------------
 
 NETWORKS = registry.names("networks")
-BY_BATCH = {"dcgan", "dcgan-5x5", "dcgan-linear", "dcgan-mlp", "sagan"}
+BY_BATCH = {"dcgan", "dcgan-5x5", "dcgan-filtered", "dcgan-linear", "dcgan-mlp", "sagan"}
 
 
 def _share_of_slopes(config: Config, classes: int) -> float:

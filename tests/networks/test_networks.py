@@ -19,7 +19,7 @@ from ganbaru import nn, ops, registry
 from ganbaru.config import Config
 from ganbaru.errors import InputError
 from ganbaru.gan import models
-from ganbaru.networks import dcgan
+from ganbaru.networks import dcgan, dcgan_filtered
 from ganbaru.nn import conditioning, initializers, normalization
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.initializers import Initialisation
@@ -505,3 +505,13 @@ def test_the_initialisation_pytorch_is_that_of_its_modules(network):
         assert array.shape == expected.shape
         if array.size >= 16:  # the largest of so many comes near to the bound
             assert np.abs(array).max() == pytest.approx(np.abs(expected).max(), rel=0.3), name
+
+
+@given(u=st.floats(0, math.pi), v=st.floats(0, math.pi))
+def test_the_filter_of_images_takes_the_checkerboard_out_alone(u, v):
+    """The response to a wave is 1 - (1 - cos u)(1 - cos v) / 4, with no effect of the border."""
+    rows, columns = np.arange(10).reshape(-1, 1), np.arange(14).reshape(1, -1)
+    wave = (np.cos(u * rows) * np.cos(v * columns)).reshape(1, 1, 10, 14)
+    found = dcgan_filtered.without_checkerboard(wave)
+    response = 1 - (1 - math.cos(u)) * (1 - math.cos(v)) / 4
+    assert_allclose(found, wave[..., 1:-1, 1:-1] * response, atol=1e-12)

@@ -66,7 +66,14 @@ def assert_trains(gan: TrainingCase, steps: int = 3) -> None:
         assert any((last[player][name] != array).any() for name, array in first[player].items())
 
 
-BY_BATCH = {"dcgan", "dcgan-5x5", "dcgan-linear", "dcgan-mlp", "sagan"}  # by their own norm
+BY_BATCH = {
+    "dcgan",
+    "dcgan-5x5",
+    "dcgan-filtered",
+    "dcgan-linear",
+    "dcgan-mlp",
+    "sagan",
+}  # by their own norm
 
 
 def fits(

@@ -18,6 +18,7 @@ from ganbaru.ops import Tensor
 LEAST, MOST = 16, 256
 Size = tuple[int, int]  # height, width
 Block = Callable[[Scope, Tensor], Tensor]
+LastLayer = Callable[[Scope, Tensor, int, Size], Tensor]  # (scope, x, channels, kernel)
 
 
 class Plan(NamedTuple):
@@ -96,14 +97,28 @@ def _identity(scope: Scope, x: Tensor) -> Tensor:
     return x
 
 
-def grow(scope: Scope, x: Tensor, planned: Plan, channels: int, block: Block = _identity) -> Tensor:
-    """Double (N, maps, h, w) to the images' size; `block` is applied at each size inside."""
+def _image(scope: Scope, x: Tensor, channels: int, kernel: Size) -> Tensor:
+    return nn.up_conv(scope, x, channels, kernel, stride=2, padding=1)
+
+
+def grow(
+    scope: Scope,
+    x: Tensor,
+    planned: Plan,
+    channels: int,
+    block: Block = _identity,
+    image: LastLayer = _image,
+) -> Tensor:
+    """Double (N, maps, h, w) to the images' size; `block` is applied at each size inside.
+
+    `image` is the last layer, before tanh.
+    """
     (last, *kernels), maps = planned.kernels, planned.maps[:-1]
     for i, (count, kernel) in enumerate(zip(reversed(maps), reversed(kernels), strict=True)):
         stage = scope.child(f"up{i + 1}")
         x = nn.up_conv(stage.child("conv"), x, count, kernel, stride=2, padding=1)
         x = block(stage, ops.leaky_relu(nn.norm(stage.child("norm"), x)))
-    return ops.tanh(nn.up_conv(scope.child("image.conv"), x, channels, last, stride=2, padding=1))
+    return ops.tanh(image(scope.child("image.conv"), x, channels, last))
 
 
 def discriminator(
