@@ -28,6 +28,7 @@ from ganbaru.engines.numpy import elementwise, fused
 from ganbaru.engines.requirements import Library
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
+from ganbaru.gan.transforms import TRANSFORMS
 from ganbaru.nn.conditioning import CONDITIONINGS
 
 SECTIONS = ["finite differences", "layers", "fused forms", "updates", "float32", "networks"]
@@ -99,6 +100,8 @@ def test_everything_registered_is_planned():
         PENALTIES
     )
     assert {subject.config.network for _, subject in plan.penalties} == set(names)
+    assert plan.augmentations == [*TRANSFORMS, "auto"]
+    assert {config.augment for config in games} == {"none", "auto"}
     for subject in plan.networks:
         assert all(np.abs(p).min() > 0 for p in subject.groups["generator"].values())
 
