@@ -262,7 +262,7 @@ WRONG = {
     "smaller": ({"image_size": "32", "width": 3}, ["--width 3", "4"]),
     "no growth": ({"image_size": "32", "network": "sagan"}, ["sagan", "dcgan or wgan"]),
     "frozen beyond the layers": ({"freeze_d": 3}, ["--freeze-d 3", "3 layers", "0 to 2"]),
-    "frozen layers of none": ({"model": "zoo:digits", "freeze_d": 1}, ["--freeze-d 1", "zoo:digits"]),
+    "frozen but new": ({"model": "zoo:digits", "freeze_d": 1}, ["--freeze-d 1", "zoo:digits"]),
     "a frozen layer less than none": ({"freeze_d": -1}, ["--freeze-d -1", "from 0"]),
 }  # fmt: skip
 
