@@ -26,6 +26,7 @@ from ganbaru.cli import options
 from ganbaru.cli.export import _parser
 from ganbaru.config import parse_size
 from ganbaru.gan import models
+from ganbaru.gan.layer_matching import by_layer, layer_of
 from ganbaru.report import reproduction
 from ganbaru.sampling.players import load_player
 from ganbaru.training import checkpoint, setup, zoo
@@ -68,10 +69,27 @@ def as_export(source: Path, folder: Path, player: str) -> Path:
     return folder / f"{player}.safetensors"
 
 
+def as_renamed(source: Path, folder: Path) -> Path:
+    """Return a checkpoint whose layers have other names, in the same order."""
+    groups, header = newest(source)
+    shapes = models.tensor_shapes(tiny(folder), (16, 16, 1), 3)
+    renamed = {}
+    for group, player in {"ema": "generator", "discriminator": "discriminator"}.items():
+        layers = [*by_layer(shapes[player])]
+        for kind in ("", "_buffers"):
+            renamed[group + kind] = {
+                f"net.{layers.index(layer_of(name)):02d}.{name.rpartition('.')[2]}": x
+                for name, x in groups[group + kind].items()
+            }
+    checkpoint.save(folder / "other.safetensors", renamed, header)
+    return folder / "other.safetensors"
+
+
 FORMS = {
     "run": (as_run, {"generator", "discriminator"}),
     "checkpoint": (as_file, {"generator", "discriminator"}),
     "shared folder": (as_shared, {"generator"}),
+    "other names": (as_renamed, {"generator", "discriminator"}),
     "exported G": (functools.partial(as_export, player="generator"), {"generator"}),
     "exported D": (functools.partial(as_export, player="discriminator"), {"discriminator"}),
 }
@@ -244,6 +262,7 @@ WRONG = {
     "smaller": ({"image_size": "32", "width": 3}, ["--width 3", "4"]),
     "no growth": ({"image_size": "32", "network": "sagan"}, ["sagan", "dcgan or wgan"]),
     "frozen beyond the layers": ({"freeze_d": 3}, ["--freeze-d 3", "3 layers", "0 to 2"]),
+    "frozen but new": ({"model": "zoo:digits", "freeze_d": 1}, ["--freeze-d 1", "zoo:digits"]),
     "a frozen layer less than none": ({"freeze_d": -1}, ["--freeze-d -1", "from 0"]),
 }  # fmt: skip
 

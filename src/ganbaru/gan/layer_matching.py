@@ -102,6 +102,7 @@ def _misfit(sources: Layers, targets: Layers, left: list[str], lacking: list[str
     if not lacking:
         return f"{_described(left[0], sources)} in the file has no counterpart in the network."
     expected = f"the network's {_described(lacking[0], targets)}"
+    left = [name for name in left if name == lacking[0]] or left
     if not left:
         return f"nothing in the file fits {expected}."
     return f"the file has {_described(left[0], sources)} in place of {expected}."

@@ -88,6 +88,11 @@ def load(name: str, config: Config, source: Source, classes: tuple[str, ...]) ->
     a model that does not fit.
     """
     model, shape = _read(name), source.images.shape[1:]
+    if config.freeze_d and "discriminator" not in model.players:
+        raise InputError(
+            f"--freeze-d {config.freeze_d} keeps layers of a model's discriminator, and {name} has "
+            f"none: leave it out, or start from a run or a checkpoint."
+        )
     times = growing.doublings(model.shape, shape)
     if not times and model.shape[:2] != shape[:2]:
         sizes = [f"{model.shape[0] * n}x{model.shape[1] * n}" for n in (1, 2, 4)]
