@@ -28,7 +28,8 @@ def _draw(
 ) -> BatchSampler:
     config = Config(**{"seed": 3, "batch": BATCH, "latent": 4, **options})
     pictures = pictures or source(COUNT, (2, 3, 3), classes=5)
-    gan = SimpleNamespace(relativistic=relativistic, same_labels=relativistic or same_labels)
+    pairs = relativistic or same_labels
+    gan = SimpleNamespace(relativistic=relativistic, same_labels=pairs, penalties=())
     return BatchSampler(config, pictures, engine, gan, num_classes)
 
 
@@ -155,7 +156,7 @@ def test_an_unknown_rule_is_refused_with_the_choices():
 
 def test_fields_of_a_batch():
     of_d = _arrays(NUMPY32, _draw().step(0).d[0])
-    assert of_d.pop("fake") is of_d.pop("draws") is None
+    assert of_d.pop("fake") is of_d.pop("draws") is of_d.pop("noise") is None
     shapes = {name: array.shape for name, array in of_d.items()}
     assert shapes == {
         "latent": (5, 4),
