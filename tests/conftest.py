@@ -28,7 +28,7 @@ os.environ.setdefault(
 
 from engine_names import COMPILED, NAMES, engine
 
-from ganbaru import engines, ops
+from ganbaru import engines, errors, ops
 from ganbaru.engines import Engine
 
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
@@ -50,6 +50,13 @@ def own_cache(tmp_path_factory):
     """Keep the user's cache of decoded pictures out of the tests, and the tests out of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANBARU_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terms_of_commands():
+    """Compare messages as commands print them; `test_python_errors` has those of Python."""
+    with errors.as_flags():
         yield
 
 

@@ -2,18 +2,115 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+# --- messages in the terms of the command line, or of Python --------------------------------------
+
+# Flags that take no value: `--resume` is resume=True, and `--no-fast` is fast=False.
+SWITCHES = {
+    *("resume", "overwrite", "replacement", "short_batch", "minibatch_deviation", "fast"),
+    *("tensorboard", "close", "bounce", "every_label", "verify", "json"),
+}
+_LETTERS = {"n": "number", "o": "output"}
+# What follows a flag and is its value: a number, a placeholder such as LOW:HIGH, a name with a
+# digit or a sign in it, or one of these names. Other words are those of the sentence.
+_NAMES = "auto|none|nothing|layer|cpu|numpy|random|line|planes|projection|pad|stretch|best|both"
+_VALUE = rf"[\w.+-]*[\d:=/][^\s,;)]*(?<!\.)|[A-Z]+\b|(?:{_NAMES})\b"
+_COMMAND = r"\b(?:ganbaru [a-z]+|pip [a-z]+|python -)(?:(?! \()[^.,:;)\n]|[.,:;)](?=\S))*"
+_FLAG = re.compile(
+    rf"(?P<command>{_COMMAND})|--trust (?P<module>[\w.]*\w)"
+    r"|(?<![\w./=-])(?:--(?P<no>no-)?(?P<flag>[a-z][a-z0-9-]*[a-z0-9])"
+    rf"|-(?P<letter>[no])\b(?!-))(?:[ =](?P<value>{_VALUE}))?"
+)
 
 
-class InputError(ValueError):
+class _Terms:
+    flags = False
+
+
+@contextlib.contextmanager
+def as_flags() -> Iterator[None]:
+    """Write options in messages as flags, as commands do; elsewhere they are keyword arguments."""
+    before, _Terms.flags = _Terms.flags, True
+    try:
+        yield
+    finally:
+        _Terms.flags = before
+
+
+def in_terms(message: str, names: Mapping[str, str] | None = None) -> str:
+    """Return a message that names options by flags, in Python's terms unless `as_flags`.
+
+    ``--batch 1`` becomes ``batch=1``, ``--resume`` ``resume=True``, and ``--batch`` alone
+    ``batch``. Commands to type stay. `names` are arguments that differ from their flags.
+    """
+    if _Terms.flags:
+        return message
+    return _FLAG.sub(functools.partial(_keyword, names or {}), message)
+
+
+def _keyword(names: Mapping[str, str], found: re.Match[str]) -> str:
+    if found["command"]:
+        return found[0]
+    if found["module"]:
+        return f"trust=[{found['module']!r}]"
+    name = (found["flag"] or _LETTERS[found["letter"]]).replace("-", "_")
+    value = found["value"]
+    keyword = names.get(name, name)
+    if name in SWITCHES:
+        return f"{keyword}={not found['no']}" + (f" {value}" if value else "")
+    if found["no"]:
+        keyword = f"no_{keyword}"
+    if value is None:
+        return keyword
+    plain = re.fullmatch(r"[A-Z]+|-?[\d.]+(e-?\d+)?", value)
+    return f"{keyword}={value if plain else repr(value)}"
+
+
+class _OptionError(Exception):
+    """An error whose text names options as the reader gives them."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.names: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        return in_terms(super().__str__(), self.names)
+
+
+def keywords(**names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator for a function whose arguments have other names than the flags."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except _OptionError as error:
+                error.names = {**error.names, **names}
+                raise
+
+        return call
+
+    return decorate
+
+
+# --- the errors -----------------------------------------------------------------------------------
+
+
+class InputError(_OptionError, ValueError):
     """Invalid input. The message gives the value, the allowed values and a fix; exit code 2."""
 
 
-class RunError(RuntimeError):
+class RunError(_OptionError, RuntimeError):
     """A failed run: it diverged, or a download broke off; saved files remain. Exit code 1."""
 
 
@@ -29,7 +126,8 @@ def shortened(text: str) -> str:
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for near matches of `value`, or an empty string."""
     # A request's name of 1 MB would take 0.1 s.
-    near = difflib.get_close_matches(value[:100], list(choices), n=2, cutoff=0.5)
+    safe = [choice for choice in choices if choice.removeprefix("--") != "overwrite"]  # deletes
+    near = difflib.get_close_matches(value[:100], safe, n=2, cutoff=0.5)
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 

@@ -213,8 +213,7 @@ def output(path: Path, overwrite: bool) -> Path:
         if not overwrite and (of_run or not is_ours(target)):
             what = "belongs to a run" if of_run else "was not written by ganbaru, or edited since"
             raise InputError(
-                f"{path} exists and {what}. Replace it with --overwrite (overwrite=True in "
-                f"Python), or choose another name."
+                f"{path} exists and {what}. Replace it with --overwrite, or choose another name."
             )
     return target
 

@@ -64,7 +64,7 @@ class Trust:
             return InputError(f"{what}: not a known name, nor the dotted path of a module.")
         return InputError(
             f"{what}: using it would import the module {name} and run its code. If you know that "
-            f"module and trust it, give --trust {name} (in Python: trust=[{name!r}])."
+            f"module and trust it, give --trust {name}."
         )
 
 

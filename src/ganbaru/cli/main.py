@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ganbaru import registry
 from ganbaru.cli import streams
-from ganbaru.errors import InputError, RunError, unknown
+from ganbaru.errors import InputError, RunError, as_flags, unknown
 from ganbaru.formatting import say
 
 # Each command is a function of the same name in a module of that name; it is imported when called.
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:]
     registry.search_current_folder()
     helping = not arguments or {"-h", "--help"} & {*arguments}
-    with streams.safe("help" if helping else arguments[0]) as out:
+    with as_flags(), streams.safe("help" if helping else arguments[0]) as out:
         try:
             code = _guarded(arguments)
             out.flush()

@@ -15,7 +15,7 @@ from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
 from ganbaru.config import Config
 from ganbaru.data import Progress
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, keywords
 from ganbaru.training import run_folder, signals
 
 FILE = "tournament.json"
@@ -36,6 +36,7 @@ class Plan:
     data: str  # the fingerprint of the training images
 
 
+@keywords(output="folder")
 def compare(
     entrants: Entrants = (),
     *,

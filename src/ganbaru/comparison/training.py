@@ -130,7 +130,7 @@ def train_and_score(
     try:
         loop(run, interrupted)
     except DivergedError as error:
-        failure = Outcome(failed=str(error), images=run.images, step=run.step)
+        failure = Outcome(failed=str(error.args[0]), images=run.images, step=run.step)
         files.write_json(folder / FILE, asdict(failure))
     finally:
         if display:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ganbaru import files
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, keywords
 from ganbaru.export import metadata, model_card, weights
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.generators import Generator
@@ -19,6 +19,7 @@ CARD, PICTURE = "README.md", "samples.png"
 ROWS = 4  # of the sample image
 
 
+@keywords(checkpoint="which", output="folder")
 def save_pretrained(
     run: str | Path,
     folder: str | Path,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganbaru import data
 from ganbaru.data import Progress, Source
-from ganbaru.errors import InputError, pick
+from ganbaru.errors import InputError, keywords, pick
 from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
@@ -22,6 +22,7 @@ from ganbaru.metrics.passport import Evaluation, Passport
 from ganbaru.registry import Trust
 
 
+@keywords(data="against", range="value_range")
 def evaluate(
     what: str | Path | NDArray[Any],
     against: str | Path | None = None,

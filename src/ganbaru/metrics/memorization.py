@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ganbaru import __version__, data, files, randomness, records
 from ganbaru.data import Progress, Source
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, keywords
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
@@ -97,6 +97,7 @@ class Authenticity:
         )
 
 
+@keywords(data="against", range="value_range")
 def authenticity(
     what: str | Path | NDArray[Any],
     against: str | Path | None = None,

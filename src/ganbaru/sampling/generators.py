@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ganbaru import engines, randomness
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError, did_you_mean, pick
+from ganbaru.errors import InputError, did_you_mean, keywords, pick
 from ganbaru.gan import models
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters
@@ -249,6 +249,7 @@ def from_run(run: Run) -> Generator:
     return Generator(run.engine, network, *weights, config.latent, run.classes, config.distribution)
 
 
+@keywords(checkpoint="which")
 def load(
     run: str | Path,
     *,
