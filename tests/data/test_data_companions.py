@@ -18,6 +18,8 @@ from ganbaru.data.formats.arrangement import counted
 from ganbaru.data.source import LeftOut
 from ganbaru.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("any_number")
+
 IMAGES = random_images(24)
 
 

@@ -26,6 +26,8 @@ from ganbaru import data
 from ganbaru.data.formats.names import in_order, parts
 from ganbaru.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("any_number")
+
 IMAGES = random_images(24)
 
 

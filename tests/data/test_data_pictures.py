@@ -17,6 +17,8 @@ from data_helpers import (
 from ganbaru import data
 from ganbaru.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("any_number")
+
 IMAGES = random_images()
 
 

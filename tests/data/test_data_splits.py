@@ -20,6 +20,8 @@ from ganbaru.data.source import SplitError
 from ganbaru.errors import InputError
 from ganbaru.sampling import generators
 
+pytestmark = pytest.mark.usefixtures("any_number")
+
 IMAGES = random_images(24)
 
 

@@ -94,7 +94,7 @@ def test_short_batches_count_the_images_that_are_in_them(tmp_path):
     """43 pictures are 5 batches of 8 and one of 3: an epoch ends with its last picture."""
     run = run_with(tiny(tmp_path, steps=None, epochs=2, short_batch=True))
     assert (run.step, run.images) == (12, 86)
-    assert len(run.notes) == 1 and "few-images" in run.notes[0]
+    assert not [note for note in run.notes if "left out" in note]
     dropped = run_with(tiny(tmp_path, steps=None, epochs=2, run=tmp_path / "other"))
     assert (dropped.step, dropped.images) == (11, 88)
 
@@ -235,11 +235,11 @@ def test_checkpoints_come_when_a_multiple_is_passed(tmp_path):
 
 
 def test_notes_say_what_is_left_out(tmp_path):
-    few, dropped = setup.build(tiny(tmp_path)).notes
-    assert "few-images" in few
+    *others, dropped = setup.build(tiny(tmp_path)).notes
+    assert [note for note in others if "few-images" in note]
     assert dropped == "The last 3 images of each pass make no full batch and are left out of it."
     whole = setup.build(tiny(tmp_path, replacement=True, run=tmp_path / "other"))
-    assert whole.notes == [few]
+    assert whole.notes == others
 
 
 def test_data_smaller_than_a_batch_with_replacement(tmp_path):
