@@ -53,6 +53,7 @@ CLEAN: Options = {**FAST, "network": "dcgan-filtered"}
 FINITE = "fd-r1:gamma=0.5+fd-r2:gamma=0.5"
 CONTESTANTS: dict[str, Options] = {
     "base": {},
+    "small": {**CLEAN, "lr": 1e-3, "width": 24},  # as it is now
     "batch 16": {"batch": 16},
     "batch 16, half the rate": {"batch": 16, "lr": 5e-4},
     "batch 8": {"batch": 8},
@@ -114,8 +115,8 @@ def _steps(settings: config.Config) -> Iterator[float]:
 def costs(settings: Mapping[str, config.Config], rounds: int) -> dict[str, float]:
     """Return what an image costs each contestant, relative to the first; measured in turns."""
     first = next(iter(settings))
-    if len(settings) == 1:
-        return {first: 1.0}
+    if len(settings) == 1 or not rounds:
+        return dict.fromkeys(settings, 1.0)
     running = {name: _steps(one) for name, one in settings.items()}
     found: dict[str, list[float]] = {name: [] for name in settings}
     for i in range(rounds + 1):
@@ -226,7 +227,9 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--seeds", type=int, default=1)
     found.add_argument("--fakes", type=int, default=2_000, help="images that are scored")
     found.add_argument("--averages", nargs="+", default=["own", *WIDTHS, "last"])
-    found.add_argument("--rounds", type=int, default=5, help="steps in which cost is measured")
+    found.add_argument(
+        "--rounds", type=int, default=5, help="steps in which cost is measured; 0: all see --images"
+    )
     return found
 
 
