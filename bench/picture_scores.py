@@ -27,21 +27,32 @@ def spectrum(images: np.ndarray) -> np.ndarray:
     return power
 
 
-def excess(fake: np.ndarray, real: np.ndarray) -> float:
-    """Return the largest excess of power at a checkerboard's frequencies; see the module."""
+def checkerboard(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
+    """Return the largest power and the largest excess at a checkerboard's frequencies.
+
+    Power is relative to that of reals, the excess relative to its median at frequencies near.
+    """
     height, width = fake.shape
     ratio = fake / real
-    places = {(height * a // p, width * b // p) for p in PERIODS for a in range(p // 2 + 1)
-              for b in range(p // 2 + 1) if a or b}  # fmt: skip
+    places = {
+        (height * a // p, width * b // p)
+        for p in PERIODS
+        for a in range(p // 2 + 1)
+        for b in range(p // 2 + 1)
+        if a or b
+    }
     rows, columns = np.mgrid[:height, :width]
     found = []
     for row, column in places:
-        away = [np.minimum((x - at) % n, (at - x) % n)
-                for x, at, n in ((rows, row, height), (columns, column, width))]  # fmt: skip
+        away = [
+            np.minimum((x - at) % n, (at - x) % n)
+            for x, at, n in ((rows, row, height), (columns, column, width))
+        ]
         distance = np.maximum(*away)
         near = ratio[(distance >= 3) & (distance <= 5)]
-        found.append(ratio[row, column] / np.median(near))
-    return float(max(found))
+        found.append((ratio[row, column], ratio[row, column] / np.median(near)))
+    power, excess = (float(max(column)) for column in zip(*found, strict=True))
+    return power, excess
 
 
 def kernel_mean(x: np.ndarray, y: np.ndarray) -> float:
@@ -77,8 +88,10 @@ class Judge:
         """Return the scores of images (N, H, W, C)."""
         fakes = self._features(images)
         between = kernel_mean(self.reals, fakes)
+        power, excess = checkerboard(spectrum(images), self.power)
         return {
             "kid": (self.within + kernel_mean(fakes, fakes) - 2 * between),
             "mind": monge.mind(self.reals, fakes),
-            "excess": excess(spectrum(images), self.power),
+            "power": power,
+            "excess": excess,
         }
