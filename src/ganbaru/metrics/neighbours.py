@@ -75,12 +75,13 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
 def nearest(known: Features, asked: Features, k: int) -> NDArray[np.intp]:
     """Return the positions (M, k) of the k points of `known` (N, D) nearest to each of `asked`."""
     centre = known.mean(axis=0, dtype=np.float64)
-    known, asked = known - centre, asked - centre
-    parts = parallel.blocks(len(asked), len(known), CHUNK)
-    found = parallel.run(
-        lambda part: _squares(asked[part], known).argpartition(k - 1, axis=1)[:, :k], parts
-    )
-    return np.concatenate(found)
+    points, queries = known - centre, asked - centre  # float64
+
+    def search(part: slice) -> NDArray[np.intp]:
+        return _squares(queries[part], points).argpartition(k - 1, axis=1)[:, :k]
+
+    parts = parallel.blocks(len(queries), len(points), CHUNK)
+    return np.concatenate(parallel.run(search, parts))
 
 
 def _own_distances(x: Wide, k: int) -> Wide:
