@@ -27,6 +27,7 @@ from ganbaru.training.loop import loop
 from ganbaru.training.run import Callback, Run
 
 ROOT = Path(__file__).resolve().parents[1]
+NO_PLOTS = ROOT / "tests" / "stand_ins_plots"  # matplotlib's stand-in
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="needs torch, which is not installed")
 COMPILED = [
@@ -169,8 +170,17 @@ def words(*arguments: Any) -> list[str]:
     return [sys.executable, "-m", "ganbaru", *map(str, arguments)]
 
 
-def process(*arguments: Any, cwd: Path, **options: Any) -> Said:
-    """Run the command as a process of its own."""
+def _environment(given: dict[str, str] | None, plots: bool) -> dict[str, str]:
+    """Return a process's environment; without plots, a stand-in takes matplotlib's place."""
+    found = dict(os.environ if given is None else given)
+    paths = [] if plots else [str(NO_PLOTS)]
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, found.get("PYTHONPATH", "")]))
+    return found
+
+
+def process(*arguments: Any, cwd: Path, plots: bool = False, **options: Any) -> Said:
+    """Run the command as a process of its own; `plots` says whether a test looks at its plots."""
+    options["env"] = _environment(options.get("env"), plots)
     done = subprocess.run(
         words(*arguments), cwd=cwd, capture_output=True, text=True, timeout=120, **options
     )
@@ -184,7 +194,8 @@ def _default_signals() -> None:
 
 @contextlib.contextmanager
 def background(*arguments: Any, cwd: Path, **options: Any) -> Iterator[subprocess.Popen]:
-    """Start the command and yield its process, which does not outlive the block."""
+    """Start the command and yield its process, which does not outlive the block, without plots."""
+    options["env"] = _environment(options.get("env"), plots=False)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     if os.name == "posix":
         pipes["preexec_fn"] = _default_signals

@@ -125,7 +125,9 @@ def test_help_loads_few_modules():
 
 def test_first_session(tmp_path):
     """Train, then generate with the command that training printed."""
-    said = process("train", "digits", "--steps", 4, "--width", 4, "--run", "first", cwd=tmp_path)
+    said = process(
+        "train", "digits", "--steps", 4, "--width", 4, "--run", "first", cwd=tmp_path, plots=True
+    )
     assert (said.code, said.err) == (0, ""), said
     assert "digits: 1,497 images 16x16x1, 10 classes" in said.out
     assert re.search(r"^run +runs/first, from the start until 4 steps$", said.out, re.MULTILINE)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from train_helpers import (
+    NO_PLOTS,
     background,
     command,
     log,
@@ -268,6 +270,7 @@ def test_more_seeds_continue_the_same_tournament(place, result, options):
 
 def test_workers_side_by_side_give_the_same_result(place, result, monkeypatch, capfd):
     monkeypatch.chdir(place)
+    monkeypatch.setattr(sys, "path", [str(NO_PLOTS), *sys.path])  # of the workers
     said = command(
         "compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--images", 96,
         "--evaluate-images", 50, "--workers", 2, "-o", "side", "--data", "pictures.npz", *FLAGS,
