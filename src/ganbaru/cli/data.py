@@ -11,6 +11,7 @@ from ganbaru.cli import options
 from ganbaru.cli.evaluation_options import DATA_DIR, add_reading
 from ganbaru.cli.parser import Parser, add_output
 from ganbaru.config import parse_size
+from ganbaru.errors import InputError
 from ganbaru.formatting import say, say_json
 
 if TYPE_CHECKING:
