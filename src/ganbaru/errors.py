@@ -26,16 +26,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def near(value: str, choices: Iterable[str]) -> list[str]:
-    """Return at most two of `choices` that are near `value`."""
-    # A request's name of 1 MB would take 0.1 s.
-    return difflib.get_close_matches(value[:100], list(choices), n=2, cutoff=0.5)
-
-
 def did_you_mean(value: str, choices: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for near matches of `value`, or an empty string."""
-    found = near(value, choices)
-    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+    # A request's name of 1 MB would take 0.1 s.
+    near = difflib.get_close_matches(value[:100], list(choices), n=2, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
 def unknown(kind: str, value: str, choices: Iterable[str], fix: str = "") -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +14,7 @@ from ganbaru import registry
 from ganbaru.config import Config
 from ganbaru.data.formats import open_path
 from ganbaru.data.source import Original, Progress, SplitError
-from ganbaru.errors import InputError, near, unknown
+from ganbaru.errors import InputError, unknown
 from ganbaru.registry import Trust
 
 SPLITS = ("train", "test")
@@ -103,7 +104,8 @@ def beside(what: str) -> list[str]:
     with suppress(OSError, ValueError):  # locked, or a null character
         listed = os.listdir(path.parent)
     folder = os.path.dirname(what.rstrip("/" + os.sep))
-    return [os.path.join(folder, name) for name in near(path.name, listed)]
+    close = difflib.get_close_matches(path.name[:100], listed, n=2, cutoff=0.5)
+    return [os.path.join(folder, name) for name in close]
 
 
 def find(
