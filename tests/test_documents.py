@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from train_helpers import ROOT, command, pictures, trained
+from train_helpers import ROOT, command, divided, pictures, trained
 
 from ganbaru.cli import compare, options, serve
 from ganbaru.comparison import contestants
@@ -47,6 +47,7 @@ def runs(tmp_path_factory) -> Path:
     """Return a folder with a tiny run of ten classes at runs/NAME, as the README calls it."""
     folder = tmp_path_factory.mktemp("readme")
     pictures(folder / "pictures.npz", count=240, classes=10)  # as many as scores need
+    divided(folder / "my-pictures")
     trained(folder, run=folder / "runs" / "NAME", steps=2)
     return folder
 

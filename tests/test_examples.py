@@ -138,6 +138,7 @@ def test_own_data_is_what_it_says(example):
 def test_interface_is_what_is_listed():
     assert set(ganbaru.__all__) == {
         "Config", "Generator", "InputError", "PRESETS", "RunError", "__version__", "from_preset",
+        "from_pictures",
         "load", "objective", "penalty", "train", "evaluate", "compare", "authenticity",
         "from_pretrained", "save_pretrained",
     }  # fmt: skip

@@ -25,6 +25,7 @@ _HOMES = {
     "authenticity": "metrics.memorization",
     "compare": "comparison",
     "evaluate": "metrics.evaluation",
+    "from_pictures": "gan.recommendation",
     "from_preset": "config",
     "from_pretrained": "export.pretrained",
     "Generator": "sampling.generators",

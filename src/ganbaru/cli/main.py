@@ -13,7 +13,7 @@ from ganbaru.formatting import say
 
 # Each command is a function of the same name in a module of that name; it is imported when called.
 COMMANDS = {
-    "train": "train a GAN; all files are written to a run's folder",
+    "train": "train a GAN, a preset's or on a folder of your own pictures",
     "generate": "generate images with a trained generator",
     "morph": "make a film that interpolates between images",
     "evaluate": "score a run or images, each number with an interval",

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import config as settings
-from ganbaru import registry
+from ganbaru import data, registry
 from ganbaru.cli.parser import PLACEHOLDERS, Parser, add_trust
 from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError
 from ganbaru.formatting import say
+from ganbaru.gan import recommendation
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.optimizers import OPTIMIZERS
 from ganbaru.gan.penalties import PENALTIES
@@ -37,20 +38,31 @@ HEADINGS = {
     "run": "run folder, logging, checkpoints and evaluation",
 }
 _PRESET = "the preset to start from"
+_OR_PATH = f"{_PRESET}; or a folder, archive or other set of your own pictures"
 _FILES = "a state dict, .pth, .pt or .safetensors"
 
 
 def config(
     command: str, description: str, arguments: Sequence[str], only: Collection[str] = ()
 ) -> Config:
-    """Build the configuration of a command that takes a preset and fields as flags.
+    """Build the configuration of a command that takes a preset or pictures, and fields as flags.
 
     A preset's fields (or those of the run to resume) come first, then the file of --config,
     then flags; `only` names the flags of a command that does not take them all.
     """
+    return explained(command, description, arguments, only)[0]
+
+
+def explained(
+    command: str, description: str, arguments: Sequence[str], only: Collection[str] = ()
+) -> tuple[Config, list[str]]:
+    """Build a configuration as `config`, and lines on what was chosen for pictures and why."""
     parser = _parser(command, description)
-    parser.add_positional("preset", _PRESET, required=False)
-    return _configured(parser, arguments, only)[0]
+    parser.add_positional("preset", _OR_PATH, required=False)
+    made, _, lines = _configured(parser, arguments, only)
+    if made.preset in arguments and Path(made.preset).exists():
+        lines = [f"{made.preset} is the preset. For the path of this name: ./{made.preset}"]
+    return made, lines
 
 
 def given(
@@ -77,13 +89,13 @@ def importing(description: str, arguments: Sequence[str]) -> tuple[Config, dict[
     other = "the discriminator's; without them it is initialised"
     parser.add_positional("discriminator", other, required=False)
     parser.add_argument("--preset", metavar="PRESET", default=SUPPRESS, help=_PRESET)
-    return _configured(parser, arguments, only, ("generator", "discriminator"))
+    return _configured(parser, arguments, only, ("generator", "discriminator"))[:2]
 
 
 def _configured(
     parser: Parser, arguments: Sequence[str], only: Collection[str], others: Collection[str] = ()
-) -> tuple[Config, dict[str, str]]:
-    """Parse a configuration, and those arguments `others` that are no part of it."""
+) -> tuple[Config, dict[str, str], list[str]]:
+    """Parse a configuration, those arguments `others` that are no part of it, and lines on it."""
     file = "a YAML file of fields that replace the preset's, such as a run's config.yaml"
     parser.option("--config", file, metavar="FILE")
     parser.option(
@@ -94,13 +106,16 @@ def _configured(
         if field.name != "preset" and (not only or field.name in only):
             _add(parser, field)
     presets = [word for word in arguments if word in PRESETS]
-    parser.defaults = vars(settings.from_preset(presets[0] if presets else DEFAULT_PRESET))
+    pictures = arguments and data.exists(arguments[0])
+    default = recommendation.BASE if pictures else DEFAULT_PRESET
+    parser.defaults = vars(settings.from_preset(presets[0] if presets else default))
     found = vars(parser.parse_args(arguments))
+    pictures = _named_pictures(found)
     apart = {name: found.pop(name) for name in others if name in found}
     path, printing = found.pop("config"), found.pop("print_config")
     trusted = found.pop("trust")
     from_file = settings.load_yaml(Path(path)) if path else {}
-    start, begun = _start(found, from_file)
+    start, begun, chosen = _start(found, from_file, pictures)
     read = " or ".join(str(file) for file in (begun, path) if file)
     # A flag's value is the user's own word, beside a file too.
     own = found.keys() & {*registry.FIELDS}
@@ -109,7 +124,20 @@ def _configured(
     if printing:
         say(*settings.to_yaml(made).splitlines())
         raise SystemExit(0)
-    return made, apart
+    return made, apart, chosen.lines(made) if chosen else []
+
+
+def _named_pictures(found: dict[str, Any]) -> bool:
+    """Make a path in the preset's place the value of --data; return whether there was one."""
+    if "preset" not in found or not recommendation.is_data(found["preset"]):
+        return False
+    path = found.pop("preset")
+    if found.setdefault("data", path) != path:
+        raise InputError(
+            f"{path} and --data {found['data']} both name the pictures to train on: give one of "
+            f"them."
+        )
+    return True
 
 
 def _parser(command: str, description: str) -> Parser:
@@ -151,20 +179,32 @@ def known(name: str) -> list[str]:
     return list(_KNOWN.get(name, list)())
 
 
-def _start(given: dict[str, Any], from_file: dict[str, Any]) -> tuple[dict[str, Any], Path | None]:
+Started = tuple[dict[str, Any], Path | None, recommendation.Recommendation | None]
+
+
+def _start(given: dict[str, Any], from_file: dict[str, Any], pictures: bool) -> Started:
     """Return the fields below file and flags: the preset's, or those of the run to resume.
 
-    A model to start from replaces the preset's networks and image size by its own. The file of the
-    run or the model comes second.
+    For `pictures` the preset's fields are those recommended for them. A model to start from
+    replaces networks and image size by its own. The file of the run or the model comes second.
     """
     preset = given.get("preset", from_file.get("preset"))
-    if not (given.get("resume") and given.get("run")):
-        fields = settings.preset_fields(preset or DEFAULT_PRESET)
-        if model := given.get("start_from", from_file.get("start_from")):
-            path, own = starting_point.architecture(model)
-            return {**fields, **own}, path
-        return fields, None
-    run = existing(given["run"])
+    if given.get("resume") and given.get("run"):
+        return (*_resumed(given["run"], preset), None)
+    path, own, chosen = None, dict[str, Any](), None
+    if model := given.get("start_from", from_file.get("start_from")):
+        path, own = starting_point.architecture(model)
+    if pictures:
+        chosen = recommendation.recommend(settings.merged({**own, **from_file}, given))
+    fields = chosen.fields if chosen else settings.preset_fields(preset or DEFAULT_PRESET)
+    if chosen and chosen.fields["conditioning"] == "none":  # a model's classes may be dropped
+        own.pop("conditioning", None)
+    return {**fields, **own}, path, chosen
+
+
+def _resumed(name: str, preset: str | None) -> tuple[dict[str, Any], Path]:
+    """Return the fields of the run to resume, and its file; a preset must be the run's."""
+    run = existing(name)
     fields = settings.load_yaml(run.config)
     if preset not in (None, fields.get("preset")):
         raise InputError(

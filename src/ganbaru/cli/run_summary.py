@@ -52,7 +52,16 @@ def closing(run: Run, notes: Sequence[str] = ()) -> list[str]:
     else:
         first = [f"Stopped early and saved: {speed}. Resume with:", f"  {resuming(run)}"]
     more = f"More images: {generating(run)} -n 64 -o images.png"
-    return [*first, *notes, *_files(run), more]
+    return [*first, *notes, *_files(run), more, *_longer(run)]
+
+
+def _longer(run: Run) -> list[str]:
+    """Return the command that trains a run for as long again if the clock alone has ended it."""
+    minutes = run.config.minutes
+    alone = {name for name in TOTALS if getattr(run.config, name)} == {"minutes"}
+    if not (run.finished and not run.stopped and minutes and alone):
+        return []
+    return [f"To train on: {resuming(run)} --minutes {2 * minutes:g}"]
 
 
 def resuming(run: Run) -> str:

@@ -11,7 +11,8 @@ from ganbaru.formatting import say
 def train(arguments: Sequence[str]) -> int:
     """Train and print where the files are; returns the exit code."""
     description = "Train a GAN; all files are written to the run's folder."
-    config = options.config("train", description, arguments)
+    config, chosen = options.explained("train", description, arguments)
+    say(*chosen)
     from ganbaru import callbacks, data
     from ganbaru.training import setup, signals
     from ganbaru.training.loop import loop

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganbaru.data import cache
 from ganbaru.data.arrays import of_arrays
-from ganbaru.data.dataset import Dataset, declared, find, licence_note
+from ganbaru.data.dataset import Dataset, beside, declared, exists, find, licence_note
 from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, examine, opening_lines
 from ganbaru.data.progress import progress_bar
@@ -41,8 +41,10 @@ __all__ = [
     "Source",
     "SplitError",
     "Target",
+    "beside",
     "data_folders",
     "declared",
+    "exists",
     "in_memory",
     "in_order",
     "inspect",

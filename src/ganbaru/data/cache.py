@@ -41,7 +41,7 @@ LISTS = ("classes", "notes", "broken", "left_out", "warnings")
 def load(original: Original, target: Target, progress: Progress) -> Source:
     """Return the images converted to `target`: from the cache, else decoded into it."""
     if not original.stamp:
-        return convert(original, _samples(original), target, NpyWriter(), progress)
+        return convert(original, read_samples(original), target, NpyWriter(), progress)
     entry = _entry(original, target)
     there = entry.is_dir()
     if found := _read(entry):
@@ -52,7 +52,7 @@ def load(original: Original, target: Target, progress: Progress) -> Source:
 
 
 def _decoded(original: Original, target: Target, entry: Path, progress: Progress) -> Source:
-    samples = _samples(original)
+    samples = read_samples(original)
     images = samples.images
     if isinstance(images, np.memmap) and images.dtype == np.uint8 and target.keeps(images.shape):
         return _mapped(original, samples, images, target)
@@ -141,7 +141,8 @@ def _check(source: Source) -> None:
         raise ValueError("labels do not fit the images")
 
 
-def _samples(original: Original) -> Samples:
+def read_samples(original: Original) -> Samples:
+    """Read the images of a set; raises InputError for files that cannot be read."""
     try:
         return original.read()
     except OSError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from ganbaru import registry
 from ganbaru.config import Config
 from ganbaru.data.formats import open_path
 from ganbaru.data.source import Original, Progress, SplitError
-from ganbaru.errors import InputError, did_you_mean, unknown
+from ganbaru.errors import InputError, unknown
 from ganbaru.registry import Trust
 
 SPLITS = ("train", "test")
@@ -90,6 +92,22 @@ def _exists(what: str) -> bool:
         return False
 
 
+def exists(what: str) -> bool:
+    """Return whether `what` is a known set, a file or a folder."""
+    return what in registry.names("data") or _exists(what)
+
+
+def beside(what: str) -> list[str]:
+    """List the paths with names near that of `what`, in its folder, as they would be given."""
+    path = _path(what)
+    listed: list[str] = []
+    with suppress(OSError, ValueError):  # locked, or a null character
+        listed = os.listdir(path.parent)
+    folder = os.path.dirname(what.rstrip("/" + os.sep))
+    close = difflib.get_close_matches(path.name[:100], listed, n=2, cutoff=0.5)
+    return [os.path.join(folder, name) for name in close]
+
+
 def find(
     what: str, split: str, data_dir: Path | None, progress: Progress, trust: Trust | None
 ) -> Original:
@@ -106,14 +124,13 @@ def find(
 
 
 def _not_found(what: str, path: Path) -> InputError:
-    beside = os.listdir(path.parent) if os.path.isdir(path.parent) else []
-    near = did_you_mean(path.name, beside)
-    also = near.replace("Did you mean", f"In {path.parent} there is") if near else ""
+    found = " or ".join(repr(os.path.basename(each)) for each in beside(what))
+    also = f" In {path.parent} there is {found}." if found else ""
     return unknown(
         "data",
         what,
         registry.names("data"),
-        f"There is no file or folder of this name either: {path.absolute()}.{also.rstrip('?')} "
+        f"There is no file or folder of this name either: {path.absolute()}.{also} "
         f"Give a known name, or the path of a folder, zip, npz, npy, tar, IDX or CIFAR file; a "
         f"module of your own is found if its folder is on PYTHONPATH.",
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from ganbaru import files
 from ganbaru.config import Config, load_yaml
 from ganbaru.errors import InputError, RunError, did_you_mean
+from ganbaru.presets import PRESETS
 from ganbaru.training import checkpoint, zoo
 from ganbaru.training.lock import LOCK, Lock
 
@@ -68,9 +69,21 @@ def resolve(name: str | Path) -> Path:
 
 
 def candidates(config: Config) -> Iterator[Folder]:
-    """Yield a new run's folder: `config.run`, or those with preset, date and a free number."""
-    named = iter([resolve(config.run)]) if config.run else unused(config.preset or "run")
+    """Yield a new run's folder: `config.run`, or those with a name, date and a free number.
+
+    The name is the preset's, or that of the data for a preset without data of its own.
+    """
+    named = iter([resolve(config.run)]) if config.run else unused(_name(config))
     return map(Folder, named)
+
+
+def _name(config: Config) -> str:
+    preset = PRESETS.get(config.preset)
+    if preset and not preset.options["data"]:
+        data = Path(os.path.abspath(os.path.expanduser(config.data)))
+        name = data.name if data.is_dir() else data.stem
+        return name.encode()[:100].decode(errors="ignore") or config.preset
+    return config.preset or "run"
 
 
 def unused(name: str) -> Iterator[Path]:
