@@ -23,6 +23,7 @@ from ganbaru.data.source import (
     Original,
     Samples,
     SplitError,
+    Want,
     damaged,
     file_stamp,
 )
@@ -70,9 +71,9 @@ def _names(*splits: str) -> list[str]:
     ]
 
 
-def recognize(path: Path, head: bytes, split: str) -> Original | None:
+def recognize(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of a folder of batches or of the published archive."""
-    split = "train" if split in ("auto", "none") else split
+    split = "train" if want.split in ("auto", "none") else want.split
     if not path.is_dir():
         return _in_archive(path, split) if head.startswith(GZIP) else None
     found = _in_folder(path, split, path.resolve().name)

@@ -22,9 +22,9 @@ from ganbaru.data.source import (
     Original,
     Samples,
     SplitError,
+    Want,
     damaged,
     file_stamp,
-    located,
     require_train,
 )
 from ganbaru.errors import InputError
@@ -40,9 +40,9 @@ TRANSPOSED = "EMNIST's files hold pictures mirrored and on their side; they are 
 PIECE = 2**24  # bytes read at a time
 
 
-def recognize(path: Path, head: bytes, split: str) -> Original | None:
+def recognize(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of an IDX file, or of a folder that holds one for the split."""
-    images = _in_folder(path, split) if path.is_dir() else _as_file(path, split)
+    images = _in_folder(path, want) if path.is_dir() else _as_file(path, want.split)
     if images is None:
         return None
     labels = _labels_of(images)
@@ -55,7 +55,7 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
     def read() -> Samples:
         return replace(read_pair(images, labels, notes=notes), left_out=left_out)
 
-    return Original(path.stem.split(".")[0], located(path, split), file_stamp(found), read)
+    return Original(path.stem.split(".")[0], want.located(path), file_stamp(found), read)
 
 
 def _labels_of(images: Path) -> Path | None:
@@ -151,7 +151,8 @@ def _read(stream: BinaryIO, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _in_folder(path: Path, split: str) -> Path | None:
+def _in_folder(path: Path, want: Want) -> Path | None:
+    split = want.split
     files = sorted(file for file in path.iterdir() if "images" in file.name and _is_idx(file))
     chosen = [file for file in files if _of_split(file, split)]
     if files and not chosen:

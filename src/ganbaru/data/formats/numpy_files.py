@@ -14,29 +14,29 @@ from numpy.typing import NDArray
 from ganbaru.data import claims
 from ganbaru.data.arrays import checked, compact
 from ganbaru.data.picture_file import brief
-from ganbaru.data.source import LeftOut, Original, Samples, damaged, undivided
+from ganbaru.data.source import LeftOut, Original, Samples, Want, damaged, undivided
 from ganbaru.errors import InputError
 
 MEMBERS = ("images", "labels", "class_names", "classes")
 FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels' and 'class_names'"
 
 
-def recognize_npy(path: Path, head: bytes, split: str) -> Original | None:
+def recognize_npy(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of a .npy file, as a memory map of it, however large.
 
     If they need no conversion, a run reads from the file itself, which must not change then.
     """
     if not head.startswith(b"\x93NUMPY"):
         return None
-    return undivided(path, split, lambda: _read_npy(path))
+    return undivided(path, want, lambda: _read_npy(path))
 
 
-def recognize_npz(path: Path, head: bytes, split: str) -> Original | None:
+def recognize_npz(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of a .npz file: a zip archive whose first member is an array."""
     first_member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
     if not head.startswith(b"PK\x03\x04") or not first_member.endswith(b".npy"):
         return None
-    return undivided(path, split, lambda: _read_npz(path))
+    return undivided(path, want, lambda: _read_npz(path))
 
 
 def _read_npy(path: Path) -> Samples:
