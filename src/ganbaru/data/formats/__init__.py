@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganbaru.data import claims
-from ganbaru.data.formats import archives, cifar, folder, idx, numpy_files
+from ganbaru.data.formats import archives, cifar, folder, hdf5_matlab, idx, numpy_files, stl10
 from ganbaru.data.picture_file import open_picture
 from ganbaru.data.source import Original, Want
 from ganbaru.errors import InputError
@@ -30,18 +30,18 @@ class Format:
 FORMATS = (
     Format(numpy_files.recognize_npy),
     Format(numpy_files.recognize_npz, key=True),
+    Format(hdf5_matlab.recognize, key=True),
     Format(archives.recognize_zip, label_file=True),
     Format(idx.recognize, key=True),
     Format(archives.recognize_tar, label_file=True),
     Format(cifar.recognize, key=True),
+    Format(stl10.recognize),
     Format(folder.recognize, label_file=True),
 )
 
 
 # How files begin that hold images in other ways, and what they are.
 FOREIGN = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5, .mat 7.3)",
-    b"MATLAB": "a MATLAB file",
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"SQLite": "an SQLite file",

@@ -16,11 +16,13 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ganbaru.data import claims
 from ganbaru.data.formats.names import SUFFIXES, Parts, parts
+from ganbaru.data.picture_file import brief
 from ganbaru.errors import did_you_mean
 
 MAX_ROWS, MAX_COLUMNS = 4_000_000, 4_096
@@ -65,16 +67,26 @@ def parse(name: str, data: bytes) -> Table:
     """Read a file by its suffix; raises UnusableError for one that is no table."""
     suffix = posixpath.splitext(name)[1].lower()
     read = _PARSERS.get(suffix, _words)
-    try:
-        if len(data) > claims.MAX_TABLE:
-            raise UnusableError(f"has {len(data):,} bytes, at most {claims.MAX_TABLE:,} are read")
+    if len(data) > claims.MAX_TABLE:
+        raise UnusableError(f"has {len(data):,} bytes, at most {claims.MAX_TABLE:,} are read")
+    with _faults():
         table = read(_text(data))
-    # JSON's reader raises RecursionError for deep ones, csv's Error for endless fields.
-    except (ValueError, RecursionError, MemoryError, csv.Error, TypeError, KeyError) as error:
-        raise UnusableError(f"cannot be read: {str(error)[:80]}") from error
     if len(table.columns) > MAX_COLUMNS:
         raise UnusableError(f"has {len(table.columns):,} columns")
     return table
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn what reading a damaged file raises into the reason why it is not used."""
+    try:
+        yield
+    except UnusableError:
+        raise
+    # JSON's reader raises RecursionError for deep ones, csv's Error for endless fields; where a
+    # list of pairs is expected, there may be anything.
+    except Exception as error:
+        raise UnusableError(f"cannot be read: {brief(error)}") from error
 
 
 def _text(data: bytes) -> str:
@@ -190,6 +202,13 @@ def label(
     Without a `column` the one that is named as labels are is taken. Unless `strict`, labels that
     hardly repeat are none: numbers or identifiers of the pictures.
     """
+    with _faults():
+        return _label(table, column, pictures, folder, strict)
+
+
+def _label(
+    table: Table, column: str | None, pictures: Pictures, folder: Parts, strict: bool
+) -> Labelling:
     by, headless = _file_column(table, pictures, folder)
     columns = tuple(map(str, range(1, len(table.columns) + 1))) if headless else table.columns
     of = label_column(columns, by, column)
