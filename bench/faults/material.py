@@ -139,6 +139,36 @@ def image_sets(folder: Path) -> None:
             for name, content in ((f"{i:03d}.png", data), (f"{i:03d}.cls", b"%d" % (i % 3))):
                 _add(tar, name, content)
     _cifar(folder)
+    _labelled(folder, files)
+
+
+def _labelled(folder: Path, files: dict[str, bytes]) -> None:
+    """Write pictures with labels beside them in files, and sets of arrays by key."""
+    names = [Path(name).name for name in files]
+    tables = {
+        "labels.csv": "\n".join(["id,label", *(f"{n},{n[0]}" for n in names)]),
+        "labels.tsv": "\n".join(["id\tlabel", *(f"{n}\t{n[0]}" for n in names)]),
+        "metadata.jsonl": "\n".join(json.dumps({"file_name": n, "label": n[0]}) for n in names),
+        "dataset.json": json.dumps({"labels": [[n, n[0]] for n in names]}),
+        "list.txt": "\n".join(f"{n} {n[0]}" for n in names),
+    }
+    for table, text in tables.items():
+        place = folder / "tables" / table.replace(".", "-")
+        place.mkdir(parents=True)
+        for name, data in zip(names, files.values(), strict=True):
+            (place / name).write_bytes(data)
+        (place / table).write_text(text)
+    from scipy.io import savemat
+
+    images, labels = pictures(24, 8, 3), np.arange(24) % 3
+    savemat(folder / "set.mat", {"X": images, "y": labels}, do_compression=True)
+    try:
+        import h5py
+    except ImportError:
+        return
+    with h5py.File(folder / "set.h5", "w") as file:
+        file.create_dataset("images", data=images, compression="gzip")
+        file["labels"] = labels
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -73,6 +73,11 @@ def _pages(*folders: str) -> int:
     return 70 if any(answer.status_code == 500 for answer in answers) else 0
 
 
+def _labels(path: str) -> Action:
+    """Load the folder of a damaged label file, without naming that file."""
+    return ganbaru("data", str(Path(path).parent), "-o", "out.png")
+
+
 def _served(path: str) -> Action:
     return lambda: _pages(RUN)
 
@@ -129,6 +134,8 @@ READERS: dict[str, Reader] = {
     "import": command("import", PATH, "--data", "pics.npz", *TINY, "--run", "./out"),
     "data": command("data", PATH, "-o", "out.png"),
     "data size": command("data", PATH, "--image-size", 8, "-o", "out.png"),
+    "labels": Reader(_labels),
+    "labels named": command("data", "tables/list-txt", "--label-file", PATH, "-o", "out.png"),
     "train data": command("train", "digits", "--data", PATH, *TINY, *CHEAP, "--steps", 1,
                           "--run", "./out"),
     "train run": command(*TRAIN, "--steps", 1, "--run", PATH),

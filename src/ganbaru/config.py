@@ -37,6 +37,12 @@ class Config:
     split: str = _option(
         "auto", "what to train on: auto (train/), none (all as one set), or the name of a folder"
     )
+    label_file: str | None = _option(
+        None, "FILE or FILE:COLUMN with the labels of pictures, folders, or none; else found"
+    )
+    key: str | None = _option(
+        None, "which arrays of a file (IMAGES,LABELS), set of a folder (letters) or labels (coarse)"
+    )
     replacement: bool = _option(False, "sample images with replacement instead of by epochs")
     short_batch: bool = _option(False, "also use the last, short batch of each epoch")
     image_size: str | None = _option(None, "side N or HxW of the images; if not given, unchanged")

@@ -27,6 +27,10 @@ def _parser() -> Parser:
     parser.option("--channels", "convert to 1 (grey) or 3 (colour)", of=int)
     add_reading(parser, "crop")
     parser.option("--split", "auto, train, test, val, none (all) or a folder", "auto")
+    labels = "FILE or FILE:COLUMN with the labels of pictures, folders, or none; else found"
+    parser.option("--label-file", labels, metavar="FILE[:COLUMN]")
+    key = "which arrays of a file (IMAGES,LABELS), set of a folder (letters) or labels (coarse)"
+    parser.option("--key", key, metavar="KEY")
     augment = "show on the sheet what training with this --augment does to the images"
     parser.option("--augment", augment, metavar="AUGMENT")
     parser.option("--json", "print everything as JSON", of=bool)
@@ -81,6 +85,8 @@ def _source(args: argparse.Namespace) -> tuple[Source, list[str]]:
             data_dir=Path(args.data_dir) if args.data_dir else None,
             fit=args.fit,
             value_range=args.range,
+            label_file=args.label_file,
+            key=args.key,
         )
 
     with sources.progress_bar() as progress:

@@ -105,7 +105,7 @@ def check_and_load(configs: Mapping[str, Config], progress: Progress = data.sile
     """Load the data of all contestants; raises InputError if they differ or an option is wrong."""
     (first, one), *others = configs.items()
     for name, other in others:
-        for field in ("data", "data_dir", "split", "image_size", "channels"):
+        for field in ("data", "data_dir", "split", "label_file", "key", "image_size", "channels"):
             mine, theirs = getattr(one, field), getattr(other, field)
             if mine != theirs:
                 raise InputError(

@@ -25,6 +25,7 @@ from ganbaru.data.source import (
     Source,
     SplitError,
     Target,
+    Want,
     in_order,
     silent,
 )
@@ -85,6 +86,8 @@ def load(
     trust: Trust | None = None,
     fit: str = "crop",
     value_range: str | None = None,
+    label_file: str | None = None,
+    key: str | None = None,
 ) -> Source:
     """Load the images of `what`: a known set, a path, or a dotted path to a module.
 
@@ -93,14 +96,17 @@ def load(
     None keeps those of the data. `value_range` are the values that become black and white, as
     "0:4095"; "auto" are the smallest and the largest of the set, None those of the values' type.
     `split` is auto (the training images; InputError where it is not certain which they are), train,
-    test, val, none (all as one set) or the name of a folder. `progress` is called with (done,
+    test, val, none (all as one set) or the name of a folder. `label_file` is FILE or FILE:COLUMN
+    with labels, "folders" or "none"; `key` chooses among the arrays of a file or the sets of a
+    folder. `progress` is called with (done,
     total, what is being done). `trust` limits what a `what` from a file may import.
     """
     target = Target(image_size, channels, fit, value_range)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
     try:
-        return cache.load(find(name, split, data_dir, report, trust), target, report)
+        found = find(name, Want(split, label_file, key), data_dir, report, trust)
+        return cache.load(found, target, report)
     except MemoryError as error:
         raise RunError(
             f"{name} needs more memory than there is. Give a smaller image size, or a folder or "

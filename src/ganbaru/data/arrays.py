@@ -45,20 +45,20 @@ def checked(
     shaped = _checked_images(name, images)
     if labels is None:
         return Samples(shaped, None, (), notes)
-    whole = _checked_labels(name, labels, len(shaped))
+    numbers = _checked_labels(name, labels, len(shaped))
     if not classes:
-        whole, classes = compact(whole)
+        numbers, classes = compact(numbers)
         if len(classes) > MAX_CLASSES:
             raise InputError(
                 f"{name}: {len(classes):,} different labels are more than the {MAX_CLASSES:,} "
                 f"classes there may be. Give the number of a class as the label of each image."
             )
-    elif whole.max() >= len(classes):
+    elif numbers.max() >= len(classes):
         raise InputError(
-            f"{name}: label {whole.max()} has no name, since there are only {len(classes)} class "
+            f"{name}: label {numbers.max()} has no name, since there are only {len(classes)} class "
             f"names. Give one name for each label from 0 on."
         )
-    return Samples(shaped, whole, classes, notes, labels_from)
+    return Samples(shaped, numbers, classes, notes, labels_from)
 
 
 def compact(labels: Labels, names: Sequence[str] = ()) -> tuple[Labels, tuple[str, ...]]:
@@ -69,6 +69,12 @@ def compact(labels: Labels, names: Sequence[str] = ()) -> tuple[Labels, tuple[st
     found, numbers = np.unique(labels, return_inverse=True)
     classes = tuple(names[label] if names else str(label) for label in found.tolist())
     return numbers.reshape(labels.shape).astype(np.int64), classes
+
+
+def whole(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels of a floating-point type as whole numbers, if they all are."""
+    exact = labels.dtype.kind == "f" and (np.abs(labels) < 2**53).all()
+    return labels.astype(np.int64) if exact and (labels == labels.round()).all() else labels
 
 
 def _checked_images(name: str, images: NDArray[Any]) -> NDArray[Any]:
@@ -94,6 +100,14 @@ def _checked_images(name: str, images: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked_labels(name: str, labels: NDArray[Any], count: int) -> Labels:
+    labels = whole(labels)
+    if labels.ndim == 2 and len(labels) == count and labels.shape[1] > 0:
+        # A column as MedMNIST's, or one-hot rows as Keras's.
+        one_hot = (labels.min(1) == 0).all() and (labels.max(1) == 1).all()
+        if labels.shape[1] == 1:
+            labels = labels[:, 0]
+        elif labels.dtype.kind in "biu" and one_hot and (labels.sum(1) == 1).all():
+            labels = labels.argmax(axis=1)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
             f"{name}: labels are {labels.dtype} of shape {labels.shape}; expected one whole "

@@ -17,6 +17,7 @@ from typing import BinaryIO, cast
 FREE = 2**26  # bytes that any file may unpack to: a grey picture of 8192x8192, RGB of 4096x4096
 RATIO = 512  # bytes for each packed one beyond that: dSprites has 115, zeros in deflate 1032
 MAX_BYTES = 2**29  # of a file that is read into memory whole
+MAX_TABLE = 2**26  # of a file of labels: ImageNet's list has 1.3 million lines and 58 MB
 
 
 class ClaimError(ValueError):

@@ -13,7 +13,7 @@ from typing import Any
 from ganbaru import registry
 from ganbaru.config import Config
 from ganbaru.data.formats import open_path
-from ganbaru.data.source import Original, Progress, SplitError
+from ganbaru.data.source import Original, Progress, SplitError, Want
 from ganbaru.errors import InputError, unknown
 from ganbaru.registry import Trust
 
@@ -36,6 +36,7 @@ class Dataset:
     licence: str = ""
     scored_as: str = ""  # the known set whose classifier scores each channel by itself
     scored_count: int | None = None  # images to score, where another count was published
+    place: Callable[[Path | None], Path] | None = None  # of local files, read with all options
 
     def __post_init__(self) -> None:
         """Raise InputError unless `original` can be called and `shape` is that of an image."""
@@ -109,18 +110,24 @@ def beside(what: str) -> list[str]:
 
 
 def find(
-    what: str, split: str, data_dir: Path | None, progress: Progress, trust: Trust | None
+    what: str, want: Want, data_dir: Path | None, progress: Progress, trust: Trust | None
 ) -> Original:
     """Find images by name, path or module; a known name comes before a folder of the same name."""
     if dataset := declared(what, trust):
-        split = "train" if split == "auto" else split
+        if dataset.place and (want.label_file or want.key):
+            return open_path(dataset.place(data_dir), want)
+        if want.label_file or want.key:
+            raise InputError(
+                f"The set {what} has labels of its own: leave out --label-file and --key."
+            )
+        split = "train" if want.split == "auto" else want.split
         if split not in SPLITS:
             raise unknown("split", split, ("auto", *SPLITS))
         return dataset.find(split, data_dir, progress)
     path = _path(what)
     if not _exists(what):
         raise _not_found(what, path)
-    return open_path(path, split)
+    return open_path(path, want)
 
 
 def _not_found(what: str, path: Path) -> InputError:

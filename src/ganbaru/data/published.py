@@ -24,7 +24,11 @@ class LocalFiles:
     advice: str  # how to get them
 
     def __call__(self, split: str, data_dir: Path | None, progress: Progress) -> Original:
-        """Return the images of the first candidate that exists."""
+        """Return the images of a split."""
+        return open_path(self.place(data_dir), split)
+
+    def place(self, data_dir: Path | None) -> Path:
+        """Return the first candidate that exists."""
         folders = data_folders(data_dir)
         paths = (folder / candidate for folder in folders for candidate in self.candidates)
         found = next((path for path in paths if path.exists()), None)
@@ -34,7 +38,7 @@ class LocalFiles:
                 f"give it as --data, or put it into one of {', '.join(map(str, folders))} as "
                 f"{self.candidates[0]}."
             )
-        return open_path(found, split)
+        return found
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ Files = Mapping[str, Callable[[], bytes]]  # functions that read picture files, 
 Progress = Callable[[int, int, str], None]  # called with (done, total, what is being done)
 
 FITS = ("crop", "pad", "stretch")
-RULES = 2  # another number when files get other labels or are left out; decoded copies are stale
+RULES = 3  # another number when files get other labels or are left out; decoded copies are stale
 HELD = 2**26  # bytes of a file map that may be in memory while it is read once
 BLOCK = 256  # images handled at a time: 3 MB at 64x64 RGB, 200 MB at 512x512
 
@@ -83,6 +83,21 @@ class Target:
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Return whether images of shape (n, H, W, C) keep size and channels."""
         return self.size in (None, shape[1:3]) and self.channels in (None, shape[3])
+
+
+@dataclass(frozen=True)
+class Want:
+    """What to read of a path, where it holds several splits, label files or arrays."""
+
+    split: str = "auto"
+    label_file: str | None = None  # FILE[:COLUMN], "folders" or "none"
+    key: str | None = None  # which of several arrays, sets or kinds of labels
+
+    def located(self, path: Path) -> str:
+        """Return the `location` of this part of a path."""
+        parts = {"split": self.split * (self.split != "auto"), "labels": self.label_file}
+        shown = ", ".join(f"{k} {v}" for k, v in {**parts, "key": self.key}.items() if v)
+        return f"{path.resolve()}{f' ({shown})' if shown else ''}"
 
 
 @dataclass(frozen=True)
@@ -175,10 +190,10 @@ def file_stamp(files: Iterable[str | Path], root: str | Path = "") -> str:
     return "\n".join(lines)
 
 
-def undivided(path: Path, split: str, read: Callable[[], Samples]) -> Original:
+def undivided(path: Path, want: Want, read: Callable[[], Samples]) -> Original:
     """Return the images of a file that has no splits; raises SplitError for any but training."""
-    require_train(path, split)
-    return Original(path.stem, str(path.resolve()), file_stamp([path]), read)
+    require_train(path, want.split)
+    return Original(path.stem, want.located(path), file_stamp([path]), read)
 
 
 def require_train(path: Path, split: str) -> None:
@@ -188,11 +203,6 @@ def require_train(path: Path, split: str) -> None:
             f"{path} is not divided into training and test images, so it has no {split!r} split. "
             f"A folder with 'train' and 'test' sub-folders has both."
         )
-
-
-def located(path: Path, split: str) -> str:
-    """Return the `location` of a split of a path."""
-    return f"{path.resolve()}{'' if split == 'auto' else f' (split {split})'}"
 
 
 def damaged(file: object, reason: str) -> InputError:

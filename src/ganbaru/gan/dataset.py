@@ -39,6 +39,7 @@ def load_test_data(config: Config, source: Source, progress: Progress | None) ->
 def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
     folder = Path(config.data_dir) if config.data_dir else None
     how = {"data_dir": folder, "progress": progress, "fit": config.fit, **how}
+    how |= {"label_file": config.label_file, "key": config.key}
     return data.load(config.data, trust=config.trust, **how)
 
 

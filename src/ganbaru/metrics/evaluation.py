@@ -193,6 +193,7 @@ def reals(
     if config := candidate.config:
         if str(what) == config.data:
             how = {"fit": config.fit, "value_range": config.range, **how}
+            how |= {"label_file": config.label_file, "key": config.key}
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
     split = config.split if config and not against else "auto"

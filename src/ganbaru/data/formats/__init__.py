@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ganbaru.data import claims
-from ganbaru.data.formats import archives, cifar, folder, idx, numpy_files
+from ganbaru.data.formats import archives, cifar, folder, hdf5_matlab, idx, numpy_files, stl10
 from ganbaru.data.picture_file import open_picture
-from ganbaru.data.source import Original
+from ganbaru.data.source import Original, Want
 from ganbaru.errors import InputError
 
 # Returns None for other formats; raises SplitError where the split is missing.
-Recognizer = Callable[[Path, bytes, str], Original | None]
+Recognizer = Callable[[Path, bytes, Want], Original | None]
 
-# CIFAR-10's archive is any gzip file until it is unpacked, so it comes after those that have a
+
+@dataclass(frozen=True)
+class Format:
+    """A format of image sets."""
+
+    recognize: Recognizer
+    label_file: bool = False  # whether --label-file means something to it
+    key: bool = False
+
+
+# CIFAR's archive is any gzip file until it is unpacked, so it comes after those that have a
 # mark of their own; the folder of pictures comes last, since any folder may be one.
-FORMATS: tuple[Recognizer, ...] = (
-    numpy_files.recognize_npy,
-    numpy_files.recognize_npz,
-    archives.recognize_zip,
-    idx.recognize,
-    archives.recognize_tar,
-    cifar.recognize,
-    folder.recognize,
+FORMATS = (
+    Format(numpy_files.recognize_npy),
+    Format(numpy_files.recognize_npz, key=True),
+    Format(hdf5_matlab.recognize, key=True),
+    Format(archives.recognize_zip, label_file=True),
+    Format(idx.recognize, key=True),
+    Format(archives.recognize_tar, label_file=True),
+    Format(cifar.recognize, key=True),
+    Format(stl10.recognize),
+    Format(folder.recognize, label_file=True),
 )
 
 
 # How files begin that hold images in other ways, and what they are.
 FOREIGN = {
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5, .mat 7.3)",
-    b"MATLAB": "a MATLAB file",
     b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"SQLite": "an SQLite file",
@@ -42,16 +53,35 @@ FOREIGN = {
 }
 
 
-def open_path(path: Path, split: str) -> Original:
-    """Return the images of a file or folder, whose format is found by its content."""
+def open_path(path: Path, wanted: str | Want) -> Original:
+    """Return the images of a file or folder, whose format is found by its content.
+
+    `wanted` may be a split alone.
+    """
+    want = wanted if isinstance(wanted, Want) else Want(wanted)
     try:
         head = b"" if path.is_dir() else claims.head(path)
-        for recognize in FORMATS:
-            if found := recognize(path, head, split):
-                return found
+        for each in FORMATS:
+            if found := each.recognize(path, head, want):
+                return _with_options(found, each, path, want)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
     raise InputError(_unknown_format(path, head))
+
+
+def _with_options(found: Original, form: Format, path: Path, want: Want) -> Original:
+    """Return an original; raises InputError for options that its format does not have."""
+    if want.label_file and not form.label_file:
+        raise InputError(
+            f"--label-file {want.label_file} is for pictures in a folder, zip or tar; {path} holds "
+            f"arrays, which have their labels in the same format beside them: leave it out."
+        )
+    if want.key and not form.key:
+        raise InputError(
+            f"--key {want.key} is for files of several arrays or sets (.npz, HDF5, MATLAB, EMNIST, "
+            f"CIFAR-100), and {path} is none: leave it out."
+        )
+    return found
 
 
 def _unknown_format(path: Path, head: bytes) -> str:

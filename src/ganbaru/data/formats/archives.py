@@ -1,32 +1,32 @@
 """Archives of pictures, read without unpacking them to disk: zip, and tar as WebDataset writes it.
 
-In tar shards, a ``.cls`` file beside each picture may hold its label.
+In tar shards, a ``.cls``, ``.json`` or ``.txt`` file beside each picture may hold its label.
 """
 
 from __future__ import annotations
 
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ganbaru.data import claims
 from ganbaru.data.formats import names, splits
-from ganbaru.data.formats.arrangement import Arrangement, Labels, arrange, labelled
-from ganbaru.data.formats.names import Parts, is_picture
+from ganbaru.data.formats.arrangement import arrange
+from ganbaru.data.formats.label_sources import Place, on_disk
+from ganbaru.data.formats.labels import labelled
+from ganbaru.data.formats.names import is_picture
 from ganbaru.data.formats.tar_members import members
-from ganbaru.data.source import Files, LeftOut, Original, Samples, damaged, file_stamp, located
-from ganbaru.errors import InputError
+from ganbaru.data.source import LeftOut, Original, Samples, Want, damaged, file_stamp
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-MAX_LABEL = 65_536  # a .cls file with more is no label
 LINKS = ("link", "links in an archive")
 REPEATS = ("repeated name", "files that a later one of the same name replaces")
 
 
-def recognize_zip(path: Path, head: bytes, split: str) -> Original | None:
+def recognize_zip(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the pictures of a file that begins like a zip archive."""
     if not head.startswith(ZIP):
         return None
@@ -44,12 +44,19 @@ def recognize_zip(path: Path, head: bytes, split: str) -> Original | None:
         real, code = names.of_zip(entries)
         files = {entry.filename: partial(_read_zip, archive, entry.filename) for entry in entries}
         paths = {e.filename: names.parts(name) for e, name in zip(entries, real, strict=True)}
-        samples = labelled(arrange(path, paths, split), files, paths)
+        found = arrange(path, paths, want.split)
+        samples = labelled(Place(path, found, files, paths, want))
         named = f"File names in {path.name} are not marked as Unicode; they were read as {code}."
         samples = replace(samples, notes=(named,) * bool(code))
         return _with(samples, (*REPEATS, len(entries) - len(files)))
 
-    return Original(path.stem, located(path, split), file_stamp([path]), read)
+    stamp = _stamp([path], path, want)
+    return Original(path.stem, want.located(path), stamp, read)
+
+
+def _stamp(archives: list[Path], path: Path, want: Want) -> str:
+    table, _ = on_disk(path, want.label_file)
+    return file_stamp([*archives, *([table] if table else [])])
 
 
 def _with(samples: Samples, *kinds: tuple[str, str, int]) -> Samples:
@@ -79,10 +86,15 @@ def _read_zip(archive: zipfile.ZipFile, name: str) -> bytes:
     """
     entry = archive.getinfo(name)
     claims.require(entry.file_size, entry.compress_size)
+    claims.require(entry.file_size, 0, _most(name))
     return archive.read(name)
 
 
-def recognize_tar(path: Path, head: bytes, split: str) -> Original | None:
+def _most(name: str) -> int:
+    return claims.MAX_BYTES if is_picture(name) else claims.MAX_TABLE
+
+
+def recognize_tar(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the pictures of a tar file, or of a folder that holds tar files."""
     shards = _shards(path) if path.is_dir() else [path] * (head[257:262] == b"ustar")
     if not shards:
@@ -93,12 +105,12 @@ def recognize_tar(path: Path, head: bytes, split: str) -> Original | None:
         files = {name: file for name, file in listed if file}
         paths = {name: names.parts(name) for name in files}
         divided = splits.roles({shard.name for shard in shards})
-        arrangement = arrange(path, paths, split, samples=True, skip=0 if divided else 1)
-        samples = labelled(arrangement, files, paths, _labels(arrangement, files, paths))
+        found = arrange(path, paths, want.split, samples=True, skip=0 if divided else 1)
+        samples = labelled(Place(path, found, files, paths, want, samples=True))
         links = sum(file is None for _, file in listed)
         return _with(samples, (*LINKS, links), (*REPEATS, len(listed) - links - len(files)))
 
-    return Original(path.stem, located(path, split), file_stamp(shards), read)
+    return Original(path.stem, want.located(path), _stamp(shards, path, want), read)
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -126,28 +138,7 @@ def _files(shard: Path) -> list[tuple[str, Callable[[], bytes] | None]]:
 
 def _read_tar(shard: Path, member: tarfile.TarInfo) -> bytes:
     """Read straight from the shard, since tarfile is not made for several threads."""
-    claims.require(member.size, 0, claims.MAX_BYTES)
+    claims.require(member.size, 0, _most(member.name))
     with claims.open_regular(shard) as file:
         file.seek(member.offset_data)
         return file.read(member.size)
-
-
-def _labels(arrangement: Arrangement, files: Files, paths: Mapping[str, Parts]) -> Labels:
-    """Read the ``.cls`` files, each for the pictures of its sample."""
-    labels = {}
-    for name in arrangement.others:
-        if name.endswith(".cls"):
-            text = files[name]()[:32].decode("latin-1").strip()
-            if not text.isdecimal() or int(text) >= MAX_LABEL:
-                raise InputError(
-                    f"{name} holds {text!r}; a .cls file holds the number of a class, "
-                    f"from 0 to {MAX_LABEL - 1}, as text."
-                )
-            labels[_sample(paths[name])] = int(text)
-    pictures = (paths[name] for name in arrangement.pictures)
-    return {path: labels[_sample(path)] for path in pictures if _sample(path) in labels}
-
-
-def _sample(path: Parts) -> Parts:
-    """Return the path up to the first dot of its last part: all files of a sample share it."""
-    return (*path[:-1], path[-1].partition(".")[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,17 +76,31 @@ def _check_program(data: bytes) -> None:
             raise pickle.UnpicklingError("more calls or entries than a batch has")
 
 
-def read(name: str, data: bytes) -> tuple[Images, Labels]:
+def read(name: str, data: bytes, key: str = "labels") -> tuple[Images, Labels]:
     """Return the pixels and labels of a pickle of numbers, texts, lists and byte arrays alone."""
-    try:
+    with _faults(name):
         # CIFAR's pickles are Python 2's, whose strings hold bytes: Latin-1 keeps each as it is.
         _check_program(data)
         found = RestrictedUnpickler(io.BytesIO(data), _ALLOWED, "latin-1").load()
-        pixels, labels = found["data"], found["labels"]
+        pixels, labels = found["data"], found[key]
         numbers = isinstance(labels, list) and all(type(label) is int for label in labels)
         if not isinstance(pixels, _Array) or not numbers:
-            raise TypeError("its 'data' and 'labels' are no array of bytes and list of numbers")
+            raise TypeError(f"its 'data' and {key!r} are no array of bytes and list of numbers")
         return pixels.array, np.array(labels, np.int64)
+
+
+def names(name: str, data: bytes, key: str) -> tuple[str, ...]:
+    """Return the class names in a pickle of texts and lists alone."""
+    with _faults(name):
+        _check_program(data)
+        return tuple(map(str, RestrictedUnpickler(io.BytesIO(data), {}, "latin-1").load()[key]))
+
+
+@contextmanager
+def _faults(name: str) -> Iterator[None]:
+    """Turn what unpickling raises into one error."""
+    try:
+        yield
     except RefusedError as error:
         raise InputError(
             f"{name} calls {error} when it is loaded. CIFAR-10's files do not: this one is not "

@@ -8,15 +8,17 @@ from functools import partial
 from pathlib import Path
 
 from ganbaru.data import claims
-from ganbaru.data.formats.arrangement import arrange, labelled
+from ganbaru.data.formats.arrangement import arrange
+from ganbaru.data.formats.label_sources import Place, candidates, on_disk
+from ganbaru.data.formats.labels import labelled
 from ganbaru.data.formats.names import SUFFIXES, parts
-from ganbaru.data.source import Original, Samples, file_stamp, located
+from ganbaru.data.source import Original, Samples, Want, file_stamp
 from ganbaru.errors import InputError
 
 MAX_DEPTH = 64  # folders in folders
 
 
-def recognize(path: Path, head: bytes, split: str) -> Original | None:
+def recognize(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the pictures of a folder that is in no other format."""
     if not path.is_dir():
         return None
@@ -31,18 +33,23 @@ def recognize(path: Path, head: bytes, split: str) -> Original | None:
         empty = " ".join((f"The folder {path} is empty.", *notes))
         raise InputError(f"{empty} Put pictures ({kinds}) in it.")
     paths = {name: parts(name) for name in listed}
-    found = arrange(path, paths, split)
+    found = arrange(path, paths, want.split)
+    tables = candidates(found)
 
     def read() -> Samples:
-        wanted = (*found.pictures, *found.label_files)
-        files = {name: partial(claims.read_regular, path / name) for name in wanted}
-        samples = labelled(found, files, paths)
+        files = {name: partial(claims.read_regular, path / name) for name in found.pictures}
+        files |= {
+            name: partial(claims.read_regular, path / name, claims.MAX_TABLE) for name in tables
+        }
+        samples = labelled(Place(path, found, files, paths, want))
         return replace(samples, notes=(*samples.notes, *notes))
 
     others = (f"{name}|{kind}" for name, (kind, _) in found.others.items() if kind != "hidden")
-    stamp = file_stamp((*found.pictures, *found.label_files), path)
+    named, _ = on_disk(path, want.label_file)
+    extra = [str(named.absolute())] if named else []
+    stamp = file_stamp((*found.pictures, *tables, *extra), path)
     stamp = "\n".join((stamp, *others))
-    return Original(path.resolve().name, located(path, split), stamp, read)
+    return Original(path.resolve().name, want.located(path), stamp, read)
 
 
 def _listing(root: Path) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import math
+import re
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -15,47 +16,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.data import claims
-from ganbaru.data.arrays import checked
+from ganbaru.data.arrays import checked, compact
 from ganbaru.data.formats import names
 from ganbaru.data.formats.arrangement import counted
 from ganbaru.data.source import (
     Original,
     Samples,
     SplitError,
+    Want,
     damaged,
     file_stamp,
-    located,
     require_train,
 )
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, unknown
 
 GZIP = b"\x1f\x8b"
-# NumPy's names of the types of numbers: those of images, those of labels, all.
+# NumPy's names of the types of numbers: those of images, and those of labels.
 UBYTES = {8: "u1"}
-INTEGERS = {**UBYTES, 9: "i1", 11: ">i2", 12: ">i4"}
-TYPES = {**INTEGERS, 13: ">f4", 14: ">f8"}
+TYPES = {**UBYTES, 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 SPLITS = {"train": ("train",), "test": ("t10k", "test"), "val": ("val",)}  # words in file names
 SPLITS |= {"auto": SPLITS["train"], "none": SPLITS["train"]}
-TRANSPOSED = "EMNIST's files hold pictures mirrored and on their side; they are used as they are."
+EMNIST = "emnist-"
+TURNED = "EMNIST's pictures, which its files hold mirrored and on their side, are turned upright."
+MAX_MAPPING = 2**16  # bytes
+_COMMON = {"emnist", "train", "test", "images", "idx3", "ubyte", "gz"}  # words in all names
 PIECE = 2**24  # bytes read at a time
 
 
-def recognize(path: Path, head: bytes, split: str) -> Original | None:
+def recognize(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of an IDX file, or of a folder that holds one for the split."""
-    images = _in_folder(path, split) if path.is_dir() else _as_file(path, split)
+    images = _in_folder(path, want) if path.is_dir() else _as_file(path, want.split)
     if images is None:
         return None
     labels = _labels_of(images)
-    found = [images, labels] if labels else [images]
-    notes = (TRANSPOSED,) if images.name.startswith("emnist-") else ()
+    emnist = images.name.startswith(EMNIST)
+    mapping = images.with_name(re.sub("-(train|test)-images.*", "-mapping.txt", images.name))
+    found = [each for each in (images, labels, mapping if emnist else None) if each]
     files = sorted(path.iterdir()) if path.is_dir() else []
-    reasons = [names.left_out((file.name,)) for file in files if "-idx" not in file.name]
+    others = [file for file in files if "-idx" not in file.name and file not in found]
+    reasons = [names.left_out((file.name,)) for file in others]
     left_out = counted(reason for reason in reasons if reason)
 
     def read() -> Samples:
-        return replace(read_pair(images, labels, notes=notes), left_out=left_out)
+        classes = _mapped(mapping) if emnist and labels and mapping.is_file() else ()
+        samples = read_pair(images, labels, classes, (TURNED,) * emnist, turned=emnist)
+        if classes and samples.labels is not None:
+            numbers, classes = compact(samples.labels, samples.classes)
+            samples = replace(samples, labels=numbers, classes=classes)
+        return replace(samples, left_out=left_out)
 
-    return Original(path.stem.split(".")[0], located(path, split), file_stamp(found), read)
+    return Original(path.stem.split(".")[0], want.located(path), file_stamp(found), read)
 
 
 def _labels_of(images: Path) -> Path | None:
@@ -68,16 +78,32 @@ def _labels_of(images: Path) -> Path | None:
     return next((file for file in found if file.is_file()), None)
 
 
+def _mapped(file: Path) -> tuple[str, ...]:
+    """Return EMNIST's classes: lines of a label and the codes of one or two characters."""
+    try:
+        lines = claims.read_regular(file, MAX_MAPPING).decode("ascii").split("\n")
+        found = {int(k): codes for k, *codes in (line.split() for line in lines if line.strip())}
+        if not 0 <= min(found) <= max(found) < MAX_MAPPING:
+            raise ValueError("labels out of range")
+        signs = {k: "".join(chr(int(code)) for code in codes) for k, codes in found.items()}
+    except (ValueError, OverflowError) as error:
+        raise damaged(file, "it is no list of labels and the codes of characters") from error
+    return tuple(signs.get(k, str(k)) for k in range(max(found) + 1))
+
+
 def read_pair(
     images: Path,
     labels: Path | None = None,
     classes: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    turned: bool = False,
 ) -> Samples:
-    """Read a file of images and perhaps the file of their labels."""
+    """Read a file of images, `turned` if their columns are rows, and perhaps their labels."""
     pixels, numbers = parse(images), parse(labels, whole=True) if labels else None
     if pixels.ndim < 2:
         raise InputError(f"{images} holds labels. Give the file of images; its labels are found.")
+    if turned and pixels.ndim == 3:
+        pixels = pixels.transpose(0, 2, 1)
     source = "IDX labels"
     if numbers is not None and numbers.ndim == 2:  # QMNIST's: the class, then the writer and so on
         source = f"IDX labels, the first of {numbers.shape[1]} columns"
@@ -91,10 +117,10 @@ def read_pair(
 
 
 def parse(file: Path, *, whole: bool = False) -> NDArray[Any]:
-    """Read one IDX file, gzipped or not: bytes, or also longer whole numbers if `whole`."""
+    """Read one IDX file, gzipped or not: bytes, or also other types if `whole` numbers."""
     try:
         with _open(file) as stream:
-            return _parse(file, stream, INTEGERS if whole else UBYTES)
+            return _parse(file, stream, TYPES if whole else UBYTES)
     except (EOFError, gzip.BadGzipFile, zlib.error, claims.ClaimError) as error:
         raise damaged(file, f"it does not unpack ({error})") from error
 
@@ -151,16 +177,23 @@ def _read(stream: BinaryIO, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _in_folder(path: Path, split: str) -> Path | None:
+def _in_folder(path: Path, want: Want) -> Path | None:
+    split = want.split
     files = sorted(file for file in path.iterdir() if "images" in file.name and _is_idx(file))
     chosen = [file for file in files if _of_split(file, split)]
     if files and not chosen:
         raise SplitError(f"{path} holds {files[0].name} but no IDX file of {split} images.")
+    if want.key and files:
+        words = {word for file in chosen for word in re.findall("[a-z0-9]+", file.name.lower())}
+        chosen = [f for f in chosen if want.key.lower() in re.findall("[a-z0-9]+", f.name.lower())]
+        if not chosen:
+            raise unknown(f"--key for the sets of {path}", want.key, words - _COMMON)
     sets = {file.name.removesuffix(".gz").replace(".idx", "-idx"): file for file in chosen}
     if len(sets) > 1:
         raise InputError(
             f"{path} holds several sets: {', '.join(file.name for file in sets.values())}. Give "
-            f"the path of one of these files as the data; its labels and test images are found."
+            f"--key with a word of one's name, such as --key letters, or the path of one of these "
+            f"files as the data; its labels and test images are found."
         )
     return chosen[0] if chosen else None
 

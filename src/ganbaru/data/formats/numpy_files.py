@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import zipfile
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,31 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.data import claims
-from ganbaru.data.arrays import checked, compact
+from ganbaru.data.arrays import checked
+from ganbaru.data.formats import keyed
 from ganbaru.data.picture_file import brief
-from ganbaru.data.source import LeftOut, Original, Samples, damaged, undivided
+from ganbaru.data.source import Original, Samples, Want, damaged, undivided
 from ganbaru.errors import InputError
 
-MEMBERS = ("images", "labels", "class_names", "classes")
 FORM = "an .npz file holds 'images' (uint8, N x H x W x C) and may hold 'labels' and 'class_names'"
 
 
-def recognize_npy(path: Path, head: bytes, split: str) -> Original | None:
+def recognize_npy(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of a .npy file, as a memory map of it, however large.
 
     If they need no conversion, a run reads from the file itself, which must not change then.
     """
     if not head.startswith(b"\x93NUMPY"):
         return None
-    return undivided(path, split, lambda: _read_npy(path))
+    return undivided(path, want, lambda: _read_npy(path))
 
 
-def recognize_npz(path: Path, head: bytes, split: str) -> Original | None:
+def recognize_npz(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the images of a .npz file: a zip archive whose first member is an array."""
     first_member = head[30 : 30 + int.from_bytes(head[26:28], "little")]
     if not head.startswith(b"PK\x03\x04") or not first_member.endswith(b".npy"):
         return None
-    return undivided(path, split, lambda: _read_npz(path))
+    with _opened(path) as (_, found):
+        return keyed.original(path, want, found, partial(_read_npz, path))
 
 
 def _read_npy(path: Path) -> Samples:
@@ -48,37 +51,27 @@ def _read_npy(path: Path) -> Samples:
     return checked(str(path), images)
 
 
-def _read_npz(path: Path) -> Samples:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """Yield an open archive and its members by key; faults become the error for damage."""
     try:
         with claims.open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
-            found = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            members = {name: _member(archive, found[name]) for name in MEMBERS if name in found}
+            entries = archive.infolist()
+            yield archive, {each.filename.removesuffix(".npy"): each for each in entries}
+    except InputError:
+        raise
     # A damaged archive makes zipfile, zlib or the array reader fail, each in its own way.
     except Exception as error:
         raise _unreadable(path, error) from error
-    if "images" not in members:
-        raise InputError(f"{path} holds {', '.join(map(repr, found))} but no 'images'; {FORM}.")
-    names = members.get("class_names", members.get("classes", np.zeros(0)))
-    if names.ndim != 1:
-        raise InputError(
-            f"{path}: 'class_names' has shape {names.shape}; expected a list of names."
-        )
-    classes = tuple(_text(name) for name in names.tolist())
-    labels = members.get("labels")
-    samples = checked(str(path), members["images"], labels, classes, labels_from="npz labels")
-    if samples.labels is None:
-        return samples
-    labels, classes = compact(samples.labels, samples.classes)
-    return replace(samples, labels=labels, classes=classes, left_out=_unused(set(found)))
 
 
-def _text(name: object) -> str:
-    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
+def _read_npz(path: Path, keys: keyed.Keys) -> Samples:
+    with _opened(path) as (archive, found):
 
+        def read(key: str) -> NDArray[Any]:
+            return _member(archive, found[key])
 
-def _unused(names: set[str]) -> tuple[LeftOut, ...]:
-    count = len(names - set(MEMBERS))
-    return (LeftOut("array", "other arrays in the file", count),) if count else ()
+        return keyed.samples(path, keys, found, read, "npz labels")
 
 
 def mapped(path: Path) -> NDArray[Any]:

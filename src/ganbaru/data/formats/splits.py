@@ -42,6 +42,7 @@ class Choice:
     split: str = ""  # in words
     warnings: tuple[Finding, ...] = ()
     beside: frozenset[Parts] = frozenset()  # folders that are not used
+    role: str = ""  # train, val or test; "" if the set is undivided or the folder has another name
 
 
 def choose(place: Path, paths: Sequence[Parts], split: str) -> Choice:
@@ -71,7 +72,8 @@ def choose(place: Path, paths: Sequence[Parts], split: str) -> Choice:
         text += f"; not used: {_shown(beside)} ({sum(beside.values()):,})"
         text += ", val for testing" if "val" in kinds and "test" not in kinds else ""
     warnings = _warnings(counts) if split == "auto" else ()
-    return Choice(chosen, below, shared, text, warnings, frozenset(beside))
+    used = "/".join({kind for folder, kind in counts if folder in folders})
+    return Choice(chosen, below, shared, text, warnings, frozenset(beside), used)
 
 
 def role(folder: str) -> tuple[str, Parts]:

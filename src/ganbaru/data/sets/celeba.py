@@ -5,14 +5,16 @@ from __future__ import annotations
 from ganbaru.data.dataset import Dataset
 from ganbaru.data.published import LocalFiles
 
+FILES = LocalFiles(
+    "celeba",
+    ("img_align_celeba.zip", "celeba/img_align_celeba", "img_align_celeba", "celeba"),
+    "Get img_align_celeba.zip (Liu et al. 2015), the aligned and cropped pictures.",
+)
 DATASET = Dataset(
     "celeba",
-    LocalFiles(
-        "celeba",
-        ("img_align_celeba.zip", "celeba/img_align_celeba", "img_align_celeba", "celeba"),
-        "Get img_align_celeba.zip (Liu et al. 2015), the aligned and cropped pictures.",
-    ),
+    FILES,
     shape=(218, 178, 3),
     classes=(),
+    place=FILES.place,
     licence="for non-commercial research, as its authors say",
 )
