@@ -140,7 +140,8 @@ def test_interface_is_what_is_listed():
         "Config", "Generator", "InputError", "PRESETS", "RunError", "__version__", "from_preset",
         "from_pictures",
         "load", "objective", "penalty", "train", "evaluate", "compare", "authenticity",
-        "from_pretrained", "save_pretrained",
+        "from_pretrained", "save_pretrained", "api", "callbacks", "data", "describe", "generate",
+        "import_weights", "morph",
     }  # fmt: skip
     for name in ganbaru.__all__:
         assert getattr(ganbaru, name) is not None

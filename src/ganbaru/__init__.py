@@ -1,6 +1,11 @@
 """Ganbaru: write a GAN once, run it on any array engine, and trust what comes out.
 
-The public Python API is what `__all__` lists; everything is loaded when first used.
+The public Python API is what `__all__` lists; everything is loaded when first used. Start with:
+
+    run = ganbaru.train(ganbaru.from_preset("digits", minutes=1))  # the run's folder
+    images = ganbaru.load(run).sample(16)  # uint8 (16, H, W, C)
+
+Each command has a function of the same name in `ganbaru.api`.
 """
 
 from __future__ import annotations
@@ -24,17 +29,23 @@ _HOMES = {
     "PRESETS": "presets",
     "authenticity": "metrics.memorization",
     "compare": "comparison",
+    "describe": "api",
     "evaluate": "metrics.evaluation",
     "from_pictures": "gan.recommendation",
     "from_preset": "config",
     "from_pretrained": "export.pretrained",
+    "generate": "api",
     "Generator": "sampling.generators",
+    "import_weights": "api",
     "load": "sampling.generators",
+    "morph": "api",
     "objective": "gan.objectives",
     "penalty": "gan.penalties",
     "save_pretrained": "export.pretrained",
     "train": "api",
 }
+# Packages and modules that are there without an import of their own.
+_PACKAGES = ("api", "callbacks", "data")
 
 # Former names of modules that examples and the README imported.
 _RENAMED = {
@@ -43,15 +54,43 @@ _RENAMED = {
     "media": "sampling.image_io",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]
+__all__ = [  # __init__.pyi has the same, with types, for type checkers and editors
+    "PRESETS",
+    "Config",
+    "Generator",
+    "InputError",
+    "RunError",
+    "__version__",
+    "api",
+    "authenticity",
+    "callbacks",
+    "compare",
+    "data",
+    "describe",
+    "evaluate",
+    "from_preset",
+    "from_pretrained",
+    "generate",
+    "import_weights",
+    "load",
+    "morph",
+    "objective",
+    "penalty",
+    "save_pretrained",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _RENAMED:
-        return importlib.import_module(f"ganbaru.{_RENAMED[name]}")
+    if name in _RENAMED or name in _PACKAGES:
+        return importlib.import_module(f"ganbaru.{_RENAMED.get(name, name)}")
     if name not in _HOMES:
         raise AttributeError(f"module 'ganbaru' has no attribute {name!r}")
     return getattr(importlib.import_module(f"ganbaru.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 class _Renamed:

@@ -1,32 +1,232 @@
-"""Training from Python: `ganbaru.train`."""
+"""Each command as a Python function of the same name.
+
+    from ganbaru import api
+
+    run = api.train(api.presets()["digits"])
+    api.morph(run, "morph.webp")
+    api.export(run, "gan.onnx")
+
+The arguments are the command's options. Those whose names are not also packages are in `ganbaru`
+itself. `import` is a keyword of Python, so that command's function is `import_weights`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganbaru import engines
-from ganbaru.callbacks import Callback, standard
-from ganbaru.config import Config
+from ganbaru import callbacks as family
+from ganbaru import data as sources
+from ganbaru import engines as computing
+from ganbaru import files
+from ganbaru import report as reports
+from ganbaru.comparison import compare as compare
+from ganbaru.config import Config, from_preset
+from ganbaru.data import Progress
+from ganbaru.data import inspect as data
+from ganbaru.errors import InputError, keywords
+from ganbaru.export import write as export
+from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
-from ganbaru.training import setup, signals
+from ganbaru.metrics.evaluation import evaluate as evaluate
+from ganbaru.metrics.memorization import authenticity as authenticity
+from ganbaru.presets import PRESETS
+from ganbaru.sampling import generators, image_io, video, writers
+from ganbaru.sampling.generators import Labels
+from ganbaru.training import run_folder, setup, signals
 from ganbaru.training.loop import loop
+
+if TYPE_CHECKING:  # loaded by the functions that need them
+    from ganbaru.callbacks import Callback
+    from ganbaru.cli.engines import Found
+    from ganbaru.conformance import Findings
+    from ganbaru.gan.layer_table import LayerTable
+
+__all__ = [
+    "authenticity",
+    "compare",
+    "conformance",
+    "data",
+    "describe",
+    "engines",
+    "evaluate",
+    "export",
+    "generate",
+    "import_weights",
+    "morph",
+    "presets",
+    "report",
+    "serve",
+    "train",
+]
 
 
 def train(
-    config: Config | str | Path, callbacks: Sequence[Callback] | None = None, **options: Any
+    config: Config | str | Path,
+    callbacks: Sequence[Callback] | None = None,
+    *,
+    progress: bool = True,
+    **options: Any,
 ) -> Path:
     """Train and return the run's folder; Ctrl-C or SIGTERM saves and ends early.
 
     `config` is a configuration, a preset's name, or a path to pictures, for which all options are
-    chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the
-    default ones: log, checkpoints, sample grids, plots, report. Raises InputError for a wrong
-    configuration and RunError when the training diverges.
+    chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the default ones: log, checkpoints, sample grids, plots, report. With
+    `progress` a terminal shows a bar, and a notebook a bar, the sample grid and the loss curves.
+    Raises InputError for a wrong configuration and RunError when the training diverges.
     """
     config = recommendation.configured(config, options)
-    run = setup.build(config, standard() if callbacks is None else callbacks)
-    engines.configure_process(run.engine)
-    with signals.graceful_stop() as interrupted:
-        loop(run, interrupted)
+    shown = family.live(progress)
+    chosen = family.standard() if callbacks is None else callbacks
+    with sources.shown(progress) as report:
+        run = setup.build(config, [*shown, *chosen], report)
+    computing.configure_process(run.engine)
+    try:
+        with signals.graceful_stop() as interrupted:
+            loop(run, interrupted)
+    finally:
+        for each in shown:
+            each.close()
     return run.folder.path
+
+
+@keywords(checkpoint="which")
+def generate(
+    run: str | Path,
+    output: str | Path = "images.png",
+    *,
+    number: int = 64,
+    seed: int = 0,
+    label: int | str | None = None,
+    every_label: bool = False,
+    truncation: float = 1.0,
+    which: str = "newest",
+    engine: str = "numpy",
+    device: str = "auto",
+    trust: Collection[str] = (),
+    overwrite: bool = False,
+    progress: Progress | bool = True,
+) -> Path:
+    """Write images of seeds counting up from `seed`: a .png grid, an .npz, or a folder of PNGs.
+
+    `label` is that of all images (None: each in turn), `every_label` makes each seed with all of
+    them; `run`, `which` and `trust` are as in `load`. For arrays: ``load(run).sample(64)``. Returns
+    `output`. Raises InputError.
+    """
+    path = Path(output)
+    write = writers.writer(path, overwrite)
+    generator = generators.load(run, which=which, engine=engine, device=device, trust=trust)
+    choose = writers.every_label if every_label else writers.each_seed
+    text = None if label is None else str(label)
+    with sources.shown(progress) as report:
+        how: dict[str, Any] = {"truncation": truncation, "progress": report}
+        write(path, choose(generator, number, seed, text, **how))
+    return path
+
+
+@keywords(checkpoint="which")
+def morph(
+    run: str | Path,
+    output: str | Path = "morph.gif",
+    path: str = "slerp",
+    seeds: Sequence[int] | None = None,
+    labels: Labels = None,
+    *,
+    frames: int = 60,
+    fps: float = 20.0,
+    close: bool = False,
+    bounce: bool = False,
+    size: int = 256,
+    which: str = "newest",
+    engine: str = "numpy",
+    device: str = "auto",
+    trust: Collection[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Write a film that interpolates between images: .gif, .mp4, .webp, .png, or a folder.
+
+    `path`, `seeds` and `labels` are as in `Generator.walk`, `size` is the least length in pixels of
+    the longer side. Returns `output`. Raises InputError.
+    """
+    place = Path(output)
+    write = video.writer(files.output(place, overwrite) if place.suffix else place, fps)
+    generator = generators.load(run, which=which, engine=engine, device=device, trust=trust)
+    made = generator.morph(path, seeds, labels, frames, close=close, bounce=bounce)
+    write(image_io.enlarge(frame, size) for frame in made)
+    return place
+
+
+def presets() -> dict[str, Config]:
+    """Return the configuration of each preset by name."""
+    return {name: from_preset(name) for name in PRESETS}
+
+
+def describe(config: Config) -> list[LayerTable]:
+    """Return the layers of both networks with output shapes, parameters and multiply-adds."""
+    from ganbaru.gan import layer_table
+
+    return layer_table.layers(config, *layer_table.assumed(config))
+
+
+def report(run: str | Path) -> Path:
+    """Write a run's report again, with the scores computed since; returns its path."""
+    return reports.write(run_folder.existing(run))
+
+
+def engines() -> list[Found]:
+    """Return each engine with its library, version, devices, and why it cannot run, if so."""
+    from ganbaru.cli.engines import look
+
+    return [look(name) for name in computing.LIBRARIES]
+
+
+def conformance(
+    engines: Sequence[str] | None = None,
+    *,
+    preset: str | None = None,
+    run: str | Path | None = None,
+    device: str = "auto",
+    trust: Collection[str] = (),
+    progress: Progress | bool = True,
+) -> Findings:
+    """Check engines (None: all installed) against each other, in all that is registered.
+
+    Or only in what a `preset` or a `run` uses. `faults` of the result are the disagreements.
+    Raises InputError.
+    """
+    from ganbaru import conformance as checks
+
+    if preset and run:
+        raise InputError("--preset and --run both choose what to check: give one of them.")
+    plan = checks.of_preset(preset) if preset else checks.registered()
+    plan = checks.of_run(str(run), trust) if run else plan
+    loaded = checks.load(computing.available() if engines is None else engines, device)
+    with sources.shown(progress) as shown:
+        return checks.check(plan, loaded, shown)
+
+
+def serve(
+    runs: Sequence[str | Path],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    key: str = "",
+    most_images: int = 256,
+    queue: int = 1024,
+    timeout: float = 30.0,
+    trust: Collection[str] = (),
+) -> int:
+    """Serve runs over HTTP until a signal; needs ganbaru[serve]. Returns the exit code.
+
+    `key`, if given, is required of requests; `most_images` of a request, `queue` images that may
+    wait, `timeout` in seconds. Raises InputError for a missing run or an address in use.
+    """
+    from ganbaru.serve import catalog, server
+    from ganbaru.serve.limits import Limits
+    from ganbaru.serve.service import Service
+
+    most = server.connections(Limits.connections)
+    limits = Limits(most_images, queue=queue, seconds=float(timeout), connections=most)
+    service = Service(catalog.load([str(run) for run in runs], trust), limits)
+    return server.serve(service, host, port, key)

@@ -119,3 +119,23 @@ def shown(value: Any) -> str:
     """Return a value as it is written on the command line, at most 80 characters of it."""
     text = " ".join(map(str, value[:20])) if isinstance(value, (tuple, list)) else str(value)
     return shortened(text)
+
+
+# --- ranges -----------------------------------------------------------------------------------
+
+Allowed = tuple[str, Callable[[Any], bool]]  # what is allowed, in words, and whether a value is
+
+# Upper bounds are far above what is useful: a damaged file must not ask for the machine's memory.
+MOST = 10**15
+
+
+def at_least(least: int, most: int = MOST) -> Allowed:
+    """Return the range of whole numbers from `least` to `most`."""
+    above = f" to {most:,}" if most < MOST else ""
+    return f"a whole number from {least}{above}", lambda value: least <= value <= most
+
+
+ANY: Allowed = ("anything", lambda value: True)
+COUNT, WHOLE = at_least(0), at_least(1)
+POSITIVE: Allowed = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
+PART: Allowed = ("a number from 0 to below 1", lambda value: 0 <= value < 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import InitVar, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from typing import Any
 from ganbaru import coerce, records, registry
 from ganbaru.coerce import parse_size as parse_size
 from ganbaru.errors import InputError, did_you_mean, unknown
+from ganbaru.formatting import call, differing, document, field_table
 from ganbaru.presets import PRESETS
 from ganbaru.registry import Trust
 
@@ -131,13 +132,23 @@ class Config:
         for field in dataclasses.fields(self):
             value = typed(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
-            allowed, fits = _RANGES.get(field.name, _ANY)
+            allowed, fits = _RANGES.get(field.name, coerce.ANY)
             if value is not None and not fits(value):
                 raise InputError(
                     f"{flag(field.name)} {coerce.shown(value)} is out of range: give {allowed}."
                 )
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite exclude each other: give one of them.")
+
+    def __repr__(self) -> str:
+        """Return the call that makes it, with the fields that differ from the preset's."""
+        if self.preset in PRESETS:
+            return call("from_preset", differing(self, from_preset(self.preset)), self.preset)
+        return call("Config", differing(self, _DEFAULTS))
+
+    def _repr_html_(self) -> str:
+        """Return a table of the fields that differ from their defaults, for notebooks."""
+        return field_table(self, _DEFAULTS)
 
     @property
     def trust(self) -> Trust | None:
@@ -198,22 +209,9 @@ def typed(name: str, value: Any) -> Any:
 # --- ranges -----------------------------------------------------------------------------------
 
 
-# Upper bounds are far above what is useful: a damaged file must not ask for the machine's memory.
-MOST = 10**15
-
-
-def _from(least: int, most: int = MOST) -> tuple[str, Callable[[Any], bool]]:
-    above = f" to {most:,}" if most < MOST else ""
-    return f"a whole number from {least}{above}", lambda value: least <= value <= most
-
-
-_ANY = ("anything", lambda value: True)
-_COUNT, _WHOLE = _from(0), _from(1)
-_POSITIVE = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
-_PART = ("a number from 0 to below 1", lambda value: 0 <= value < 1)
 _COUNTS = ("held_out", "evaluate_every", "patience", "freeze_d")
 _WHOLES = ("steps", "images", "ema_images", "burn_in", "log_every", "sample_every", "keep")
-_RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_RANGES: dict[str, coerce.Allowed] = {
     "image_size": (coerce.SIZE, coerce.is_size),
     "fit": ("crop, pad or stretch", lambda value: value in ("crop", "pad", "stretch")),
     "range": (coerce.RANGE, coerce.is_range),
@@ -223,15 +221,15 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "a whole number from 2 (batch norm needs two images) to 1,000,000",
         lambda value: 2 <= value <= 10**6,
     ),
-    "width": _from(1, 65_536),
-    "latent": _from(1, 10**6),
-    "d_steps": _from(1, 10_000),
+    "width": coerce.at_least(1, 65_536),
+    "latent": coerce.at_least(1, 10**6),
+    "d_steps": coerce.at_least(1, 10_000),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
-    **dict.fromkeys(("ema", "beta2_end"), _PART),
-    "evaluate_images": _from(50),
-    **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), _POSITIVE),
-    **dict.fromkeys(_COUNTS, _COUNT),
-    **dict.fromkeys((*_WHOLES, "checkpoint_every"), _WHOLE),
+    **dict.fromkeys(("ema", "beta2_end"), coerce.PART),
+    "evaluate_images": coerce.at_least(50),
+    **dict.fromkeys(("lr", "lr_g", "lr_d", "clip", "epochs", "minutes"), coerce.POSITIVE),
+    **dict.fromkeys(_COUNTS, coerce.COUNT),
+    **dict.fromkeys((*_WHOLES, "checkpoint_every"), coerce.WHOLE),
 }
 
 
@@ -297,3 +295,7 @@ def to_yaml(config: Config) -> str:
 
     fields = {**dataclasses.asdict(config), "betas": list(config.betas)}
     return str(yaml.safe_dump(fields, sort_keys=False))
+
+
+_DEFAULTS = Config()
+document(Config)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
+import dataclasses
+import html
 import json
 import re
 import sys
-from typing import Any, TextIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TextIO
+
+from ganbaru.errors import in_terms
 
 # Control characters, which may drive a terminal; line separators; marks that reverse the order in
 # which text is shown; invisible tags; halves of surrogate pairs, which no encoding has.
@@ -86,3 +92,82 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+
+
+# --- how objects are shown by Python and in notebooks -------------------------------------------
+
+LONGEST = 480  # characters of an object's text
+
+
+def brief(value: Any) -> str:
+    """Return a short text of a value: arrays by shape, long texts cut, many items counted."""
+    shape = getattr(value, "shape", ())
+    if isinstance(shape, tuple) and shape:
+        return f"array {tuple(shape)}"
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        parts = len(value) > 3 or sum(len(repr(one)) for one in value) > 60
+        return f"{len(value)} items" if parts or isinstance(value, dict) else repr(value)
+    text = f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Brief:
+    """Base of dataclasses (`repr=False`) with a text of at most `LONGEST` characters.
+
+    It shows the fields that `SHOWN` names, or all.
+    """
+
+    SHOWN: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        names = self.SHOWN or tuple(vars(self))
+        text = ", ".join(f"{name}={brief(getattr(self, name))}" for name in names)
+        text = text if len(text) <= LONGEST - 40 else f"{text[: LONGEST - 43]}..."
+        return f"{type(self).__name__}({text})"
+
+
+def html_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an HTML table; all cells are escaped."""
+    lines = [("th", headings), *(("td", row) for row in rows)]
+    cells = (
+        "".join(f"<{kind}>{html.escape(printable(str(cell)))}</{kind}>" for cell in row)
+        for kind, row in lines
+    )
+    return f"<table>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>"
+
+
+def html_picture(png: bytes, width: int, text: str) -> str:
+    """Return an HTML picture that holds its PNG; `text` describes it."""
+    data = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{data}" width="{width}" alt="{html.escape(text)}">'
+
+
+def differing(one: Any, base: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that differ from those of another, by name."""
+    names = (field.name for field in dataclasses.fields(one))
+    return {n: getattr(one, n) for n in names if getattr(one, n) != getattr(base, n)}
+
+
+def call(name: str, keywords: Mapping[str, Any], *first: Any) -> str:
+    """Return a call as Python writes it, at most `LONGEST` characters of it."""
+    given = (f"{key}={value!r}" for key, value in keywords.items())
+    text = ", ".join([*map(repr, first), *given])
+    return f"{name}({text if len(text) < LONGEST - 20 else f'{text[: LONGEST - 23]}...'})"
+
+
+def sentence(field: dataclasses.Field[Any]) -> str:
+    """Return the help sentence of a configuration's field, in Python's terms."""
+    return in_terms(str(field.metadata["help"]).replace("{known}", "a known name"))
+
+
+def document(kind: Any) -> None:
+    """Add the fields of a configuration's class, with defaults and sentences, to its docstring."""
+    each = (f"    {f.name} = {f.default!r}: {sentence(f)}" for f in dataclasses.fields(kind))
+    kind.__doc__ = "\n".join([f"{kind.__doc__ or ''}".rstrip(), "", "Fields:", "", *each])
+
+
+def field_table(one: Any, base: Any) -> str:
+    """Return an HTML table of the fields that differ from another configuration's."""
+    fields = {field.name: sentence(field) for field in dataclasses.fields(one)}
+    rows = ((name, value, fields[name]) for name, value in differing(one, base).items())
+    return html_table(("field", "value", "what it is"), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +16,8 @@ from ganbaru.comparison.scheduling import ScheduledRun
 from ganbaru.comparison.standings import Interval, Pair, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
-from ganbaru.formatting import as_markdown
+from ganbaru.errors import shortened
+from ganbaru.formatting import Brief, as_markdown, html_picture, html_table
 from ganbaru.metrics.milestones import MEASURE
 from ganbaru.metrics.passport import Evaluation, Passport, check_comparable
 
@@ -26,14 +28,26 @@ OTHER_SCORES = ("precision", "recall", "density", "coverage", "class_kl", "label
 Outcomes = dict[str, list[Outcome]]  # by contestant, in the order of seeds
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Brief):
     """The standings of a tournament, its conditions and its files."""
 
     folder: Path
     standings: Standings
     outcomes: Outcomes
     conditions: list[str]  # in sentences
+
+    def __repr__(self) -> str:
+        means = self.standings.means.items()
+        scores = (f"{shortened(name)}: {'none' if x is None else f'{x:.4g}'}" for name, x in means)
+        return f"Result({str(self.folder)!r}, {shortened(', '.join(scores))})"
+
+    def _repr_html_(self) -> str:
+        """Return the table, what it supports, and the plot for notebooks."""
+        text = "".join(f"<p>{html.escape(line)}</p>" for line in reading(self))
+        plot = self.folder / PLOT
+        drawn = html_picture(plot.read_bytes(), 800, "scores over images") if plot.is_file() else ""
+        return html_table(*rows(self)) + text + drawn
 
     @property
     def files(self) -> list[Path]:

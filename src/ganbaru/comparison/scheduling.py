@@ -60,7 +60,7 @@ def run_all(
     workers: int,
     interrupted: Interrupted,
     tell: Tell,
-    display: Callable[[], callbacks.Display] | None = None,
+    display: Callable[[], callbacks.Live] | None = None,
     progress: Progress = data.silent,
 ) -> None:
     """Run what is not finished; returns early when `interrupted`, everything saved."""

@@ -14,8 +14,9 @@ from ganbaru.comparison import contestants, results, scheduling, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
 from ganbaru.config import Config
-from ganbaru.data import Progress
+from ganbaru.data import Progress, kernel
 from ganbaru.errors import InputError, keywords
+from ganbaru.formatting import say
 from ganbaru.training import run_folder, signals
 
 FILE = "tournament.json"
@@ -48,8 +49,8 @@ def compare(
     workers: int = 1,
     evaluate_every: int | None = None,
     evaluate_images: int = 2000,
-    progress: Progress = data.silent,
-    tell: Callable[[str], None] = lambda text: None,
+    progress: Progress | bool = True,
+    tell: Callable[[str], None] | None = None,
     trust: Collection[str] = (),
     **options: Any,
 ) -> Result | None:
@@ -61,12 +62,20 @@ def compare(
     ...; 5 by default). Every run is an ordinary run's folder below `folder`. More than one of
     `workers` are spawned processes, so a script that uses them must be guarded by
     ``if __name__ == "__main__"``. `trust` names the modules that names in the folder's file may
-    import. Raises InputError for contestants that cannot be compared.
+    import. `progress` shows the runs in a terminal or a notebook, or is a function as in
+    `data.load`; `tell` is given a line for each run. Raises InputError for contestants that cannot
+    be compared.
     """
     budget = Budget(images, seconds, evaluate_every, evaluate_images)
-    plan = plan_tournament(entrants, vary or {}, options, budget, seeds, folder, progress, trust)
+    with data.shown(progress) as report:
+        plan = plan_tournament(entrants, vary or {}, options, budget, seeds, folder, report, trust)
+    live = callbacks.live(progress is True)
+    say_one = kernel.Area().show if kernel.active() else say
+    how: dict[str, Any] = {"progress": progress} if callable(progress) else {}
+    how["tell"] = tell or (say_one if live else lambda text: None)
+    how["display"] = (lambda: live[0]) if live and workers == 1 else None
     with signals.graceful_stop() as interrupted:
-        return run(plan, interrupted, workers=workers, tell=tell, progress=progress)
+        return run(plan, interrupted, workers=workers, **how)
 
 
 def plan_tournament(
@@ -103,7 +112,7 @@ def run(
     *,
     workers: int = 1,
     tell: Callable[[str], None] = lambda text: None,
-    display: Callable[[], callbacks.Display] | None = None,
+    display: Callable[[], callbacks.Live] | None = None,
     progress: Progress = data.silent,
 ) -> Result | None:
     """Run what is left of a tournament and publish its result; None if interrupted."""

@@ -114,7 +114,7 @@ class FinalScore(Callback):
 def train_and_score(
     config: Config,
     interrupted: Callable[[], bool],
-    display: callbacks.Display | None = None,
+    display: callbacks.Live | None = None,
     progress: Progress = data.silent,
 ) -> None:
     """Train or resume a run, and score it; stops early, saved, when `interrupted`.

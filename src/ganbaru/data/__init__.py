@@ -16,7 +16,7 @@ from ganbaru.data.arrays import of_arrays
 from ganbaru.data.dataset import Dataset, beside, declared, exists, find, licence_note
 from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, examine, opening_lines
-from ganbaru.data.progress import progress_bar
+from ganbaru.data.progress import progress_bar, shown
 from ganbaru.data.source import (
     Original,
     Progress,
@@ -54,6 +54,7 @@ __all__ = [
     "opening_lines",
     "of_arrays",
     "progress_bar",
+    "shown",
     "silent",
 ]
 

@@ -14,12 +14,13 @@ from ganbaru.coerce import Interval, parse_range
 from ganbaru.data.source import Finding, Images, Sizes, Source, Target, blocks
 from ganbaru.data.survey import cropping
 from ganbaru.data.values import BYTES, full_range
+from ganbaru.formatting import Brief
 
 EXAMPLES = 5  # groups of duplicates and blank images that are listed, not only counted
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Brief):
     """What a set holds; numbers are of the converted images."""
 
     source: Source

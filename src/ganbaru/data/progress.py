@@ -1,11 +1,13 @@
-"""A progress bar for `load` in a terminal."""
+"""Progress of `load` and of scores: a bar in a terminal, or in the output of a notebook's cell."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ganbaru.data.source import Progress
+from ganbaru.data import kernel
+from ganbaru.data.source import Progress, silent
 
 
 @contextmanager
@@ -25,3 +27,21 @@ def progress_bar() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield report
+
+
+@contextmanager
+def shown(progress: Progress | bool) -> Iterator[Progress]:
+    """Yield the function that a call's `progress` stands for.
+
+    True: bars, in a terminal or a kernel; False: none; or the caller's own function.
+    """
+    if callable(progress):
+        yield progress
+    elif progress and kernel.active():
+        with kernel.progress_bar() as report:
+            yield report
+    elif progress and sys.stderr is not None and sys.stderr.isatty():
+        with progress_bar() as report:
+            yield report
+    else:
+        yield silent

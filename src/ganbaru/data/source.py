@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ganbaru.coerce import Interval, parse_range
 from ganbaru.errors import InputError, unknown
+from ganbaru.formatting import Brief
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -149,8 +150,8 @@ class Original:
     read: Callable[[], Samples]
 
 
-@dataclass(frozen=True)
-class Source:
+@dataclass(frozen=True, repr=False)
+class Source(Brief):
     """Images ready to train on, all of one size, with what is known about them."""
 
     name: str

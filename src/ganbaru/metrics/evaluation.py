@@ -37,7 +37,7 @@ def evaluate(
     image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
     fake_labels: str = "shares",
-    progress: Progress = data.silent,
+    progress: Progress | bool = True,
     trust: Collection[str] = (),
     fit: str | None = None,
     value_range: str | None = None,
@@ -52,22 +52,24 @@ def evaluate(
     of different sizes are cropped and resized to, by default the data's. `fit` and `value_range`
     are as in `data.load`, for the real images (None: the run's). `fake_labels` are the labels that
     a conditional generator is given: "shares" of the real images' classes, or "uniform", equally
-    many of each. A run's scores are also stored in its folder, in ``scores.json``. `trust` is as in
+    many of each. `progress` shows bars in a terminal or a notebook, or is a function as in
+    `data.load`. A run's scores are also stored in its folder, in ``scores.json``. `trust` is as in
     `ganbaru.load`, for the run's network and data. Raises InputError when images and data do not
     match.
     """
     began = time.perf_counter()
     pick("--fake-labels", fake_labels, FAKE_LABELS)
     reading = {"fit": fit, "value_range": value_range}
-    candidate = candidates.find(
-        what, checkpoint, engine, device, image_size, progress, trust, against, data_dir, reading
-    )
-    _check_number(candidate, number)
     how: dict[str, Any] = {"scorer": scorer, "weights": weights, "engine": engine, "device": device}
-    evaluator = evaluator_for(
-        candidate, against, number, seed, data_dir=data_dir, progress=progress, **how
-    )
-    found = _score(candidate, evaluator, number, seed, fake_labels, progress)
+    with data.shown(progress) as shown:
+        candidate = candidates.find(
+            what, checkpoint, engine, device, image_size, shown, trust, against, data_dir, reading
+        )
+        _check_number(candidate, number)
+        evaluator = evaluator_for(
+            candidate, against, number, seed, data_dir=data_dir, progress=shown, **how
+        )
+        found = _score(candidate, evaluator, number, seed, fake_labels, shown)
     found = dataclasses.replace(found, seconds=round(time.perf_counter() - began, 1))
     if candidate.folder:
         passport.store(candidate.folder, found)

@@ -12,6 +12,7 @@ the generator has trained on would give no better ones.
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 import time
 from collections.abc import Collection
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from ganbaru import __version__, data, files, randomness, records
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, keywords
+from ganbaru.formatting import Brief, html_picture
 from ganbaru.metrics import candidates, evaluation, neighbour_sheet
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.copy_rate import MIN_IMAGES, Copying, Ratios, copy_rate, distance_ratios
@@ -49,9 +51,11 @@ class Suspect:
     ratio: float
 
 
-@dataclass(frozen=True)
-class Authenticity:
+@dataclass(frozen=True, repr=False)
+class Authenticity(Brief):
     """The result of `authenticity`."""
+
+    SHOWN = ("subject", "data", "images", "is_copying", "copying", "folder")
 
     subject: str
     origin: dict[str, Any]
@@ -72,6 +76,14 @@ class Authenticity:
     def is_copying(self) -> bool:
         """Whether more images are near training ones than chance explains: p below 0.01."""
         return self.copying.p < SIGNIFICANT
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and the sheet of nearest neighbours for notebooks."""
+        sheet = self.folder / "neighbours.png"
+        text = f"<p>{html.escape(self.verdict())}</p>"
+        if not sheet.is_file():
+            return text
+        return text + html_picture(sheet.read_bytes(), 640, "generated images and their neighbours")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dictionaries and numbers, without the folder."""
@@ -110,7 +122,7 @@ def authenticity(
     image_size: tuple[int, int] | None = None,
     data_dir: Path | None = None,
     output: str | Path | None = None,
-    progress: Progress = data.silent,
+    progress: Progress | bool = True,
     overwrite: bool = False,
     trust: Collection[str] = (),
     fit: str | None = None,
@@ -126,19 +138,21 @@ def authenticity(
     without a run. `trust` is as in `ganbaru.load`, for the run's network and data.
     Takes a minute and 600 MB for 60,000 training images of 28x28 (one core), a second for 1,000.
     Raises InputError when the data are not those of the run, or too few, and without `overwrite`
-    for files of those names that ganbaru did not write.
+    for files of those names that ganbaru did not write. `progress` is as in `ganbaru.evaluate`.
     """
     began = time.perf_counter()
     reading = {"fit": fit, "value_range": value_range}
-    candidate = candidates.find(
-        what, checkpoint, engine, device, image_size, progress, trust, against, data_dir, reading
-    )
-    folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
-    if output or not candidate.folder:
-        for name in (RESULT, SHEET) if folder.is_dir() else ():
-            files.output(folder / name, overwrite)
-    sources = _training_data(candidate, against, data_dir, progress)
-    found, shown = _examine(candidate, sources, _checked_count(candidate, number), seed, progress)
+    with data.shown(progress) as report:
+        candidate = candidates.find(
+            what, checkpoint, engine, device, image_size, report, trust, against, data_dir, reading
+        )
+        folder = Path(output) if output else (candidate.folder or Path()) / FOLDER
+        if output or not candidate.folder:
+            for name in (RESULT, SHEET) if folder.is_dir() else ():
+                files.output(folder / name, overwrite)
+        sources = _training_data(candidate, against, data_dir, report)
+        count = _checked_count(candidate, number)
+        found, shown = _examine(candidate, sources, count, seed, report)
     seconds = round(time.perf_counter() - began, 1)
     found = dataclasses.replace(found, seconds=seconds, folder=folder)
     _write(found, shown)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
 from ganbaru import files, records
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, shortened
+from ganbaru.formatting import Brief, html_table, number
 
 FORMAT = 1
 FILE = "scores.json"
 
 
-@dataclass(frozen=True)
-class Passport:
+@dataclass(frozen=True, repr=False)
+class Passport(Brief):
     """What two scores must have in common to be comparable."""
 
     scorer: str  # its kind and version
@@ -55,8 +57,8 @@ class Score:
         return f"{number(self.low)} to {number(self.high)}{p}"
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Brief):
     """The scores of a set of images, with their passport."""
 
     subject: str
@@ -66,6 +68,20 @@ class Evaluation:
     classes: dict[str, tuple[float, float]]  # share among the fakes and among the reals
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        scores = (f"{name}={score.value:.4g}" for name, score in self.scores.items())
+        return f"Evaluation({shortened(self.subject)!r}, {', '.join(scores)})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the scores for notebooks."""
+        rows = (
+            (name, f"{one.value:.4g}", one.interval(number), f"{one.floor:.4g}")
+            for name, one in self.scores.items()
+        )
+        about = f"{self.subject}: {self.passport.fakes:,} images against {self.passport.data}"
+        headings = ("score", "value", "95 % interval", "real images")
+        return f"<p>{html.escape(about)}</p>{html_table(headings, rows)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain dictionaries, lists and numbers."""

@@ -5,6 +5,7 @@ A seed gives the same image alone or in a batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from ganbaru import engines, randomness
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, did_you_mean, keywords, pick
+from ganbaru.formatting import brief
 from ganbaru.gan import models
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters
-from ganbaru.sampling import image_io, interpolation, latent_spaces
+from ganbaru.sampling import image_io, interpolation, latent_spaces, png
 from ganbaru.sampling.players import Player, load_player
 from ganbaru.training.run import Run
 
@@ -42,6 +44,19 @@ class Generator:
     latent: int
     classes: tuple[str, ...]
     distribution: str = "normal"  # of the latents
+
+    def __repr__(self) -> str:
+        count = sum(math.prod(x.shape) for x in self.parameters.values())
+        return (
+            f"Generator({count:,} parameters, latent={self.latent}, classes={brief(self.classes)}, "
+            f"engine={self.engine.name!r})"
+        )
+
+    def _repr_png_(self) -> bytes:
+        """Return a grid of images of the first seeds for notebooks."""
+        columns = image_io.columns(len(self.classes))
+        images = self.sample(columns * max(1, 16 // columns))
+        return png.encoded(image_io.enlarge(image_io.grid(images, columns), 256))
 
     @staticmethod
     def seeds(n: int, first: int = 0) -> range:

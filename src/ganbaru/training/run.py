@@ -17,6 +17,7 @@ from ganbaru.config import Config
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import DivergedError, InputError
+from ganbaru.formatting import Brief
 from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
@@ -25,9 +26,11 @@ from ganbaru.training.run_folder import Folder
 from ganbaru.training.run_log import Line
 
 
-@dataclass
-class Run:
+@dataclass(repr=False)
+class Run(Brief):
     """A run as callbacks see it."""
+
+    SHOWN = ("folder", "step", "images", "seconds", "stopped")
 
     config: Config
     folder: Folder

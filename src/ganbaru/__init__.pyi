@@ -1,0 +1,59 @@
+"""The public names with their types, for type checkers and editors; loaded when first used."""
+
+from ganbaru import api as api
+from ganbaru import callbacks as callbacks
+from ganbaru import data as data
+from ganbaru.api import describe as describe
+from ganbaru.api import generate as generate
+from ganbaru.api import import_weights as import_weights
+from ganbaru.api import morph as morph
+from ganbaru.api import train as train
+from ganbaru.comparison import compare as compare
+from ganbaru.config import Config as Config
+from ganbaru.config import from_preset as from_preset
+from ganbaru.errors import InputError as InputError
+from ganbaru.errors import RunError as RunError
+from ganbaru.export import pytorch_import
+from ganbaru.export.pretrained import from_pretrained as from_pretrained
+from ganbaru.export.pretrained import save_pretrained as save_pretrained
+from ganbaru.gan.objectives import objective as objective
+from ganbaru.gan.penalties import penalty as penalty
+from ganbaru.metrics.evaluation import evaluate as evaluate
+from ganbaru.metrics.memorization import authenticity as authenticity
+from ganbaru.presets import PRESETS as PRESETS
+from ganbaru.sampling import image_io, video
+from ganbaru.sampling.generators import Generator as Generator
+from ganbaru.sampling.generators import load as load
+
+__version__: str
+
+# Former names of modules.
+film = video
+importing = pytorch_import
+media = image_io
+
+__all__ = [
+    "PRESETS",
+    "Config",
+    "Generator",
+    "InputError",
+    "RunError",
+    "__version__",
+    "api",
+    "authenticity",
+    "callbacks",
+    "compare",
+    "data",
+    "describe",
+    "evaluate",
+    "from_preset",
+    "from_pretrained",
+    "generate",
+    "import_weights",
+    "load",
+    "morph",
+    "objective",
+    "penalty",
+    "save_pretrained",
+    "train",
+]
