@@ -68,6 +68,7 @@ __all__ = [  # __init__.pyi has the same, with types, for type checkers and edit
     "data",
     "describe",
     "evaluate",
+    "from_pictures",
     "from_preset",
     "from_pretrained",
     "generate",

@@ -72,8 +72,9 @@ def train(
     """Train and return the run's folder; Ctrl-C or SIGTERM saves and ends early.
 
     `config` is a configuration, a preset's name, or a path to pictures, for which all options are
-    chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the default ones: log, checkpoints, sample grids, plots, report. With
-    `progress` a terminal shows a bar, and a notebook a bar, the sample grid and the loss curves.
+    chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the
+    default ones: log, checkpoints, sample grids, plots, report. With `progress` a terminal shows a
+    bar, and a notebook a bar, the sample grid and the loss curves.
     Raises InputError for a wrong configuration and RunError when the training diverges.
     """
     config = recommendation.configured(config, options)

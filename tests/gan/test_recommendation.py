@@ -19,6 +19,7 @@ from ganbaru import Config, InputError, from_pictures, from_preset
 from ganbaru.cli import options
 from ganbaru.config import TOTALS, flag, from_fields
 from ganbaru.data.glance import Glance, glance
+from ganbaru.data.source import Want
 from ganbaru.gan import models, recommendation
 from ganbaru.gan.recommendation import BASE, MOST_CLASSES
 from ganbaru.report import reproduction
@@ -128,7 +129,7 @@ def test_class_folders_with_enough_pictures_are_classes(counts, by_class):
 
 def test_classes_and_counts_are_those_of_the_training_images(tmp_path):
     path = classes(tmp_path / "a", 20, 21)
-    assert glance(str(path), "auto", None, None).classes == {"class0": 20, "class1": 21}
+    assert glance(str(path), Want(), None, None).classes == {"class0": 20, "class1": 21}
     assert from_pictures(path, **CPU).conditioning != "none"
     assert from_pictures(path, conditioning="none", **CPU).conditioning == "none"
     assert "20 to 21" in reasons(path)["classes"]

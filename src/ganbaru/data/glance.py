@@ -12,7 +12,7 @@ from ganbaru.data import cache
 from ganbaru.data.dataset import find
 from ganbaru.data.decoding import same_size
 from ganbaru.data.picture_file import open_picture
-from ganbaru.data.source import Samples, Sizes, Source, Target, silent
+from ganbaru.data.source import Samples, Sizes, Source, Target, Want, silent
 from ganbaru.registry import Trust
 
 LOOKED_AT = 300  # picture files that are opened: a second for photographs of 10 MB
@@ -29,12 +29,12 @@ class Glance:
     classes: dict[str, int]  # numbers of images by class, {} without labels
 
 
-def glance(what: str, split: str, data_dir: Path | None, trust: Trust | None) -> Glance:
+def glance(what: str, want: Want, data_dir: Path | None, trust: Trust | None) -> Glance:
     """Look at the training images of `what`, a known set, a path or a module.
 
     Raises InputError for what `load` raises it; where headers cannot be read, images are decoded.
     """
-    original = find(what, split, data_dir, silent, trust)
+    original = find(what, want, data_dir, silent, trust)
     samples = cache.read_samples(original)
     images = samples.images
     if isinstance(images, np.ndarray):

@@ -18,7 +18,7 @@ from ganbaru import data, engines
 from ganbaru.config import TOTALS, Config, flag, from_fields, from_preset, merged, preset_fields
 from ganbaru.data.glance import Glance, glance
 from ganbaru.data.picture import cropped_share
-from ganbaru.data.source import Sizes
+from ganbaru.data.source import Sizes, Want
 from ganbaru.errors import InputError, did_you_mean
 from ganbaru.presets import PRESETS
 
@@ -147,7 +147,8 @@ def recommend(given: Mapping[str, Any]) -> Recommendation:
     base |= {"batch": GPU_BATCH} if gpu else {}
     config = from_fields(merged(base, given), None)
     folder = Path(config.data_dir) if config.data_dir else None
-    found = glance(config.data, config.split, folder, config.trust)
+    want = Want(config.split, config.label_file, config.key)
+    found = glance(config.data, want, folder, config.trust)
     size, why_size = _size(found, config, GPU_MOST if gpu else MOST)
     area = config.size or size
     row = min(ROWS, key=lambda row: abs(math.log(row.side / math.sqrt(area[0] * area[1]))))
