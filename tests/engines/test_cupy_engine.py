@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gan_cases import NORMS
 from helpers import NUMPY32, NUMPY64, assert_close, normal, table
 from numpy.testing import assert_allclose
 from train_helpers import command, newest, pictures
@@ -64,7 +65,7 @@ def assert_same_game(engine, reference=NUMPY64, relative=1e-12, steps=3, **optio
 
 GAMES = [
     *({"objective": name} for name, one in OBJECTIVES.items() if one.logits == 1),
-    *({"penalty": name, "conditioning": "projection"} for name in PENALTIES),
+    *({"penalty": n, "conditioning": "projection", **NORMS.get(n, {})} for n in PENALTIES),
     {"conditioning": "planes", "spectral_norm": "both", "optimiser": "rmsprop", "clip": 0.05},
     {"conditioning": "class-norm", "minibatch_deviation": True, "short_batch": True},
     {"share": "fakes", "order": "g-first", "distribution": "uniform"},

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gan_cases import NORMS
 from helpers import NUMPY32, is_channels_last, normal, table
 
 from ganbaru import ops
@@ -91,7 +92,7 @@ def watch(monkeypatch) -> Watch:
 GAMES = [
     *({"objective": name} for name in OBJECTIVES if OBJECTIVES[name].logits == 1),
     {"share": "fakes", "order": "g-first", "distribution": "uniform", "clip": 0.05},
-    *({"penalty": name, "conditioning": "projection"} for name in PENALTIES),
+    *({"penalty": n, "conditioning": "projection", **NORMS.get(n, {})} for n in PENALTIES),
     {"conditioning": "planes", "shape": (16, 16, 3)},
     {"conditioning": "planes", "penalty": "r1+r2+wgan-gp", "shape": (28, 32, 1)},
 ]

@@ -190,10 +190,9 @@ class BatchSampler:
         count = noisy_images(self.gan.penalties, batch)
         if not count:
             return None
-        height, width, channels = self.source.images.shape[1:]
-        shape = count, channels, height, width
+        shape = count, *self.source.images.shape[1:]
         drawn = randomness.normal(self.config.seed, "penalty noise", turn, math.prod(shape))
-        return drawn.reshape(shape)
+        return drawn.reshape(shape).transpose(0, 3, 1, 2)  # channels last in memory, as images
 
     def _for_g(self, step: int) -> Batch:
         """Sample G's update of `step`, from 0: latents, and reals for a relativistic objective."""
