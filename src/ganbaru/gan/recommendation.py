@@ -68,18 +68,17 @@ class Recommendation:
     def lines(self, config: Config) -> list[str]:
         """Return a line for each topic: what `config` has, its flags, and the reason.
 
-        The reason is left out where a flag or a file replaced what is recommended.
+        The reason is that of what no flag or file replaced.
         """
         own = from_fields(self.fields, None)
-        kept = {
-            topic: all(getattr(config, name) == getattr(own, name) for name in names)
-            for topic, names in TOPICS.items()
-        }
-        return [
-            f"{topic:10}{_shown(topic, config)} ({', '.join(map(flag, names))}): "
-            f"{self.reasons[topic] if kept[topic] else 'as given'}"
-            for topic, names in TOPICS.items()
-        ]
+        lines = []
+        for topic, names in TOPICS.items():
+            given = [flag(n) for n in names if getattr(config, n) != getattr(own, n)]
+            why = [f"{', '.join(given)} as given"] if given else []
+            why += [self.reasons[topic]] if len(given) < len(names) else []
+            flags = ", ".join(map(flag, names))
+            lines.append(f"{topic:10}{_shown(topic, config)} ({flags}): {'; else '.join(why)}")
+        return lines
 
 
 TOPICS = {
