@@ -15,6 +15,7 @@ KINDS = [
     "GET /api/models",
     "GET /api/models/{name}",
     "GET /health/live",
+    "GET /metrics",
     "GET /health/ready",
     "POST /api/models/{name}/images",
     "POST /api/models/{name}/morphs",

@@ -13,7 +13,8 @@ from ganbaru import data, engines, files
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, in_terms
+from ganbaru.formatting import LOG
 from ganbaru.gan import augmentation, auto_augmentation, models, step
 from ganbaru.gan import build as gan_build
 from ganbaru.gan.batches import BatchSampler, prefetched
@@ -47,6 +48,9 @@ def build(
         raise
     if run.lock and run.lock.note:
         run.notes.append(run.lock.note)
+    for note in run.notes:
+        LOG.info("%s", in_terms(note))
+    LOG.info("run: %s", run.folder.path)
     return run
 
 
