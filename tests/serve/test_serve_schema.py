@@ -15,8 +15,8 @@ KINDS = [
     "GET /api/models",
     "GET /api/models/{name}",
     "GET /health/live",
-    "GET /metrics",
     "GET /health/ready",
+    "GET /metrics",
     "POST /api/models/{name}/images",
     "POST /api/models/{name}/morphs",
 ]
