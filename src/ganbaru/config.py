@@ -124,6 +124,7 @@ class Config:
     evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
     patience: int = _option(0, "early stopping: evaluations without a better MIND; 0 for never")
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
+    callbacks: str = _option("none", "more callbacks, of installed packages: NAME or NAME+NAME")
     origin: InitVar[Trust | None] = None
 
     def __post_init__(self, origin: Trust | None) -> None:

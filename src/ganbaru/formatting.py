@@ -7,12 +7,23 @@ import codecs
 import dataclasses
 import html
 import json
+import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TextIO
 
 from ganbaru.errors import in_terms
+
+LOG = logging.getLogger("ganbaru")  # commands write it to stderr; a program does as it likes
+LOG.addHandler(logging.NullHandler())
+
+
+class Verbosity:
+    """What the output of a command leaves out: with `quiet` all progress."""
+
+    quiet = False
+
 
 # Control characters, which may drive a terminal; line separators; marks that reverse the order in
 # which text is shown; invisible tags; halves of surrogate pairs, which no encoding has.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.metadata
 import importlib.util
 import inspect
 import math
@@ -11,13 +12,16 @@ import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint
 from types import ModuleType
+from typing import Any
 
 from ganbaru.errors import InputError, did_you_mean, unknown
+from ganbaru.formatting import LOG
 
 # The package that holds a family's members, one module each.
 _PACKAGES = {"networks": "networks", "engines": "engines", "data": "data.sets"}
@@ -28,7 +32,14 @@ def names(family: str) -> list[str]:
     package = importlib.import_module(f"ganbaru.{_PACKAGES[family]}")
     if family == "engines":  # whose package holds other files too
         return sorted(package.LIBRARIES)
-    return list(_modules(tuple(package.__path__)))
+    own = _modules(tuple(package.__path__))
+    return [*own, *plugin_names(family, own)]
+
+
+def _own(family: str) -> Collection[str]:
+    """Return the built-in names of a family."""
+    package = importlib.import_module(f"ganbaru.{_PACKAGES[family]}")
+    return package.LIBRARIES if family == "engines" else _modules(tuple(package.__path__))
 
 
 @functools.cache
@@ -36,6 +47,51 @@ def _modules(folders: tuple[str, ...]) -> tuple[str, ...]:
     """List the public modules in folders as members; cached, since every network needs the list."""
     found = (entry.name for entry in pkgutil.iter_modules(folders))
     return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
+
+
+# --- names that installed packages register ---------------------------------------------------
+
+
+@functools.cache
+def _entries(family: str) -> dict[str, tuple[EntryPoint, ...]]:
+    """Return the entry points of the group ``ganbaru.FAMILY`` by name; read once."""
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for entry in importlib.metadata.entry_points(group=f"ganbaru.{family}"):
+        found.setdefault(entry.name, {})[entry.value] = entry
+    return {name: tuple(entries.values()) for name, entries in sorted(found.items())}
+
+
+@functools.cache
+def plugin_names(family: str, own: tuple[str, ...]) -> tuple[str, ...]:
+    """List the names that packages add to a family's `own`; one that is built in is refused."""
+    for name in {*_entries(family)} & {*own}:
+        values = ", ".join(entry.value for entry in _entries(family)[name])
+        LOG.warning("%s registers the name %r, which is built in: it is not used.", values, name)
+    return tuple(name for name in _entries(family) if name not in own)
+
+
+def plugin(family: str, name: str) -> object | None:
+    """Load what an installed package registers under a name; None if none does."""
+    entries = _entries(family).get(name, ())
+    if len(entries) > 1:
+        values = ", ".join(entry.value for entry in entries)
+        raise InputError(f"Several packages register {name!r} ({values}): uninstall all but one.")
+    try:
+        return entries[0].load() if entries else None
+    except Exception as error:  # the package's code may raise anything
+        raise InputError(
+            f"Cannot load {entries[0].value}, which is installed as {name!r}: "
+            f"{type(error).__name__}: {error}. Update or uninstall its package."
+        ) from error
+
+
+def member(family: str, kind: str, name: str, table: Mapping[str, Any], *also: str) -> Any:
+    """Return `table[name]`, or what a package registers; raises the error for an unknown `kind`."""
+    if name not in table and name not in also and (found := plugin(family, name)) is not None:
+        return found
+    if name not in table:
+        raise unknown(kind, name, [*table, *plugin_names(family, tuple(table)), *also])
+    return table[name]
 
 
 @dataclass(frozen=True)
@@ -103,7 +159,9 @@ def is_module_name(text: str) -> bool:
 
 def module(family: str, name: str, trust: Trust | None) -> ModuleType:
     """Import the member `name` of a family, or a module of the user's own as far as trusted."""
-    if name in names(family):
+    if name not in _own(family) and isinstance(found := plugin(family, name), ModuleType):
+        return found
+    if name in _own(family):
         return importlib.import_module(f"ganbaru.{_PACKAGES[family]}.{name.replace('-', '_')}")
     field = family.removesuffix("s")
     if "." not in name and not findable(name):

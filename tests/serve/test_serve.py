@@ -156,6 +156,25 @@ def test_models_and_their_cards(client):
     assert ready == {"status": "ready", "models": {"run": "ready", "plain": "ready"}}
 
 
+def test_metrics_count_requests_by_status_and_time(client):
+    def numbers():
+        lines = client.get("/metrics").text.splitlines()
+        return {
+            key: float(x) for key, x in (line.rsplit(" ", 1) for line in lines) if key[0] != "#"
+        }
+
+    before = numbers()
+    assert client.get("/nothing").status_code == 404 and client.get(API).status_code == 200
+    after = numbers()
+    new = {key: after[key] - before.get(key, 0) for key in after}
+    assert new['ganbaru_requests_total{status="404"}'] == 1
+    assert new['ganbaru_requests_total{status="200"}'] == 2  # with that of /metrics itself
+    assert new["ganbaru_request_seconds_count"] == 3 > 0 < new["ganbaru_request_seconds_sum"]
+    buckets = [value for key, value in after.items() if "_bucket" in key]
+    assert buckets == sorted(buckets) and buckets[-1] == after["ganbaru_request_seconds_count"]
+    assert after["ganbaru_queue_images"] == 0
+
+
 def test_cards_and_pages_have_no_path_of_this_computer(client, home):
     for path in ("/api/models", API, "/", "/runs/run"):
         assert str(home) not in client.get(path).text

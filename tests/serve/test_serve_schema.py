@@ -16,6 +16,7 @@ KINDS = [
     "GET /api/models/{name}",
     "GET /health/live",
     "GET /health/ready",
+    "GET /metrics",
     "POST /api/models/{name}/images",
     "POST /api/models/{name}/morphs",
 ]

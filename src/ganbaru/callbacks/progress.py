@@ -7,7 +7,7 @@ import math
 import sys
 from typing import Any, TextIO
 
-from ganbaru.formatting import clock, say
+from ganbaru.formatting import Verbosity, clock, say
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line
@@ -29,7 +29,7 @@ class Display(Callback):
         """Show the bar, if the stream is a terminal."""
         self.first = self.now = (run.share, run.seconds)
         self.shown: tuple[int, float] = (-1, -math.inf)
-        if self.stream.isatty():
+        if self.stream.isatty() and not Verbosity.quiet:
             self.bar = _bar(self.stream)
             self.task = self.bar.add_task("", total=1.0, images="starting", left="", numbers="")
             self.bar.start()
@@ -67,7 +67,8 @@ class Display(Callback):
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # training goes on without a reader
-            say(text, file=self.stream)
+            if not Verbosity.quiet:
+                say(text, file=self.stream)
 
     def _left(self) -> float:
         """Estimate the remaining seconds by the speed of this session."""

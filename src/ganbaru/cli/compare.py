@@ -18,7 +18,7 @@ from ganbaru.cli import options, run_summary
 from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.cli.tables import show_rows
 from ganbaru.errors import InputError
-from ganbaru.formatting import say
+from ganbaru.formatting import Verbosity, say
 
 if TYPE_CHECKING:
     from ganbaru.comparison import Result
@@ -73,12 +73,17 @@ def compare(arguments: Sequence[str]) -> int:
     say(f"{len(plan.configs)} contestants with {plan.seeds} seeds each, {runs} runs: {plan.folder}")
     live = callbacks.Display if sys.stdout.isatty() and args.workers == 1 else None
     with signals.graceful_stop() as interrupted:
-        result = tournament.run(plan, interrupted, workers=args.workers, tell=say, display=live)
+        result = tournament.run(plan, interrupted, workers=args.workers, tell=_tell, display=live)
     if result is None:
         say("Stopped and saved. Resume with:", f"  {_again(plan)}")
         return interrupted.exit_code
     _show(result, plan)
     return 0
+
+
+def _tell(text: str) -> None:
+    if not Verbosity.quiet:
+        say(text)
 
 
 def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str]) -> Plan:

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from ganbaru import registry
-from ganbaru.cli import streams
+from ganbaru.cli import logs, streams
 from ganbaru.errors import InputError, RunError, as_flags, unknown
-from ganbaru.formatting import say
+from ganbaru.formatting import LOG, say
 
 # Each command is a function of the same name in a module of that name; it is imported when called.
 COMMANDS = {
@@ -29,6 +29,13 @@ COMMANDS = {
     "engines": "list the engines and their devices",
     "conformance": "check the engines against each other",
 }
+ENVIRONMENT = {
+    "GANBARU_DATA": "a folder where named data sets are searched",
+    "GANBARU_CACHE": "the folder of decoded images, downloads and scorers, which can be made again",
+    "GANBARU_MIRROR": "the server that data sets are downloaded from, in place of their own",
+    "GANBARU_THREADS": "threads of the NumPy engine; else as many as there are cores",
+    "GANBARU_KEY": "the key that `ganbaru serve` requires of requests",
+}
 _MODULES = {"import": "import_weights"}  # a keyword of Python
 
 
@@ -39,6 +46,9 @@ def usage() -> str:
         "ganbaru: write a GAN once, run it on any array engine, and trust what comes out\n\n"
         f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"
         "`ganbaru COMMAND --help` shows a command's options. Start with: ganbaru train digits\n\n"
+        "environment:\n"
+        + "\n".join(f"  ${name:16} {text}" for name, text in ENVIRONMENT.items())
+        + "\n\n"
         "exit codes: 0 success, 1 the run failed, 2 the input was invalid; 130 stopped by Ctrl-C\n"
         "and 143 by SIGTERM, after saving the run; 141 the reader of the output has exited"
     )
@@ -51,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments = sys.argv[1:]
     registry.search_current_folder()
     helping = not arguments or {"-h", "--help"} & {*arguments}
-    with as_flags(), streams.safe("help" if helping else arguments[0]) as out:
+    with as_flags(), logs.configured(), streams.safe("help" if helping else arguments[0]) as out:
         try:
             code = _guarded(arguments)
             out.flush()
@@ -101,5 +111,5 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    say(f"ganbaru: {message}", file=sys.stderr)
+    LOG.error("%s", message)
     return code

@@ -164,9 +164,9 @@ def _add(parser: Parser, field: dataclasses.Field[Any]) -> None:
 _KNOWN: dict[str, Callable[[], Collection[str]]] = {
     "data": lambda: registry.names("data"),
     "network": lambda: registry.names("networks"),
-    "objective": lambda: OBJECTIVES,
+    "objective": lambda: [*OBJECTIVES, *registry.plugin_names("objectives", (*OBJECTIVES,))],
     "initialisation": lambda: INITIALISATIONS,
-    "penalty": lambda: PENALTIES,
+    "penalty": lambda: [*PENALTIES, *registry.plugin_names("penalties", (*PENALTIES,))],
     "augment": lambda: TRANSFORMS,
     "schedule": lambda: SCHEDULES,
     "optimiser": lambda: OPTIMIZERS,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ganbaru import coerce
-from ganbaru.cli import help_page
+from ganbaru.cli import help_page, logs
 from ganbaru.errors import InputError, did_you_mean
 
 PLACEHOLDERS: dict[Any, str] = {int: "N", float: "X", tuple[float, float]: "X X"}
@@ -32,6 +32,7 @@ class Parser(argparse.ArgumentParser):
             exit_on_error=False,
         )
         self.add_argument("-h", "--help", action="help", help="show this page and exit")
+        logs.add_options(self)
         self.headings: dict[str, str] = {}
         self.defaults: dict[str, Any] = {}
         self._required: dict[str, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli import options, run_summary
-from ganbaru.formatting import say
+from ganbaru.formatting import Verbosity, say
 
 
 def train(arguments: Sequence[str]) -> int:
@@ -20,7 +20,8 @@ def train(arguments: Sequence[str]) -> int:
     bar = callbacks.Display()
     with data.progress_bar() as progress:
         run = setup.build(config, callbacks.standard(bar), progress)
-    say(*run_summary.opening(run))
+    if not Verbosity.quiet:
+        say(*run_summary.opening(run))
     said = len(run.notes)
     try:
         with signals.graceful_stop() as interrupted:

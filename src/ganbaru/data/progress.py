@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ganbaru.data import kernel
 from ganbaru.data.source import Progress, silent
+from ganbaru.formatting import Verbosity
 
 
 @contextmanager
@@ -19,7 +20,9 @@ def progress_bar() -> Iterator[Progress]:
 
     console = Console(stderr=True)
     tasks: dict[str, TaskID] = {}
-    with Bars(console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Bars(
+        console=console, transient=True, disable=not console.is_terminal or Verbosity.quiet
+    ) as bars:
 
         def report(done: int, total: int, what: str) -> None:
             if what not in tasks:

@@ -50,7 +50,7 @@ def objective(spec: str, trust: Trust | None) -> tuple[Objective, dict[str, floa
             "objective", name, trust, lambda found: isinstance(found, Objective)
         )
     else:
-        chosen = pick("objective", name, OBJECTIVES)
+        chosen = registry.member("objectives", "objective", name, OBJECTIVES)
     if not isinstance(chosen, Objective):
         raise InputError(f"{name} is no objective: decorate its class with @ganbaru.objective().")
     for loss in (chosen.d, chosen.g):
@@ -74,7 +74,7 @@ def _penalties(spec: str, trust: Trust | None) -> list[tuple[Penalty, Change | N
         if "." in name:
             function = registry.user_object("penalty", name, trust, _is_penalty)
         else:
-            function = pick("penalty", name, PENALTIES, "none")
+            function = registry.member("penalties", "penalty", name, PENALTIES, "none")
         end = _taken_end(function, options)
         registry.check_options("penalty", name, function, options)
         check_signature(function)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import data
+from ganbaru import data, registry
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
@@ -170,7 +170,9 @@ def maker(
     if dataset and dataset.scored_as:
         by_channel = functools.partial(scorer.channel_by_channel, dataset.scored_as)
         makers |= {"auto": by_channel, "classifier": by_channel}
-    return pick("scorer", name, makers, f"a path ending in {onnx_network.SUFFIX}")
+    also = f"a path ending in {onnx_network.SUFFIX}"
+    found: scorer.Maker = registry.member("scorers", "scorer", name, makers, also)
+    return found
 
 
 def scorer_of(found: Passport | None) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
-from ganbaru.serve import bodies, catalog, film_service, image_service, schemas
+from ganbaru.serve import bodies, catalog, film_service, image_service, measures, schemas
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.problems import PROBLEM
-from ganbaru.serve.responses import json_response
+from ganbaru.serve.responses import json_response, response
 from ganbaru.serve.service import Service
 
 router = APIRouter(route_class=bodies.Route)
@@ -149,3 +149,15 @@ async def ready(request: Request) -> Response:
     states = {name: _state(served) for name, served in service.catalog.items()}
     status = "stopping" if service.stopping else "ready"
     return json_response({"status": status, "models": states}, 503 if service.stopping else 200)
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "the numbers"}, **_problems(401, 421)},
+    tags=["health"],
+)
+async def metrics(request: Request) -> Response:
+    """Return requests by status and time, and the queue's length, in Prometheus' text format."""
+    text = request.app.state.measures.text(serving(request))
+    return response(text, measures.MEDIA_TYPE)

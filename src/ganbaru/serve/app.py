@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from ganbaru import __version__
 from ganbaru.serve import api, pages, web
+from ganbaru.serve.measures import Measured, Measures
 from ganbaru.serve.middleware import BodyLimit, Key, LoopbackHosts
 from ganbaru.serve.problems import CONVERSIONS, ProblemError
 from ganbaru.serve.responses import OWN, response
@@ -46,7 +47,7 @@ def application(service: Service, key: str = "", loopback: bool = True) -> FastA
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.service = service
+    app.state.service, app.state.measures = service, Measures()
     for kind, convert in CONVERSIONS.items():
         app.add_exception_handler(kind, _handler(convert))
     app.add_middleware(BodyLimit, most=service.limits.body)  # the last one added runs first
@@ -54,6 +55,7 @@ def application(service: Service, key: str = "", loopback: bool = True) -> FastA
         app.add_middleware(AuthenticationMiddleware, backend=Key(key), on_error=Key.refuse)
     if loopback:
         app.add_middleware(LoopbackHosts)
+    app.add_middleware(Measured, measures=app.state.measures)
     return app
 
 

@@ -17,7 +17,7 @@ from ganbaru.config import Config
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import DivergedError, InputError
-from ganbaru.formatting import Brief
+from ganbaru.formatting import LOG, Brief
 from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.training import checkpoint
@@ -94,7 +94,9 @@ class Run(Brief):
             callbacks={name: state for name, state in states.items() if state},
             history=self.history,
         )
-        checkpoint.save(path or self.folder.checkpoint(self.images), groups, header)
+        place = path or self.folder.checkpoint(self.images)
+        checkpoint.save(place, groups, header)
+        LOG.info("checkpoint: %s", place)
 
     def fetched(self, group: str) -> dict[str, np.ndarray]:
         """Fetch a group of the state as NumPy arrays; raises RunError for NaN or infinity."""

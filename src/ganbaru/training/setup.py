@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganbaru import data, engines, files
+from ganbaru import data, engines, files, registry
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, in_terms
+from ganbaru.formatting import LOG
 from ganbaru.gan import augmentation, auto_augmentation, models, step
 from ganbaru.gan import build as gan_build
 from ganbaru.gan.batches import BatchSampler, prefetched
@@ -47,6 +48,9 @@ def build(
         raise
     if run.lock and run.lock.note:
         run.notes.append(run.lock.note)
+    for note in run.notes:
+        LOG.info("%s", in_terms(note))
+    LOG.info("run: %s", run.folder.path)
     return run
 
 
@@ -69,7 +73,7 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
     """Load the state and the callbacks, then make the folder, or the resumed one's config.yaml."""
     if config.resume:
         run.lock = run_folder.opened(run.folder)
-    run.callbacks = _checked(callbacks)
+    run.callbacks = _checked([*callbacks, *_named_callbacks(config.callbacks)])
     states: dict[str, dict[str, Any]] = {}
     if config.resume and checkpoint.found(run.folder.checkpoints):
         shape = run.source.images.shape[1:]
@@ -157,6 +161,12 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     run.notes += [*_data_notes(config, source), *engine.notes()]
     run.notes += gan_build.notes(config, source.images.shape[1:], len(classes))
     return run
+
+
+def _named_callbacks(names: str) -> list[Any]:
+    """Return the callbacks that installed packages register, by names with + between them."""
+    chosen = [name for name in names.split("+") if name != "none"]
+    return [registry.member("callbacks", "callback", name, {}, "none")() for name in chosen]
 
 
 def _checked(callbacks: Sequence[Callback]) -> list[Callback]:
