@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import logging
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from ganbaru.errors import InputError
 from ganbaru.formatting import LOG, Verbosity, say
 
 FORMATS = ("text", "json")
-LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)  # without -v, with it, with two
 
 
 class Handler(logging.Handler):
@@ -46,7 +43,7 @@ def configured() -> Iterator[None]:
     """Write the log of the library to stderr while a command runs: warnings and errors."""
     before = LOG.level
     HANDLER.form, Verbosity.quiet = "text", False
-    LOG.setLevel(LEVELS[0])
+    LOG.setLevel(logging.WARNING)
     LOG.addHandler(HANDLER)
     try:
         yield
@@ -56,28 +53,21 @@ def configured() -> Iterator[None]:
         Verbosity.quiet = False
 
 
-class _Set(argparse.Action):
-    """An option that takes effect at once and is no part of the parsed arguments."""
-
-    def __init__(self, *args: Any, **how: Any) -> None:
-        super().__init__(*args, **{**how, "default": argparse.SUPPRESS})
-
-    def __call__(self, parser: Any, space: Any, value: Any, name: str | None = None) -> None:
-        if self.dest == "verbose":
-            LOG.setLevel(logging.DEBUG if LOG.level == logging.INFO else logging.INFO)
-        elif self.dest == "quiet":
-            Verbosity.quiet = True
-        elif value in FORMATS:
-            HANDLER.form = value
-        else:
-            raise InputError(f"--log-format {value} is unknown: give {' or '.join(FORMATS)}.")
+def choose(option: str, value: str) -> None:
+    """Apply an option of `OPTIONS`; raises InputError for an unknown form."""
+    if option == "verbose":
+        LOG.setLevel(logging.DEBUG if LOG.level == logging.INFO else logging.INFO)
+    elif option == "quiet":
+        Verbosity.quiet = True
+    elif value in FORMATS:
+        HANDLER.form = value
+    else:
+        raise InputError(f"--log-format {value} is unknown: give {' or '.join(FORMATS)}.")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add -v, -q and --log-format."""
-    text = "also write what is done to stderr; -v -v for details"
-    parser.add_argument("-v", "--verbose", action=_Set, nargs=0, help=text)
-    text = "no progress: only results, warnings and errors"
-    parser.add_argument("-q", "--quiet", action=_Set, nargs=0, help=text)
-    text = "of messages on stderr: text, or json for an object a line"
-    parser.add_argument("--log-format", action=_Set, metavar="FORMAT", help=text)
+# Flags, whether a value follows, and the help sentence.
+OPTIONS = (
+    ("-v --verbose", False, "also write what is done to stderr; -v -v for details"),
+    ("-q --quiet", False, "no progress: only results, warnings and errors"),
+    ("--log-format", True, "of messages on stderr: text, or json for an object a line"),
+)

@@ -32,7 +32,9 @@ class Parser(argparse.ArgumentParser):
             exit_on_error=False,
         )
         self.add_argument("-h", "--help", action="help", help="show this page and exit")
-        logs.add_options(self)
+        for flags, takes_value, sentence in logs.OPTIONS:
+            how: dict[str, Any] = {"metavar": "FORMAT"} if takes_value else {"nargs": 0}
+            self.add_argument(*flags.split(), action=_AtOnce, help=sentence, **how)
         self.headings: dict[str, str] = {}
         self.defaults: dict[str, Any] = {}
         self._required: dict[str, str] = {}
@@ -109,6 +111,16 @@ class Parser(argparse.ArgumentParser):
         own = {action.dest: action.default for action in actions}
         shown = {name: _shown(value) for name, value in {**own, **self.defaults}.items()}
         return help_page.page(self.prog, self.description or "", actions, self.headings, shown)
+
+
+class _AtOnce(argparse.Action):
+    """An option of messages, which takes effect at once and is no part of the parsed arguments."""
+
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **{**how, "default": SUPPRESS})
+
+    def __call__(self, parser: Any, space: Any, value: Any, name: str | None = None) -> None:
+        logs.choose(self.dest, value)
 
 
 def _shown(default: Any) -> str:
