@@ -12,7 +12,8 @@ def train(arguments: Sequence[str]) -> int:
     """Train and print where the files are; returns the exit code."""
     description = "Train a GAN; all files are written to the run's folder."
     config, chosen = options.explained("train", description, arguments)
-    say(*chosen)
+    for line in chosen:
+        say(line)
     from ganbaru import callbacks, data
     from ganbaru.training import setup, signals
     from ganbaru.training.loop import loop
