@@ -24,6 +24,7 @@ _HOMES = {
     "PRESETS": "presets",
     "authenticity": "metrics.memorization",
     "compare": "comparison",
+    "doctor": "metrics.diagnosis",
     "evaluate": "metrics.evaluation",
     "from_preset": "config",
     "from_pretrained": "export.pretrained",
