@@ -29,13 +29,13 @@ from ganbaru.errors import InputError, keywords
 from ganbaru.export import write as export
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
+from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
 from ganbaru.presets import PRESETS
 from ganbaru.sampling import generators, image_io, video, writers
 from ganbaru.sampling.generators import Labels
-from ganbaru.training import run_folder, setup, signals
-from ganbaru.training.loop import loop
+from ganbaru.training import recovery, run_folder, setup, signals
 
 if TYPE_CHECKING:  # loaded by the functions that need them
     from ganbaru.callbacks import Callback
@@ -49,6 +49,7 @@ __all__ = [
     "conformance",
     "data",
     "describe",
+    "doctor",
     "engines",
     "evaluate",
     "export",
@@ -74,18 +75,22 @@ def train(
     `config` is a configuration, a preset's name, or a path to pictures, for which all options are
     chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the
     default ones: log, checkpoints, sample grids, plots, report. With `progress` a terminal shows a
-    bar, and a notebook a bar, the sample grid and the loss curves.
-    Raises InputError for a wrong configuration and RunError when the training diverges.
+    bar, and a notebook a bar, the sample grid and the loss curves. Callbacks are set up again when
+    the run is rolled back (`on_trouble="rollback"`). Raises InputError for a wrong configuration and
+    RunError when the training diverges.
     """
     config = recommendation.configured(config, options)
     shown = family.live(progress)
-    chosen = family.standard() if callbacks is None else callbacks
+
+    def chosen() -> list[Callback]:
+        return [*shown, *(family.standard() if callbacks is None else callbacks)]
+
     with sources.shown(progress) as report:
-        run = setup.build(config, [*shown, *chosen], report)
+        run = setup.build(config, chosen(), report)
     computing.configure_process(run.engine)
     try:
         with signals.graceful_stop() as interrupted:
-            loop(run, interrupted)
+            run = recovery.train(run, chosen, interrupted)
     finally:
         for each in shown:
             each.close()

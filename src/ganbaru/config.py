@@ -123,6 +123,7 @@ class Config:
     evaluate_every: int = _option(0, "images between evaluations of the EMA generator; 0 for none")
     evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
     patience: int = _option(0, "early stopping: evaluations without a better MIND; 0 for never")
+    on_trouble: str = _option("report", "what the doctor's findings do: report, rollback or stop")
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
     callbacks: str = _option("none", "more callbacks, of installed packages: NAME or NAME+NAME")
     origin: InitVar[Trust | None] = None
@@ -215,6 +216,7 @@ _WHOLES = ("steps", "images", "ema_images", "burn_in", "log_every", "sample_ever
 _RANGES: dict[str, coerce.Allowed] = {
     "image_size": (coerce.SIZE, coerce.is_size),
     "fit": ("crop, pad or stretch", lambda value: value in ("crop", "pad", "stretch")),
+    "on_trouble": ("report, rollback or stop", lambda x: x in ("report", "rollback", "stop")),
     "range": (coerce.RANGE, coerce.is_range),
     "channels": ("1 or 3", lambda value: value in (1, 3)),
     "seed": ("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63),

@@ -59,6 +59,7 @@ COMMANDS = {
     "conformance": ["--engines", "é"],
     "engines": ["é"],
     "serve": [f"{NAME}-absent"],
+    "doctor": [f"{NAME}-absent"],
 }
 
 

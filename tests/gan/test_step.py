@@ -25,7 +25,7 @@ def test_twenty_steps_in_float64_are_the_same_on_every_engine(options, other_eng
     games = [table(engine, **options) for engine in (NUMPY64, other_engine)]
     expected, found = (_train(gan, 20) for gan in games)
     for a, b in zip(expected, found, strict=True):
-        assert a.keys() == b.keys() == {"d_loss", "real_score", "fake_score", "g_loss"}
+        assert a.keys() == b.keys() >= {"d_loss", "real_score", "fake_score", "g_loss"}
         assert_allclose([b[name] for name in a], list(a.values()), rtol=0, atol=1e-7)
     wanted, got = (gan.arrays() for gan in games)
     assert wanted.keys() == got.keys()

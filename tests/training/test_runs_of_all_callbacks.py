@@ -159,9 +159,12 @@ def test_epoch_is_one_pass_and_order_decides_the_first_update(tmp_path):
         assert [np.array_equal(x, latent) for x in made] == of_g
 
 
-def test_log_line_has_losses_and_scores_only(tmp_path):
+def test_log_line_has_losses_scores_and_signals_only(tmp_path):
     (line,) = log(trained(tmp_path, steps=1))
-    assert line.keys() == {"images", "step", "d_loss", "g_loss", "real_score", "fake_score"}
+    signals = {"real_accuracy", "fake_accuracy", "diversity", "brightness", "value_range"}
+    norms = {f"{player}_{of}" for player in "dg" for of in ("gradient", "update")}
+    losses = {"d_loss", "g_loss", "real_score", "fake_score"}
+    assert line.keys() == {"images", "step"} | losses | signals | norms
 
 
 def test_timelapse_and_plot_need_no_external_program(tmp_path, monkeypatch):

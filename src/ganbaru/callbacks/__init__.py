@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from ganbaru.callbacks.adaptive_augmentation import AdaptiveAugmentation
 from ganbaru.callbacks.checkpoints import Checkpoints
 from ganbaru.callbacks.collapse_alarm import CollapseAlarm
+from ganbaru.callbacks.doctor import Doctor
 from ganbaru.callbacks.early_stopping import EarlyStopping
+from ganbaru.callbacks.examination import Examination
 from ganbaru.callbacks.latent_history import History
 from ganbaru.callbacks.log import Log
 from ganbaru.callbacks.notebook import NotebookDisplay
@@ -35,7 +37,9 @@ __all__ = [
     "Checkpoints",
     "CollapseAlarm",
     "Display",
+    "Doctor",
     "EarlyStopping",
+    "Examination",
     "History",
     "HtmlReport",
     "Live",
@@ -61,6 +65,7 @@ def standard(
         *([display] if display else []),
         AdaptiveAugmentation(),  # before the log, which has its strength
         Log(measurements),
+        Doctor(display.note if display else None),
         EarlyStopping(),
         # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
         Checkpoints(),

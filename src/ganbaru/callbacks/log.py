@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from ganbaru import files
+from ganbaru.callbacks.examination import Examination
 from ganbaru.callbacks.periodic_evaluation import PeriodicEvaluation
 from ganbaru.callbacks.validation import Validation
 from ganbaru.data import Progress
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Every, Measurement, Run
-from ganbaru.training.run_log import Line, read_log
+from ganbaru.training.run_log import NOT_FINITE, Line, read_log
 
 
 class LogState(TypedDict):
@@ -26,15 +27,16 @@ class Log(Callback):
     """Writes a line every `log_every` images; each number is the mean since the last line.
 
     The steps since the last line are saved in checkpoints: a resumed run writes the lines of an
-    uninterrupted one. `measurements` add numbers to some of the lines, by default `Validation` and
-    `PeriodicEvaluation`.
+    uninterrupted one. `measurements` add numbers to some of the lines, by default `Validation`,
+    `Examination` and `PeriodicEvaluation`. A line with NaN or infinity has only its other numbers,
+    and how many it lacks (`not_finite`); it is the last one.
     """
 
     name = "log"
     STATE = LogState
 
     def __init__(self, measurements: Sequence[Measurement] | None = None) -> None:
-        default = [Validation(), PeriodicEvaluation()]
+        default = [Validation(), Examination(), PeriodicEvaluation()]
         self.measurements = default if measurements is None else measurements
 
     def setup(self, run: Run, progress: Progress) -> None:
@@ -76,8 +78,10 @@ class Log(Callback):
         numbers = _means(self.metrics)
         for measurement in self.measurements:
             numbers |= measurement.values(run, short)
-        if broken := [name for name, value in numbers.items() if not math.isfinite(value)]:
-            raise run.diverged(", ".join(broken))
+        broken = [name for name, value in numbers.items() if not math.isfinite(value)]
+        if broken:  # the doctor reads the line
+            numbers = {n: x for n, x in numbers.items() if n not in broken}
+            numbers[NOT_FINITE] = len(broken)
         images, seconds = self.last
         speed = (run.images - images) / max(1e-9, run.seconds - seconds)
         line = {
@@ -89,6 +93,8 @@ class Log(Callback):
         }
         with files.writing(run.folder.log), run.folder.log.open("a") as file:
             file.write(json.dumps(line) + "\n")
+        if broken:
+            raise run.diverged(", ".join(broken))
         self.last = (run.images, run.seconds)
         if not short:
             self.metrics.clear()

@@ -45,6 +45,13 @@ class Display(Callback):
         if not run.finished:
             self._say("Stopping and saving; press Ctrl-C again to end at once.")
 
+    def note(self, text: str) -> None:
+        """Show a sentence above the bar, or as a line."""
+        if self.bar:
+            self.bar.console.print(text, markup=False, highlight=False)
+        else:
+            self._say(text)
+
     def close(self) -> None:
         """Restore the terminal; call it also after an error."""
         if self.bar:

@@ -15,19 +15,18 @@ def train(arguments: Sequence[str]) -> int:
     for line in chosen:
         say(line)
     from ganbaru import callbacks, data
-    from ganbaru.training import setup, signals
-    from ganbaru.training.loop import loop
+    from ganbaru.training import recovery, setup, signals
 
     bar = callbacks.Display()
     with data.progress_bar() as progress:
         run = setup.build(config, callbacks.standard(bar), progress)
     if not Verbosity.quiet:
         say(*run_summary.opening(run))
-    said = len(run.notes)
+    first, said = run, len(run.notes)
     try:
         with signals.graceful_stop() as interrupted:
-            loop(run, interrupted)
+            run = recovery.train(run, lambda: callbacks.standard(bar), interrupted, bar.note)
     finally:
         bar.close()
-    say(*run_summary.closing(run, run.notes[said:]))
+    say(*run_summary.closing(run, run.notes[said:] if run is first else run.notes))
     return 0 if run.finished else interrupted.exit_code

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ganbaru import nn, ops
-from ganbaru.gan import ema, optimizers
+from ganbaru.gan import ema, optimizers, signals
 from ganbaru.gan.augmentation import Augmentation
 from ganbaru.gan.optimizers import Optimizer, OptimizerStep
 from ganbaru.gan.penalties import Penalty, PenaltyInputs
@@ -132,15 +132,16 @@ def _clipped(gan: GAN, parameters: Parameters) -> Parameters:
 
 def _updated(
     gan: GAN, state: State, player: str, gradients: Parameters, optimizer_step: OptimizerStep
-) -> State:
-    """Return the state with the player's parameters updated that have gradients."""
+) -> Updated:
+    """Update the player's parameters that have gradients; reports the norms of `gan.signals`."""
     groups = {moment: f"{player}_{moment}" for moment in optimizers.MOMENTS}
     moments = {m: {n: state[group][n] for n in gradients} for m, group in groups.items()}
     parameters = {name: state[player][name] for name in gradients}
-    optimizer = _optimizers(gan)[player]
+    optimizer, watch = _optimizers(gan)[player], signals.Watch(parameters, gradients)
     parameters, moments = optimizer.update(parameters, gradients, moments, optimizer_step)
     new = {group: {**state[group], **moments[m]} for m, group in groups.items()}
-    return {**state, player: {**state[player], **parameters}, **new}
+    new = {**state, player: {**state[player], **parameters}, **new}
+    return new, watch.of_update(player[0], parameters)
 
 
 def _generate(gan: GAN, parameters: Parameters, buffers: Parameters, batch: Batch) -> Result:
@@ -178,10 +179,12 @@ def discriminator_update(
 
     The fakes are the batch's own or, if it has none, made by G; their labels are those given to G.
     D scores reals and fakes in separate passes, each with its own batch statistics. It sees them
-    augmented, and so do penalties. Reports `d_loss`, `real_score` and `fake_score` (means).
+    augmented, and so do penalties. Reports `d_loss`, `real_score` and `fake_score` (means), and
+    signals (`gan.signals`).
     """
     if batch.fake is None:
         state, batch = make_fakes(gan, state, batch)
+    metrics = signals.of_images(batch.real, batch.fake)
     sides = {side: _seen(gan, batch, side, getattr(batch, side)) for side in ("real", "fake")}
     batch = batch._replace(**sides)
 
@@ -196,15 +199,16 @@ def discriminator_update(
         for penalty, gamma in itertools.zip_longest(gan.penalties, gammas):
             changed = {} if gamma is None else {"gamma": gamma}
             total = total + penalty(inputs, **changed)
-        return total, (buffers, *(ops.mean(each) for each in realness))
+        return total, (buffers, *realness)
 
-    value, (buffers, real_score, fake_score), gradients = ops.value_and_grad(
+    value, (buffers, *scores), gradients = ops.value_and_grad(
         loss, {n: p for n, p in state["discriminator"].items() if n not in gan.frozen}
     )
     new = {**state, "discriminator_buffers": buffers}
-    new = _updated(gan, new, "discriminator", gradients, optimizer_step)
+    new, moved = _updated(gan, new, "discriminator", gradients, optimizer_step)
     new["discriminator"] = _clipped(gan, new["discriminator"])
-    return new, {"d_loss": value, "real_score": real_score, "fake_score": fake_score}
+    means = dict(zip(("real_score", "fake_score"), map(ops.mean, scores), strict=True))
+    return new, {"d_loss": value, **means, **signals.of_scores(*scores), **metrics, **moved}
 
 
 def _penalty_inputs(
@@ -266,10 +270,10 @@ def generator_update(
 
     value, (buffers, moved), gradients = ops.value_and_grad(loss, state["generator"])
     new = {**state, "generator_buffers": buffers, "discriminator_buffers": moved}
-    new = _updated(gan, new, "generator", gradients, optimizer_step)
+    new, moved = _updated(gan, new, "generator", gradients, optimizer_step)
     new["ema"] = ema.move_towards(new["ema"], new["generator"], ema_decay)
     new["ema_buffers"] = ema.move_towards(new["ema_buffers"], new["generator_buffers"], ema_decay)
-    return new, {"g_loss": value}
+    return new, {"g_loss": value, **moved}
 
 
 # A player's part of a step: update(gan, state, batches, schedule).

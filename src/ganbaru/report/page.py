@@ -12,6 +12,7 @@ import numpy as np
 from ganbaru import coerce
 from ganbaru.config import TOTALS, to_yaml
 from ganbaru.formatting import duration, number
+from ganbaru.metrics import diagnosis
 from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.memorization import SHEET
 from ganbaru.metrics.passport import Evaluation, Score
@@ -43,7 +44,7 @@ def page(facts: Facts) -> str:
         tag("style", Markup(style)),
     )
     first = tag("div", _top(facts), _reproduce(facts), class_="first")
-    sections = (_curves, _samples, _scores, _memorization, _card, _machine)
+    sections = (_doctor, _curves, _samples, _scores, _memorization, _card, _machine)
     body = tag("body", tag("main", first, *(section(facts) for section in sections)))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
@@ -124,6 +125,14 @@ def _size(facts: Facts) -> str:
 
 
 # --- training ---------------------------------------------------------------------------------
+
+
+def _doctor(facts: Facts) -> Markup:
+    found = diagnosis.diagnose(facts.log, facts.config)
+    lines = [tag("p", each.sentence(), class_="warning") for each in found.findings]
+    if not lines and not found.notes:
+        lines = [tag("p", "No findings.")]
+    return _section("Doctor", *lines, *(tag("p", note) for note in found.notes))
 
 
 def _curves(facts: Facts) -> Markup:

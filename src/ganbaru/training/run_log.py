@@ -11,6 +11,7 @@ from ganbaru.records import Count, Seconds
 from ganbaru.training.run_folder import Folder
 
 Line = dict[str, float]
+NOT_FINITE = "not_finite"  # of the last line of a run that diverged: how many numbers it lacks
 
 
 class _Required(TypedDict):

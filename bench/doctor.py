@@ -1,0 +1,186 @@
+"""Calibration of the doctor: healthy runs and planted diseases, and what it says of them.
+
+python -m bench.doctor -o runs/doctor                      digits at width 16, 500 steps, 2 seeds
+python -m bench.doctor -o runs/doctor --seeds 10 --only healthy collapse
+python -m bench.doctor -o runs/doctor --table              of the runs that are there
+
+A run that is there is not trained again. The table has, for each disease, the share of runs in
+which the doctor names it, the names that it gives besides, and the median of the images until the
+first line with its name; for healthy runs, the share with any finding.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganbaru import callbacks, config, data, engines
+from ganbaru.errors import DivergedError
+from ganbaru.metrics import diagnosis
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Run
+
+Plant = Callable[[Run], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A training: its options, what is changed in the run, and the name the doctor should give."""
+
+    expected: str = ""
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    plant: Plant = lambda run: None
+
+
+def _generator(change: Callable[..., Any]) -> Plant:
+    """Return what passes G's images through `change`."""
+
+    def plant(run: Run) -> None:
+        inner = run.gan.generator
+
+        def generator(*inputs: Any) -> Any:
+            return change(inner(*inputs))
+
+        run.gan = dataclasses.replace(run.gan, generator=generator)
+
+    return plant
+
+
+def _latents(change: Callable[[Any], Any]) -> Plant:
+    """Return what passes latents through `change` before G has them."""
+
+    def plant(run: Run) -> None:
+        inner = run.gan.generator
+
+        def generator(latent: Any, *inputs: Any) -> Any:
+            return inner(change(latent), *inputs)
+
+        run.gan = dataclasses.replace(run.gan, generator=generator)
+
+    return plant
+
+
+def _source(change: Callable[[data.Source], data.Source]) -> Plant:
+    def plant(run: Run) -> None:
+        run.source = run.sampler.source = change(run.source)  # type: ignore[union-attr]
+
+    return plant
+
+
+def _shuffled(source: data.Source) -> data.Source:
+    assert source.labels is not None
+    return dataclasses.replace(source, labels=np.random.default_rng(0).permutation(source.labels))
+
+
+def _few(source: data.Source) -> data.Source:
+    assert source.labels is not None
+    return dataclasses.replace(source, images=source.images[:100], labels=source.labels[:100])
+
+
+def _board(images: Any) -> Any:
+    rows, columns = np.mgrid[: images.shape[2], : images.shape[3]]
+    return images + 0.1 * ((-1.0) ** (rows + columns)).astype(np.float32)
+
+
+def _two(latent: Any) -> Any:
+    """Return one of two latents, by the sign of the first entry."""
+    return latent * 0 + np.sign(latent[:, :1])
+
+
+CASES = {
+    "healthy": Case(),
+    "healthy, relativistic": Case(options={"objective": "rsgan", "penalty": "r1"}),
+    "healthy, hinge, no labels": Case(options={"objective": "hinge", "conditioning": "none"}),
+    "healthy, projection": Case(options={"conditioning": "projection"}),
+    "healthy, lr 2e-4": Case(options={"lr": 2e-4}),
+    "healthy, wgan-gp": Case(options={"objective": "wgan", "penalty": "wgan-gp"}),
+    "rates x30": Case("learning-rate", {"lr": 3e-2}),
+    "generator frozen": Case("generator-frozen", {"lr_g": 1e-8}),
+    "discriminator frozen": Case("discriminator-weak", {"lr_d": 1e-8}),
+    "discriminator x20, generator / 10": Case("discriminator-strong", {"lr_d": 4e-3, "lr_g": 2e-5}),
+    "labels shuffled": Case("labels", plant=_source(_shuffled)),
+    "100 images": Case("overfitting", plant=_source(_few)),
+    "fakes from 0 to 1": Case("value-range", plant=_generator(lambda x: x * 0.5 + 0.5)),
+    "fakes from -3 to 3": Case("value-range", plant=_generator(lambda x: x * 3)),
+    "two latents, no labels": Case("mode-collapse", {"conditioning": "none"}, plant=_latents(_two)),
+    "one latent": Case("class-collapse", plant=_latents(lambda latent: latent * 0)),
+    "checkerboard": Case("checkerboard", plant=_generator(_board)),
+}
+
+
+def train(case: Case, folder: Path, seed: int, steps: int, base: dict[str, Any]) -> None:
+    """Train a case; one that diverges keeps its log."""
+    options = {"width": 16, "log_every": 2_000, "sample_every": 4_000, "engine": "numpy"}
+    settings = config.from_preset(
+        "digits", **{**options, **base, **case.options}, run=str(folder), seed=seed, steps=steps,
+        overwrite=folder.exists(),
+    )  # fmt: skip
+
+    class Planted(callbacks.Callback):
+        def setup(self, run: Run, progress: data.Progress) -> None:
+            case.plant(run)
+
+    run = setup.build(settings, [Planted(), callbacks.Log()])
+    with contextlib.suppress(DivergedError):
+        loop(run, lambda: False)
+    (folder / "complete").touch()
+
+
+def judged(case: Case, folders: list[Path]) -> str:
+    """Return a row of the table."""
+    named: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    images = []
+    for folder in folders:
+        found = diagnosis.doctor(folder).findings
+        codes = {each.code for each in found}
+        others.update(codes - {case.expected})
+        named[case.expected] += case.expected in codes
+        images += [each.images for each in found if each.code == case.expected]
+    count = len(folders)
+    right = named[case.expected] if case.expected else sum(
+        not diagnosis.doctor(folder).findings for folder in folders
+    )  # fmt: skip
+    besides = ", ".join(f"{name} {n}" for name, n in others.items()) or "-"
+    when = f"{statistics.median(images):,.0f}" if images else "-"
+    return f"{case.expected or 'no finding'} | {right}/{count} | {besides} | {when}"
+
+
+def main() -> None:
+    """Train what is missing, and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-o", "--output", required=True, type=Path)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--data", default="digits")
+    parser.add_argument("--only", nargs="*", default=list(CASES))
+    parser.add_argument("--table", action="store_true", help="train nothing")
+    given = parser.parse_args()
+    engines.configure_process(engines.load("numpy"))
+    for seed in range(given.first, given.first + given.seeds) if not given.table else ():
+        for name in given.only:
+            place = given.output / f"{given.data} {name}"
+            folder = place / str(seed)
+            if not (folder / "complete").exists():
+                train(CASES[name], folder, seed, given.steps, {"data": given.data})
+    print("| case | expected | found | besides | images until it is named |\n|---|---|---|---|---|")
+    for place in sorted(given.output.iterdir()):
+        case = CASES[place.name.partition(" ")[2]]
+        folders = [one for one in place.iterdir() if (one / "complete").exists()]
+        print(f"| {place.name} ({len(folders)}) | {judged(case, folders)} |")
+
+
+if __name__ == "__main__":
+    main()

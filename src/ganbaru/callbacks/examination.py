@@ -1,0 +1,86 @@
+"""The examination: what the doctor needs and a step does not show, a few times in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganbaru import randomness
+from ganbaru.data import Progress
+from ganbaru.gan import held_out, models
+from ganbaru.gan.held_out import Reals
+from ganbaru.metrics import checkerboard
+from ganbaru.sampling import image_io
+from ganbaru.training.run import Every, Measurement, Run
+from ganbaru.training.run_log import Line
+
+COUNT = 256  # images of each kind
+
+
+class Examination(Measurement):
+    """Adds numbers to the first line of the log after each `sample_every` images.
+
+    `label_gap`: D's mean score of reals with their labels less that with another class's.
+    `class_diversity`: the mean distance between fakes of one class (of all, without classes),
+    divided by that of reals of one class. `checkerboard`: the excess of power at a checkerboard's
+    frequencies over the reals' (1 for reals), of images of 16 pixels a side or more.
+
+    Fakes are of G in training, normalized by the statistics of their batches. Nothing of the run
+    changes.
+    """
+
+    def setup(self, run: Run, progress: Progress) -> None:
+        """Choose the reals, the same ones each time."""
+        images, labels = run.source.images, run.source.labels if run.classes else None
+        chosen = held_out.spread(len(images), min(COUNT, len(images)))
+        self.reals = Reals(images, labels, chosen)
+        shown = images[chosen]
+        self.labels = np.zeros(len(chosen), np.int64) if labels is None else labels[chosen]
+        self.distance = _distance_within(shown, self.labels)
+        self.power = checkerboard.spectrum(shown)
+        self.generator = models.batch_mode(run.engine, run.gan.generator)
+
+    def start(self, run: Run, lines: Sequence[Line]) -> None:
+        self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
+
+    def values(self, run: Run, short: bool) -> Line:
+        """Return the numbers if they are due."""
+        if not self.every.due(run.images):
+            return {}
+        fakes = self._fakes(run)
+        found = {"class_diversity": _distance_within(fakes, self.labels) / self.distance}
+        if min(fakes.shape[1:3]) >= checkerboard.LEAST:
+            found["checkerboard"] = checkerboard.excess(checkerboard.spectrum(fakes), self.power)
+        if len(run.classes) > 1:
+            found["label_gap"] = self._label_gap(run)
+        return found
+
+    def _fakes(self, run: Run) -> NDArray[np.uint8]:
+        """Return as many fakes as reals, each with the label of the real in its place."""
+        player = run.state["generator"], run.state["generator_buffers"]
+        draw = randomness.distribution(run.config.distribution)
+        made: list[NDArray[np.uint8]] = []
+        for images, labels in self.reals.batches(run.config.batch):
+            seeds = range(len(made), len(made) + len(images))
+            latents = np.stack([draw(each, "sample", 0, run.config.latent) for each in seeds])
+            label = [] if labels is None else [run.engine.from_numpy(labels)]
+            fakes = self.generator(*player, run.engine.from_numpy(latents), *label)
+            made += [*image_io.to_bytes(run.engine.to_numpy(fakes))]
+        return np.stack(made)
+
+    def _label_gap(self, run: Run) -> float:
+        assert self.reals.labels is not None
+        others = (self.reals.labels + 1) % len(run.classes)
+        wrong = Reals(self.reals.images, others, self.reals.chosen)
+        given = run.engine, run.gan, run.state, run.config.batch
+        right, less = held_out.mean_scores(*given, self.reals, wrong)
+        return right - less
+
+
+def _distance_within(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
+    """Return the root mean variance of pixels among images of one label."""
+    groups = [images[labels[: len(images)] == label] for label in np.unique(labels)]
+    spread = [each.astype(np.float32).var(axis=0).mean() for each in groups if len(each) > 1]
+    return float(np.sqrt(np.mean(spread or [0.0])) + 1e-6)

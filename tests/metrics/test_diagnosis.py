@@ -1,0 +1,193 @@
+"""The doctor: each disease by its numbers, none in a healthy log, and what it does with a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from train_helpers import command, log, newest, tiny, trained
+
+import ganbaru
+from ganbaru import Config, InputError, callbacks
+from ganbaru.errors import DivergedError
+from ganbaru.metrics import checkerboard, diagnosis
+from ganbaru.metrics.diagnosis import RULES, diagnose
+
+# The medians of healthy digits at width 16 after 300 steps.
+HEALTHY = {
+    "images": 19_200.0, "step": 300.0, "seconds": 9.0, "d_loss": 0.97, "g_loss": 1.29,
+    "real_score": 1.9, "fake_score": -0.9, "real_accuracy": 0.88, "fake_accuracy": 0.91,
+    "diversity": 0.8, "brightness": 0.07, "value_range": 0.95, "d_gradient": 2.7,
+    "d_update": 0.026, "g_gradient": 0.95, "g_update": 0.037, "label_gap": 0.46,
+    "class_diversity": 0.57, "checkerboard": 3.5, "train_d_loss": 1.18, "held_out_d_loss": 1.2,
+}  # fmt: skip
+SICK = {
+    "divergence": {"not_finite": 3},
+    "generator-frozen": {"g_update": 1e-7, "diversity": 0.2},
+    "discriminator-weak": {"real_accuracy": 0.3, "fake_accuracy": 0.1},
+    "value-range": {"brightness": 0.9},
+    "learning-rate": {"d_update": 0.9},
+    "discriminator-strong": {"real_accuracy": 1, "fake_accuracy": 1, "diversity": 0.1},
+    "labels": {"label_gap": 0.0},
+    "overfitting": {"train_d_loss": 0.2, "held_out_d_loss": 3.0},
+    "mode-collapse": {"diversity": 0.1},
+    "class-collapse": {"class_diversity": 0.05},
+    "checkerboard": {"checkerboard": 200.0},
+}
+
+
+def _log(count=5, **changes):
+    """Return the lines of a log that ends at `HEALTHY`, changed."""
+    steps = range(300 - 30 * (count - 1), 301, 30)
+    return [HEALTHY | {"step": step, "images": 64 * step} | changes for step in steps]
+
+
+def test_every_rule_has_a_case_and_a_page():
+    page = (diagnosis.Path(__file__).parents[2] / diagnosis.PAGE).read_text()
+    assert list(SICK) == [rule.code for rule in RULES]
+    for code in SICK:
+        assert f"\n### {code}\n" in page
+
+
+@pytest.mark.parametrize("code", SICK)
+def test_each_disease_is_found_alone(code):
+    (found,) = diagnose(_log(**SICK[code]), Config()).findings
+    assert (found.code, found.images) == (code, 19_200)
+    assert 0 < found.certainty <= 1 and found.remedy and found.page.endswith(f"#{code}")
+    assert json.loads(json.dumps(found.to_json()))["code"] == code
+    flags = [word for each in found.remedy for word in each.split() if word.startswith("--")]
+    assert all(hasattr(Config(), flag[2:].replace("-", "_")) for flag in flags)
+
+
+def test_a_healthy_log_has_no_findings_and_an_effect_is_no_finding():
+    assert diagnose(_log(), Config()) == diagnosis.Diagnosis()
+    both = SICK["generator-frozen"] | SICK["mode-collapse"] | SICK["overfitting"]
+    codes = [each.code for each in diagnose(_log(**both), Config()).findings]
+    assert codes == ["generator-frozen", "overfitting"]
+
+
+@given(st.sets(st.sampled_from(sorted(HEALTHY.keys() - {"images", "step", "seconds"}))))
+def test_numbers_that_a_log_lacks_are_no_finding_but_a_note(lacking):
+    lines = [{n: x for n, x in line.items() if n not in lacking} for line in _log()]
+    found = diagnose(lines, Config())
+    hidden = {rule.code for rule in RULES if lacking & {*rule.needs}}
+    assert found.findings == [] and all(code in "".join(found.notes) for code in hidden)
+    assert bool(found.notes) >= bool(hidden)
+
+
+@pytest.mark.parametrize("lines", [[], _log(1, step=50, diversity=0.0)], ids=["empty", "short"])
+def test_a_young_run_is_not_judged(lines):
+    found = diagnose(lines, Config())
+    assert found.findings == [] and len(found.notes) == 1
+
+
+def test_one_bad_line_is_no_finding():
+    lines = [*_log(), HEALTHY | {"step": 330, "diversity": 0.0}]
+    assert diagnose(lines, Config()).findings == []
+
+
+@pytest.mark.parametrize("best, noted", [(2, True), (9, False)])
+def test_scores_that_stopped_improving_are_a_note(best, noted):
+    lines = [line | {"mind": 1.0 - (i == best) * 0.5} for i, line in enumerate(_log(10))]
+    lines = [line | {"step": 300 + i, "images": 1_000 * (i + 1)} for i, line in enumerate(lines)]
+    found = diagnose(lines, Config())
+    assert found.findings == [] and bool(found.notes) == noted
+
+
+def test_a_checkerboard_is_told_from_noise():
+    rng = np.random.default_rng(0)
+    noise, other = rng.integers(80, 160, (2, 256, 32, 32, 1))
+    rows, columns = np.mgrid[:32, :32]
+    board = ((rows + columns) % 2 * 16)[None, :, :, None]
+    real, plain, marked = (
+        checkerboard.spectrum(x.astype(np.uint8)) for x in (noise, other, noise + board)
+    )
+    assert checkerboard.excess(plain, real) == pytest.approx(1, abs=0.3)
+    assert checkerboard.excess(marked, real) > 5
+
+
+# --- runs -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sick_rules(monkeypatch):
+    """Judge tiny runs from their first line on, by a disease that each of them has."""
+    rule = dataclasses.replace(RULES[0], code="short", needs=("d_loss",), holds=lambda x: True,
+                               text="Its loss is {d_loss:.2f}")  # fmt: skip
+    monkeypatch.setattr(diagnosis, "RULES", (rule,))
+    monkeypatch.setattr(diagnosis, "STEPS", 0)
+
+
+def test_the_doctor_reads_a_run_and_prints_json(trained_run, sick_rules):
+    run = trained_run(steps=12)
+    found = ganbaru.doctor(run)
+    assert [each.code for each in found.findings] == ["short"]
+    said = command("doctor", run, "--json")
+    assert (said.code, json.loads(said.out)) == (0, json.loads(json.dumps(found.to_json())))
+    assert command("doctor", run).code == 0
+
+
+def test_bad_input(trained_run, tmp_path):
+    with pytest.raises(InputError):
+        ganbaru.doctor(tmp_path)
+    assert command("doctor", tmp_path).code == 2
+    run = shutil.copytree(trained_run(steps=12), tmp_path / "damaged")
+    (run / "log.jsonl").write_text('{"images": NaN}\n[]\n')
+    found = ganbaru.doctor(run)
+    assert found.findings == [] and "1, 2" in found.notes[0]
+    with pytest.raises(InputError):
+        Config(on_trouble="panic")
+
+
+@pytest.mark.parametrize("action", ["report", "stop"])
+def test_findings_are_announced_once_and_may_stop_the_run(tmp_path, sick_rules, action):
+    said = []
+    config = tiny(tmp_path, steps=12, on_trouble=action)
+    chosen = [callbacks.Doctor(said.append), callbacks.Log(), callbacks.Checkpoints()]
+    run = ganbaru.train(config, chosen)
+    assert len(said) == 1 and "short" in said[0]
+    assert newest(run)[1].step == (3 if action == "stop" else 12)
+
+
+class _Breaks(callbacks.Callback):
+    """Makes a weight NaN at a step, once or each time."""
+
+    def __init__(self, at, times):
+        self.at, self.left = at, times
+
+    def step(self, run, metrics):
+        if run.step == self.at and self.left:
+            self.left -= 1
+            run.state["discriminator"] = {
+                name: x * np.nan for name, x in run.state["discriminator"].items()
+            }
+
+
+@pytest.mark.parametrize("times, action", [(1, "rollback"), (2, "rollback"), (3, "rollback"),
+                                           (1, "report")])  # fmt: skip
+def test_a_rollback_is_a_resume_at_half_the_rates(tmp_path, times, action):
+    config = tiny(tmp_path, steps=12, on_trouble=action, checkpoint_every=24, log_every=8)
+    chosen = [callbacks.Log(), callbacks.Checkpoints(), _Breaks(7, times)]
+    if times > 2 or action == "report":
+        with pytest.raises(DivergedError):
+            ganbaru.train(config, chosen)
+        found = ganbaru.doctor(tmp_path / "run").findings
+        assert [each.code for each in found] == ["divergence"]
+        return
+    run = ganbaru.train(config, chosen)
+    header = newest(run)[1]
+    assert header.step == 12 and header.config["lr"] == config.lr / 2**times
+    assert [change["images"] for change in header.history] == [48]  # from the checkpoint on
+    assert [line["step"] for line in log(run)] == list(range(1, 13))
+    assert "not_finite" not in log(run)[-1]
+
+
+def test_the_report_shows_findings(tmp_path, sick_rules):
+    run = trained(tmp_path, steps=12)
+    assert command("report", run).code == 0
+    assert "Its loss is" in (run / "report.html").read_text()
