@@ -85,7 +85,7 @@ def test_help_of_train_has_a_sentence_for_every_field_and_the_presets_values(mon
         text = " ".join(entry.split())
         assert all(part in text for part in field.metadata["help"].split("{known}"))
         value = getattr(preset, field.name)
-        if value is None or value is False:
+        if value is None or value is False or value == "":
             assert not text.endswith("]")
         else:
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
