@@ -44,7 +44,8 @@ class Finding:
     """A disease of a training.
 
     `certainty` is (n + 1) / (m + 2): of m runs of the calibration with this finding, n had this
-    disease; 0.5 without any. `remedy` what to try, as flags of `ganbaru train`, and `images` the place in the log.
+    disease; 0.5 without any. `remedy` is what to try, as flags of `ganbaru train`, and `images` the
+    place in the log.
     """
 
     code: str
@@ -157,7 +158,7 @@ RULES = (
     ),
     Rule(
         "value-range",
-        0.5,
+        0.33,
         ("brightness", "value_range", "moved"),
         lambda x: (
             x["moved"] > MOVED
@@ -209,7 +210,7 @@ RULES = (
     ),
     Rule(
         "overfitting",
-        0.6,
+        0.5,
         ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
         lambda x: (
             x["held_out_d_loss"] - x["train_d_loss"]
@@ -222,7 +223,7 @@ RULES = (
     ),
     Rule(
         "mode-collapse",
-        0.5,
+        0.33,
         ("diversity", "moved"),
         lambda x: x["moved"] > MOVED and x["diversity"] < COLLAPSED,
         "The generator collapses: its images differ from each other by {diversity:.2f} of what "
