@@ -76,8 +76,8 @@ def train(
     chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the
     default ones: log, checkpoints, sample grids, plots, report. With `progress` a terminal shows a
     bar, and a notebook a bar, the sample grid and the loss curves. Callbacks are set up again when
-    the run is rolled back (`on_trouble="rollback"`). Raises InputError for a wrong configuration and
-    RunError when the training diverges.
+    the run is rolled back (`on_trouble="rollback"`). Raises InputError for a wrong configuration
+    and RunError when the training diverges.
     """
     config = recommendation.configured(config, options)
     shown = family.live(progress)

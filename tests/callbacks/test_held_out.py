@@ -234,7 +234,7 @@ def archive(place):
     return pictures(place / "set.npz")
 
 
-@pytest.mark.parametrize("make", [undivided, with_validation, one_idx, one_batch, archive])
+@pytest.mark.parametrize("make", [undivided, one_idx, one_batch, archive])
 def test_data_say_that_there_is_no_test_split(tmp_path, make):
     path = make(tmp_path)
     with pytest.raises(data.SplitError, match="test"):

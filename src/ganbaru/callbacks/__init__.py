@@ -65,7 +65,7 @@ def standard(
         *([display] if display else []),
         AdaptiveAugmentation(),  # before the log, which has its strength
         Log(measurements),
-        Doctor(display.note if display else None),
+        Doctor(getattr(display, "note", None)),
         EarlyStopping(),
         # A second Ctrl-C may end the run before the callbacks: the checkpoint precedes pictures.
         Checkpoints(),

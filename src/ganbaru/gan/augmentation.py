@@ -107,6 +107,8 @@ def _arrays(made: Transform, numbers: Numbers, strength: float, shape: Shape) ->
 def split(made: Augmentation, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the places, of `count` images, of those to train on and of those held out."""
     hold = max(0, int(made.adaptive.hold)) if made.adaptive else 0
+    if not hold:
+        return np.arange(count), np.arange(0)
     order = randomness.permutation(0, "held out of training", 0, count)
     return np.sort(order[hold:]), np.sort(order[:hold])
 

@@ -23,12 +23,13 @@ WINDOW = 3  # lines of the log of which the medians are judged
 # Thresholds: see docs/doctor.md for the healthy runs' values.
 STILL, FAST = 1e-6, 0.1  # updates over weights
 UNEQUAL = 10  # D's update over G's
+SATURATED = 0.05  # D's loss
 # G's steps times g_update, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
-MOVED = 5.0
+MOVED = 8.0
 WEAK = 0.7  # the sum of both accuracies, which is 1 for a D that cannot tell
 STRONG, POOR = 0.97, 0.4  # both accuracies, and the fakes' diversity
 NARROW, WIDE, BRIGHT = 0.6, 1.5, 0.5
-OBEYED, MEMORIZED = 0.02, 0.3  # shares of the difference between reals' and fakes' scores
+OBEYED, MEMORIZED = 0.03, 0.1  # shares of the difference between reals' and fakes' scores
 COLLAPSED, ALIKE = 0.4, 0.25
 PATTERN = 15.0
 SCORED = 6  # scores in the log before a run is said to gain no more
@@ -42,8 +43,9 @@ Numbers = Mapping[str, float]
 class Finding:
     """A disease of a training.
 
-    `certainty` is the share of the calibration's runs with this finding that had this disease,
-    `remedy` what to try, as flags of `ganbaru train`, and `images` the place in the log.
+    `certainty` is (n + 1) / (m + 2): of m runs of the calibration with this finding, n had this
+    disease; 0.5 without any. `remedy` is what to try, as flags of `ganbaru train`, and `images` the
+    place in the log.
     """
 
     code: str
@@ -135,7 +137,7 @@ RULES = (
     ),
     Rule(
         "generator-frozen",
-        1.0,
+        0.67,
         ("g_update",),
         lambda x: x["g_update"] < STILL,
         "The generator does not move: an update changes its weights by {g_update:.1e} of their "
@@ -145,7 +147,7 @@ RULES = (
     ),
     Rule(
         "discriminator-weak",
-        1.0,
+        0.67,
         ("real_accuracy", "fake_accuracy", "d_update"),
         lambda x: x["d_update"] < STILL or x["real_accuracy"] + x["fake_accuracy"] < WEAK,
         "The discriminator is too weak: it sees {real_accuracy:.0%} of reals and "
@@ -156,7 +158,7 @@ RULES = (
     ),
     Rule(
         "value-range",
-        1.0,
+        0.33,
         ("brightness", "value_range", "moved"),
         lambda x: (
             x["moved"] > MOVED
@@ -169,7 +171,7 @@ RULES = (
     ),
     Rule(
         "learning-rate",
-        1.0,
+        0.75,
         ("fastest",),
         lambda x: x["fastest"] > FAST,
         "The learning rates are too high: updates changed weights by up to {fastest:.0%} of their "
@@ -179,12 +181,16 @@ RULES = (
     ),
     Rule(
         "discriminator-strong",
-        1.0,
-        ("real_accuracy", "fake_accuracy", "diversity", "d_update", "moved"),
+        0.5,
+        ("real_accuracy", "fake_accuracy", "diversity", "d_update", "moved", "d_loss"),
         lambda x: (
             min(x["real_accuracy"], x["fake_accuracy"]) > STRONG
             and x["diversity"] < POOR
-            and (x["moved"] > MOVED or x["d_update"] > UNEQUAL * x["g_update"])
+            and (
+                x["moved"] > MOVED
+                or x["d_update"] > UNEQUAL * x["g_update"]
+                or 0 <= x["d_loss"] < SATURATED
+            )
         ),
         "The discriminator is too strong: it sees {real_accuracy:.1%} of reals and "
         "{fake_accuracy:.1%} of fakes as what they are, and the fakes differ from each other by "
@@ -194,7 +200,7 @@ RULES = (
     ),
     Rule(
         "labels",
-        1.0,
+        0.67,
         ("label_gap", "real_score", "fake_score"),
         lambda x: x["label_gap"] < OBEYED * abs(x["real_score"] - x["fake_score"]),
         "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
@@ -204,7 +210,7 @@ RULES = (
     ),
     Rule(
         "overfitting",
-        1.0,
+        0.5,
         ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
         lambda x: (
             x["held_out_d_loss"] - x["train_d_loss"]
@@ -217,7 +223,7 @@ RULES = (
     ),
     Rule(
         "mode-collapse",
-        1.0,
+        0.33,
         ("diversity", "moved"),
         lambda x: x["moved"] > MOVED and x["diversity"] < COLLAPSED,
         "The generator collapses: its images differ from each other by {diversity:.2f} of what "
@@ -226,7 +232,7 @@ RULES = (
     ),
     Rule(
         "class-collapse",
-        1.0,
+        0.5,
         ("class_diversity", "diversity", "moved"),
         lambda x: (
             x["moved"] > MOVED and x["class_diversity"] < ALIKE and x["diversity"] >= COLLAPSED
@@ -237,7 +243,7 @@ RULES = (
     ),
     Rule(
         "checkerboard",
-        1.0,
+        0.5,
         ("checkerboard", "moved"),
         lambda x: x["moved"] > MOVED and x["checkerboard"] > PATTERN,
         "The images have a checkerboard: periods of 2 or 4 pixels are {checkerboard:.1f} times as "
