@@ -189,7 +189,7 @@ def test_unreadable_data_is_an_input_error(tmp_path, monkeypatch):
     file = tmp_path / "a.npz"
     np.savez(file, images=IMAGES)
 
-    def read(path):
+    def read(path, keys):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("ganbaru.data.formats.numpy_files._read_npz", read)

@@ -193,3 +193,13 @@ def test_labels_are_numbered_in_the_order_of_their_names(tmp_path):
     source = data.load(place)
     assert source.classes == ("8", "9", "10")
     np.testing.assert_array_equal(source.labels, [2 - i % 3 for i in range(12)])
+
+
+def test_a_known_set_of_local_files_takes_a_label_file(tmp_path):
+    write_zip(tmp_path / "img_align_celeba.zip", files("img_align_celeba/"))
+    rows = [(name, i % 2 * 2 - 1, 1) for i, (name, _) in enumerate(PAIRS)]
+    csv = tmp_path / "a.csv"
+    csv.write_bytes(table(",", ["image_id", "Smiling", "Male"], rows))
+    source = data.load("celeba", data_dir=tmp_path, label_file=f"{csv}:Smiling")
+    assert sizes(source) == {"-1": 6, "1": 6}
+    assert data.load("celeba", data_dir=tmp_path).labels is None

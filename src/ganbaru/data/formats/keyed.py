@@ -142,7 +142,7 @@ def samples(
     images, labels = read(keys.images), read(keys.labels) if keys.labels else None
     if orient:
         images, labels = orient(images, labels)
-    names = read(name) if name and labels is not None else np.zeros(0)
+    names = read(name) if name else np.zeros(0)
     if names.ndim != 1:
         raise InputError(f"{path}: {name!r} has shape {names.shape}; expected a list of names.")
     classes = tuple(_text(each) for each in names.tolist())
