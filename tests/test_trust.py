@@ -472,7 +472,7 @@ def test_no_source_takes_the_names_of_a_file_for_the_users_own():
             if (called == "Config" and None in names or called == "from_fields" and last == "None"
                     or named and "trust" not in names):  # fmt: skip
                 own.append(path.stem)
-    assert sorted(own) == ["config", "config", "fixtures", "tournament"]
+    assert sorted(own) == ["config", "config", "fixtures", "recommendation", "tournament"]
 
 
 # --- the current folder -----------------------------------------------------------------------

@@ -209,12 +209,6 @@ def undivided(place):
     return write_folder(place / "set", picture_files(random_images(), ("a", "b")))
 
 
-def with_validation(place):
-    images = random_images()
-    write_folder(place / "set" / "train", picture_files(images))
-    return write_folder(place / "set", {"val/0.png": b""})
-
-
 def one_idx(place):
     write_idx(place / "set", "train", random_images(9, 28, 28, 1)[..., 0], np.zeros(9, np.uint8))
     return place / "set"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganbaru import data, engines
+from ganbaru import data, engines, registry
 from ganbaru.config import TOTALS, Config, flag, from_fields, from_preset, merged, preset_fields
 from ganbaru.data.glance import Glance, glance
 from ganbaru.data.picture import cropped_share
@@ -58,6 +58,10 @@ GRIDS_TO_CHECKPOINT = 5
 FEW_BATCHES = 4  # below so many in a pass, images are drawn with replacement
 
 
+# Fields may come from a file; choosing others by the pictures imports nothing that they name.
+NO_MODULE = registry.trusting("the fields given")
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """The fields of a configuration for a set of pictures, and by topic why."""
@@ -70,7 +74,7 @@ class Recommendation:
 
         The reason is that of what no flag or file replaced.
         """
-        own = from_fields(self.fields, None)
+        own = from_fields(self.fields, NO_MODULE)
         lines = []
         for topic, names in TOPICS.items():
             given = [flag(n) for n in names if getattr(config, n) != getattr(own, n)]
@@ -142,9 +146,9 @@ def recommend(given: Mapping[str, Any]) -> Recommendation:
     Raises InputError for data that cannot be trained on.
     """
     base = {**preset_fields(BASE), "image_size": None, "minutes": MINUTES, "epochs": None}
-    gpu = _on_gpu(from_fields(merged(base, given), None))
+    gpu = _on_gpu(from_fields(merged(base, given), NO_MODULE))
     base |= {"batch": GPU_BATCH} if gpu else {}
-    config = from_fields(merged(base, given), None)
+    config = from_fields(merged(base, given), NO_MODULE)
     folder = Path(config.data_dir) if config.data_dir else None
     want = Want(config.split, config.label_file, config.key)
     found = glance(config.data, want, folder, config.trust)
