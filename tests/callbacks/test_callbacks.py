@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from train_helpers import command, newest, run_with, tiny
+from train_helpers import SIGNALS, command, newest, run_with, tiny
 
 from ganbaru import InputError, callbacks, train
 from ganbaru.config import to_yaml
@@ -17,10 +17,10 @@ def test_order_of_the_default_callbacks():
     """The log precedes the checkpoint, which then has no steps of the line just written."""
     display = callbacks.Display(io.StringIO())
     assert [type(each).__name__ for each in callbacks.standard(display)] == [
-        "Display", "Log", "EarlyStopping", "Checkpoints", "Samples", "CollapseAlarm", "TimeLapse",
-        "TensorBoard", "History", "LossPlot", "HtmlReport",
+        "Display", "AdaptiveAugmentation", "Log", "Doctor", "EarlyStopping", "Checkpoints",
+        "Samples", "CollapseAlarm", "TimeLapse", "TensorBoard", "History", "LossPlot", "HtmlReport",
     ]  # fmt: skip
-    assert len(callbacks.standard()) == 10
+    assert len(callbacks.standard()) == 12
 
 
 def test_closing_lines_name_the_files_that_exist(tmp_path):
@@ -34,7 +34,7 @@ def test_closing_lines_name_the_files_that_exist(tmp_path):
         config = tiny(tmp_path, conditioning=conditioning, steps=1, run=tmp_path / conditioning)
         (tmp_path / "config.yaml").write_text(to_yaml(config))
         said = command("train", "--config", tmp_path / "config.yaml")
-        found = re.findall(r"^  ([a-z -]+?) +(\S+)$", said.out, re.MULTILINE)
+        found = re.findall(r"^  ([a-z][a-z -]*?) +(\S+)$", said.out, re.MULTILINE)
         assert [name for name, _ in found] == names
         assert all(os.path.exists(path) for _, path in found)
 
@@ -83,7 +83,7 @@ def test_a_callback_needs_no_base_class(tmp_path):
             seen.append("end")
 
     run_with(tiny(tmp_path, steps=2), Plain())
-    names = ["d_loss", "fake_score", "g_loss", "real_score"]
+    names = sorted({"d_loss", "fake_score", "g_loss", "real_score", *SIGNALS})
     assert seen == ["start", (1, 8, names), (2, 16, names), "end"]
 
 
