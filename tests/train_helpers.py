@@ -44,6 +44,9 @@ ENGINES = ["numpy", pytest.param("torch", marks=needs_torch), *COMPILED]
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and terminals")
 
 Lines = list[dict[str, float]]
+# The keys of a step's signals for the doctor.
+SIGNALS = {"real_accuracy", "fake_accuracy", "diversity", "brightness", "value_range",
+           *(f"{player}_{of}" for player in "dg" for of in ("gradient", "update"))}  # fmt: skip
 
 
 # --- runs -------------------------------------------------------------------------------------
