@@ -179,7 +179,8 @@ def test_every_field_is_a_flag():
     special = {"channels": ("3", 3), "image_size": ("48x64", "48x64"), "betas": ("0.1 0.2", None),
                "fit": ("pad", "pad"), "range": ("0:4095", "0:4095"),
                "evaluate_images": ("77", 77),
-               "start_from": ("zoo:digits", "zoo:digits")}  # fmt: skip
+               "start_from": ("zoo:digits", "zoo:digits"),
+               "on_trouble": ("stop", "stop")}  # fmt: skip
     for name in set(FIELDS) - {"preset", "resume"}:
         text, value = special.get(name) or values[kind(name)[0]]
         found = printed(flag(name), *([] if text is None else text.split()))

@@ -131,11 +131,17 @@ def did_you_mean(value: str, choices: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
 
 
+LISTED = 40  # names in a message; 60 fields of a configuration would take 800 characters
+
+
 def unknown(kind: str, value: str, choices: Iterable[str], fix: str = "") -> InputError:
     """Build the error for a name that is not among `choices`; `fix` is a closing sentence."""
     choices = sorted(choices)
-    message = f"Unknown {kind} {shortened(value)!r}.{did_you_mean(value, choices)}"
-    message += f" Known: {', '.join(choices)}."
+    near = did_you_mean(value, choices)
+    more = len(choices) - LISTED
+    some = f"{', '.join(choices[:LISTED])}{f' and {more} more' if more > 0 else ''}"
+    message = f"Unknown {kind} {shortened(value)!r}.{near}"
+    message += "" if near and more > 0 else f" Known: {some}."
     return InputError(f"{message} {fix}".rstrip())
 
 

@@ -142,7 +142,7 @@ def test_labels_of_stylegan(tmp_path, form, around):
     files[f"{around}dataset.json"] = labels
     source = data.load(WRITERS[form](tmp_path / "x", files))
     assert sizes(source) == {"4": 8, "5": 8, "6": 8} and source.labels_from == "dataset.json"
-    assert not source.left_out and [each.code for each in source.warnings] == ["few-images"]
+    assert not source.left_out and not source.warnings
 
 
 @pytest.mark.parametrize(

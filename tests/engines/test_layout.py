@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from gan_cases import NORMS
 from helpers import NUMPY32, is_channels_last, normal, table
+from train_helpers import SIGNALS
 
 from ganbaru import ops
 from ganbaru.engines.numpy import autodiff
@@ -105,7 +106,7 @@ def test_a_step_keeps_its_layout_and_precision(options, watch):
     assert not watch.wrong
     assert sum(watch.seen.values()) > 300
     assert {"conv2d", "gradient of conv2d", "batch_norm", "adam", "tanh"} <= watch.seen.keys()
-    assert report.keys() == {"d_loss", "real_score", "fake_score", "g_loss"}
+    assert report.keys() == {"d_loss", "real_score", "fake_score", "g_loss", *SIGNALS}
     for group, tensors in gan.state.items():
         for name, array in tensors.items():
             assert array.dtype == np.float32, (group, name)

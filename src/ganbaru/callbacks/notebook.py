@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ganbaru.data import kernel
+from ganbaru.data.picture_file import own_picture
 from ganbaru.formatting import clock
 from ganbaru.gan.step import StepMetrics
 from ganbaru.report.chart import svg
@@ -56,8 +56,7 @@ class NotebookDisplay(Callback):
             self._curves()
 
     def grid(self, run: Run, path: Path) -> None:
-        with Image.open(path) as opened:
-            image = np.asarray(opened)
+        image = np.asarray(own_picture(path)[0])
         large = image_io.enlarge(image.reshape(*image.shape[:2], -1), 384)
         self.picture.show(f"samples at {run.images:,} images", png=png.encoded(large))
 

@@ -32,7 +32,7 @@ class Handler(logging.Handler):
             }
             say(json.dumps(content, ensure_ascii=False), file=sys.stderr)
         else:
-            say(*f"ganbaru: {message}".split("\n"), file=sys.stderr)
+            say(f"ganbaru: {message}", file=sys.stderr)  # a name's newline would forge a line
 
 
 HANDLER = Handler()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Part of the keys of decoded images, and of features that depend on resizing: raise one when
 # pixels would come out differently.
 DECODING = 3
-RULE = 2  # of resizing
+RULE = 1  # of resizing
 
 Box = tuple[float, float, float, float]
 
