@@ -10,21 +10,11 @@ import numpy as np
 from ganbaru import config, data
 from ganbaru.gan.dataset import load_data
 from ganbaru.metrics import efficientnet, monge
+from ganbaru.metrics.checkerboard import peaks, spectrum
 from ganbaru.metrics.scorer import Scorer
 
 Result = dict[str, Any]
 REALS = 4_000  # that fakes are compared with
-PERIODS = (2, 4)  # of a checkerboard, in pixels
-
-
-def spectrum(images: np.ndarray) -> np.ndarray:
-    """Return the mean power (H, W) of images (N, H, W, C), windowed by Hann's function."""
-    grey = images.mean(axis=3) / 255
-    grey -= grey.mean(axis=(1, 2), keepdims=True)
-    height, width = grey.shape[1:]
-    window = np.outer(np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1])
-    power: np.ndarray = (np.abs(np.fft.fft2(grey * window)) ** 2).mean(axis=0)
-    return power
 
 
 def checkerboard(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
@@ -32,26 +22,7 @@ def checkerboard(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
 
     Power is relative to that of reals, the excess relative to its median at frequencies near.
     """
-    height, width = fake.shape
-    ratio = fake / real
-    places = {
-        (height * a // p, width * b // p)
-        for p in PERIODS
-        for a in range(p // 2 + 1)
-        for b in range(p // 2 + 1)
-        if a or b
-    }
-    rows, columns = np.mgrid[:height, :width]
-    found = []
-    for row, column in places:
-        away = [
-            np.minimum((x - at) % n, (at - x) % n)
-            for x, at, n in ((rows, row, height), (columns, column, width))
-        ]
-        distance = np.maximum(*away)
-        near = ratio[(distance >= 3) & (distance <= 5)]
-        found.append((ratio[row, column], ratio[row, column] / np.median(near)))
-    power, excess = (float(max(column)) for column in zip(*found, strict=True))
+    power, excess = (max(column) for column in zip(*peaks(fake / real), strict=True))
     return power, excess
 
 

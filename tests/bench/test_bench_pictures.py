@@ -9,6 +9,7 @@ from helpers import normal
 
 from ganbaru.gan import build
 from ganbaru.metrics import kernel
+from ganbaru.metrics.checkerboard import PERIODS, spectrum
 
 
 @pytest.mark.parametrize("name", pictures.CONTESTANTS)
@@ -23,7 +24,7 @@ def test_a_contestant_may_be_given_by_its_options():
     assert name == "mine" and pictures.configured("digits", options).betas == (0.0, 0.9)
 
 
-@pytest.mark.parametrize("period", picture_scores.PERIODS)
+@pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("both", [True, False])
 def test_the_spectrum_finds_a_pattern_that_repeats(period, both):
     rng = np.random.default_rng(0)
@@ -32,7 +33,7 @@ def test_the_spectrum_finds_a_pattern_that_repeats(period, both):
     phase = rows + columns if both else rows
     pattern = 4 * np.cos(2 * np.pi * phase / period)
     plain, marked = (
-        picture_scores.checkerboard(picture_scores.spectrum(x), picture_scores.spectrum(real))
+        picture_scores.checkerboard(spectrum(x), spectrum(real))
         for x in (fake, fake + pattern[..., None])
     )
     assert max(plain) < 1.3 < 2 < min(marked)

@@ -28,13 +28,14 @@ class Doctor(Callback):
     def line(self, run: Run, line: Line) -> None:
         """Judge the log with its new line."""
         self.lines.append(line)
-        for found in self._findings(run):
+        held = self._findings(run)
+        for found in held:
             if found.code in self.known:
                 continue
             self.known.add(found.code)
             if self.announce:
                 self.announce(f"doctor: at {run.images:,} images: {found.sentence()}")
-        if self.known and run.config.on_trouble == "stop" and (held := self._findings(run)):
+        if held and run.config.on_trouble == "stop":
             run.stop(f"Stopped by --on-trouble stop: {held[0].text} ({held[0].code}).")
 
     def end(self, run: Run) -> None:

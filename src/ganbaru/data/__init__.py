@@ -99,8 +99,8 @@ def load(
     `split` is auto (the training images; InputError where it is not certain which they are), train,
     test, val, none (all as one set) or the name of a folder. `label_file` is FILE or FILE:COLUMN
     with labels, "folders" or "none"; `key` chooses among the arrays of a file or the sets of a
-    folder. `progress` is called with (done,
-    total, what is being done). `trust` limits what a `what` from a file may import.
+    folder. `progress` is called with (done, total, what is being done). `trust` limits what a
+    `what` from a file may import.
     """
     target = Target(image_size, channels, fit, value_range)
     report = progress or silent

@@ -29,9 +29,16 @@ def excess(fake: NDArray[np.float64], real: NDArray[np.float64]) -> float:
     The quotient fake / real at a period of 2 or 4 pixels, divided by the median of the same
     quotient at frequencies near it: 1 for reals, and the largest of eight places.
     """
-    height, width = fake.shape
     floor = FLOOR * real.mean() + 1e-12
-    ratio = (fake + floor) / (real + floor)
+    return max(excess for _, excess in peaks((fake + floor) / (real + floor)))
+
+
+def peaks(ratio: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Return a ratio of spectra (H, W) at each of a checkerboard's frequencies.
+
+    Each time the ratio itself, and as a multiple of its median at frequencies near.
+    """
+    height, width = ratio.shape
     rows, columns = np.mgrid[:height, :width]
     found = []
     for row, column in _places(height, width):
@@ -41,8 +48,9 @@ def excess(fake: NDArray[np.float64], real: NDArray[np.float64]) -> float:
         ]
         distance = np.maximum(*away)
         near = ratio[(distance >= NEAR[0]) & (distance <= NEAR[1])]
-        found.append(ratio[row, column] / np.median(near))
-    return float(max(found))
+        peak = float(ratio[row, column])
+        found.append((peak, peak / float(np.median(near))))
+    return found
 
 
 def _places(height: int, width: int) -> set[tuple[int, int]]:

@@ -204,8 +204,8 @@ def _note(
     grown: bool,
 ) -> str:
     """Return a sentence on what was taken from the model, and what was not."""
-    parts = [f"{player} {counts.get(player, 'initialised: the file has none')}"
-             for player in GROUPS]  # fmt: skip
+    absent = "initialised: the file has none"
+    parts = [f"{player} {counts.get(player, absent)}" for player in GROUPS]
     if classes or model.classes:
         common = len({*classes} & {*model.classes})
         parts.append(f"{common} of {len(classes)} classes by name")
