@@ -287,7 +287,7 @@ def test_ctrl_c_saves_and_prints_the_command_to_continue(place):
     folder, workers = place / "interrupted", 2
     words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
              "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
-             "pictures.npz", *FLAGS]  # fmt: skip
+             "pictures.npz", "--log-every", 80, *FLAGS]  # fmt: skip
     with background(*words, cwd=place) as started:
         logs = [folder / name / "seed0" / "log.jsonl" for name in VARIED["objective"]]
         until(lambda: all(path.exists() and path.stat().st_size for path in logs), started)
