@@ -201,8 +201,8 @@ RULES = (
     Rule(
         "labels",
         0.67,
-        ("label_gap", "real_score", "fake_score"),
-        lambda x: x["label_gap"] < OBEYED * abs(x["real_score"] - x["fake_score"]),
+        ("label_gap", "obeyed"),
+        lambda x: x["obeyed"] < OBEYED,
         "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
         "label by {label_gap:.3f} lower",
         lambda config: ["ganbaru data, to look at the classes", "--conditioning projection"],
@@ -258,6 +258,8 @@ def _numbers(lines: Sequence[Line]) -> dict[str, float]:
 
     `moved` is how far G has come: its steps times the share of its weights that an update changes;
     `fastest` the largest such share of a line, for weights grow until a high rate is a small share.
+    `obeyed` is the largest part that labels have had in D's separation: once the fakes have their
+    labels too, nothing trains D on reals with wrong ones, and healthy runs go below 0.
     """
     judged = [line for line in lines if line["step"] >= STEPS or NOT_FINITE in line]
     found: dict[str, list[float]] = {}
@@ -265,6 +267,13 @@ def _numbers(lines: Sequence[Line]) -> dict[str, float]:
         for name, value in line.items():
             found.setdefault(name, []).append(value)
     numbers = {name: statistics.median(values[-WINDOW:]) for name, values in found.items()}
+    gaps = [
+        x["label_gap"] / max(1e-6, abs(x["real_score"] - x["fake_score"]))
+        for x in judged
+        if {"label_gap", "real_score", "fake_score"} <= {*x}
+    ]
+    if gaps:
+        numbers["obeyed"] = max(gaps)
     if "g_update" in numbers:
         updates = [
             max(x["g_update"], x["d_update"]) for x in lines if {"g_update", "d_update"} <= {*x}
