@@ -27,6 +27,7 @@ from ganbaru.cli.export import _parser
 from ganbaru.config import parse_size
 from ganbaru.gan import models
 from ganbaru.gan.layer_matching import by_layer, layer_of
+from ganbaru.networks import dcgan, dcgan_filtered
 from ganbaru.report import reproduction
 from ganbaru.sampling.players import load_player
 from ganbaru.training import checkpoint, setup, zoo
@@ -205,6 +206,32 @@ def test_the_first_picture_of_a_larger_network_is_the_old_one_enlarged(options, 
     assert_allclose(scores[1], scores[0], atol=1e-4)
 
 
+def test_a_network_that_filters_its_image_grows_from_the_unfiltered_one(tmp_path):
+    """The picture is the old one before its filter and tanh, enlarged bilinearly, then filtered."""
+    data = pictures(tmp_path / "p.npz", side=16, channels=3)
+    shared = {"data": data, "held_out": 0, "initialisation": "he", "conditioning": "none"}
+    shared |= {"network": "dcgan-filtered", "width": 6}
+    source = trained(tmp_path, **shared, image_size="16", steps=3)
+    begun(tmp_path, source, **shared, image_size="32")
+    old, new = load(source), load(tmp_path / "new")
+    latents = old.latents(range(6))
+    sizes = {"image_size": (16, 16), "channels": 3, "base_channels": 6}
+    plain, _ = nn.apply(
+        lambda scope, z: dcgan.generator(scope, z, **sizes),
+        old.parameters, old.buffers, latents, training=False,
+    )  # fmt: skip
+    enlarged = np.arctanh(np.float64(plain))
+    for axis in (2, 3):
+        before = np.moveaxis(enlarged, axis, 0)
+        after = np.zeros((34, *before.shape[1:]))
+        for offset, tap in enumerate((0.25, 0.75, 0.75, 0.25)):
+            after[offset : offset + 32 : 2] += tap * before
+        enlarged = np.moveaxis(after, 0, axis)
+    expected = np.tanh(dcgan_filtered.without_checkerboard(enlarged))
+    assert expected.std() > 0.1
+    assert_allclose(new.floats(latents), expected, rtol=0, atol=1e-4)
+
+
 # --- resuming ---------------------------------------------------------------------------------
 
 
@@ -260,7 +287,7 @@ WRONG = {
     "other network": ({"network": "resnet"}, ["--network dcgan"]),
     "other sides": ({"image_size": "24"}, ["16x16", "24x24", "32x32"]),
     "smaller": ({"image_size": "32", "width": 3}, ["--width 3", "4"]),
-    "no growth": ({"image_size": "32", "network": "sagan"}, ["sagan", "dcgan or wgan"]),
+    "no growth": ({"image_size": "32", "network": "sagan"}, ["sagan", "dcgan or dcgan-filtered"]),
     "frozen beyond the layers": ({"freeze_d": 3}, ["--freeze-d 3", "3 layers", "0 to 2"]),
     "frozen but new": ({"model": "zoo:digits", "freeze_d": 1}, ["--freeze-d 1", "zoo:digits"]),
     "a frozen layer less than none": ({"freeze_d": -1}, ["--freeze-d -1", "from 0"]),

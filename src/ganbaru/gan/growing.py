@@ -7,9 +7,12 @@ what they did, while the new ones start as in a new network.
 The new stage passes numbers p through its nonlinearity as two channels, p and -p: with slope a for
 negative numbers, lrelu(p) - lrelu(-p) = (1 + a) p. In G these are the old image before its tanh,
 enlarged by the kernel (0, 1, 1, 0) in each direction, which makes each pixel four (nearest
-neighbour): exact with the running statistics that images are sampled with. In D they are the
-image's means over 2x2 pixels. Batch norm of a new stage gets the deviation and the mean that it
-measures as its scale and offset, so it changes nothing but by the noise of a batch's statistics.
+neighbour): exact with the running statistics that images are sampled with. `dcgan-filtered` filters
+its image before tanh, so what it grows from still has the frequency (pi, pi); the bilinear kernel
+takes most of it out, and the picture is the old one enlarged within a hundredth of its range. In D
+the two channels are the image's means over 2x2 pixels. Batch norm of a new stage gets the deviation
+and the mean that it measures as its scale and offset, so it changes nothing but by the noise of a
+batch's statistics.
 """
 
 from __future__ import annotations
@@ -28,11 +31,13 @@ from ganbaru.gan.layer_matching import Arrays
 from ganbaru.networks.dcgan import plan
 from ganbaru.nn.normalization import BATCH_NORM_EPSILON
 
-NETWORKS = ("dcgan", "wgan")  # whose layers are those below
 Groups = dict[str, Arrays]
 SLOPES = {"generator": 0.0, "discriminator": 0.2}  # of the networks' leaky_relu
 SAMPLES = 64  # images from which the statistics of a new stage are measured
-NEAREST = np.outer((0.0, 1.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0))  # transposed, stride 2: enlarges
+NEAREST = np.outer((0.0, 1.0, 1.0, 0.0), (0.0, 1.0, 1.0, 0.0))
+BILINEAR = np.outer((0.25, 0.75, 0.75, 0.25), (0.25, 0.75, 0.75, 0.25))
+# Networks whose layers are those below, and the kernel that enlarges (transposed, stride 2).
+NETWORKS = {"dcgan": NEAREST, "dcgan-filtered": BILINEAR, "wgan": NEAREST}
 MEAN = NEAREST / 4  # with stride 2: the mean over 2x2 pixels
 
 
@@ -81,7 +86,7 @@ def grown(config: Config, old: Groups, shape: models.Shape, classes: int, reals:
     }.items():
         if player not in old:
             continue
-        given = moved(old[player] | old[f"{player}_buffers"], stages)
+        given = moved(old[player] | old[f"{player}_buffers"], stages, NETWORKS[config.network])
         for group in (player, f"{player}_buffers"):
             for name in new[group].keys() & given.keys():
                 new[group][name] = _widened(name, new[group][name], given[name], outputs)
@@ -89,14 +94,14 @@ def grown(config: Config, old: Groups, shape: models.Shape, classes: int, reals:
     return new
 
 
-def _moved_generator(old: Arrays, stages: int) -> Arrays:
+def _moved_generator(old: Arrays, stages: int, enlarging: np.ndarray) -> Arrays:
     """Return a generator's weights under the names that they have in one with a stage more."""
     image, last = old["image.conv.weight"], f"up{stages - 1}.conv.weight"
-    kernel = _pair(np.eye(image.shape[1]), 0)[:, :, None, None] * NEAREST
+    kernel = _pair(np.eye(image.shape[1]), 0)[:, :, None, None] * enlarging
     return {**old, last: _pair(image, 1), "image.conv.weight": kernel / (1 + SLOPES["generator"])}
 
 
-def _moved_discriminator(old: Arrays, stages: int) -> Arrays:
+def _moved_discriminator(old: Arrays, stages: int, _: np.ndarray) -> Arrays:
     """Return a discriminator's weights under the names that they have in one with a stage more."""
     moved = {
         re.sub(r"^down(\d+)", lambda found: f"down{int(found[1]) + 1}", name): x
