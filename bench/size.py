@@ -35,6 +35,7 @@ LAYERS = [
     "sampling",
     "native",
     "metrics",
+    "latents",
     "report",
     "callbacks",
     "export",

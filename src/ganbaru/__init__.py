@@ -42,6 +42,7 @@ _HOMES = {
     "morph": "api",
     "objective": "gan.objectives",
     "penalty": "gan.penalties",
+    "project": "latents.projected",
     "save_pretrained": "export.pretrained",
     "train": "api",
 }
@@ -79,6 +80,7 @@ __all__ = [  # __init__.pyi has the same, with types, for type checkers and edit
     "morph",
     "objective",
     "penalty",
+    "project",
     "save_pretrained",
     "train",
 ]

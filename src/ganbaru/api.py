@@ -29,6 +29,8 @@ from ganbaru.errors import InputError, keywords
 from ganbaru.export import write as export
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
+from ganbaru.latents import projected
+from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
@@ -57,6 +59,7 @@ __all__ = [
     "import_weights",
     "morph",
     "presets",
+    "project",
     "report",
     "serve",
     "train",
@@ -139,6 +142,7 @@ def morph(
     seeds: Sequence[int] | None = None,
     labels: Labels = None,
     *,
+    pictures: Sequence[str | Path] | None = None,
     frames: int = 60,
     fps: float = 20.0,
     close: bool = False,
@@ -152,13 +156,19 @@ def morph(
 ) -> Path:
     """Write a film that interpolates between images: .gif, .mp4, .webp, .png, or a folder.
 
-    `path`, `seeds` and `labels` are as in `Generator.walk`, `size` is the least length in pixels of
-    the longer side. Returns `output`. Raises InputError.
+    `path`, `seeds` and `labels` are as in `Generator.walk`; `pictures` are files whose nearest
+    images (as by `project`) are the points in place of seeds. `size` is the least length in pixels
+    of the longer side. Returns `output`. Raises InputError.
     """
     place = Path(output)
     write = video.writer(files.output(place, overwrite) if place.suffix else place, fps)
-    generator = generators.load(run, which=which, engine=engine, device=device, trust=trust)
-    made = generator.morph(path, seeds, labels, frames, close=close, bounce=bounce)
+    how: dict[str, Any] = {"which": which, "engine": engine, "device": device, "trust": trust}
+    points: dict[str, Any] = {"seeds": seeds, "labels": labels}
+    if pictures is not None:
+        generator, points = projected.points(run, pictures, seeds, labels, **how)
+    else:
+        generator = generators.load(run, **how)
+    made = generator.morph(path, frames=frames, close=close, bounce=bounce, **points)
     write(image_io.enlarge(frame, size) for frame in made)
     return place
 

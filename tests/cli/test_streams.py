@@ -48,6 +48,7 @@ COMMANDS = {
     "data": [NAME, "-o", "x.png"],
     "generate": [NAME, "--label", "猫", "-n", 4, "-o", f"{NAME}.png", "--overwrite"],
     "morph": [NAME, "--frames", 2, "-o", f"{NAME}.gif", "--overwrite"],
+    "project": [NAME, f"{NAME}/samples/absent.png"],
     "report": [NAME],
     "export": [NAME, "-o", f"{NAME}-out"],
     "presets": ["digits"],

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train a GAN, a preset's or on a folder of your own pictures",
     "generate": "generate images with a trained generator",
     "morph": "make a film that interpolates between images",
+    "project": "find the latents whose images are nearest to your pictures",
     "evaluate": "score a run or images, each number with an interval",
     "compare": "compare presets or options in a tournament, with significance",
     "authenticity": "test for memorization: copies of training images",

@@ -20,6 +20,8 @@ def _parser() -> Parser:
     option("--path", "; ".join(f"{name}, {path.summary}" for name, path in PATHS.items()), "slerp")
     seeds = "the images to pass through, such as 3,7,9; else as many from 0 as the path needs"
     option("--seeds", seeds, of=_seeds, metavar="N,N")
+    text = "your pictures to pass through in place of seeds, each as `ganbaru project` finds it"
+    parser.add_argument("--pictures", nargs="+", metavar="FILE", help=text)
     labels = (
         "one for all or one for each seed, numbers or names (index:1, name:1); else seed mod "
         "classes; for the path classes: which classes, else all"
@@ -42,14 +44,19 @@ def morph(arguments: Sequence[str]) -> None:
     """Make a film with a trained generator."""
     args = _parser().parse_args(arguments)
     from ganbaru import data, files
+    from ganbaru.latents import projected
     from ganbaru.sampling import generators, image_io, video
 
     path = Path(args.output)
     write = video.writer(files.output(path, args.overwrite) if path.suffix else path, args.fps)
-    how = {"device": args.device, "trust": args.trust}
-    generator = generators.load(args.run, engine=args.engine, **how)
+    how = {"engine": args.engine, "device": args.device, "trust": args.trust}
+    points = {"seeds": args.seeds, "labels": args.labels}
+    if args.pictures:
+        generator, points = projected.points(args.run, args.pictures, **points, **how)
+    else:
+        generator = generators.load(args.run, **how)
     frames = generator.morph(
-        args.path, args.seeds, args.labels, args.frames, close=args.close, bounce=args.bounce
+        args.path, frames=args.frames, close=args.close, bounce=args.bounce, **points
     )
 
     def enlarged() -> Iterator[image_io.Images]:

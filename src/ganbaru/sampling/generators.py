@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,12 +196,14 @@ class Generator:
         *,
         close: bool = False,
         bounce: bool = False,
+        latents: NDArray[np.float32] | None = None,
     ) -> Iterator[image_io.Images]:
         """Return the frames (H, W, C), uint8, of a video along one of `interpolation.PATHS`.
 
         Arguments are as in `walk`. Raises InputError before any frame is generated.
         """
-        return self._frames(*self.walk(path, seeds, labels, frames, close=close, bounce=bounce))
+        how: dict[str, Any] = {"close": close, "bounce": bounce, "latents": latents}
+        return self._frames(*self.walk(path, seeds, labels, frames, **how))
 
     def walk(
         self,
@@ -211,25 +214,30 @@ class Generator:
         *,
         close: bool = False,
         bounce: bool = False,
+        latents: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
         """Return the latents (F, Z) and the class weights (F, classes) along a path.
 
-        `seeds` are the points of the path, by default counting up from 0. `labels` are as in
+        `seeds` are the points of the path, by default counting up from 0; `latents` (K, Z) are
+        points in their place, such as those of `ganbaru.project`. `labels` are as in
         `sample`, or for the path "classes" the points in label space (None: all classes); they are
         interpolated. `frames` counts both ends. `close` returns to the first seed and leaves out
         the last frame, which equals the first; `bounce` returns the same way. Raises InputError.
         """
         chosen = pick("path", path, interpolation.PATHS)
+        if latents is not None:
+            seeds = range(len(latents))
         seeds = chosen.check(path, range(chosen.seeds) if seeds is None else seeds)
         closed = close or chosen.closed
         times = interpolation.times(frames, closed=closed, bounce=bounce)
         space = latent_spaces.space(self.distribution)
-        points = space.to_normal(self.latents(seeds).astype(np.float64))
-        latents = space.from_normal(chosen.latents(interpolation.closing(points, close), times))
+        ends = self.latents(seeds) if latents is None else latents
+        points = space.to_normal(ends.astype(np.float64))
+        moved = space.from_normal(chosen.latents(interpolation.closing(points, close), times))
         weights = self._class_weights(seeds, labels, chosen.own_labels)
         if weights is not None:
             weights = interpolation.line(interpolation.closing(weights, closed), times)
-        return latents.astype(np.float32), weights
+        return moved.astype(np.float32), weights
 
     def _class_weights(
         self, seeds: Sequence[int], labels: Labels, own: bool

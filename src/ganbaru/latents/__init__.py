@@ -1,0 +1,1 @@
+"""Inside the latent space: the latent of a given picture."""

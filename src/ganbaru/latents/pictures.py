@@ -1,0 +1,51 @@
+"""Pictures of the user's for a generator: read, and fitted to its images as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ganbaru.config import Config
+from ganbaru.data import claims
+from ganbaru.data.picture import Decoded, decode
+from ganbaru.data.picture_file import UnreadableError, brief
+from ganbaru.data.source import Target
+from ganbaru.errors import InputError
+from ganbaru.sampling.image_io import Images
+
+MOST = 1_000  # pictures at once
+
+
+def read(
+    paths: Sequence[str | Path], shape: tuple[int, int, int], config: Config
+) -> tuple[Images, str]:
+    """Return pictures (N, H, W, C) as images of `shape` (H, W, C), and a note on what changed.
+
+    They are cropped, padded or stretched as the run's images were. The note is "" if all had the
+    size already. Raises InputError for a file that is no picture.
+    """
+    if not 1 <= len(paths) <= MOST:
+        raise InputError(f"Got {len(paths):,} pictures: give 1 to {MOST:,}.")
+    height, width, channels = shape
+    target = Target((height, width), channels, config.fit, config.range)
+    images, others = [], 0
+    for path in paths:
+        found = _decoded(Path(path), target)
+        images.append(found.pixels)
+        others += found.size != (height, width)
+    how = {"crop": "cropped to the middle and resized", "pad": "resized and padded"}
+    way = how.get(config.fit, "stretched")
+    note = f"{others} of {len(paths)} pictures {way} to {height}x{width}, as in training"
+    return np.stack(images), note if others else ""
+
+
+def _decoded(path: Path, target: Target) -> Decoded:
+    try:
+        return decode(claims.read_regular(path), target)
+    except (OSError, UnreadableError) as error:
+        reason = brief(error) if isinstance(error, OSError) else str(error)
+        raise InputError(
+            f"Cannot read the picture {path}: {reason}. Give pictures, such as a PNG or JPEG."
+        ) from error

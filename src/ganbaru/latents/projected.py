@@ -1,0 +1,196 @@
+"""Project picture files into a run's latent space, and write what was found."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganbaru import data, engines, files
+from ganbaru.data import Progress
+from ganbaru.errors import InputError, keywords
+from ganbaru.latents import pictures as user_pictures
+from ganbaru.latents import projection
+from ganbaru.latents.projection import Projection
+from ganbaru.sampling import image_io, interpolation, latent_spaces, video
+from ganbaru.sampling.generators import Generator, Labels, from_player
+from ganbaru.sampling.players import load_player
+
+COLUMNS = 8  # of a sheet: pictures side by side, each above the image found
+FILMED, FRAMES, HELD, FPS = 16, 32, 12, 16.0  # pictures of a film, frames, those of its end, rate
+
+
+@dataclass(frozen=True)
+class Projected:
+    """The result for picture files: `found` has arrays in the order of `names`.
+
+    `pictures` (N, H, W, C) are the files as the generator's images, `note` says what was changed
+    for that, and `output` is what was written, None for nothing.
+    """
+
+    names: tuple[str, ...]
+    pictures: image_io.Images
+    found: Projection
+    generator: Generator
+    note: str
+    output: Path | None
+
+    def label(self, i: int) -> str | None:
+        """Return the name of the label that a picture got."""
+        labels = self.found.labels
+        return None if labels is None else self.generator.classes[labels[i]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the errors and labels of the pictures."""
+        rows = [
+            {"picture": name, "error": float(self.found.error[i]), "label": self.label(i)}
+            for i, name in enumerate(self.names)
+        ]
+        mean = float(self.found.error.mean())
+        output = None if self.output is None else str(self.output)
+        return {"pictures": rows, "mean_error": mean, "note": self.note, "output": output}
+
+
+@keywords(checkpoint="which")
+def project(
+    run: str | Path,
+    pictures: Sequence[str | Path],
+    output: str | Path | None = "projection.npz",
+    *,
+    label: int | str | None = None,
+    which: str = "newest",
+    engine: str = "numpy",
+    device: str = "auto",
+    trust: Collection[str] = (),
+    overwrite: bool = False,
+    progress: Progress | bool = True,
+) -> Projected:
+    """Find the latents, and labels, whose images are nearest to picture files.
+
+    `output` is an .npz with `images` as `generate` writes them, `latents`, `labels` and `error`; a
+    .png with the pictures above the images found; a folder with all of that, each image and a film
+    from the start of the search to its result; or None. `label` is that of all pictures (None: each
+    gets the nearest start's); `run`, `which` and `trust` are as in `load`. Raises InputError.
+    """
+    path = None if output is None else Path(output)
+    write = None if path is None else _writer(path, overwrite)
+    player = load_player(run, which, trust=trust)
+    precision = engines.storage_precision(player.config.precision)
+    generator = from_player(player, engines.load(engine, device, precision))
+    height, width, channels = player.header.data["shape"]
+    images, note = user_pictures.read(pictures, (height, width, channels), player.config)
+    labels = None if label is None else generator.labels(range(len(images)), label)
+    with data.shown(progress) as report:
+        found = projection.project(generator, images, labels, report)
+    names = tuple(map(str, pictures))
+    result = Projected(names, images, found, generator, note, path)
+    if write:
+        with files.writing(Path(output or "")):
+            write(result)
+    return result
+
+
+def points(
+    run: str | Path,
+    pictures: Sequence[str | Path],
+    seeds: Sequence[int] | None,
+    labels: Labels,
+    **how: Any,
+) -> tuple[Generator, dict[str, Any]]:
+    """Return a run's generator and the points of a path through pictures for `Generator.walk`.
+
+    `how` are further arguments of `project`. Raises InputError for `seeds` beside pictures, and for
+    `labels` that are not one for all.
+    """
+    if seeds is not None:
+        raise InputError("--seeds and --pictures both are the points of the film: give one.")
+    if labels is not None and not isinstance(labels, (int, str)):
+        raise InputError(
+            "Beside --pictures give one label for all, or none: each picture then gets its own."
+        )
+    result = project(run, pictures, None, label=labels, **how)
+    return result.generator, {"latents": result.found.latents, "labels": result.found.labels}
+
+
+def _writer(path: Path, overwrite: bool) -> Callable[[Projected], None]:
+    """Choose the format by a name's ending; raises InputError for files that are not ganbaru's."""
+    ways = {".npz": _write_npz, ".png": _write_sheet}
+    ending = path.suffix.lower()
+    if ending and ending not in ways:
+        raise InputError(
+            f"Cannot write a projection to {path}: give a name ending in .npz (arrays) or .png (a "
+            f"sheet), or a folder's name without an ending (all of them, and a film)."
+        )
+    if not ending:
+        return lambda result: _write_folder(path, result, overwrite)
+    target = files.output(path, overwrite)
+
+    def write(result: Projected) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        ways[ending](target, result)
+
+    return write
+
+
+def _write_npz(path: Path, result: Projected) -> None:
+    found = result.found
+    arrays: dict[str, Any] = {"images": found.images, "latents": found.latents}
+    if found.labels is not None:
+        arrays |= {"labels": found.labels, "class_names": np.array(result.generator.classes)}
+    with files.replacing(path) as made:
+        with made.open("wb") as file:
+            np.savez_compressed(file, **arrays, error=found.error)
+        with zipfile.ZipFile(made, "a") as archive:
+            archive.comment = b"ganbaru"  # by which `files.is_ours` knows it
+
+
+def _write_sheet(path: Path, result: Projected) -> None:
+    """Write rows of pictures, each above a row of the images found."""
+    image_io.save_png(path, image_io.enlarge(image_io.grid(*sheet(result))))
+
+
+def sheet(result: Projected) -> tuple[image_io.Images, int]:
+    """Return the images of a sheet, row by row, and the number of its columns."""
+    pictures, images = result.pictures, result.found.images
+    columns = min(COLUMNS, len(pictures))
+    rows = []
+    for start in range(0, len(pictures), columns):
+        for of in (pictures, images):
+            row = of[start : start + columns]
+            empty = np.full((columns - len(row), *row.shape[1:]), 24, np.uint8)
+            rows += [row, empty]
+    return np.concatenate(rows), columns
+
+
+def _write_folder(path: Path, result: Projected, overwrite: bool) -> None:
+    stems = image_io.file_names([Path(name).stem for name in result.names])
+    places = [f"{i:03d}-{stem}.png" for i, stem in enumerate(stems)]
+    others = ["projection.npz", "sheet.png", "film.gif"]
+    path.mkdir(parents=True, exist_ok=True)
+    *images, npz, sheet, film = (files.output(path / n, overwrite) for n in [*places, *others])
+    for place, image in zip(images, result.found.images, strict=True):
+        image_io.save_png(place, image)
+    _write_npz(npz, result)
+    _write_sheet(sheet, result)
+    frames = (image_io.enlarge(frame, 256) for frame in film_frames(result))
+    video.writer(film, FPS)(frames)
+
+
+def film_frames(result: Projected) -> list[image_io.Images]:
+    """Return the frames (H, W, C) of a film from each search's start to its result."""
+    found, generator = result.found, result.generator
+    space = latent_spaces.space(generator.distribution)
+    ends = (found.starts[:FILMED], found.latents[:FILMED])
+    points = np.stack([space.to_normal(end.astype(np.float64)) for end in ends])
+    times, made = np.linspace(0, 1, FRAMES), []
+    for k in range(points.shape[1]):
+        latents = space.from_normal(interpolation.line(points[:, k], times)).astype(np.float32)
+        labels = None if found.labels is None else np.repeat(found.labels[k], FRAMES)
+        made.append(image_io.to_bytes(generator.floats(latents, labels)))
+    columns = min(COLUMNS, len(made))
+    frames = [image_io.grid(np.stack(each), columns) for each in zip(*made, strict=True)]
+    return frames + frames[-1:] * HELD
