@@ -48,12 +48,12 @@ COMMANDS = {
     "data": [NAME, "-o", "x.png"],
     "generate": [NAME, "--label", "猫", "-n", 4, "-o", f"{NAME}.png", "--overwrite"],
     "morph": [NAME, "--frames", 2, "-o", f"{NAME}.gif", "--overwrite"],
-    "project": [NAME, f"{NAME}/samples/absent.png"],
     "report": [NAME],
     "export": [NAME, "-o", f"{NAME}-out"],
     "presets": ["digits"],
     "describe": ["digits", "--data", NAME],
     "evaluate": [NAME, "-n", 7],  # refused, with the name in the message
+    "project": [NAME, f"{NAME}/samples/absent.png"],
     "authenticity": [f"{NAME}-absent"],
     "compare": ["absent-é", "-o", NAME],
     "import": ["absent-é.pth"],
