@@ -12,7 +12,7 @@ from typing import Any
 
 from ganbaru import registry
 from ganbaru.config import Config
-from ganbaru.data.formats import open_path
+from ganbaru.data.formats import open_path, shards
 from ganbaru.data.source import Original, Progress, SplitError, Want
 from ganbaru.errors import InputError, unknown
 from ganbaru.registry import Trust
@@ -94,8 +94,8 @@ def _exists(what: str) -> bool:
 
 
 def exists(what: str) -> bool:
-    """Return whether `what` is a known set, a file or a folder."""
-    return what in registry.names("data") or _exists(what)
+    """Return whether `what` is a known set, a file or a folder, or a pattern of shards."""
+    return what in registry.names("data") or _exists(what) or shards.is_shards(what)
 
 
 def beside(what: str) -> list[str]:
@@ -124,6 +124,8 @@ def find(
         if split not in SPLITS:
             raise unknown("split", split, ("auto", *SPLITS))
         return dataset.find(split, data_dir, progress)
+    if shards.is_shards(what):
+        return shards.open_shards(what, want)
     path = _path(what)
     if not _exists(what):
         raise _not_found(what, path)
