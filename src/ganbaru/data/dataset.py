@@ -12,6 +12,7 @@ from typing import Any
 
 from ganbaru import registry
 from ganbaru.config import Config
+from ganbaru.data import hub_set
 from ganbaru.data.formats import open_path, shards
 from ganbaru.data.source import Original, Progress, SplitError, Want
 from ganbaru.errors import InputError, unknown
@@ -94,8 +95,9 @@ def _exists(what: str) -> bool:
 
 
 def exists(what: str) -> bool:
-    """Return whether `what` is a known set, a file or a folder, or a pattern of shards."""
-    return what in registry.names("data") or _exists(what) or shards.is_shards(what)
+    """Return whether `what` is a known set, a file or a folder, shards or a set on the hub."""
+    elsewhere = what.startswith(hub_set.PREFIX) or shards.is_shards(what)
+    return what in registry.names("data") or _exists(what) or elsewhere
 
 
 def beside(what: str) -> list[str]:
@@ -124,6 +126,8 @@ def find(
         if split not in SPLITS:
             raise unknown("split", split, ("auto", *SPLITS))
         return dataset.find(split, data_dir, progress)
+    if what.startswith(hub_set.PREFIX):
+        return hub_set.open_set(what, want)
     if shards.is_shards(what):
         return shards.open_shards(what, want)
     path = _path(what)
