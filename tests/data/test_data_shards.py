@@ -6,6 +6,7 @@ import os
 import tarfile
 from itertools import pairwise
 
+import hostile_data
 import numpy as np
 import pytest
 from data_helpers import cache, encoded, png, random_images, write_tar  # noqa: F401
@@ -358,3 +359,14 @@ def test_too_many_shards():
     with pytest.raises(InputError, match="10,000,000"):
         shards.expand("{0000000..9999999}")
     assert all(a < b for a, b in pairwise(shards.expand("{0000..0123}")))
+
+
+@pytest.mark.parametrize("name", [each for each in hostile_data.CASES if each.startswith("tar_")])
+def test_hostile_shards_are_refused_or_left_out(place, name):
+    path = hostile_data.CASES[name](place)
+    try:
+        source = data.load(str(path.parent / f"{{{path.stem},{path.stem}}}{path.suffix}"))
+    except InputError as error:
+        assert len(str(error)) < 700
+    else:
+        assert len(source.images[:]) == len(source.images) >= 2

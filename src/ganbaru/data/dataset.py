@@ -94,6 +94,14 @@ def _exists(what: str) -> bool:
         return False
 
 
+def title(what: str) -> str:
+    """Return a short name for the data at a path, without its folders and suffix."""
+    if shards.is_shards(what):
+        return shards.title(what)
+    path = Path(os.path.abspath(_path(what)))
+    return path.name if path.is_dir() else path.stem
+
+
 def exists(what: str) -> bool:
     """Return whether `what` is a known set, a file or a folder, shards or a set on the hub."""
     elsewhere = what.startswith(hub_set.PREFIX) or shards.is_shards(what)
@@ -144,8 +152,8 @@ def _not_found(what: str, path: Path) -> InputError:
         what,
         registry.names("data"),
         f"There is no file or folder of this name either: {path.absolute()}.{also} "
-        f"Give a known name, or the path of a folder, zip, npz, npy, tar, IDX or CIFAR file; a "
-        f"module of your own is found if its folder is on PYTHONPATH.",
+        f"Give a known name, or the path of a folder, zip, npz, npy, tar, Parquet, IDX or CIFAR "
+        f"file; a module of your own is found if its folder is on PYTHONPATH.",
     )
 
 
