@@ -327,6 +327,15 @@ def test_what_changes_after_indexing(place, caplog):
         source.images[[0, 5]]
 
 
+def test_pictures_beside_folders_make_no_classes(place):
+    files = members(0, "folders")
+    bare = {name.rpartition("/")[2].replace("0", "9", 1): x for name, x in [*files.items()][:2]}
+    write_tar(place / "s-0.tar", files | {f"pics/{name}": x for name, x in bare.items()})
+    write_tar(place / "s-1.tar", members(1, "folders"))
+    source = data.load(str(place / "s-{0..1}.tar"))
+    assert source.labels is None and [each.code for each in source.warnings] == ["labels"]
+
+
 def test_sizes_that_differ_need_one(place):
     big = {0: {"0001.png": png(random_images(1, 9, 5)[0])}}
     pattern = write_shards(place, change=lambda k, files: files | big.get(k, {}))

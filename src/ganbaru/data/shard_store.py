@@ -14,6 +14,7 @@ from pathlib import Path
 from ganbaru import files
 from ganbaru.coerce import convert
 from ganbaru.data import download
+from ganbaru.data.claims import open_regular
 from ganbaru.errors import InputError, RunError
 
 URL = ("http://", "https://")
@@ -22,6 +23,12 @@ DOWNLOADS = 2  # at a time
 KEPT = 4 * AT_ONCE  # copies at least: two players read AT_ONCE shards, and the next are on the way
 GIB = 32.0  # of copies at most beyond that, unless $GANBARU_SHARDS_GIB says otherwise
 TOUCHED = 5  # seconds after which a copy's last use is noted again
+
+
+def _part(path: Path, offset: int, length: int) -> bytes:
+    with open_regular(path) as file:
+        file.seek(offset)
+        return file.read(length)
 
 
 @dataclass
@@ -52,6 +59,20 @@ class Store:
             if (after := self._next.get(shard)) is not None:
                 self._copy(after)
         return found.result()
+
+    def read(self, shard: int, offset: int, length: int) -> bytes:
+        """Read a part of a shard; raises RunError if it is not there."""
+        try:
+            try:
+                return _part(self.path(shard), offset, length)
+            except FileNotFoundError:  # another process has made room
+                self._copies.pop(shard, None)
+                return _part(self.path(shard), offset, length)
+        except OSError as error:
+            raise RunError(
+                f"Cannot read {self.places[shard]}: {error.strerror or error}. Put it back and "
+                f"resume the run."
+            ) from error
 
     def follow(self, sequence: Sequence[int]) -> None:
         """Download ahead in this order of shards: when one is used, the one AT_ONCE later."""

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ganbaru import randomness
 from ganbaru.coerce import AUTO, range_text
-from ganbaru.data.claims import open_regular
 from ganbaru.data.picture import Decoded, decode
 from ganbaru.data.picture_file import UnreadableError
 from ganbaru.data.shard_store import AT_ONCE, Store
@@ -72,16 +71,9 @@ class Streamed(Mapping[str, Callable[[], bytes]]):
     def read(self, place: int) -> bytes:
         """Return a picture's file; raises RunError if the shard is not what it was."""
         shard, length = int(self.shard[place]), int(self.length[place])
-        path = self.store.path(shard)
-        try:
-            with open_regular(path) as file:
-                file.seek(int(self.offset[place]))
-                data = file.read(length)
-        except OSError as error:
-            raise RunError(
-                f"Cannot read {path}: {error.strerror or error}. Put it back and resume."
-            ) from error
+        data = self.store.read(shard, int(self.offset[place]), length)
         if len(data) < length:
+            path = self.store.places[shard]
             raise RunError(f"{path} has become shorter. Put the whole file back and resume.")
         return data
 
@@ -148,17 +140,22 @@ class StreamedImages:
         return permutation
 
     def _image(self, place: int) -> Images:
-        alike = None if self._labels is None else self._labels == self._labels[place]
-        for other in range(place, place + SUBSTITUTES):
-            other %= len(self)
-            if alike is None or alike[other]:
-                try:
-                    return decode(self._files.read(other), self._target).pixels
-                except UnreadableError as error:
-                    if other not in self._broken:
-                        self._broken.add(other)
-                        LOG.warning("Picture %d cannot be decoded (%s): left out.", other, error)
-        raise RunError(f"{SUBSTITUTES} pictures from number {place:,} on cannot be decoded.")
+        for other in self._from(place):
+            try:
+                return decode(self._files.read(other), self._target).pixels
+            except UnreadableError as error:
+                if other not in self._broken:
+                    self._broken.add(other)
+                    LOG.warning("Picture %d cannot be decoded (%s): left out.", other, error)
+        raise RunError(f"Picture {place:,} and the next ones of its label cannot be decoded.")
+
+    def _from(self, place: int) -> Iterator[int]:
+        """Yield a place, and if that is not enough the next SUBSTITUTES of its label."""
+        yield place
+        same = None if self._labels is None else self._labels == self._labels[place]
+        places = np.arange(len(self)) if same is None else np.flatnonzero(same)
+        after = np.searchsorted(places, place) + 1
+        yield from np.roll(places, -after)[:SUBSTITUTES].tolist()
 
 
 def shard_order(

@@ -120,7 +120,11 @@ def recognize(path: Path, head: bytes, want: Want) -> Original | None:
 def _files(folder: Path, depth: int) -> list[Path]:
     """Return the Parquet files of a folder, or of the few folders in it."""
     inside = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
-    found = [each for each in inside if each.suffix == ".parquet"]
+    if any(names.is_picture(each.name) for each in inside):
+        return []
+    # metadata.parquet has labels of pictures beside it.
+    files = [each for each in inside if each.suffix == ".parquet"]
+    found = [each for each in files if each.stem != "metadata"]
     if found or not depth or len(inside) > MOST_FOLDERS:
         return found
     return [file for each in inside if each.is_dir() for file in _files(each, depth - 1)]

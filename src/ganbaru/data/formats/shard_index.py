@@ -29,6 +29,7 @@ from ganbaru.data.shard_store import Store
 from ganbaru.data.source import Finding, Samples, Want
 from ganbaru.data.survey import Survey
 from ganbaru.errors import InputError
+from ganbaru.formatting import LOG
 
 GREY = ("1", "L", "LA", "La", "I", "F", "P")  # modes of Pillow's; a palette is seen in the pixels
 
@@ -77,6 +78,8 @@ class Index:
         with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
             for shard in range(len(store.places)):
                 self._add(shard, store.path(shard), pool)
+                if not shard:  # a set without the split that was wanted ends there
+                    LOG.info("Reading %d shards once, to index them.", len(store.places))
 
     def _add(self, shard: int, path: Path, pool: ThreadPoolExecutor) -> None:
         self._lengths.append(path.stat().st_size)
@@ -137,6 +140,11 @@ class Index:
                 f"{place} has {len({*found}):,} different labels, more than the {MAX_CLASSES:,} "
                 f"classes there may be. Give --label-file {NONE} to train without labels."
             )
+        if "" in found and len({*found}) > 1:
+            self._warnings["labels"] = Finding(
+                "labels",
+                "Some pictures are beside the sub-folders, so these are not taken as classes.",
+            )
         return [] if "" in found else found
 
     def content(self, place: str) -> bytes:
@@ -151,7 +159,8 @@ class Index:
             )
         found = self._classes(place)
         classes = names.in_order(found)
-        rows[:, 5] = np.array([classes.index(each) for each in found] or [0] * len(self._texts))[
+        numbers = {name: number for number, name in enumerate(classes)}
+        rows[:, 5] = np.array([numbers[each] for each in found] or [0] * len(self._texts))[
             rows[:, 5]
         ]
         about = {

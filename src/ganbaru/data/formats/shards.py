@@ -122,14 +122,13 @@ def _check_options(what: str, want: Want) -> None:
 
 def _read(places: list[str], want: Want, location: str, stamp: str) -> Samples:
     """Return the pictures of shards by their index, which is made where there is none."""
-    mark = hashlib.sha256(f"{location}|{stamp}|{RULES}".encode()).hexdigest()[:20]
-    store = Store(places, files.cache() / "shards" / mark)
-
-    def make() -> bytes:
-        LOG.info("Reading %s shards once, to index them: %s", f"{len(places):,}", location)
-        return Index(store, want).content(location)
-
-    found = np.load(io.BytesIO(files.cached(f"shards/{mark}.npz", make, LOG.warning)))
+    texts = "\n".join(places), f"{location}|{stamp}|{RULES}"
+    copies, index = (hashlib.sha256(text.encode()).hexdigest()[:20] for text in texts)
+    store = Store(places, files.cache() / "shards" / copies)
+    content = files.cached(
+        f"shards/{index}.npz", lambda: Index(store, want).content(location), LOG.warning
+    )
+    found = np.load(io.BytesIO(content))
     about = json.loads(found["about"].tobytes())
     store.lengths = about["lengths"]
     shard, offset, length, height, width, labels = found["rows"].T
