@@ -1,6 +1,6 @@
 """Images that are decoded as they are read, from shards, for sets that are never decoded to disk.
 
-Only an index is in memory: 28 bytes an image. The order of an epoch is a function of the seed and
+Only an index is in memory: 36 bytes an image. The order of an epoch is a function of the seed and
 the epoch's number, so that a run resumes in the middle of one by the number of images seen.
 """
 

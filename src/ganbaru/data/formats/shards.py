@@ -133,9 +133,9 @@ def _read(places: list[str], want: Want, location: str, stamp: str) -> Samples:
     store.lengths = about["lengths"]
     shard, offset, length, height, width, labels = found["rows"].T
     sizes = np.stack([height, width], axis=1).astype(np.int32)
-    files_ = Streamed(store, shard.astype(np.int32), offset, length, sizes, *about["pixels"])
+    where = shard.astype(np.int32), offset.copy(), length.copy()
     return Samples(
-        files_,
+        Streamed(store, *where, sizes, *about["pixels"]),
         labels.copy() if about["classes"] else None,
         tuple(about["classes"]),
         tuple(about["notes"]),
