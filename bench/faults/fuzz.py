@@ -8,6 +8,7 @@ more than 10 s of processor time or 2 GB, a started process, a connection, an im
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import random
 import shutil
@@ -79,6 +80,8 @@ KINDS: dict[str, Kind] = {
     "IDX file": Kind(("idx/train-images*",), mutations.damaged, ("data",), ()),
     "IDX packed": Kind(("idxgz/*",), mutations.damaged, ("data",), ("idxgz",), 1, "idxgz"),
     "tar": Kind(("set.tar",), mutations.damaged, ("data", "data size"), (), 2),
+    "shards": Kind(("shards/*.tar",), mutations.damaged, ("data",), ("shards",), 2,
+                   "shards/s-{0..1}.tar"),
     "zip": Kind(("set.zip",), mutations.damaged, ("data", "data size"), (), 2),
     "CIFAR binary": Kind(("cifar-10-batches-bin/*",), mutations.damaged, ("data",),
                          ("cifar-10-batches-bin",), 1, "cifar-10-batches-bin"),
@@ -107,6 +110,10 @@ KINDS: dict[str, Kind] = {
     "PyTorch's weights": Kind(("gen.pth", "gen.pt"), mutations.damaged, ("import",),
                               ("pics.npz", "cache"), 2),
 }  # fmt: skip
+
+
+if importlib.util.find_spec("pyarrow"):
+    KINDS["Parquet"] = Kind(("set.parquet",), mutations.damaged, ("data",), (), 2)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,10 @@ def image_sets(folder: Path) -> None:
         for i, data in enumerate(files.values()):
             for name, content in ((f"{i:03d}.png", data), (f"{i:03d}.cls", b"%d" % (i % 3))):
                 _add(tar, name, content)
+    (folder / "shards").mkdir()
+    for shard in range(2):
+        shutil.copy(folder / "set.tar", folder / "shards" / f"s-{shard}.tar")
+    _parquet(folder, [*files.values()])
     _cifar(folder)
     _labelled(folder, files)
 
@@ -169,6 +173,16 @@ def _labelled(folder: Path, files: dict[str, bytes]) -> None:
     with h5py.File(folder / "set.h5", "w") as file:
         file.create_dataset("images", data=images, compression="gzip")
         file["labels"] = labels
+
+
+def _parquet(folder: Path, files: list[bytes]) -> None:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return
+    table = pyarrow.table({"image": files, "label": [k % 3 for k in range(len(files))]})
+    parquet.write_table(table, folder / "set.parquet", row_group_size=8)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

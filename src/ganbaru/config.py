@@ -33,7 +33,9 @@ class Config:
     """
 
     preset: str = _option("", "the preset that this configuration is based on")
-    data: str = _option("digits", "a path (folder, zip, npz or other file) or a known set: {known}")
+    data: str = _option(
+        "digits", "a path (folder, zip, npz, ...), shards, hf:NAME or a known set: {known}"
+    )
     data_dir: str | None = _option(None, "the folder where named sets are searched first")
     split: str = _option(
         "auto", "what to train on: auto (train/), none (all as one set), or the name of a folder"

@@ -207,8 +207,8 @@ def test_labels_of_qmnist_are_the_first_of_their_columns(tmp_path):
     assert "8 columns" in source.labels_from
 
 
-@pytest.mark.parametrize("mark", [b"PAR1", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a"])
+@pytest.mark.parametrize("mark", [b"ARROW1", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a"])
 def test_foreign_files_are_named_with_a_way_out(tmp_path, mark):
     (tmp_path / "a").write_bytes(mark + bytes(100))
-    with pytest.raises(InputError, match=r"is an? (Parquet|7z|RAR) .*numpy\.savez"):
+    with pytest.raises(InputError, match=r"is an? (Arrow|7z|RAR) .*numpy\.savez"):
         data.load(tmp_path / "a")

@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "GANBARU_DATA": "a folder where named data sets are searched",
     "GANBARU_CACHE": "the folder of decoded images, downloads and scorers, which can be made again",
     "GANBARU_MIRROR": "the server that data sets are downloaded from, in place of their own",
+    "GANBARU_SHARDS_GIB": "GiB of the cache that copies of shards at URLs may take; else 32",
     "GANBARU_THREADS": "threads of the NumPy engine; else as many as there are cores",
     "GANBARU_KEY": "the key that `ganbaru serve` requires of requests",
 }

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganbaru.data import cache
 from ganbaru.data.arrays import of_arrays
-from ganbaru.data.dataset import Dataset, beside, declared, exists, find, licence_note
+from ganbaru.data.dataset import Dataset, beside, declared, exists, find, licence_note, title
 from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, examine, opening_lines
 from ganbaru.data.progress import progress_bar, shown
@@ -56,6 +56,7 @@ __all__ = [
     "progress_bar",
     "shown",
     "silent",
+    "title",
 ]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import files
+from ganbaru.data import streaming
 from ganbaru.data.claims import read_regular
 from ganbaru.data.decoding import convert, same_size, surveyed
 from ganbaru.data.formats.numpy_files import mapped
@@ -30,6 +31,7 @@ from ganbaru.data.source import (
     Source,
     Target,
 )
+from ganbaru.data.streaming import Streamed
 from ganbaru.errors import InputError
 
 MAX_IN_MEMORY = 2**30  # bytes held in memory when the cache cannot be written
@@ -54,6 +56,8 @@ def load(original: Original, target: Target, progress: Progress) -> Source:
 def _decoded(original: Original, target: Target, entry: Path, progress: Progress) -> Source:
     samples = read_samples(original)
     images = samples.images
+    if isinstance(images, Streamed):
+        return streaming.source(original, samples, images, target)
     if isinstance(images, np.memmap) and images.dtype == np.uint8 and target.keeps(images.shape):
         return _mapped(original, samples, images, target)
     try:

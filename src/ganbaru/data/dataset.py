@@ -12,7 +12,8 @@ from typing import Any
 
 from ganbaru import registry
 from ganbaru.config import Config
-from ganbaru.data.formats import open_path
+from ganbaru.data import hub_set
+from ganbaru.data.formats import open_path, shards
 from ganbaru.data.source import Original, Progress, SplitError, Want
 from ganbaru.errors import InputError, unknown
 from ganbaru.registry import Trust
@@ -93,9 +94,18 @@ def _exists(what: str) -> bool:
         return False
 
 
+def title(what: str) -> str:
+    """Return a short name for the data at a path, without its folders and suffix."""
+    if shards.is_shards(what):
+        return shards.title(what)
+    path = Path(os.path.abspath(_path(what)))
+    return path.name if path.is_dir() else path.stem
+
+
 def exists(what: str) -> bool:
-    """Return whether `what` is a known set, a file or a folder."""
-    return what in registry.names("data") or _exists(what)
+    """Return whether `what` is a known set, a file or a folder, shards or a set on the hub."""
+    elsewhere = what.startswith(hub_set.PREFIX) or shards.is_shards(what)
+    return what in registry.names("data") or _exists(what) or elsewhere
 
 
 def beside(what: str) -> list[str]:
@@ -124,6 +134,10 @@ def find(
         if split not in SPLITS:
             raise unknown("split", split, ("auto", *SPLITS))
         return dataset.find(split, data_dir, progress)
+    if what.startswith(hub_set.PREFIX):
+        return hub_set.open_set(what, want)
+    if shards.is_shards(what):
+        return shards.open_shards(what, want)
     path = _path(what)
     if not _exists(what):
         raise _not_found(what, path)
@@ -138,8 +152,8 @@ def _not_found(what: str, path: Path) -> InputError:
         what,
         registry.names("data"),
         f"There is no file or folder of this name either: {path.absolute()}.{also} "
-        f"Give a known name, or the path of a folder, zip, npz, npy, tar, IDX or CIFAR file; a "
-        f"module of your own is found if its folder is on PYTHONPATH.",
+        f"Give a known name, or the path of a folder, zip, npz, npy, tar, Parquet, IDX or CIFAR "
+        f"file; a module of your own is found if its folder is on PYTHONPATH.",
     )
 
 

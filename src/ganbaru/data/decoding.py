@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -142,7 +143,8 @@ def _write_files(
     progress: Progress,
 ) -> tuple[Sizes, dict[str, str]]:
     """Decode and write files in their order; return their sizes, and why others are unreadable."""
-    sizes: dict[str, tuple[int, int]] = {}
+    sizes: list[tuple[int, int]] = []
+    first = ""
     broken: dict[str, str] = {}
     shape: tuple[int, ...] = ()
     place = original.location
@@ -151,11 +153,12 @@ def _write_files(
         if isinstance(outcome, str):
             broken[name] = outcome
             continue
-        pixels, sizes[name], facts = outcome
+        pixels, size, facts = outcome
         survey.add([facts])
-        shape = shape or pixels.shape[:2]
+        sizes.append(size)
+        first, shape = first or name, shape or pixels.shape[:2]
         if pixels.shape[:2] != shape:
-            (first, (height, width)), size = next(iter(sizes.items())), sizes[name]
+            height, width = sizes[0]
             raise SizesError(
                 f"{place} holds pictures of different sizes: {first} is {width}x{height}, {name} "
                 f"is {size[1]}x{size[0]} (width x height). Give the size to crop and resize them "
@@ -170,7 +173,7 @@ def _write_files(
     if len(sizes) == 1:
         lost = f"; unreadable: {_named(broken)}" if broken else ""
         raise InputError(f"{place} holds a single readable picture; a GAN needs at least 2{lost}.")
-    return np.array(list(sizes.values()), np.int32), broken
+    return np.array(sizes, np.int32), broken
 
 
 def _decoded(files: Files, target: Target, what: str, progress: Progress) -> Iterator[Outcome]:
@@ -187,14 +190,14 @@ def _decoded(files: Files, target: Target, what: str, progress: Progress) -> Ite
         except Exception as error:
             return brief(error)
 
-    readers = list(files.values())
+    readers, done = iter(files.values()), 0
     with warnings.catch_warnings(), ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
         # Pillow warns of odd EXIF data and of large pictures; neither spoils the pixels.
         warnings.simplefilter("ignore")
-        for start in range(0, len(readers), BLOCK):
-            block = readers[start : start + BLOCK]
+        while block := list(itertools.islice(readers, BLOCK)):
             yield from pool.map(attempt, block)
-            progress(start + len(block), len(readers), what)
+            done += len(block)
+            progress(done, len(files), what)
 
 
 def _notes(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ganbaru.data.source import Progress
@@ -13,7 +15,9 @@ from ganbaru.files import cache
 
 PIECE = 2**18  # pooch's own 1 KiB pieces would report progress 170,000 times for CIFAR-10
 MAX_BYTES = 2**30  # of a download; CIFAR-10, the largest, has 170 MB
+MAX_SHARD = 2**36  # of a tar shard; most have 1 GB
 TIMEOUT = 30  # seconds without an answer
+TRIES, PAUSE = 3, 2.0  # and seconds between them
 
 
 def downloads() -> Path:
@@ -64,22 +68,51 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
         ) from error
 
 
+def file_name(url: str) -> str:
+    """Return the name of the file at a URL."""
+    return PurePosixPath(urllib.parse.urlsplit(url).path).name[-100:]
+
+
+def retrieve(url: str, path: Path) -> None:
+    """Download a file of unknown content; what may pass (no 404) is tried again TRIES times.
+
+    Raises RunError with the reason.
+    """
+    import pooch
+
+    http = pooch.HTTPDownloader(chunk_size=PIECE, timeout=TIMEOUT)
+    for left in reversed(range(TRIES)):
+        try:
+            with open(path, "wb") as file:
+                http(url, _Limited(file, MAX_SHARD), None)
+            return
+        except (OSError, ValueError) as error:
+            answer = getattr(error, "response", None)
+            if not left or (answer is not None and answer.status_code < 500):
+                raise RunError(
+                    f"Cannot download {url}: {_reason(error, path.parent)}. Go on when that is "
+                    f"fixed: files that are complete are not downloaded again."
+                ) from error
+            time.sleep(PAUSE)
+
+
 class _TooLargeError(OSError):
     """A server sends more than any data set has."""
 
 
 @dataclass
 class _Limited:
-    """A file that ends a download over MAX_BYTES, so that a server cannot fill the disk."""
+    """A file that ends a download over `most` bytes, so that a server cannot fill the disk."""
 
     file: BinaryIO
-    left: int
+    most: int
+    done: int = 0
 
     def write(self, data: bytes) -> None:
         """Write; raises an OSError after too many bytes."""
-        self.left -= len(data)
-        if self.left < 0:
-            raise _TooLargeError(f"the server sends more than {MAX_BYTES:,} bytes")
+        self.done += len(data)
+        if self.done > self.most:
+            raise _TooLargeError(f"the server sends more than {self.most:,} bytes")
         self.file.write(data)
 
     def flush(self) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 from ganbaru.data import cache
 from ganbaru.data.dataset import find
 from ganbaru.data.decoding import same_size
-from ganbaru.data.picture_file import open_picture
+from ganbaru.data.picture_file import open_picture, shown_size
 from ganbaru.data.source import Samples, Sizes, Source, Target, Want, silent
+from ganbaru.data.streaming import Streamed
 from ganbaru.registry import Trust
 
 LOOKED_AT = 300  # picture files that are opened: a second for photographs of 10 MB
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's field, and its values that swap the sides
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def glance(what: str, want: Want, data_dir: Path | None, trust: Trust | None) ->
     images = samples.images
     if isinstance(images, np.ndarray):
         sizes = same_size(images)
+    elif isinstance(images, Streamed):
+        sizes = images.sizes
     else:
         readers = list(images.values())
         chosen = np.linspace(0, len(readers) - 1, min(len(readers), LOOKED_AT)).astype(int)
@@ -66,10 +68,7 @@ def _size(read: Callable[[], bytes]) -> tuple[int, int] | None:
     """Return the height and width of a picture file as shown; None if it cannot be opened."""
     try:
         with open_picture(read()) as image:
-            # Pillow decodes a PNG to look for EXIF data after the pixels.
-            exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
-            width, height = image.size
-            return (width, height) if exif.get(ORIENTATION) in TURNED else (height, width)
+            return shown_size(image)
     # Pillow's headers raise anything for damage; decoding reports the file.
     except Exception:
         return None

@@ -24,6 +24,7 @@ OWN = ("PNG",)  # of a run's own pictures, which are read back for its report an
 OWN_BYTES = 2**30  # of an own picture's pixels: flat ones, of a collapsed run, pack very well
 ICON, MAX_INNER = b"\0\0\1\0", 64
 MAX_SIDE = 65_535  # a JPEG's
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's field, and its values that swap the sides
 NO_DECODER = "no decoder"  # begins the reason of a file in a format that Pillow lacks
 # Of the formats that share a container, the words that follow its mark.
 BRANDS = {"AVIF": ("avif", "avis"), "HEIC": ("heic", "heix", "hevc", "heim", "heis", "mif1")}
@@ -66,6 +67,14 @@ def _also_white_is_zero() -> None:
     from PIL.TiffImagePlugin import MM, OPEN_INFO
 
     OPEN_INFO.setdefault((MM, 0, (1,), 1, (16,), ()), ("I;16B", "I;16B"))
+
+
+def shown_size(image: Image.Image) -> tuple[int, int]:
+    """Return the height and width of an open picture as it is shown, by its EXIF orientation."""
+    # Pillow decodes a PNG to look for EXIF data after the pixels.
+    exif = image.getexif() if image.format != "PNG" or "exif" in image.info else {}
+    width, height = image.size
+    return (width, height) if exif.get(ORIENTATION) in TURNED else (height, width)
 
 
 def later_frames(image: Image.Image) -> int:

@@ -94,11 +94,12 @@ class Want:
     label_file: str | None = None  # FILE[:COLUMN], "folders" or "none"
     key: str | None = None  # which of several arrays, sets or kinds of labels
 
-    def located(self, path: Path) -> str:
+    def located(self, path: Path | str) -> str:
         """Return the `location` of this part of a path."""
         parts = {"split": self.split * (self.split != "auto"), "labels": self.label_file}
         shown = ", ".join(f"{k} {v}" for k, v in {**parts, "key": self.key}.items() if v)
-        return f"{path.resolve()}{f' ({shown})' if shown else ''}"
+        place = path.resolve() if isinstance(path, Path) else path
+        return f"{place}{f' ({shown})' if shown else ''}"
 
 
 @dataclass(frozen=True)
@@ -253,8 +254,16 @@ def _release(images: NDArray[Any]) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
+def labelled_fingerprint(images: str, labels: Labels | None) -> str:
+    """Return the SHA-256 of what identifies images that are not in one array, and of labels."""
+    data = b"" if labels is None else labels.astype("<i8").tobytes()
+    return hashlib.sha256(f"{images}|{labels is not None}|".encode() + data).hexdigest()
+
+
 def fingerprint(images: Images, labels: Labels | None) -> str:
     """Return the SHA-256 of shape, pixels and labels, reading a block at a time."""
+    if mark := getattr(images, "mark", ""):  # streamed
+        return labelled_fingerprint(mark, labels)
     digest = hashlib.sha256(f"{images.shape}|{labels is not None}|".encode())
     for _, block in blocks(images):
         digest.update(block.data)

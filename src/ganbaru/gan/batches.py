@@ -19,6 +19,7 @@ import numpy as np
 from ganbaru import ops, randomness
 from ganbaru.config import Config
 from ganbaru.data import Source
+from ganbaru.data.streaming import StreamedImages
 from ganbaru.engines import Engine
 from ganbaru.errors import pick
 from ganbaru.gan import augmentation, build
@@ -26,6 +27,9 @@ from ganbaru.gan.augmentation import Augmentation, Draws
 from ganbaru.gan.penalties import noisy_images
 from ganbaru.gan.step import GAN, Batch, Batches
 from ganbaru.ops import Parameters
+
+# Of (seed, purpose, number of the epoch, length), as `randomness.permutation` is.
+Permutation = Callable[[int, str, int, int], np.ndarray]
 
 
 def to_range(images: np.ndarray) -> np.ndarray:
@@ -56,6 +60,7 @@ class EpochOrder:
     batch: int
     replacement: bool = False
     short: bool = False
+    permute: Permutation = randomness.permutation
     _epoch: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))  # the last one: number, order
 
     def indices(self, turn: int) -> np.ndarray:
@@ -66,7 +71,7 @@ class EpochOrder:
         epoch, place = divmod(turn, batches)
         known, order = self._epoch  # read once: prefetching threads may be in two epochs
         if known != epoch:
-            order = randomness.permutation(self.seed, self.purpose, epoch, self.length)
+            order = self.permute(self.seed, self.purpose, epoch, self.length)
             self._epoch = epoch, order
         return order[place * self.batch : (place + 1) * self.batch]
 
@@ -117,7 +122,11 @@ class BatchSampler:
     @functools.cached_property
     def _orders(self) -> dict[str, EpochOrder]:
         config = self.config
-        how = (len(self._places), config.batch, config.replacement, config.short_batch)
+        images: object = self.source.images
+        permute: Permutation = randomness.permutation
+        if isinstance(images, StreamedImages):
+            permute = images.permutation(self._places)
+        how = (len(self._places), config.batch, config.replacement, config.short_batch, permute)
         purposes = {"D": "order", "G": "order of G"}
         return {player: EpochOrder(config.seed, of, *how) for player, of in purposes.items()}
 

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ganbaru import files
+from ganbaru import data, files
 from ganbaru.config import Config, load_yaml
 from ganbaru.errors import InputError, RunError, did_you_mean
 from ganbaru.presets import PRESETS
@@ -80,8 +80,7 @@ def candidates(config: Config) -> Iterator[Folder]:
 def _name(config: Config) -> str:
     preset = PRESETS.get(config.preset)
     if preset and not preset.options["data"]:
-        data = Path(os.path.abspath(os.path.expanduser(config.data)))
-        name = data.name if data.is_dir() else data.stem
+        name = data.title(config.data)
         return name.encode()[:100].decode(errors="ignore") or config.preset
     return config.preset or "run"
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganbaru.data import claims
-from ganbaru.data.formats import archives, cifar, folder, hdf5_matlab, idx, numpy_files, stl10
+from ganbaru.data.formats import (
+    archives,
+    cifar,
+    folder,
+    hdf5_matlab,
+    idx,
+    numpy_files,
+    parquet,
+    stl10,
+)
 from ganbaru.data.picture_file import open_picture
 from ganbaru.data.source import Original, Want
 from ganbaru.errors import InputError
@@ -32,6 +41,7 @@ FORMATS = (
     Format(numpy_files.recognize_npz, key=True),
     Format(hdf5_matlab.recognize, key=True),
     Format(archives.recognize_zip, label_file=True),
+    Format(parquet.recognize, key=True),
     Format(idx.recognize, key=True),
     Format(archives.recognize_tar, label_file=True),
     Format(cifar.recognize, key=True),
@@ -42,7 +52,6 @@ FORMATS = (
 
 # How files begin that hold images in other ways, and what they are.
 FOREIGN = {
-    b"PAR1": "a Parquet file",
     b"ARROW1": "an Arrow file",
     b"SQLite": "an SQLite file",
     b"7z\xbc\xaf": "a 7z archive",
@@ -78,8 +87,8 @@ def _with_options(found: Original, form: Format, path: Path, want: Want) -> Orig
         )
     if want.key and not form.key:
         raise InputError(
-            f"--key {want.key} is for files of several arrays or sets (.npz, HDF5, MATLAB, EMNIST, "
-            f"CIFAR-100), and {path} is none: leave it out."
+            f"--key {want.key} is for files of several arrays or sets (.npz, HDF5, MATLAB, "
+            f"Parquet, EMNIST, CIFAR-100), and {path} is none: leave it out."
         )
     return found
 
@@ -100,8 +109,8 @@ def _unknown_format(path: Path, head: bytes) -> str:
     form = f"is {kind}, which is not read" if kind else "is in no known format"
     return (
         f"{path} {form} (it begins with {begins}): expected a folder or zip of "
-        f"pictures, tar shards, .npz or .npy, IDX as in MNIST, or CIFAR-10 as a folder or as "
-        f"published.{advice}"
+        f"pictures, tar shards, Parquet, .npz or .npy, IDX as in MNIST, or CIFAR-10 as a folder or "
+        f"as published.{advice}"
     )
 
 

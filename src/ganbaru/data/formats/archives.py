@@ -8,7 +8,7 @@ from __future__ import annotations
 import tarfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -96,24 +96,33 @@ def _most(name: str) -> int:
 
 def recognize_tar(path: Path, head: bytes, want: Want) -> Original | None:
     """Return the pictures of a tar file, or of a folder that holds tar files."""
-    shards = _shards(path) if path.is_dir() else [path] * (head[257:262] == b"ustar")
+    shards = shards_in(path) if path.is_dir() else [path] * (head[257:262] == b"ustar")
     if not shards:
         return None
 
+    divided = splits.roles({shard.name for shard in shards})
+
     def read() -> Samples:
-        listed = [pair for shard in shards for pair in _files(shard)]
-        files = {name: file for name, file in listed if file}
-        paths = {name: names.parts(name) for name in files}
-        divided = splits.roles({shard.name for shard in shards})
-        found = arrange(path, paths, want.split, samples=True, skip=0 if divided else 1)
-        samples = labelled(Place(path, found, files, paths, want, samples=True))
-        links = sum(file is None for _, file in listed)
-        return _with(samples, (*LINKS, links), (*REPEATS, len(listed) - links - len(files)))
+        return pictures(path, shards, want, skip=0 if divided else 1)
 
     return Original(path.stem, want.located(path), _stamp(shards, path, want), read)
 
 
-def _shards(folder: Path) -> list[Path]:
+def pictures(path: Path, shards: list[Path], want: Want, skip: int) -> Samples:
+    """Return the pictures of the shards of a set at `path`, by SHARD/NAME, with their labels.
+
+    The first `skip` parts of these names are no folders: 0 where shards are named by splits.
+    """
+    listed = [pair for shard in shards for pair in _files(shard)]
+    files: dict[str, Callable[[], bytes]] = {name: file for name, file in listed if file}
+    paths = {name: names.parts(name) for name in files}
+    found = arrange(path, paths, want.split, samples=True, skip=skip)
+    samples = labelled(Place(path, found, files, paths, want, samples=True))
+    links = sum(file is None for _, file in listed)
+    return _with(samples, (*LINKS, links), (*REPEATS, len(listed) - links - len(files)))
+
+
+def shards_in(folder: Path) -> list[Path]:
     """Return a folder's tar files, unless it also has pictures or sub-folders of its own."""
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     if any(is_picture(path.name) or path.is_dir() for path in inside):
@@ -121,11 +130,11 @@ def _shards(folder: Path) -> list[Path]:
     return sorted(path for path in inside if path.suffix == ".tar")
 
 
-def _files(shard: Path) -> list[tuple[str, Callable[[], bytes] | None]]:
+def _files(shard: Path) -> list[tuple[str, Member | None]]:
     """List a shard's files as SHARD/NAME with functions that read them, None for links."""
     with claims.open_regular(shard) as file, members(shard, file, "r:") as (archive, listed):
-        files: list[tuple[str, Callable[[], bytes] | None]] = [
-            (f"{shard.name}/{m.name}", partial(_read_tar, shard, m) if m.isreg() else None)
+        files = [
+            (f"{shard.name}/{m.name}", Member.of(shard, m) if m.isreg() else None)
             for m in listed
             if not m.isdir()
         ]
@@ -136,9 +145,23 @@ def _files(shard: Path) -> list[tuple[str, Callable[[], bytes] | None]]:
     return files
 
 
-def _read_tar(shard: Path, member: tarfile.TarInfo) -> bytes:
-    """Read straight from the shard, since tarfile is not made for several threads."""
-    claims.require(member.size, 0, _most(member.name))
-    with claims.open_regular(shard) as file:
-        file.seek(member.offset_data)
-        return file.read(member.size)
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in a tar file: a function that reads it, straight, for tarfile is not for threads."""
+
+    shard: Path
+    offset: int
+    size: int
+    name: str
+
+    @classmethod
+    def of(cls, shard: Path, found: tarfile.TarInfo) -> Member:
+        """Return a member without tarfile's description of it, which takes 2 KB."""
+        return cls(shard, found.offset_data, found.size, found.name)
+
+    def __call__(self) -> bytes:
+        """Return the content, or as much as there still is."""
+        claims.require(self.size, 0, _most(self.name))
+        with claims.open_regular(self.shard) as file:
+            file.seek(self.offset)
+            return file.read(self.size)
