@@ -13,7 +13,7 @@ from page_helpers import browsing
 from serve_helpers import serving
 from train_helpers import background, pictures, trained, until
 
-from ganbaru.serve.translations import TRANSLATIONS
+from ganbaru.report.translations import TRANSLATIONS
 
 pytestmark = needs_chromium
 
