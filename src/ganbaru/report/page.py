@@ -8,15 +8,13 @@ import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
-from ganbaru import coerce
+from ganbaru import coerce, registry
 from ganbaru.config import TOTALS, flag, to_yaml
 from ganbaru.formatting import number
 from ganbaru.metrics import definitions
 from ganbaru.metrics.memorization import SHEET
 from ganbaru.metrics.passport import Evaluation, Score
-from ganbaru.report import card, chart, frame, reproduction
+from ganbaru.report import card, chart, film, frame, reproduction
 from ganbaru.report.curves import Chart, curves, evaluated
 from ganbaru.report.facts import Facts
 from ganbaru.report.findings import findings
@@ -32,7 +30,6 @@ from ganbaru.report.translations import (
     lasting,
 )
 
-MAX_GRIDS, FRAME = 6, 640  # frames of the film, and their width in pixels at most
 NOTHING = Markup()
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 Part = Callable[[Facts, Translation], Markup]
@@ -54,7 +51,7 @@ def page(facts: Facts, credits: Credits = UNSAID) -> str:
     main = tag(
         "main",
         _top(facts, name),
-        tag("div", _film(facts), section(_reproduce, _options(facts)), class_="first"),
+        tag("div", film.film(facts.grids), section(_reproduce, _options(facts)), class_="first"),
         section(_doctor),
         _curves(facts),
         section(_scores),
@@ -101,27 +98,6 @@ def _top(facts: Facts, name: str) -> Markup:
     return joined(tag("h1", name), tag("p", each(line, "span"), class_="summary"), *warnings)
 
 
-def _film(facts: Facts) -> Markup:
-    """Return the sample grids as frames, one of them large: radio buttons, or played by CSS."""
-    count = len(facts.grids)
-    if not count:
-        return tag("section", tag("h2", both("film")))
-    places = np.linspace(0, count - 1, min(MAX_GRIDS, count)).round().astype(int)
-    frames = [_frame(facts.grids[k], i, k == count - 1) for i, k in enumerate(places)]
-    play = tag("label", tag("input", type="checkbox"), both("play_film"), class_="play")
-    top = tag("div", tag("h2", both("film")), play if frames[1:] else NOTHING, class_="film-top")
-    strip = tag("div", *frames, class_="frames", style=f"--n:{len(frames)}")
-    return tag("section", top, strip, class_="film")
-
-
-def _frame(grid: Path, place: int, shown: bool) -> Markup:
-    chosen = {"checked": ""} if shown else {}
-    image = tag("img", src=embedded(grid, FRAME), alt=TRANSLATIONS["en"]["grid_of"])
-    caption = tag("span", both("frame", f"{int(grid.stem):,}"), class_="caption")
-    radio = tag("input", type="radio", name="frame", **chosen)
-    return tag("label", radio, image, caption, class_="frame", style=f"--i:{place}")
-
-
 def _reproduce(facts: Facts, text: Translation) -> Markup:
     # Words are not broken: a line that ends in the hyphens of a flag is hard to read.
     words = reproduction.command(facts.config, facts.name).split(" ")
@@ -132,10 +108,11 @@ def _reproduce(facts: Facts, text: Translation) -> Markup:
         note = text["exact_steps"].format(int(facts.log[-1]["step"]))
     if any(change["settings"].keys() - TOTALS for change in facts.history):
         note = text["changed"]
+    if config.data not in registry.names("data"):
+        note = text["unplaced"].format(note)
     counts = {name: f"{count:,}" for name, count in facts.made.get("parameters", {}).items()}
-    names = {"images": "images_long"}
     totals = (
-        text[names.get(name, name)].format(f"{getattr(config, name):g}")
+        text[f"length_{name}"].format(f"{getattr(config, name):g}")
         for name in TOTALS
         if getattr(config, name)
     )

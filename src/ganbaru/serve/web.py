@@ -14,7 +14,7 @@ from ganbaru.callbacks import grid_layout
 from ganbaru.errors import InputError
 from ganbaru.export import page as playground
 from ganbaru.report import frame
-from ganbaru.report.translations import TRANSLATIONS, Reader, preferred
+from ganbaru.report.translations import TRANSLATIONS, Reader, both, preferred
 from ganbaru.sampling import image_io
 from ganbaru.serve import events, image_service, pages, view_model
 from ganbaru.serve.api import find, serving
@@ -66,7 +66,7 @@ async def run(name: str, request: Request) -> Response:
 async def play(name: str, request: Request) -> Response:
     """Show the playground of a model."""
     served = find(request, name)
-    back = (f"/runs/{name}", name) if served.watcher else None
+    back = (f"/runs/{name}", name) if served.watcher else ("/", both("back"))
 
     async def made(name: str, model: Model) -> Response:
         return await _playground(name, model, back)
@@ -74,7 +74,7 @@ async def play(name: str, request: Request) -> Response:
     return await serving(request).cached(served, "play", made)
 
 
-async def _playground(name: str, model: Model, back: tuple[str, str] | None) -> Response:
+async def _playground(name: str, model: Model, back: tuple[str, str]) -> Response:
     try:
         credits = frame.Credits(title=name)
         header = frame.header(back=back, home="/")
