@@ -185,9 +185,13 @@ def describe(config: Config) -> list[LayerTable]:
     return layer_table.layers(config, *layer_table.assumed(config))
 
 
-def report(run: str | Path) -> Path:
-    """Write a run's report again, with the scores computed since; returns its path."""
-    return reports.write(run_folder.existing(run))
+def report(run: str | Path, *, title: str = "", author: str = "", licence: str = "") -> Path:
+    """Write a run's report again, with the scores computed since; returns its path.
+
+    The report shows `title` (by default the run's name), `author` and `licence`.
+    """
+    credits = reports.Credits(title, author, licence)
+    return reports.write(run_folder.existing(run), credits=credits)
 
 
 def engines() -> list[Found]:

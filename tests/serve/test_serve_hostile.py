@@ -387,8 +387,8 @@ def test_an_error_of_one_run_stays_its_own(run, monkeypatch, error):
 
 
 def test_a_line_that_fits_no_text_makes_its_run_unreadable(run, monkeypatch):
+    from ganbaru.report.translations import TRANSLATIONS
     from ganbaru.serve import view_model
-    from ganbaru.serve.translations import TRANSLATIONS
 
     status = run_status.RunWatcher(catalog.load([str(run)])["run"].watched().folder).status()
     monkeypatch.setattr(view_model, "clock", lambda seconds: 1 / 0)

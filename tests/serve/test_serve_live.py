@@ -18,8 +18,8 @@ from train_helpers import ROOT, background, command, pictures, tiny, trained, un
 
 from ganbaru.config import to_yaml
 from ganbaru.formatting import clock
+from ganbaru.report.translations import TRANSLATIONS, preferred
 from ganbaru.serve import run_status, view_model
-from ganbaru.serve.translations import TRANSLATIONS, preferred
 from ganbaru.training.run_folder import Folder
 
 
@@ -155,7 +155,10 @@ def test_the_view_of_a_run(finished, language):
     status = run_status.RunWatcher(Folder(finished)).status()
     found = view_model.full(status, text)
     names = dict(found["facts"])
-    assert names[text["images"]] == "96" and found["state_text"] == text["finished"]
+    assert (
+        names[text["images"]] == text["number"].format("96")
+        and found["state_text"] == text["finished"]
+    )
     assert names[text["d_loss"]] == f"{status.lines[-1]['d_loss']:.3f}"
     assert found["charts"].count("<svg") == 2 and text["losses"] in found["charts"]
     assert found["grids"] == (0, 40, 80, 96) and "style=" not in found["charts"]
@@ -241,7 +244,7 @@ def test_a_run_without_a_checkpoint_is_followed_until_it_has_one(finished, tmp_p
             assert next(received)["run"]["ready"] is True
         with client.stream("GET", "/events", headers={"Accept-Language": "ja"}) as stream:
             again = next(events(stream.iter_lines()))["run"]
-        assert (again["ready"], again["summary"].split()[0]) == (True, "72")
+        assert again["ready"] and again["summary"].startswith("学習に使った画像 72 枚")
         assert "charts" not in again and again["state_text"] in TRANSLATIONS["ja"].values()
         assert client.post("/api/models/run/images", json={}).status_code == 200
 

@@ -13,7 +13,7 @@ from page_helpers import browsing
 from serve_helpers import serving
 from train_helpers import background, pictures, trained, until
 
-from ganbaru.serve.translations import TRANSLATIONS
+from ganbaru.report.translations import TRANSLATIONS
 
 pytestmark = needs_chromium
 
@@ -165,9 +165,11 @@ def test_the_start_page_lists_all_runs(visit, size, scheme, paper):
 def test_the_page_of_a_run_updates_during_training(visit, going_on):
     page = visit().go("/runs/learning")
     assert page.inner_text(".state") == "Training"
+    assert page.inner_text(".connection") == TRANSLATIONS["en"]["connected"]  # while it learns
+    assert page.inner_text(".findings p")
     before = page.evaluate("document.body.innerText")
     bar = page.eval_on_selector("progress", "bar => bar.value")
-    grids = len(page.query_selector_all("svg"))
+    grids = len(page.query_selector_all(".charts svg"))
     assert grids == 2
     first = page.get_attribute(".hero img", "src")
     shown(page, f"document.querySelector('.hero img').getAttribute('src') !== '{first}'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser, add_output, add_trust
+from ganbaru.cli.parser import RUN_HELP, Parser, add_credits, add_output, add_trust
 from ganbaru.formatting import say
 
 
@@ -25,6 +25,7 @@ def _parser() -> Parser:
         "browser, .safetensors for weights alone, or a folder to share"
     )
     add_output(parser, output, "gan.onnx")
+    add_credits(parser)
     return parser
 
 
@@ -41,5 +42,8 @@ def export(arguments: Sequence[str]) -> None:
         precision=args.precision,
         trust=args.trust,
         overwrite=args.overwrite,
+        title=args.title,
+        author=args.author,
+        licence=args.licence,
     )
     say(*lines)

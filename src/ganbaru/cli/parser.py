@@ -153,6 +153,13 @@ def add_output(parser: Parser, sentence: str, default: str | None, metavar: str 
     parser.option("--overwrite", "replace also files that ganbaru did not write", of=bool)
 
 
+def add_credits(parser: Parser) -> None:
+    """Add --title, --author and --licence of a page that is shared."""
+    parser.option("--title", "the page's title; else the run's name", "", metavar="TEXT")
+    parser.option("--author", "whose work the page shows", "", metavar="TEXT")
+    parser.option("--licence", "of its images, such as 'CC BY 4.0'", "", metavar="TEXT")
+
+
 def add_device(parser: Parser, engine: str) -> None:
     """Add --engine, which `engine` describes, and --device."""
     parser.option("--engine", engine, "numpy")

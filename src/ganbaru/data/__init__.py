@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from ganbaru.data import cache
 from ganbaru.data.arrays import of_arrays
-from ganbaru.data.dataset import Dataset, beside, declared, exists, find, licence_note, title
+from ganbaru.data.dataset import (
+    Dataset,
+    beside,
+    data_licence,
+    declared,
+    exists,
+    find,
+    licence_note,
+    title,
+)
 from ganbaru.data.download import data_folders
 from ganbaru.data.inspection import Inspection, examine, opening_lines
 from ganbaru.data.progress import progress_bar, shown
@@ -44,6 +53,7 @@ __all__ = [
     "Target",
     "beside",
     "data_folders",
+    "data_licence",
     "declared",
     "exists",
     "in_memory",

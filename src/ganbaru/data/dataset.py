@@ -160,9 +160,14 @@ def _not_found(what: str, path: Path) -> InputError:
 def licence_note(config: Config) -> str:
     """Return what Ganbaru's licence covers, and the licence of a known data set."""
     own = "Ganbaru is under the MIT licence, which says nothing of weights and images."
+    if known := data_licence(config):
+        return f"{own} The data: {known}."
+    return f"{own} Look up what the data's own licence allows before you pass them on."
+
+
+def data_licence(config: Config) -> str:
+    """Return the licence of a known data set, "" if there is none."""
     # A module of the user's own is not imported for this: the name may be from another's file.
     known = config.data in registry.names("data")
     dataset = declared(config.data, config.trust) if known else None
-    if dataset and dataset.licence:
-        return f"{own} The data: {dataset.licence}."
-    return f"{own} Look up what the data's own licence allows before you pass them on."
+    return dataset.licence or "" if dataset else ""

@@ -5,6 +5,7 @@ A format is a function that writes a player to a path, registered in `FORMATS`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from ganbaru import files
 from ganbaru.errors import InputError, pick
 from ganbaru.export import onnx_file, page, pretrained, weights
 from ganbaru.export.precision import PRECISIONS
+from ganbaru.report.frame import UNSAID, Credits
 from ganbaru.sampling.players import Player, load_player
 
 
@@ -41,8 +43,13 @@ def write(
     precision: str | None = None,
     trust: Collection[str] = (),
     overwrite: bool = False,
+    title: str = "",
+    author: str = "",
+    licence: str = "",
 ) -> list[str]:
     """Write a network of a run to `path`, whose ending chooses the format; returns a summary.
+
+    A page shows `title` (by default the run's name), `author` and `licence`.
 
     `player` is one of `ganbaru.native.PLAYERS`, `run`, `which` and `trust` are as in
     `ganbaru.load`, `precision` is float32 or float16, None for the format's default. Raises
@@ -57,10 +64,19 @@ def write(
             f".html (a page that generates images) or .safetensors (weights only), or a folder's "
             f"name without an ending (to share)."
         )
+    credits = Credits(title, author, licence)
+    write: Callable[[Path, Player, str], list[str]] = chosen.write
+    if chosen.write is page.write:
+        write = functools.partial(page.write, credits=credits)
+    elif credits != UNSAID:
+        raise InputError(
+            f"--title, --author and --licence are of a page, which {path} is not: leave them out, "
+            f"or give a name ending in .html."
+        )
     precision = precision or chosen.precision
     pick("precision", precision, PRECISIONS)
     path = chosen.place(path, overwrite)
     found = load_player(run, which, player, trust)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return chosen.write(path, found, precision)
+        return write(path, found, precision)

@@ -11,6 +11,7 @@ import numpy as np
 from ganbaru import __version__, registry
 from ganbaru.config import Config
 from ganbaru.data import licence_note
+from ganbaru.report import sharing
 from ganbaru.sampling.players import Player
 from ganbaru.training.checkpoint import Header
 
@@ -59,6 +60,7 @@ def shared(player: Player) -> Header:
         **dataclasses.asdict(config),
         **{name: defaults[name] for name in _PRIVATE},
         "data": config.data if public else header.data["name"],
+        "label_file": sharing.public(config).label_file,
         "precision": "float32",
     }
     about = {**header.data, "licence": licence_note(config)}

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ganbaru.config import Config, from_file, load_yaml
@@ -35,6 +36,12 @@ PATTERN = 15.0
 SCORED = 6  # scores in the log before a run is said to gain no more
 GAINED = 0.5  # ... if the best one was in this first part of its images
 PAGE = "docs/doctor.md"
+NOTES = {
+    "early": "The log has no line after {0} steps: nothing is judged.",
+    "unjudged": "Not judged, since the log lacks their numbers: {0}.",
+    "saturated": "Nothing more to gain: the best score was at {0:,.0f} of {1:,.0f} images. Take "
+    "best.safetensors (--checkpoint best), and --patience {2} for the next run.",
+}
 
 Numbers = Mapping[str, float]
 
@@ -283,15 +290,17 @@ def _numbers(lines: Sequence[Line]) -> dict[str, float]:
     return numbers
 
 
-def diagnose(lines: Sequence[Line], config: Config) -> Diagnosis:
-    """Return what the numbers of a log show at its end.
+def diagnose(
+    lines: Sequence[Line], config: Config, texts: Mapping[str, str] = MappingProxyType({})
+) -> Diagnosis:
+    """Return what the numbers of a log show at its end; `texts` replace those of rules and `NOTES`.
 
     At most one primary disease is reported, and then no other, but overfitting and labels, which
     show whatever else is wrong.
     """
     numbers = _numbers(lines)
     if not numbers:
-        return Diagnosis(notes=[f"The log has no line after {STEPS} steps: nothing is judged."])
+        return Diagnosis(notes=[{**NOTES, **texts}["early"].format(STEPS)])
     held = [rule for rule in RULES if _holds(rule, numbers)]
     if first := next((rule for rule in held if rule.primary), None):
         held = [first, *(rule for rule in held if rule.independent)]
@@ -299,21 +308,22 @@ def diagnose(lines: Sequence[Line], config: Config) -> Diagnosis:
     findings = [
         Finding(
             rule.code,
-            rule.text.format_map(numbers),
+            texts.get(rule.code, rule.text).format_map(numbers),
             rule.certainty,
             tuple(rule.remedy(config)),
             images,
         )
         for rule in held
     ]
-    return Diagnosis(findings, [*_unjudged(numbers), *_saturated(lines)])
+    notes = {**NOTES, **texts}
+    return Diagnosis(findings, [*_unjudged(numbers, notes), *_saturated(lines, notes)])
 
 
 def _holds(rule: Rule, numbers: Numbers) -> bool:
     return all(name in numbers for name in rule.needs) and rule.holds(numbers)
 
 
-def _unjudged(numbers: Numbers) -> list[str]:
+def _unjudged(numbers: Numbers, texts: Mapping[str, str]) -> list[str]:
     """Return a note of the diseases that cannot be seen without numbers that the log lacks."""
     hidden = [
         rule.code
@@ -322,10 +332,10 @@ def _unjudged(numbers: Numbers) -> list[str]:
     ]
     if not hidden:
         return []
-    return [f"Not judged, since the log lacks their numbers: {', '.join(hidden)}."]
+    return [texts["unjudged"].format(", ".join(hidden))]
 
 
-def _saturated(lines: Sequence[Line]) -> list[str]:
+def _saturated(lines: Sequence[Line], texts: Mapping[str, str]) -> list[str]:
     """Return a note if scores have not improved in the second half of the run or longer."""
     scored = [(line[BEST], line["images"]) for line in lines if BEST in line]
     if len(scored) < SCORED:
@@ -334,10 +344,7 @@ def _saturated(lines: Sequence[Line]) -> list[str]:
     total = lines[-1]["images"]
     if images > GAINED * total:
         return []
-    return [
-        f"Nothing more to gain: the best score was at {images:,.0f} of {total:,.0f} images. Take "
-        f"best.safetensors (--checkpoint best), and --patience {SCORED} for the next run."
-    ]
+    return [texts["saturated"].format(images, total, SCORED)]
 
 
 def doctor(run: str | Path) -> Diagnosis:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from ganbaru import files
 from ganbaru.report import facts, page
+from ganbaru.report.frame import UNSAID, Credits
 from ganbaru.training.run_folder import Folder
 
+__all__ = ["Credits", "write"]
 
-def write(folder: Folder, warn: facts.Warn = lambda text: None) -> Path:
+
+def write(folder: Folder, warn: facts.Warn = lambda text: None, credits: Credits = UNSAID) -> Path:
     """Write a run's report from the files in its folder and return its path.
 
-    Raises InputError if one of them is damaged; `warn` is as in `facts.read`.
+    `credits` are its title, author and licence. Raises InputError if a file is damaged; `warn` is
+    as in `facts.read`.
     """
-    text = page.page(facts.read(folder, warn))
+    text = page.page(facts.read(folder, warn), credits)
     files.write_text(folder.report, text)
     return folder.report

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from ganbaru.data import licence_note
+from ganbaru.data import data_licence, licence_note
 from ganbaru.report.facts import Facts
+from ganbaru.report.translations import TRANSLATIONS, Translation
 
 Rows = list[tuple[str, str]]
 
 
-def rows(facts: Facts, size: str) -> Rows:
+def rows(facts: Facts, size: str, text: Translation = TRANSLATIONS["en"]) -> Rows:
     """Return the card's rows, after Mitchell et al. 2019 ("Model cards for model reporting")."""
-    classes = facts.data["classes"]
-    count = f"{facts.data['count']:,} images, " if "count" in facts.data else ""
-    names = ", ".join(classes[:20]) + (f" and {len(classes) - 20:,} more" if classes[20:] else "")
-    labels = f"; {len(classes):,} classes: {names}" if classes else "; no labels"
-    conditional = "by class" if facts.config.conditioning != "none" else "without labels"
-    model = f"a generative adversarial network ({facts.config.network}) for {size} images"
-    fingerprint = facts.data["fingerprint"][:16]
+    labels = text["unlabelled" if facts.config.conditioning == "none" else "by_class"]
     return [
-        ("model", f"{model} {conditional}"),
-        ("data", f"{facts.data['name']}: {count}{size}{labels}. Fingerprint {fingerprint}."),
-        ("meant for", "images like its training data, for study, teaching and experiments"),
-        ("not for", "passing its images off as real, as evidence, or for decisions about people"),
-        ("limits", " ".join(_limits(facts))),
-        ("licence", licence_note(facts.config)),
+        (text["card_model"], text["card_kind"].format(facts.config.network, size, labels)),
+        (text["card_data"], _data(facts, size, text)),
+        (text["meant_for"], text["meant"]),
+        (text["not_for"], text["not_meant"]),
+        (text["limits"], " ".join(_limits(facts, text))),
+        (text["licence"], _licence(facts, text)),
     ]
 
 
-def _limits(facts: Facts) -> list[str]:
-    limits = [
-        "It reproduces its training data: what is rare there is rarer in its images, and biases "
-        "remain."
-    ]
+def _data(facts: Facts, size: str, text: Translation) -> str:
+    data, classes = facts.data, facts.data["classes"]
+    if "count" in data:
+        found = text["card_images"].format(data["name"], f"{data['count']:,}", size)
+    else:
+        found = text["card_uncounted"].format(data["name"], size)
+    names = ", ".join(classes[:20])
+    if classes[20:]:
+        names = text["more_names"].format(names, f"{len(classes) - 20:,}")
+    labels = text["card_classes" if classes else "card_no_labels"]
+    found = labels.format(found, f"{len(classes):,}", names)
+    return text["fingerprint"].format(found, data["fingerprint"][:16])
+
+
+def _limits(facts: Facts, text: Translation) -> list[str]:
+    limits = [text["limit_data"]]
     if not facts.scores and not facts.baselines:
-        limits.append("Image quality was not measured.")
+        limits.append(text["limit_scores"])
     if facts.authenticity is None:
-        limits.append("Memorization of training images was not measured.")
+        limits.append(text["limit_copies"])
     elif facts.authenticity.is_copying:
-        rate = facts.authenticity.copying.rate
-        limits.append(f"About {rate:.1%} of its images are copies of training images.")
+        limits.append(text["limit_copying"].format(facts.authenticity.copying.rate))
     return limits
+
+
+def _licence(facts: Facts, text: Translation) -> str:
+    known = data_licence(facts.config)
+    key = "licence_known" if known else "licence_unknown"
+    return text[key].format(note=licence_note(facts.config), licence=known)

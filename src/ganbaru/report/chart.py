@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ganbaru.report.curves import Chart, Line
 from ganbaru.report.markup import Markup, joined, tag
+from ganbaru.report.translations import LANGUAGES
 
-WIDTH, HEIGHT = 460, 260  # in units of the drawing; the page scales it
-LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 40
+WIDTH, HEIGHT = 460, 244  # in units of the drawing; the page scales it
+LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 24
 MAX_POINTS = 400  # of a line: more cannot be seen and make the page heavy
 MAX_DOTS = 12  # points of a line that are drawn as dots
 
 
-def svg(chart: Chart) -> Markup:
-    """Draw a chart as a figure; the legend is text below it."""
+def svg(*charts: Chart) -> Markup:
+    """Draw a chart as a figure with its legend, given in one language or in each of them."""
+    chart = charts[0]
     lines = [line for line in chart.lines if line.points]
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
     across, up = Scale(min(0.0, *xs), max(xs)), Scale(min(ys), max(ys))
-    middle = (LEFT + WIDTH - RIGHT) / 2
     picture = tag(
         "svg",
         *_rows(up),
         *_columns(across),
         *(_line(line, across, up) for line in lines),
-        tag("text", chart.axis, x=middle, y=HEIGHT - 3, class_="axis middle"),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
-        aria_label=chart.title,
+        aria_label=" / ".join(each.title for each in charts),
     )
-    legend = [tag("span", line.name, class_=f"key {line.color} {line.style}") for line in lines]
-    return tag("figure", tag("h3", chart.title), picture, tag("figcaption", *legend))
+    names = zip(*([line.name for line in each.lines] for each in charts), strict=True)
+    legend = [
+        tag("span", _each(each), class_=f"key {line.color} {line.style}")
+        for line, each in zip(chart.lines, names, strict=True)
+        if line.points
+    ]
+    axis = tag("p", _each([each.axis for each in charts]), class_="axis")
+    title = tag("h3", _each([each.title for each in charts]))
+    return tag("figure", title, picture, axis, tag("figcaption", *legend))
+
+
+def _each(texts: Sequence[str]) -> str:
+    """Return the one text, or the texts of each language."""
+    if len(texts) == 1:
+        return texts[0]
+    named = zip(LANGUAGES, texts, strict=True)
+    return joined(*(tag("span", text, class_=name, lang=name) for name, text in named))
 
 
 class Scale:

@@ -113,7 +113,7 @@ def _with_baselines(
     return [*lines, *real]
 
 
-def evaluated(scores: Sequence[Evaluation]) -> dict[str, Chart]:
+def evaluated(scores: Sequence[Evaluation], words: Mapping[str, str] = WORDS) -> dict[str, Chart]:
     """Return the chart "frechet" of checkpoints that were evaluated with the newest passport."""
     found = {
         float(one.origin["checkpoint"]): one.scores["frechet"]
@@ -124,4 +124,4 @@ def evaluated(scores: Sequence[Evaluation]) -> dict[str, Chart]:
     }
     floors = {name: score.floor for name, score in scores[-1].scores.items()} if scores else {}
     log = [{"images": images, "frechet": found[images].value} for images in sorted(found)]
-    return curves(log, floors)
+    return curves(log, floors, words)

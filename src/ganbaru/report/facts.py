@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.records import Count
+from ganbaru.report import sharing
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run import Run, describe_data
 from ganbaru.training.run_folder import Folder
@@ -72,19 +74,22 @@ def note(run: Run) -> None:
 def read(folder: Folder, warn: Warn = lambda text: None) -> Facts:
     """Read a run's folder; raises InputError if a file in it is damaged.
 
-    Damaged lines of the log are left out, and `warn` is called with a sentence about them.
+    Damaged lines of the log are left out, and `warn` is called with a sentence about them. Nothing
+    of it is a path of this machine, since reports are shared.
     """
-    found = _about(folder)
+    config = from_file(load_yaml(folder.config), folder.config)
+    clean = functools.partial(sharing.cleaned, places=sharing.places(folder.path, config))
+    found = clean(_about(folder))
     return Facts(
         folder=folder,
-        config=from_file(load_yaml(folder.config), folder.config),
+        config=sharing.public(config),
         data=found["data"],
         made=found["made"],
         log=read_log(folder, warn),
         baselines=milestones.baselines(folder),
         grids=[path for path in sorted(folder.samples.glob("*.png")) if path.stem.isdecimal()],
-        scores=passport.stored(folder.path),
-        authenticity=memorization.stored(folder.path),
+        scores=clean(passport.stored(folder.path)),
+        authenticity=clean(memorization.stored(folder.path)),
         history=found.get("history", []),
         warnings=found.get("warnings", {}),
     )

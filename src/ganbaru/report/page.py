@@ -1,66 +1,81 @@
-"""The HTML page of a report: its sections, each a function of the facts."""
+"""The HTML page of a report: its sections, each a function of the facts, in both languages."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable
-from importlib import resources
+import functools
+import shlex
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
-
-from ganbaru import coerce
-from ganbaru.config import TOTALS, to_yaml
-from ganbaru.formatting import duration, number
-from ganbaru.metrics import diagnosis
-from ganbaru.metrics.definitions import METRICS
+from ganbaru import coerce, registry
+from ganbaru.config import TOTALS, flag, to_yaml
+from ganbaru.formatting import number
+from ganbaru.metrics import definitions
 from ganbaru.metrics.memorization import SHEET
 from ganbaru.metrics.passport import Evaluation, Score
-from ganbaru.report import card, chart, reproduction
-from ganbaru.report.curves import curves, evaluated
+from ganbaru.report import card, chart, film, frame, reproduction
+from ganbaru.report.curves import Chart, curves, evaluated
 from ganbaru.report.facts import Facts
+from ganbaru.report.findings import findings
+from ganbaru.report.frame import UNSAID, Credits
 from ganbaru.report.markup import Markup, joined, tag
-from ganbaru.report.pictures import MAX_WIDTH, embedded
-from ganbaru.training import resuming
+from ganbaru.report.pictures import embedded
+from ganbaru.report.translations import (
+    METRICS,
+    TRANSLATIONS,
+    Translation,
+    both,
+    each,
+    lasting,
+)
 
-MAX_GRIDS = 6
-GRID = "a grid of generated images"
 NOTHING = Markup()
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+Part = Callable[[Facts, Translation], Markup]
 
 
-def page(facts: Facts) -> str:
+def page(facts: Facts, credits: Credits = UNSAID) -> str:
     """Return the whole HTML document."""
-    style = resources.files("ganbaru.report").joinpath("style.css").read_text(encoding="utf-8")
+    name = credits.title or facts.name
+    description = TRANSLATIONS["en"]["description"].format(name, facts.data["name"])
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         # Nothing is fetched, whatever a name in the page contains.
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{facts.name}: a run of Ganbaru"),
-        tag("style", Markup(style)),
+        frame.head(name, description, credits),
+        tag("style", Markup(frame.style("style.css"))),
     )
-    first = tag("div", _top(facts), _reproduce(facts), class_="first")
-    sections = (_doctor, _curves, _samples, _scores, _memorization, _card, _machine)
-    body = tag("body", tag("main", first, *(section(facts) for section in sections)))
+    section = functools.partial(_section, facts)
+    main = tag(
+        "main",
+        _top(facts, name),
+        tag("div", film.film(facts.grids), section(_reproduce, _options(facts)), class_="first"),
+        section(_doctor),
+        _curves(facts),
+        section(_scores),
+        section(_memorization, _sheet(facts)),
+        section(_card),
+        section(_machine),
+    )
+    body = tag("body", frame.header(), main, frame.footer(credits))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _section(title: str, *content: str) -> Markup:
-    return tag("section", tag("h2", title), *content)
+def _section(facts: Facts, part: Part, *rest: Markup) -> Markup:
+    """Return a section of a part in each language, and of what has no language."""
+    return tag("section", each(functools.partial(part, facts)), *rest)
 
 
-def _absent(title: str, text: str) -> Markup:
-    return _section(title, tag("p", text, class_="absent"))
+def _titled(title: str, *content: str) -> Markup:
+    return joined(tag("h2", title), *content)
 
 
-def _figure(picture: Path, alt: str, caption: str, width: int, **attributes: str) -> Markup:
-    """Return an embedded picture of at most `width` pixels with its caption."""
-    image = tag("img", src=embedded(picture, width), alt=alt)
-    return tag("figure", image, tag("figcaption", caption), **attributes)
+def _missing(title: str, why: str, *commands: str) -> Markup:
+    """Return what is not known, and the commands to find out, to copy."""
+    code = tag("pre", "\n".join(commands), class_="command") if commands else NOTHING
+    return _titled(title, tag("p", why, class_="absent"), code)
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> Markup:
@@ -72,171 +87,191 @@ def _table(rows: Iterable[tuple[str, str]]) -> Markup:
 # --- the run ----------------------------------------------------------------------------------
 
 
-def _top(facts: Facts) -> Markup:
+def _top(facts: Facts, name: str) -> Markup:
     last = facts.log[-1] if facts.log else {"images": 0, "seconds": 0.0}
-    line = (
-        f"{facts.data['name']}, {_size(facts)}: {int(last['images']):,} images shown in "
-        f"{duration(last['seconds'])}"
-    )
+
+    def line(text: Translation) -> str:
+        time, images = lasting(last["seconds"], text), f"{int(last['images']):,}"
+        return text["summary"].format(facts.data["name"], size(facts, text), images, time)
+
     warnings = (tag("p", each, class_="warning") for each in facts.warnings.values())
-    heading = tag("header", tag("h1", facts.name), tag("p", line, class_="summary"), *warnings)
-    if not facts.grids:
-        return tag("div", heading)
-    grid = facts.grids[-1]
-    caption = f"fixed latents after {int(grid.stem):,} images"
-    return tag("div", heading, _figure(grid, GRID, caption, MAX_WIDTH, class_="hero"))
+    return joined(tag("h1", name), tag("p", each(line, "span"), class_="summary"), *warnings)
 
 
-def _reproduce(facts: Facts) -> Markup:
+def _reproduce(facts: Facts, text: Translation) -> Markup:
     # Words are not broken: a line that ends in the hyphens of a flag is hard to read.
     words = reproduction.command(facts.config, facts.name).split(" ")
     spans = [joined(tag("span", word), " ") for word in words]
-    command = tag("pre", *spans, class_="command")
-    note, config = (
-        "On the same machine and versions, the result is the same to the bit",
-        facts.config,
-    )
+    command, config = tag("pre", *spans, class_="command"), facts.config
+    note = text["exact"]
     if reproduction.by_clock(config) and facts.log:
-        note = f"The run ended by time, so a faster machine trains further. {note} with --steps "
-        note += str(int(facts.log[-1]["step"]))
+        note = text["exact_steps"].format(int(facts.log[-1]["step"]))
     if any(change["settings"].keys() - TOTALS for change in facts.history):
-        note = "The settings changed during the run, so this trains another one, with the last ones"
-    parameters = facts.made.get("parameters", {})
-    counts = ", ".join(f"{name} {count:,}" for name, count in parameters.items())
-    totals = (f"{getattr(config, name):g} {name}" for name in TOTALS if getattr(config, name))
+        note = text["changed"]
+    if config.data not in registry.names("data"):
+        note = text["unplaced"].format(note)
+    counts = {name: f"{count:,}" for name, count in facts.made.get("parameters", {}).items()}
+    totals = (
+        text[f"length_{name}"].format(f"{getattr(config, name):g}")
+        for name in TOTALS
+        if getattr(config, name)
+    )
+    rates = coerce.shown(config.rates)
     rows = [
-        ("preset", config.preset or "none"),
-        ("networks", f"{config.network}, width {config.width}"),
-        *([("parameters", counts)] if counts else []),
-        ("objective", f"{config.objective}, penalty {config.penalty}"),
-        ("optimizer", f"{config.optimiser}, learning rates {coerce.shown(config.rates)} (G D)"),
+        ("preset", config.preset or text["none"]),
+        ("networks", text["network"].format(config.network, config.width)),
+        *([("parameters", text["counts"].format(*counts.values()))] if counts else []),
+        ("objective", text["penalty"].format(config.objective, config.penalty)),
+        ("optimizer", text["rates"].format(config.optimiser, rates)),
         ("batch", str(config.batch)),
-        ("length", " or ".join(totals)),
+        ("length", text["or"].join(totals)),
         ("seed", str(config.seed)),
-        *(("resumed", sentence) for sentence in resuming.described(facts.history)),
+        *(("resumed", each) for each in _changes(facts, text)),
     ]
-    options = tag("details", tag("summary", "all options"), tag("pre", to_yaml(config)))
-    return _section("Reproduce", command, tag("p", f"{note}."), _table(rows), options)
+    table = _table((text[name], value) for name, value in rows)
+    return _titled(text["reproduce"], command, tag("p", note), table)
 
 
-def _size(facts: Facts) -> str:
+def _changes(facts: Facts, text: Translation) -> list[str]:
+    return [
+        text["settings"].format(
+            f"{change['images']:,}",
+            ", ".join(f"{flag(name)} {a} -> {b}" for name, (a, b) in change["settings"].items()),
+        )
+        for change in facts.history
+    ]
+
+
+def _options(facts: Facts) -> Markup:
+    return tag("details", tag("summary", both("options")), tag("pre", to_yaml(facts.config)))
+
+
+def size(facts: Facts, text: Translation) -> str:
+    """Return the size and colours of a run's images as text."""
     height, width, channels = facts.data["shape"]
-    return f"{height}×{width} {'grey' if channels == 1 else 'colour'}"
+    return text[f"size_{channels}"].format(height, width)
 
 
 # --- training ---------------------------------------------------------------------------------
 
 
-def _doctor(facts: Facts) -> Markup:
-    found = diagnosis.diagnose(facts.log, facts.config)
-    lines = [tag("p", each.sentence(), class_="warning") for each in found.findings]
-    if not lines and not found.notes:
-        lines = [tag("p", "No findings.")]
-    return _section("Doctor", *lines, *(tag("p", note) for note in found.notes))
+def _doctor(facts: Facts, text: Translation) -> Markup:
+    found = findings(facts.log, facts.config, text)
+    lines = (tag("p", line, **({"class_": "warning"} if bad else {})) for line, bad in found)
+    return _titled(text["doctor"], *lines)
 
 
 def _curves(facts: Facts) -> Markup:
     if len(facts.log) < 2:
         return NOTHING
-    charts = curves(facts.log, facts.baselines)
-    if "frechet" not in charts:
-        charts |= evaluated(facts.scores)
-    drawn = map(chart.svg, charts.values())
-    return _section("Training curves", tag("div", *drawn, class_="charts"))
+    drawn = [_charts(facts, text) for text in TRANSLATIONS.values()]
+    figures = (chart.svg(*(charts[name] for charts in drawn)) for name in drawn[0])
+    healthy = tag("p", both("healthy"), class_="absent")
+    charts = tag("div", *figures, class_="charts")
+    return tag("section", tag("h2", both("curves")), healthy, charts)
 
 
-def _samples(facts: Facts) -> Markup:
-    if len(facts.grids) < 2:
-        return NOTHING
-    count = len(facts.grids)
-    places = np.linspace(0, count - 1, min(MAX_GRIDS, count)).round().astype(int)
-    chosen = (facts.grids[i] for i in places)
-    figures = (_figure(path, GRID, f"{int(path.stem):,} images", 640) for path in chosen)
-    return _section("Samples of fixed latents over time", tag("div", *figures, class_="grids"))
+def _charts(facts: Facts, text: Translation) -> dict[str, Chart]:
+    found = curves(facts.log, facts.baselines, text)
+    return found if "frechet" in found else {**found, **evaluated(facts.scores, text)}
 
 
 # --- evaluation -------------------------------------------------------------------------------
 
 
-def _scores(facts: Facts) -> Markup:
+def _scores(facts: Facts, text: Translation) -> Markup:
     if not facts.scores:
-        state = "Scored during training only" if facts.baselines else "Not scored yet"
-        text = f"{state}. Run ganbaru evaluate for scores with intervals, then ganbaru report."
-        return _absent("Scores", text)
+        why = text["scored_training" if facts.baselines else "not_scored"]
+        return _missing(text["scores"], why, *_commands(facts, "evaluate"))
     newest = facts.scores[-1]
     passport = newest.passport
-    names = ("score", "value", "95 % interval", "real images")
-    heading = tag("tr", *(tag("th", name, scope="col") for name in names))
-    rows = (_score(name, score) for name, score in newest.scores.items() if name in METRICS)
-    text = (
-        f"{passport.fakes:,} images of {_checkpoint(newest)} against {passport.reals:,} real ones "
-        f"({passport.reference}). Real images: the scores of {passport.floor}, the best that "
-        f"can be expected."
-    )
+    names = ("score", "value", "interval_95", "real_images")
+    heading = tag("tr", *(tag("th", text[name], scope="col") for name in names))
+    known = definitions.METRICS
+    rows = (_score(name, score, text) for name, score in newest.scores.items() if name in known)
+    counts = f"{passport.fakes:,}", _checkpoint(newest, text), f"{passport.reals:,}"
+    said = tag("p", text["scored"].format(*counts, passport.reference, passport.floor))
     table = tag("table", tag("thead", heading), tag("tbody", *rows), class_="scores")
     conditions = [
         ("scorer", f"{passport.scorer}, {passport.scorer_hash[:12]}"),
-        ("images", passport.resize),
+        ("pictures", passport.resize),
         ("interval", passport.interval),
         *(("note", note) for note in newest.notes),
     ]
-    details = tag("details", tag("summary", "what these numbers depend on"), _table(conditions))
-    return _section("Scores", tag("p", text), table, details)
+    rest = _table((text[name], value) for name, value in conditions)
+    details = tag("details", tag("summary", text["depends"]), rest)
+    return _titled(text["scores"], said, table, details)
 
 
-def _checkpoint(found: Evaluation) -> str:
+def _commands(facts: Facts, command: str) -> list[str]:
+    return [f"ganbaru {each} {shlex.quote(facts.name)}" for each in (command, "report")]
+
+
+def _checkpoint(found: Evaluation, text: Translation) -> str:
     images = str(found.origin.get("checkpoint", ""))
-    return f"the checkpoint at {int(images):,}" if images.isdigit() else found.subject
+    return text["checkpoint_at"].format(f"{int(images):,}") if images.isdigit() else found.subject
 
 
-def _score(name: str, score: Score) -> Markup:
-    metric = METRICS[name]
-    title = joined(metric.title, tag("small", f"{metric.better} is better: {metric.meaning}"))
+def _score(name: str, score: Score, text: Translation) -> Markup:
+    metric = definitions.METRICS[name]
+    title, meaning = METRICS[text["language"]].get(name, (metric.title, metric.meaning))
+    better = text[f"better_{metric.better}"].format(meaning)
     return tag(
         "tr",
-        tag("th", title, scope="row"),
+        tag("th", joined(title, tag("small", better)), scope="row"),
         tag("td", number(score.value)),
-        tag("td", score.interval(number)),
+        tag("td", score.interval(number).replace(" to ", text["to"])),
         tag("td", number(score.floor)),
     )
 
 
-def _memorization(facts: Facts) -> Markup:
+def _memorization(facts: Facts, text: Translation) -> Markup:
     found = facts.authenticity
     if found is None:
-        text = "Not measured yet. Run ganbaru authenticity, then ganbaru report."
-        return _absent("Memorization", text)
-    repeats = "no" if not found.repeated else f"{found.repeated:,} of {found.training:,}"
-    text = f"Held out: {found.held_out}. Duplicates in the training set: {repeats}."
-    parts = [tag("p", found.verdict(), class_="verdict"), tag("p", text)]
-    sheet = found.folder / SHEET
-    if sheet.exists():
-        alt = "generated images and their nearest training images"
-        caption = (
-            "each row: a generated image, then its nearest training images; distance 0 is a copy"
-        )
-        parts.append(_figure(sheet, alt, caption, 1200, class_="wide"))
-    return _section("Memorization", *parts)
+        commands = _commands(facts, "authenticity")
+        return _missing(text["memorization"], text["not_measured"], *commands)
+    repeats = text["no_repeats"]
+    if found.repeated:
+        repeats = text["share_of"].format(f"{found.repeated:,}", f"{found.training:,}")
+    values = {
+        "verdict": found.verdict(),
+        "images": f"{found.images:,}",
+        "share": found.copying.share,
+    }
+    values |= {name: getattr(found.copying, name) for name in ("rate", "low", "high", "floor", "p")}
+    verdict = text["copying_yes" if found.is_copying else "copying_no"].format(**values)
+    held = text["held"].format(found.held_out, repeats)
+    return _titled(text["memorization"], tag("p", verdict, class_="verdict"), tag("p", held))
+
+
+def _sheet(facts: Facts) -> Markup:
+    """Return the picture of generated images beside their nearest training images."""
+    sheet = facts.authenticity.folder / SHEET if facts.authenticity else Path()
+    if not sheet.is_file():
+        return NOTHING
+    image = tag("img", src=embedded(sheet, 1200), alt=TRANSLATIONS["en"]["neighbours"])
+    scrolled = tag("div", image, class_="wide", tabindex=0)
+    return tag("figure", scrolled, tag("figcaption", both("neighbour_rows")))
 
 
 # --- about ------------------------------------------------------------------------------------
 
 
-def _card(facts: Facts) -> Markup:
-    return _section("Model card", _table(card.rows(facts, _size(facts))))
+def _card(facts: Facts, text: Translation) -> Markup:
+    return _titled(text["card_title"], _table(card.rows(facts, size(facts, text), text)))
 
 
-def _machine(facts: Facts) -> Markup:
+def _machine(facts: Facts, text: Translation) -> Markup:
     if not facts.made:
-        return _absent("Machine", "Not recorded.")
+        return _missing(text["machine"], text["not_recorded"])
     known = collections.defaultdict(lambda: "?", facts.made)
     rows = [
         ("engine", f"{known['engine']}, {facts.config.precision}"),
         ("versions", "ganbaru {ganbaru}, Python {python}, NumPy {numpy}".format_map(known)),
-        ("machine", "{system}, {cores} cores".format_map(known)),
+        ("computer", text["cores"].format(known["system"], known["cores"])),
     ]
     if facts.log:
         last = facts.log[-1]
-        speed = last["images"] / max(1e-9, last["seconds"])
-        rows.append(("time", f"{duration(last['seconds'])}, {speed:,.0f} images a second"))
-    return _section("Machine", _table(rows))
+        pace = f"{last['images'] / max(1e-9, last['seconds']):,.0f}"
+        rows.append(("time", text["pace"].format(lasting(last["seconds"], text), pace)))
+    return _titled(text["machine"], _table((text[name], value) for name, value in rows))

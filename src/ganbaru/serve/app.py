@@ -68,7 +68,7 @@ def _handler(
         problem = convert(error, request.url.path)
         if "text/html" not in request.headers.get("accept", ""):
             return problem.response()
-        page = pages.error(problem.detail, web.language(request))
+        page = pages.error(problem.detail, web.reader(request))
         return response(page, web.HTML, problem.status_code, problem.headers, OWN)
 
     return handle

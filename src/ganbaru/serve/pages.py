@@ -6,64 +6,60 @@ import json
 from importlib import resources
 from typing import Any
 
+from ganbaru.report import frame
 from ganbaru.report.markup import Markup, joined, tag
+from ganbaru.report.translations import Reader, Translation
 from ganbaru.serve import view_model
 from ganbaru.serve.catalog import Catalog, ServedModel
-from ganbaru.serve.translations import Translation
 
 EMPTY = Markup()
 
 
 def static_files() -> dict[str, tuple[bytes, str]]:
     """Return the content and media type of the files that pages load, by name."""
-    places = {
-        "report.css": ("ganbaru.report", "style.css", "text/css; charset=utf-8"),
-        "serve.css": ("ganbaru.serve", "static/serve.css", "text/css; charset=utf-8"),
-        "live.js": ("ganbaru.serve", "static/live.js", "text/javascript; charset=utf-8"),
-        "icon.svg": ("ganbaru.serve", "static/icon.svg", "image/svg+xml"),
-    }
+    own = resources.files("ganbaru.serve").joinpath("static")
+    style = frame.style("style.css") + own.joinpath("serve.css").read_text(encoding="utf-8")
     return {
-        name: (resources.files(package).joinpath(path).read_bytes(), kind)
-        for name, (package, path, kind) in places.items()
+        "pages.css": (style.encode(), "text/css; charset=utf-8"),
+        "live.js": (own.joinpath("live.js").read_bytes(), "text/javascript; charset=utf-8"),
     }
 
 
-def _page(title: str, text: Translation, *content: str, **body: Any) -> str:
+def _page(
+    title: str, reader: Reader, *content: str, back: tuple[str, str] | None = None, **body: Any
+) -> str:
+    text = reader.text
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title),
-        tag("link", rel="icon", href="/static/icon.svg"),
-        tag("link", rel="stylesheet", href="/static/report.css"),
-        tag("link", rel="stylesheet", href="/static/serve.css"),
+        frame.head(title, text["intro"]),
+        tag("link", rel="stylesheet", href="/static/pages.css"),
         tag("script", src="/static/live.js", type="module"),
     )
-    icon = tag("img", src="/static/icon.svg", alt="", width=22, height=22)
-    brand = tag("a", icon, "Ganbaru", href="/", class_="brand")
     states = {"data_lost": text["lost"], "data_connected": text["connected"]}
     connection = tag("p", class_="connection", role="status", **states)
-    top = tag("div", brand, connection, class_="top")
-    whole = tag("body", top, tag("main", *content), **body)
+    top = frame.header(text["language"], reader.theme, back, "/", connection)
+    whole = tag("body", top, tag("main", *content), frame.footer(), **body)
     return f"<!doctype html>\n{tag('html', head, whole, lang=text['language'])}\n"
 
 
-def error(detail: str, text: Translation) -> str:
+def error(detail: str, reader: Reader) -> str:
     """Return the page for an error."""
-    back = tag("p", tag("a", text["back"], href="/", class_="button"))
-    return _page(text["absent"], text, tag("h1", text["absent"]), tag("p", detail), back)
+    title = reader.text["absent"]
+    content = tag("h1", title), tag("p", detail)
+    return _page(title, reader, *content, back=("/", reader.text["back"]))
 
 
 # --- all runs -----------------------------------------------------------------------------------
 
 
-def start(catalog: Catalog, base: str, text: Translation) -> str:
+def start(catalog: Catalog, base: str, reader: Reader) -> str:
     """Return the page that lists everything; `base` is the service's address."""
+    text = reader.text
     cards = tag("div", *(_card(served, text) for served in catalog.values()), class_="cards")
-    heading = tag("header", tag("h1", text["runs"]), tag("p", text["intro"], class_="summary"))
+    heading = tag("div", tag("h1", text["runs"]), tag("p", text["intro"], class_="summary"))
     content = (heading, cards, _usage(catalog, base, text))
-    return _page(f"{text['runs']} · Ganbaru", text, *content, data_events="/events")
+    return _page(f"{text['runs']} · Ganbaru", reader, *content, data_events="/events")
 
 
 def _card(served: ServedModel, text: Translation) -> Markup:
@@ -91,7 +87,9 @@ def _usage(catalog: Catalog, base: str, text: Translation) -> Markup:
     )
     links = [tag("a", place, href=place) for place in ("/openapi.json", "/api/models")]
     about = tag("p", f"{text['api_text']} ", links[0], " · ", links[1])
-    return tag("section", tag("h2", text["api"]), about, tag("pre", command))
+    return tag(
+        "section", tag("h2", text["api"]), about, tag("pre", command, class_="command", tabindex=0)
+    )
 
 
 # --- parts of both pages ------------------------------------------------------------------------
@@ -145,16 +143,18 @@ def _caption(grids: tuple[int, ...], text: Translation) -> str:
 # --- one run ------------------------------------------------------------------------------------
 
 
-def run(served: ServedModel, catalog: Catalog, text: Translation) -> str:
+def run(served: ServedModel, catalog: Catalog, reader: Reader) -> str:
     """Return the page of a run."""
-    name, view = served.name, view_model.full(served.watched().status(), text)
+    name, text = served.name, reader.text
+    view = view_model.full(served.watched().status(), text)
     title = tag("div", tag("h1", name), _state(view), class_="title")
     problem, links = _problem(served, text), _links(served, view, text)
-    header = tag("header", title, _bar(view, name), _summary(view), problem, links)
+    header = tag("div", title, _bar(view, name), _summary(view), problem, links)
     panels = tag("div", _grids(name, view, text), _facts(view), class_="panels")
-    content = (_others(name, catalog, text), header, panels, _curves(view, text))
+    others = _others(name, catalog, text)
+    content = (others, header, panels, _doctor(view, text), _curves(view, text))
     data = {"data_events": f"/runs/{name}/events", "data_run": name}
-    return _page(f"{name} · Ganbaru", text, *content, **data)
+    return _page(f"{name} · Ganbaru", reader, *content, back=("/", text["back"]), **data)
 
 
 def _others(name: str, catalog: Catalog, text: Translation) -> Markup:
@@ -205,11 +205,18 @@ def _facts(view: dict[str, Any]) -> Markup:
     return tag("dl", *rows, class_="numbers", data_fill="facts")
 
 
+def _doctor(view: dict[str, Any], text: Translation) -> Markup:
+    lines = (tag("p", line, data_bad=bad) for line, bad in view["findings"])
+    found = tag("div", *lines, class_="findings", data_fill="findings")
+    return tag("section", tag("h2", text["doctor"]), found)
+
+
 def _curves(view: dict[str, Any], text: Translation) -> Markup:
     absent = _shown("no-charts", not view["charts"])
     return tag(
         "section",
         tag("h2", text["curves"]),
+        tag("p", text["healthy"], class_="absent"),
         tag("p", text["no_curves"], class_="absent", **absent),
         tag("div", view["charts"], class_="charts", data_fill="charts"),
     )

@@ -38,6 +38,7 @@ class RunStatus:
     total_images: float | None  # where the run ends after a number of images or epochs
     has_timelapse: bool
     has_report: bool
+    config: Config | None = None  # None if its file is damaged
 
     @property
     def version(self) -> str:
@@ -97,6 +98,7 @@ class RunWatcher:
             total_images=total or None,
             has_timelapse=self.folder.timelapse.exists(),
             has_report=self.folder.report.exists(),
+            config=config,
         )
 
     def _state(self, lines: tuple[Line, ...], progress: float) -> str:

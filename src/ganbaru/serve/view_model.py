@@ -9,10 +9,11 @@ from typing import Any
 from ganbaru.formatting import clock
 from ganbaru.report import chart
 from ganbaru.report.curves import curves
+from ganbaru.report.findings import findings
 from ganbaru.report.markup import joined
+from ganbaru.report.translations import Translation
 from ganbaru.serve import log
 from ganbaru.serve.run_status import UNREADABLE, RunStatus
-from ganbaru.serve.translations import Translation
 
 View = Callable[[RunStatus, Translation], dict[str, Any]]
 
@@ -54,6 +55,7 @@ def full(status: RunStatus, text: Translation) -> dict[str, Any]:
         **brief(status, text),
         "grids": status.grids,
         "facts": facts(status, text),
+        "findings": findings(status.lines, status.config, text) if status.config else [],
         "charts": joined(*map(chart.svg, charts)),
     }
 
@@ -66,7 +68,7 @@ def _summary(status: RunStatus, text: Translation) -> list[str]:
     last = status.lines[-1]
     parts = [text["images_seen"].format(f"{last['images']:,.0f}")]
     if status.state == "training":
-        parts.append(f"{last.get('images_per_second', 0):,.0f} {text['speed']}")
+        parts.append(text["per_second"].format(f"{last.get('images_per_second', 0):,.0f}"))
         if status.seconds_left is not None:
             parts.append(text["time_left"].format(clock(status.seconds_left)))
     return parts
@@ -77,10 +79,12 @@ def facts(status: RunStatus, text: Translation) -> list[tuple[str, str]]:
     if not status.lines:
         return []
     last = status.lines[-1]
-    total = f" {text['of']} {status.total_images:,.0f}" if status.total_images else ""
-    rows = [(text["images"], f"{last['images']:,.0f}{total}")]
+    counts = [f"{count:,.0f}" for count in (last["images"], status.total_images) if count]
+    rows = [(text["images"], text["number_of" if counts[1:] else "number"].format(*counts))]
     if "images_per_second" in last:
-        rows.append((text["speed"], f"{last['images_per_second']:,.0f}"))
+        rows.append(
+            (text["speed"], text["speed_value"].format(f"{last['images_per_second']:,.0f}"))
+        )
     rows.append((text["elapsed"], clock(last["seconds"])))
     if status.state == "training" and status.seconds_left is not None:
         rows.append((text["left"], clock(status.seconds_left)))

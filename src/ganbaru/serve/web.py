@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -12,6 +13,8 @@ from starlette.responses import Response
 from ganbaru.callbacks import grid_layout
 from ganbaru.errors import InputError
 from ganbaru.export import page as playground
+from ganbaru.report import frame
+from ganbaru.report.translations import TRANSLATIONS, Reader, both, preferred
 from ganbaru.sampling import image_io
 from ganbaru.serve import events, image_service, pages, view_model
 from ganbaru.serve.api import find, serving
@@ -19,22 +22,25 @@ from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.responses import OWN, WHOLE, response
 from ganbaru.serve.schemas import ImageRequest
-from ganbaru.serve.translations import Translation, preferred
 
 router = APIRouter(include_in_schema=False)
 
 HTML = "text/html; charset=utf-8"
 REVALIDATE = {"Cache-Control": "no-cache"}
+CHOICES = "Accept-Language, Cookie"  # what pages depend on
 STATIC = pages.static_files()
 
 
-def language(request: Request) -> Translation:
-    """Return the texts in the language that the browser prefers."""
-    return preferred(request.headers.get("accept-language", ""))
+def reader(request: Request) -> Reader:
+    """Return what the switches of the pages were set to, else what the browser prefers."""
+    chosen = {name: request.cookies.get(f"ganbaru-{name}", "") for name in ("language", "theme")}
+    text = TRANSLATIONS.get(chosen["language"])
+    theme = chosen["theme"] if chosen["theme"] in frame.THEMES else "auto"
+    return Reader(text or preferred(request.headers.get("accept-language", "")), theme)
 
 
 def _page(text: str) -> Response:
-    return response(text, HTML, headers={"Vary": "Accept-Language"}, policy=OWN)
+    return response(text, HTML, headers={"Vary": CHOICES}, policy=OWN)
 
 
 # --- pages --------------------------------------------------------------------------------------
@@ -45,7 +51,7 @@ async def start(request: Request) -> Response:
     """Show all runs and models."""
     base = str(request.base_url).rstrip("/")
     return _page(
-        await asyncio.to_thread(pages.start, serving(request).catalog, base, language(request))
+        await asyncio.to_thread(pages.start, serving(request).catalog, base, reader(request))
     )
 
 
@@ -53,18 +59,27 @@ async def start(request: Request) -> Response:
 async def run(name: str, request: Request) -> Response:
     """Show a run."""
     served, catalog = find(request, name), serving(request).catalog
-    return _page(await asyncio.to_thread(pages.run, served, catalog, language(request)))
+    return _page(await asyncio.to_thread(pages.run, served, catalog, reader(request)))
 
 
 @router.get("/models/{name}/play")
 async def play(name: str, request: Request) -> Response:
     """Show the playground of a model."""
-    return await serving(request).cached(find(request, name), "play", _playground)
+    served = find(request, name)
+    back = (f"/runs/{name}", name) if served.watcher else ("/", both("back"))
+
+    async def made(name: str, model: Model) -> Response:
+        return await _playground(name, model, back)
+
+    return await serving(request).cached(served, "play", made)
 
 
-async def _playground(name: str, model: Model) -> Response:
+async def _playground(name: str, model: Model, back: tuple[str, str]) -> Response:
     try:
-        text = await asyncio.to_thread(playground.text, model.player, "float16")
+        credits = frame.Credits(title=name)
+        header = frame.header(back=back, home="/")
+        given = (model.player, "float16", credits, header)
+        text = await asyncio.to_thread(playground.text, *given)
     except InputError as error:
         raise ProblemError(501, f"This model has no playground: {error}") from error
     return response(text, HTML, headers=REVALIDATE, policy=WHOLE)
@@ -97,19 +112,32 @@ async def timelapse(name: str, request: Request) -> Response:
 @router.get("/runs/{name}/report")
 async def report(name: str, request: Request) -> Response:
     """Return the report of a run."""
-    return await _file(find(request, name).watched().folder.report, HTML, request, WHOLE)
+    of, back = reader(request), (f"/runs/{name}", name)
+
+    def framed(page: bytes) -> bytes:
+        text = page.decode(errors="replace")
+        return frame.served(text, of.text["language"], of.theme, back).encode()
+
+    path = find(request, name).watched().folder.report
+    return await _file(path, HTML, request, WHOLE, framed)
 
 
-async def _file(path: Path | None, kind: str, request: Request, policy: str = OWN) -> Response:
+async def _file(
+    path: Path | None,
+    kind: str,
+    request: Request,
+    policy: str = OWN,
+    change: Callable[[bytes], bytes] = bytes,
+) -> Response:
     """Return a file of a run's folder, or status 304 if the browser has it."""
     try:
-        content = await asyncio.to_thread(path.read_bytes) if path else None
+        content = change(await asyncio.to_thread(path.read_bytes)) if path else None
     except OSError:
         content = None
     if content is None:
         raise ProblemError(404, "The run has no such file yet.")
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {**REVALIDATE, "ETag": tag}
+    headers = {**REVALIDATE, "ETag": tag, "Vary": CHOICES}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return response(content, kind, headers=headers, policy=policy)
@@ -136,14 +164,14 @@ async def sample(name: str, request: Request) -> Response:
 @router.get("/events")
 async def follow_all(request: Request) -> Response:
     """Stream the state of all runs."""
-    service, text = serving(request), language(request)
+    service, text = serving(request), reader(request).text
     return events.follow(service, service.catalog, lambda status: view_model.brief(status, text))
 
 
 @router.get("/runs/{name}/events")
 async def follow(name: str, request: Request) -> Response:
     """Stream the state of a run, with its curves."""
-    served, text = find(request, name), language(request)
+    served, text = find(request, name), reader(request).text
     served.watched()
     one = {name: served}
     return events.follow(serving(request), one, lambda status: view_model.full(status, text))

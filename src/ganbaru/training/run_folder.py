@@ -68,6 +68,12 @@ def resolve(name: str | Path) -> Path:
     return path.absolute() if {"/", os.sep} & set(str(name)) else RUNS / path
 
 
+def name_of(checkpoint: Path) -> str:
+    """Return the name of a checkpoint's run, or of the file where it is in no run's folder."""
+    folder = Folder(checkpoint.resolve().parent.parent)
+    return folder.path.name if folder.config.exists() else checkpoint.stem
+
+
 def candidates(config: Config) -> Iterator[Folder]:
     """Yield a new run's folder: `config.run`, or those with a name, date and a free number.
 

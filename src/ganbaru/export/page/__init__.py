@@ -12,14 +12,17 @@ from ganbaru import files
 from ganbaru.errors import InputError
 from ganbaru.export.page import directions, html, packing, plan
 from ganbaru.export.weights import size
+from ganbaru.report import frame
+from ganbaru.report.frame import UNSAID, Credits
 from ganbaru.sampling.players import Player
 
+HEADER = frame.header()
 MAX_BYTES = 100_000_000  # a phone holds the page's text, its bytes and the numbers at once
 
 
-def write(path: Path, player: Player, precision: str) -> list[str]:
+def write(path: Path, player: Player, precision: str, credits: Credits = UNSAID) -> list[str]:
     """Write a generator as a page; returns a summary."""
-    page = text(player, precision)
+    page = text(player, precision, credits)
     files.write_text(path, page)
     code = html.code_bytes()
     return [
@@ -29,8 +32,13 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     ]
 
 
-def text(player: Player, precision: str = "float16") -> str:
-    """Return a generator as HTML.
+def text(
+    player: Player,
+    precision: str = "float16",
+    credits: Credits = UNSAID,
+    header: str = HEADER,
+) -> str:
+    """Return a generator as HTML, with the run's name as title if `credits` have none.
 
     `precision` float16 stores weights as 16-bit integers with a scale for each row, float32
     unchanged. Raises InputError for a discriminator, an operation that pages lack, and a model
@@ -46,7 +54,7 @@ def text(player: Player, precision: str = "float16") -> str:
     result = plan.traced(player)
     nodes = plan.plan(result, packer)
     found = directions.main(result, *player.shape)
-    return html.page(player, nodes, bytes(packer.content), packer.bits, found)
+    return html.page(player, nodes, bytes(packer.content), packer.bits, found, credits, header)
 
 
 def _check_size(player: Player, bits: int) -> None:

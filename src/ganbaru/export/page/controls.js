@@ -112,7 +112,7 @@ function step(name, by) {
 function showFacts(computer) {
   const values = {
     ...model.facts,
-    images_trained: counted(model.facts.images_trained),
+    images_trained: say("count", counted(model.facts.images_trained)),
     classes: model.classes.join(", "),
     latent: say("numbers", model.latent, model.distribution),
     ganbaru: `Ganbaru ${model.facts.ganbaru}`,

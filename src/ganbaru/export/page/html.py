@@ -6,12 +6,17 @@ import base64
 import hashlib
 import html
 import json
+import re
 from importlib import resources
 from typing import Any
 
 from ganbaru.export import metadata
 from ganbaru.export.page.directions import Directions
+from ganbaru.report import frame
+from ganbaru.report.frame import Credits
+from ganbaru.report.translations import TRANSLATIONS
 from ganbaru.sampling.players import Player
+from ganbaru.training import run_folder
 
 # In load order: the top level of a file may use what an earlier one defines.
 WORKER = (
@@ -25,11 +30,21 @@ SCRIPT = (
 
 
 def page(
-    player: Player, nodes: list[dict[str, Any]], content: bytes, bits: int, found: Directions
+    player: Player,
+    nodes: list[dict[str, Any]],
+    content: bytes,
+    bits: int,
+    found: Directions,
+    credits: Credits,
+    header: str,
 ) -> str:
     """Return the HTML document for a generator's operations, packed numbers and directions."""
     facts = metadata.facts(player)
     name = facts["preset"] or facts["network"]
+    title = credits.title or run_folder.name_of(player.path)
+    if credits.licence:
+        facts["licence"] = credits.licence
+    description = TRANSLATIONS["en"]["description"].format(title, facts["data"])
     model = {
         "name": name,
         "nodes": nodes,
@@ -39,8 +54,10 @@ def page(
         "directions": [[round(x, 6) for x in each] for each in found.vectors.tolist()],
     }
     return _filled(
-        title=html.escape(f"{name}: a playground of Ganbaru"),
-        name=html.escape(name),
+        head=frame.head(title, description, credits),
+        header=header,
+        title=html.escape(title),
+        footer=frame.footer(credits),
         # A class may have any name: none may close the script element that holds the JSON.
         model=json.dumps(model, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         content=base64.b64encode(content).decode(),
@@ -49,7 +66,9 @@ def page(
 
 def code_bytes() -> int:
     """Return the size of a page without its generator, in bytes."""
-    return len(_filled(title="", name="", model="", content="").encode())
+    names = ("title", "model", "content")
+    parts = {"head": frame.head("", ""), "header": frame.header(), "footer": frame.footer()}
+    return len(_filled(**parts, **dict.fromkeys(names, "")).encode())
 
 
 def webassembly() -> bytes:
@@ -62,7 +81,7 @@ def webassembly() -> bytes:
 
 def _filled(**parts: str) -> str:
     """Fill the placeholders of page.html with parts, styles and scripts."""
-    script, style = _strict(SCRIPT), _read("style.css")
+    script, style = _strict(SCRIPT), frame.style() + frame.compact(_read("style.css"))
     parts |= {"script": script, "style": style, "worker": _strict(WORKER)}
     parts |= {"policy": policy(script, style), "code": base64.b64encode(webassembly()).decode()}
     first, *rest = _read("page.html").split("{{")
@@ -89,8 +108,9 @@ def _hash(text: str) -> str:
 
 
 def _strict(names: tuple[str, ...]) -> str:
-    """Join scripts into one, in its own scope and in JavaScript's strict mode."""
-    return "\n".join(['"use strict";', "{", *map(_read, names), "}"])
+    """Join scripts into one, in its own scope and in JavaScript's strict mode, without comments."""
+    text = "\n".join(['"use strict";', "{", *map(_read, names), "}"])
+    return re.sub(r"(?m)^ *//.*\n", "", text)
 
 
 def _read(name: str) -> str:

@@ -1,9 +1,7 @@
 // The page's main script: views, language, colours, and the way from a change to new images.
 
 const VIEWS = { grid: showGrid, picture: showPicture, morph: showMorph };
-const THEMES = ["auto", "light", "dark"];
 let computer = "";
-let theme = "auto";
 
 function showStatus(text) {
   byId("status").textContent = text;
@@ -59,30 +57,35 @@ function moveInTabs(event) {
   byId(`tab-${view}`).focus();
 }
 
-function setTheme(chosen) {
-  theme = chosen;
-  document.documentElement.dataset.theme = theme;
-  byId("theme").setAttribute("aria-label", say("theme")[theme]);
-  byId("theme").title = say("theme")[theme];
-}
-
 function setLanguage(chosen) {
   language = chosen;
+  byId(`language-${language}`).checked = true;
   translate();
   if (film.timer) byId("play").textContent = say("pause");
   showControls();
-  setTheme(theme);
   showFacts(computer);
-  const button = byId("language");
-  button.textContent = say("other");
-  button.setAttribute("aria-label", say("otherLabel"));
-  button.lang = language === "ja" ? "en" : "ja";
+}
+
+// Follows the header's switches, which a service remembers in cookies for all of its pages.
+function listenToSwitches() {
+  for (const choice of document.querySelectorAll(".switch input")) {
+    choice.addEventListener("change", () => {
+      if (choice.name === "language") {
+        setLanguage(choice.value);
+        change({});
+      }
+      const cookie = `ganbaru-${choice.name}=${choice.value}; path=/; max-age=31536000; samesite=lax`;
+      if (location.protocol.startsWith("http")) document.cookie = cookie;
+    });
+  }
+  const cookies = location.protocol.startsWith("http") ? document.cookie : "";
+  const [, theme] = cookies.match(/ganbaru-theme=(auto|light|dark)/) ?? [];
+  if (theme) byId(`theme-${theme}`).checked = true;
+  return cookies.match(/ganbaru-language=(en|ja)/)?.[1] ?? language;
 }
 
 function listen() {
   const clicks = {
-    language: () => { setLanguage(language === "ja" ? "en" : "ja"); change({}); },
-    theme: () => setTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length]),
     more: () => change({ rows: 2 * state.rows }),
     previous: () => step("seed", -1n),
     next: () => step("seed", 1n),
@@ -118,7 +121,7 @@ async function start() {
   makeClasses();
   makeSliders();
   listen();
-  setLanguage(language);
+  setLanguage(listenToSwitches());
   showStatus(say("drawing"));
   choose("grid");
   const [first] = await workers.ready;

@@ -2,9 +2,6 @@
 
 const TRANSLATIONS = {
   en: {
-    other: "日本語",
-    otherLabel: "日本語で表示",
-    theme: { auto: "Colours: system", light: "Colours: light", dark: "Colours: dark" },
     stage: "Images",
     views: "Views",
     grid: "Grid",
@@ -38,6 +35,7 @@ const TRANSLATIONS = {
     nothing: "none",
     blendShare: "Share of it",
     truncation: "Truncation",
+    truncationLevel: "Level",
     truncationNote: "Lower: fewer odd images, less variety",
     directions: "Main directions",
     directionsNote: "Changes of the latent with the largest effect, strongest first.",
@@ -45,6 +43,7 @@ const TRANSLATIONS = {
     reset: "Reset",
     keep: "Save",
     savePng: "Save PNG",
+    commandNote: "The same on the command line",
     facts: "About this model",
     keys: "Keyboard",
     shortcuts: [
@@ -57,6 +56,7 @@ const TRANSLATIONS = {
     summary: (width, height, grey, classes, images) =>
       [`${width}×${height} ${grey ? "grey" : "colour"}`, classes ? `${classes} classes` : "",
        `${images} images seen in training`].filter(Boolean).join(" · "),
+    count: (images) => images,
     pictureOf: (seed, name) => (name ? `Seed ${seed}, class ${name}` : `Seed ${seed}`),
     between: (percent, one, other) => `${percent} % of the way from seed ${one} to seed ${other}`,
     drawing: "Generating…",
@@ -74,9 +74,6 @@ const TRANSLATIONS = {
     computer: (name, workers) => `${name}, ${workers} ${workers === 1 ? "worker" : "workers"}`,
   },
   ja: {
-    other: "English",
-    otherLabel: "Show in English",
-    theme: { auto: "配色：システムに合わせる", light: "配色：ライト", dark: "配色：ダーク" },
     stage: "画像",
     views: "表示",
     grid: "一覧",
@@ -110,6 +107,7 @@ const TRANSLATIONS = {
     nothing: "なし",
     blendShare: "混ぜる割合",
     truncation: "トランケーション",
+    truncationLevel: "強さ",
     truncationNote: "小さいほど崩れた画像が減り、多様性も下がります",
     directions: "主な方向",
     directionsNote: "潜在変数を動かすと画像が大きく変わる方向です（影響の強い順）。",
@@ -117,6 +115,7 @@ const TRANSLATIONS = {
     reset: "リセット",
     keep: "保存",
     savePng: "PNG を保存",
+    commandNote: "同じ画像を作るコマンド",
     facts: "このモデルについて",
     keys: "キーボード",
     shortcuts: [
@@ -128,7 +127,8 @@ const TRANSLATIONS = {
     ],
     summary: (width, height, grey, classes, images) =>
       [`${width}×${height} ${grey ? "グレースケール" : "カラー"}`, classes ? `${classes} クラス` : "",
-       `学習画像 のべ ${images} 枚`].filter(Boolean).join(" · "),
+       `学習に使った画像 ${images} 枚`].filter(Boolean).join(" · "),
+    count: (images) => `${images} 枚`,
     pictureOf: (seed, name) => (name ? `シード ${seed}、クラス ${name}` : `シード ${seed}`),
     between: (percent, one, other) => `シード ${one} からシード ${other} までの ${percent} %`,
     drawing: "生成中…",
@@ -136,7 +136,7 @@ const TRANSLATIONS = {
     saved: (name) => `${name} として保存しました`,
     failed: (reason) => `このブラウザーでは画像を生成できません（${reason}）。新しいブラウザーをお試しください。`,
     fact: {
-      preset: "プリセット", network: "ネットワーク", data: "データ", images_trained: "学習画像（のべ枚数）",
+      preset: "プリセット", network: "ネットワーク", data: "データ", images_trained: "学習に使った画像",
       classes: "クラス", conditioning: "条件付け", latent: "潜在変数", seed: "学習時のシード",
       licence: "ライセンス", weights_sha256: "重みの SHA-256", ganbaru: "エクスポート",
       bits: "重みの精度", computer: "計算方法",

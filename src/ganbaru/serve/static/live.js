@@ -17,6 +17,25 @@ function facts(list, rows) {
   }));
 }
 
+function findings(list, lines) {
+  list.replaceChildren(...lines.map(([text, bad]) => {
+    const line = Object.assign(document.createElement("p"), { textContent: text });
+    line.dataset.bad = bad ? "True" : "False";
+    return line;
+  }));
+}
+
+// --- switches: cookies, so that the server writes the next page as chosen
+
+for (const name of ["language", "theme"]) {
+  for (const choice of document.querySelectorAll(`input[name="${name}"]`)) {
+    choice.addEventListener("change", () => {
+      document.cookie = `ganbaru-${name}=${choice.value}; path=/; max-age=31536000; samesite=lax`;
+      if (name === "language") location.reload();
+    });
+  }
+}
+
 // --- sample grids: the newest, or the one at the slider
 
 class Pictures {
@@ -99,10 +118,12 @@ function update(root, run) {
     part.textContent = run.state_text;
     part.dataset.state = run.state;
   });
+  say();
   fill(root, "summary", (part) => { part.textContent = run.summary; });
   fill(root, "share", (part) => { part.value = run.share; });
   for (const what of ["ready", "film", "report"]) show(root, what, run[what]);
   show(root, "waiting", !run.ready);
+  if (run.findings) fill(root, "findings", (list) => findings(list, run.findings));
   if (run.facts) fill(root, "facts", (list) => facts(list, run.facts));
   if (run.charts) {
     fill(root, "charts", (part) => { part.innerHTML = run.charts; }); // the server's own SVG
@@ -112,12 +133,15 @@ function update(root, run) {
   else if (run.grids.length) grid(root, run.grids.at(-1), run.grids.at(-1).toLocaleString("en-US"));
 }
 
+// Shows the state of the connection; that it updates only while a run learns.
+function say(state = connection.dataset.state) {
+  const learning = document.querySelector('.state:is([data-state="training"], [data-state="starting"])');
+  connection.dataset.state = state;
+  connection.textContent = state === "connected" && !learning ? "" : connection.dataset[state];
+}
+
 if (page.dataset.events) {
   const events = new EventSource(page.dataset.events);
-  const say = (state) => {
-    connection.dataset.state = state;
-    connection.textContent = connection.dataset[state];
-  };
   events.onopen = () => say("connected");
   events.onerror = () => say("lost"); // the browser reconnects by itself
   events.onmessage = (event) => {

@@ -1,0 +1,76 @@
+"""The texts of the pages in English and Japanese: for one reader, or for a page that holds both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from ganbaru.formatting import duration
+from ganbaru.report.curves import WORDS
+from ganbaru.report.markup import Markup, joined, tag
+
+Translation = Mapping[str, str]
+LANGUAGES = {"en": "EN", "ja": "日本語"}  # and how the switch calls them
+
+
+def _load() -> dict[str, Any]:
+    import yaml
+
+    text = resources.files("ganbaru.report").joinpath("texts.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return found
+
+
+_FOUND = _load()
+TRANSLATIONS: dict[str, Translation] = {
+    language: {key: pair[i] or WORDS[key] for key, pair in _FOUND["texts"].items()}
+    for i, language in enumerate(LANGUAGES)
+}
+# Of the doctor's rules by code, and of titles and meanings of metrics by name.
+FINDINGS: dict[str, Translation] = {"en": {}, "ja": _FOUND["findings"]}
+METRICS: dict[str, Mapping[str, tuple[str, str]]] = {"en": {}, "ja": _FOUND["metrics"]}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads a page of the service: the language of its texts, and the theme."""
+
+    text: Translation
+    theme: str = "auto"
+
+
+def preferred(header: str) -> Translation:
+    """Return the texts in the language that an Accept-Language header ranks first, else English."""
+    best = ("en", 0.0)
+    for part in header.split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        language = tag.partition("-")[0].lower()
+        try:
+            rank = float(weight or 1)
+        except ValueError:
+            continue
+        if language in TRANSLATIONS and rank > best[1]:
+            best = (language, rank)
+    return TRANSLATIONS[best[0]]
+
+
+def each(make: Callable[[Translation], str], kind: str = "div") -> Markup:
+    """Return what `make` makes of each language; the style sheet shows the chosen one."""
+    made = {name: make(text) for name, text in TRANSLATIONS.items()}
+    return joined(*(tag(kind, part, class_=name, lang=name) for name, part in made.items()))
+
+
+def both(key: str, *values: object) -> Markup:
+    """Return a text in each language, filled with values."""
+    return each(lambda text: text[key].format(*values), "span")
+
+
+def lasting(seconds: float, text: Translation) -> str:
+    """Return a duration in words."""
+    found = duration(seconds)
+    if text["language"] == "ja":
+        for unit, word in (("h", "時間"), ("min", "分"), ("s", "秒")):
+            found = found.replace(f" {unit}", f" {word}")
+    return found
