@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, files, randomness
-from ganbaru.data import Progress, Source, Target
+from ganbaru.data import Progress, Source, Target, alpha
 from ganbaru.data.picture import RULE, fit_block
 from ganbaru.errors import InputError
 from ganbaru.metrics import classifier
@@ -73,11 +73,13 @@ class Scorer:
 def resized(images: Images, shape: tuple[int, ...]) -> Images:
     """Crop images (N, H, W, C) about the centre and resize them to a shape (H, W, ...).
 
-    Lanczos, which does not alias, to fewer pixels, else bicubic; in 8 bits.
+    Lanczos, which does not alias, to fewer pixels, else bicubic; in 8 bits. Of RGBA images colours
+    are multiplied by alpha, or shown over white for a shape of fewer channels.
     """
-    target = Target(size=(shape[0], shape[1]))
-    blocks = range(0, len(images), 1024)
-    return np.concatenate([fit_block(images[i : i + 1024], target) for i in blocks])
+    channels = images.shape[3] if images.shape[3] < 4 else min(4, max(3, shape[2]))
+    target = Target((shape[0], shape[1]), channels)
+    parts = (images[i : i + 1024] for i in range(0, len(images), 1024))
+    return np.concatenate([alpha.premultiplied(fit_block(part, target)) for part in parts])
 
 
 def input_size(height: int, width: int) -> tuple[int, int]:

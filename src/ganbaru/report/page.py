@@ -121,7 +121,7 @@ def _reproduce(facts: Facts) -> Markup:
 
 def _size(facts: Facts) -> str:
     height, width, channels = facts.data["shape"]
-    return f"{height}×{width} {'grey' if channels == 1 else 'colour'}"
+    return f"{height}×{width} {coerce.MODES[channels].name}"
 
 
 # --- training ---------------------------------------------------------------------------------
