@@ -44,6 +44,7 @@ _HOMES = {
     "penalty": "gan.penalties",
     "save_pretrained": "export.pretrained",
     "train": "api",
+    "utility": "metrics.utility",
 }
 # Packages and modules that are there without an import of their own.
 _PACKAGES = ("api", "callbacks", "data")
@@ -81,6 +82,7 @@ __all__ = [  # __init__.pyi has the same, with types, for type checkers and edit
     "penalty",
     "save_pretrained",
     "train",
+    "utility",
 ]
 
 

@@ -90,7 +90,7 @@ def _score(
     count = number or int(min(candidate.most, len(evaluator.reference)))
     shares = FAKE_LABELS[fake_labels](candidate, source)
     images, labels = candidate.images(count, seed, progress, shares)
-    labels = _renumbered_like(candidate, labels, source)
+    labels = renumbered_like(candidate, labels, source)
     made = "" if labels is None or candidate.config is None else fake_labels
     origin = {**candidate.origin, "seed": seed}
     found = evaluator.score(candidate.name, origin, images, labels, made)
@@ -242,7 +242,7 @@ def _renumbered(source: Source, test: Source) -> Source | None:
     return dataclasses.replace(test, labels=labels, classes=source.classes)
 
 
-def _renumbered_like(candidate: Candidate, labels: Labels | None, source: Source) -> Labels | None:
+def renumbered_like(candidate: Candidate, labels: Labels | None, source: Source) -> Labels | None:
     """Return a candidate's labels by the numbers of the real images' classes."""
     if labels is None or source.labels is None:
         return None
