@@ -313,6 +313,7 @@ WRONG = {
     "two": {"channels": 2},
     "both": {"channels": 4, "background": "white"},
     "unknown": {"background": "whit"},
+    "too bright": {"background": "rgb(256,0,0)"},
     "its own alpha": {"background": "#11223344"},
 }
 

@@ -118,7 +118,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
     try:
         red, green, blue, *alpha = ImageColor.getrgb(text)
-        if alpha:
+        if alpha or max(red, green, blue) > 255:
             raise ValueError(text)
     except ValueError as error:
         raise InputError(f"--background {shown(text)} is unknown: give {COLOUR}.") from error

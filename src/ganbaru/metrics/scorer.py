@@ -235,9 +235,10 @@ def channel_by_channel(of: str, source: Source, progress: Progress) -> Scorer:
     Features are concatenated, (N, 3 x 64); the labels of the channels are the digits of a number.
     """
     grey = classifier_scorer(data.load(of, image_size=source.images.shape[1:3]), progress)
-    count = source.images.shape[3]
+    count = min(3, source.images.shape[3])
 
     def extract(images: Images, progress: Progress) -> Features:
+        images = alpha.over(images)
         channels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         found = grey.extract(channels.reshape(-1, *images.shape[1:3], 1), progress)
         assert found.labels is not None

@@ -1,6 +1,6 @@
 """Videos: write frames as an animated GIF, MP4, APNG or WebP, or as a folder of PNGs.
 
-Transparency stays in all but MP4, which has none: there frames are over white. A GIF has one level.
+`ALPHA` says what becomes of transparency where it is not kept.
 
 GIF and MP4 are streamed: memory holds one frame. Pillow writes APNG and WebP, for which it needs
 all frames at once; where consecutive frames are equal it stores one and adds up their delays.
@@ -134,6 +134,11 @@ class Format:
             self.stream(file, frames, fps)
 
 
+# What becomes of transparency, by ending, where it is not kept.
+ALPHA = {
+    ".gif": "A GIF's transparency is on or off: what is less than half opaque is transparent.",
+    ".mp4": "MP4 has no transparency: the film is over white (.webp and .png keep it).",
+}
 # Browsers play a delay of 10 ms or less as 100 ms; a GIF's delays are hundredths of a second.
 _SLOWED = "; browsers slow down faster ones (.mp4 allows more)"
 _EXIF = Image.Exif()
