@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 WHITE = (255, 255, 255)
-SQUARE, LIGHT, DARK = 8, 255, 204  # of a checker: pixels of a side, and its two greys
+SQUARE, LIGHT, DARK = (
+    8,
+    153,
+    102,
+)  # of a checker: pixels of a side, and greys unlike black and white
 
 
 def over(images: Bytes, background: Any = WHITE) -> Bytes:
@@ -30,7 +34,7 @@ def over(images: Bytes, background: Any = WHITE) -> Bytes:
 
 
 def over_checker(image: Bytes) -> Bytes:
-    """Return an image (H, W, 4) over a checker of two light greys; others as they are."""
+    """Return an image (H, W, 4) over a checker of two greys; others as they are."""
     rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
     dark = (rows // SQUARE + columns // SQUARE) % 2
     return over(image, np.where(dark, DARK, LIGHT)[..., None])
