@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 WHITE = (255, 255, 255)
-SQUARE, LIGHT, DARK = (
-    8,
-    153,
-    102,
-)  # of a checker: pixels of a side, and greys unlike black and white
+SQUARE = 8  # pixels of a checker's side
+LIGHT, DARK = 153, 102  # its greys, on which white and black show
 
 
 def over(images: Bytes, background: Any = WHITE) -> Bytes:

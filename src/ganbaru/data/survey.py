@@ -185,8 +185,7 @@ class Survey:
             "alpha",
             f"{self.hidden:,} of {self.count:,} images show nothing: transparent parts are shown "
             f"over {self.target.background or 'white'}, and what they draw has that colour too. "
-            f"Give --background {'white' if self.target.background else 'black'}, or --channels 4 "
-            f"to keep the transparency.",
+            f"Give another --background, such as grey, or --channels 4 to keep the transparency.",
         )
 
 

@@ -54,8 +54,8 @@ const TRANSLATIONS = {
       ["Esc", "return to the grid"],
       ["↑ ↓", "in a seed box: next or previous seed"],
     ],
-    summary: (width, height, grey, classes, images) =>
-      [`${width}×${height} ${grey ? "grey" : "colour"}`, classes ? `${classes} classes` : "",
+    summary: (width, height, channels, classes, images) =>
+      [`${width}×${height} ${{ 1: "grey", 3: "colour", 4: "colour with transparency" }[channels]}`, classes ? `${classes} classes` : "",
        `${images} images seen in training`].filter(Boolean).join(" · "),
     pictureOf: (seed, name) => (name ? `Seed ${seed}, class ${name}` : `Seed ${seed}`),
     between: (percent, one, other) => `${percent} % of the way from seed ${one} to seed ${other}`,
@@ -126,8 +126,8 @@ const TRANSLATIONS = {
       ["Esc", "一覧に戻る"],
       ["↑ ↓", "シード欄で次・前のシード"],
     ],
-    summary: (width, height, grey, classes, images) =>
-      [`${width}×${height} ${grey ? "グレースケール" : "カラー"}`, classes ? `${classes} クラス` : "",
+    summary: (width, height, channels, classes, images) =>
+      [`${width}×${height} ${{ 1: "グレースケール", 3: "カラー", 4: "カラー・透過" }[channels]}`, classes ? `${classes} クラス` : "",
        `学習画像 のべ ${images} 枚`].filter(Boolean).join(" · "),
     pictureOf: (seed, name) => (name ? `シード ${seed}、クラス ${name}` : `シード ${seed}`),
     between: (percent, one, other) => `シード ${one} からシード ${other} までの ${percent} %`,
