@@ -60,7 +60,7 @@ def test_values_are_converted_to_the_field_type(name, given_, value):
         ("engine", False, "--engine False is not a text"),
         ("replacement", "no", "--replacement no is not true or false"),
         ("batch", 1, "--batch 1 is out of range: give a whole number from 2"),
-        ("channels", 2, "--channels 2 is out of range: give 1 or 3"),
+        ("channels", 2, r"--channels 2 is out of range: give 1 \(grey\), 3"),
         ("seed", -1, "--seed -1 is out of range: give a whole number from 0 to 2"),
         ("seed", 2**63, "is out of range"),
         ("betas", (0.5, 1), r"--betas 0.5 1.0 is out of range: give two numbers from 0 to below"),
@@ -177,7 +177,8 @@ def test_every_field_is_a_flag():
         int: ("7", 7), float: ("0.25", 0.25), str: ("word", "word"), bool: (None, True),
     }  # fmt: skip
     special = {"channels": ("3", 3), "image_size": ("48x64", "48x64"), "betas": ("0.1 0.2", None),
-               "fit": ("pad", "pad"), "range": ("0:4095", "0:4095"),
+               "fit": ("pad", "pad"), "background": ("black", "black"),
+               "range": ("0:4095", "0:4095"),
                "evaluate_images": ("77", 77),
                "start_from": ("zoo:digits", "zoo:digits"),
                "on_trouble": ("stop", "stop")}  # fmt: skip

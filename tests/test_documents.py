@@ -114,7 +114,7 @@ def test_options_named_in_documents_exist(document):
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
     takers = (
         "train", "generate", "data", "morph", "import", "conformance", "evaluate", "compare",
-        "authenticity", "export", "serve",
+        "authenticity", "utility", "export", "serve",
     )  # fmt: skip
     pages = [command(name, "--help").out for name in takers]
     known = set(re.findall(r"--[a-z][a-z-]+", "\n".join(pages))) | {"--help", "--version"}

@@ -45,6 +45,7 @@ _HOMES = {
     "project": "latents.projected",
     "save_pretrained": "export.pretrained",
     "train": "api",
+    "utility": "metrics.utility",
 }
 # Packages and modules that are there without an import of their own.
 _PACKAGES = ("api", "callbacks", "data")
@@ -83,6 +84,7 @@ __all__ = [  # __init__.pyi has the same, with types, for type checkers and edit
     "project",
     "save_pretrained",
     "train",
+    "utility",
 ]
 
 

@@ -23,6 +23,7 @@ from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
+from ganbaru.metrics.utility import utility as utility
 from ganbaru.presets import PRESETS as PRESETS
 from ganbaru.sampling import image_io, video
 from ganbaru.sampling.generators import Generator as Generator
@@ -62,4 +63,5 @@ __all__ = [
     "project",
     "save_pretrained",
     "train",
+    "utility",
 ]

@@ -34,6 +34,7 @@ from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
+from ganbaru.metrics.utility import utility as utility
 from ganbaru.presets import PRESETS
 from ganbaru.sampling import generators, image_io, video, writers
 from ganbaru.sampling.generators import Labels
@@ -63,6 +64,7 @@ __all__ = [
     "report",
     "serve",
     "train",
+    "utility",
 ]
 
 

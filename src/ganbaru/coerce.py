@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganbaru.errors import InputError, shortened
 
@@ -96,6 +96,46 @@ def range_text(interval: Interval) -> str:
     return ":".join(repr(value).removesuffix(".0") for value in interval)
 
 
+class Mode(NamedTuple):
+    """How images of some number of channels are called, by us and in files."""
+
+    name: str
+    pillow: str  # the mode of Pillow's
+    png: int  # the colour type of PNG
+
+
+MODES = {
+    1: Mode("grey", "L", 0),
+    3: Mode("colour", "RGB", 2),
+    4: Mode("colour with transparency", "RGBA", 6),
+}
+COLOUR = "a colour such as white, black or #1a2b3c"
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """Turn a name or #rrggbb into red, green and blue, 0 to 255."""
+    from PIL import ImageColor  # 30 ms, and only needed where a colour is given
+
+    try:
+        red, green, blue, *alpha = ImageColor.getrgb(text)
+        if alpha or max(red, green, blue) > 255:
+            raise ValueError(text)
+    except ValueError as error:
+        raise InputError(f"--background {shown(text)} is unknown: give {COLOUR}.") from error
+    return red, green, blue
+
+
+def check_background(background: str | None, channels: int | None) -> None:
+    """Raise InputError for an unknown colour, and for one behind images that keep transparency."""
+    if background is not None:
+        parse_colour(background)
+        if channels == 4:
+            raise InputError(
+                f"--channels 4 keeps transparency and --background {shown(background)} fills it: "
+                f"give one of them."
+            )
+
+
 # The conversion to each type, and the type's name in messages.
 TYPES: dict[Any, tuple[Callable[[Any], Any], str]] = {
     int: (_whole, "a whole number"),
@@ -138,4 +178,5 @@ def at_least(least: int, most: int = MOST) -> Allowed:
 ANY: Allowed = ("anything", lambda value: True)
 COUNT, WHOLE = at_least(0), at_least(1)
 POSITIVE: Allowed = ("a number above 0, up to 1e30", lambda value: 0 < value <= 1e30)
+CHANNELS: Allowed = ("1 (grey), 3 (RGB) or 4 (RGBA)", lambda value: value in MODES)
 PART: Allowed = ("a number from 0 to below 1", lambda value: 0 <= value < 1)

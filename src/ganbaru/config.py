@@ -47,9 +47,13 @@ class Config:
         None, "which arrays of a file (IMAGES,LABELS), set of a folder (letters) or labels (coarse)"
     )
     replacement: bool = _option(False, "sample images with replacement instead of by epochs")
+    balance: bool = _option(False, "show D all classes equally often, however many images each has")
     short_batch: bool = _option(False, "also use the last, short batch of each epoch")
     image_size: str | None = _option(None, "side N or HxW of the images; if not given, unchanged")
-    channels: int | None = _option(None, "1 for grey, 3 for colour; if not given, unchanged")
+    channels: int | None = _option(
+        None, "1 for grey, 3 for colour, 4 with transparency; else as it is"
+    )
+    background: str | None = _option(None, "the colour behind transparent parts; else white")
     fit: str = _option("crop", "how images get other proportions: crop, pad (black) or stretch")
     range: str | None = _option(
         None, "LOW:HIGH, the values of black and white; auto: the data's; else their type's"
@@ -141,6 +145,7 @@ class Config:
                 raise InputError(
                     f"{flag(field.name)} {coerce.shown(value)} is out of range: give {allowed}."
                 )
+        coerce.check_background(self.background, self.channels)
         if self.resume and self.overwrite:
             raise InputError("--resume and --overwrite exclude each other: give one of them.")
 
@@ -220,7 +225,7 @@ _RANGES: dict[str, coerce.Allowed] = {
     "fit": ("crop, pad or stretch", lambda value: value in ("crop", "pad", "stretch")),
     "on_trouble": ("report, rollback or stop", lambda x: x in ("report", "rollback", "stop")),
     "range": (coerce.RANGE, coerce.is_range),
-    "channels": ("1 or 3", lambda value: value in (1, 3)),
+    "channels": coerce.CHANNELS,
     "seed": ("a whole number from 0 to 2**63 - 1", lambda value: 0 <= value < 2**63),
     "batch": (
         "a whole number from 2 (batch norm needs two images) to 1,000,000",

@@ -61,6 +61,7 @@ COMMANDS = {
     "engines": ["é"],
     "serve": [f"{NAME}-absent"],
     "doctor": [f"{NAME}-absent"],
+    "utility": [f"{NAME}-absent"],
 }
 
 

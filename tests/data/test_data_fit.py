@@ -100,5 +100,5 @@ def test_impossible_size_is_refused(size):
 
 
 def test_impossible_channels_are_refused():
-    with pytest.raises(InputError, match=r"1 channel \(grey\) or 3 \(RGB\), not 4"):
-        Target(None, 4)
+    with pytest.raises(InputError, match=r"1 \(grey\), 3 \(RGB\) or 4 \(RGBA\) channels, not 5"):
+        Target(None, 5)

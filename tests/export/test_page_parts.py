@@ -28,7 +28,7 @@ from ganbaru.engines.onnx import Tensor
 from ganbaru.export import page
 from ganbaru.export.folding import simplified
 from ganbaru.export.page import directions, html, packing, plan
-from ganbaru.sampling import latent_spaces
+from ganbaru.sampling import image_io, latent_spaces
 from ganbaru.sampling.players import load_player
 
 PARTS = resources.files("ganbaru.export.page")
@@ -151,6 +151,36 @@ def test_gif_of_few_colours_is_lossless(blank, side):
     found, durations = decoded(blank, frames, [4, 7])
     np.testing.assert_array_equal(found, frames)
     assert durations == [40, 70]
+
+
+@needs_chromium
+@pytest.mark.parametrize("colours", [0, 3, 400])
+def test_gif_has_transparency(blank, colours):
+    """What is less than half opaque is transparent, also in a frame that shows nothing."""
+    rng = np.random.default_rng(colours)
+    palette = rng.integers(0, 256, (max(1, colours), 3))
+    pixels = palette[rng.integers(0, len(palette), (2, 30, 20))]
+    alpha = rng.choice([0, 127, 128, 255], (2, 30, 20, 1)) if colours else np.zeros((2, 30, 20, 1))
+    given = {"frames": np.concatenate([pixels, alpha], axis=3).reshape(2, -1).tolist(),
+             "delays": [4, 4], "height": 30, "width": 20}  # fmt: skip
+    content = evaluate(blank, "[...gif(given.frames, given)]", given)
+    with Image.open(io.BytesIO(bytes(content))) as film:
+        found = np.stack([np.array(x.convert("RGBA")) for x in ImageSequence.Iterator(film)])
+    seen = alpha[..., 0] >= 128
+    np.testing.assert_array_equal(found[..., 3], 255 * seen)
+    assert np.abs(found[seen, :3] - pixels[seen]).max(initial=0) <= (0 if colours < 256 else 60)
+
+
+@needs_chromium
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pixels_are_those_of_python(blank, channels):
+    images = np.random.default_rng(0).uniform(-1.2, 1.2, (1, channels, 5, 6))
+    given = {"picture": images.ravel().tolist(), "shape": [channels, 5, 6]}
+    found = evaluate(blank, "[...toPixels(given.picture, given.shape)]", given)
+    made = np.array(found).reshape(5, 6, 4)
+    expected = image_io.to_bytes(images)[0]
+    np.testing.assert_array_equal(made[..., 3:], expected[..., 3:] if channels == 4 else 255)
+    np.testing.assert_array_equal(made[..., :3], expected[..., :3] + np.zeros(3, np.uint8))
 
 
 @needs_chromium

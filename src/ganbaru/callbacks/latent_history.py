@@ -42,7 +42,7 @@ def _labelled(sheet: Image.Image, texts: list[str]) -> Image.Image:
     paper = Image.new("L", (margin + sheet.width, sheet.height), PAPER).convert(sheet.mode)
     paper.paste(sheet, (margin, 0))
     pen, row = ImageDraw.Draw(paper), (sheet.height - grid_layout.GAP) / len(texts)
-    ink = INK if sheet.mode == "L" else (INK,) * 3
+    ink = INK if sheet.mode == "L" else (*(INK,) * 3, 255)[: len(sheet.getbands())]
     for i, text in enumerate(texts):
         _, top, right, bottom = font.getbbox(text)
         middle = grid_layout.GAP / 2 + (i + 0.5) * row

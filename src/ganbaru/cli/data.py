@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru.cli import options
-from ganbaru.cli.evaluation_options import DATA_DIR, add_reading
+from ganbaru.cli.evaluation_options import BACKGROUND, DATA_DIR, add_reading
 from ganbaru.cli.parser import Parser, add_output
 from ganbaru.config import parse_size
 from ganbaru.errors import InputError
@@ -24,7 +24,8 @@ def _parser() -> Parser:
     parser.add_positional("what", what, required=False)
     parser.option("--data-dir", DATA_DIR, metavar="DIR")
     parser.option("--image-size", "resize to a side N or HxW", metavar="SIZE")
-    parser.option("--channels", "convert to 1 (grey) or 3 (colour)", of=int)
+    parser.option("--channels", "convert to 1 (grey), 3 (colour) or 4 (with transparency)", of=int)
+    parser.option("--background", BACKGROUND, metavar="COLOUR")
     add_reading(parser, "crop")
     parser.option("--split", "auto, train, test, val, none (all) or a folder", "auto")
     labels = "FILE or FILE:COLUMN with the labels of pictures, folders, or none; else found"
@@ -80,6 +81,7 @@ def _source(args: argparse.Namespace) -> tuple[Source, list[str]]:
             args.what,
             image_size=parse_size(size) if size else None,
             channels=args.channels,
+            background=args.background,
             split=args.split,
             progress=progress,
             data_dir=Path(args.data_dir) if args.data_dir else None,

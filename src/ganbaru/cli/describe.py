@@ -19,6 +19,7 @@ _SHAPING = (
     "data_dir",
     "image_size",
     "channels",
+    "background",
     "fit",
     "range",
     "network",

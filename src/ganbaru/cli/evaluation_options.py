@@ -11,6 +11,7 @@ from ganbaru.config import parse_size
 
 _WHAT = f"images to score: {RUN_HELP}; or a folder, zip or .npz of images"
 DATA_DIR = "the folder where named sets are searched first"
+BACKGROUND = "the colour behind transparent parts; else white"
 CHECKPOINT = "newest, best, or the number of images it was written at"
 
 

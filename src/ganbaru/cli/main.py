@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "score a run or images, each number with an interval",
     "compare": "compare presets or options in a tournament, with significance",
     "authenticity": "test for memorization: copies of training images",
+    "utility": "test whether generated images help a classifier of real ones",
     "doctor": "examine a run's training: what is wrong with it, and what to try",
     "report": "write a run's report: one HTML file, for any browser",
     "export": "export a trained network: an ONNX model, a web page, weights, or a folder",

@@ -61,12 +61,15 @@ def morph(arguments: Sequence[str]) -> None:
 
     def enlarged() -> Iterator[image_io.Images]:
         for i, frame in enumerate(frames, 1):
+            if i == 1 and frame.shape[2] == 4:
+                notes.extend(video.ALPHA[x] for x in [path.suffix.lower()] if x in video.ALPHA)
             yield image_io.enlarge(frame, args.size)
             progress(i, args.frames, "making frames")
 
+    notes: list[str] = []
     with data.progress_bar() as progress:
         write(enlarged())
-    say(f"{args.frames:,} frames, {args.frames / args.fps:.3g} s: {args.output}")
+    say(f"{args.frames:,} frames, {args.frames / args.fps:.3g} s: {args.output}", *notes)
 
 
 def _seeds(text: str) -> list[int]:

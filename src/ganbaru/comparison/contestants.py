@@ -101,11 +101,16 @@ def with_equal_budget(configs: Mapping[str, Config], budget: Budget) -> dict[str
     }
 
 
+DATA_FIELDS = (
+    *("data", "data_dir", "split", "label_file", "key", "image_size", "channels", "background"),
+)
+
+
 def check_and_load(configs: Mapping[str, Config], progress: Progress = data.silent) -> Source:
     """Load the data of all contestants; raises InputError if they differ or an option is wrong."""
     (first, one), *others = configs.items()
     for name, other in others:
-        for field in ("data", "data_dir", "split", "label_file", "key", "image_size", "channels"):
+        for field in DATA_FIELDS:
             mine, theirs = getattr(one, field), getattr(other, field)
             if mine != theirs:
                 raise InputError(

@@ -100,20 +100,23 @@ def load(
     value_range: str | None = None,
     label_file: str | None = None,
     key: str | None = None,
+    background: str | None = None,
 ) -> Source:
     """Load the images of `what`: a known set, a path, or a dotted path to a module.
 
     `image_size` is (height, width): pictures are cropped about their centre to its proportions and
-    resized; with `fit` "pad" or "stretch" nothing is cropped. `channels` is 1 (grey) or 3 (RGB).
-    None keeps those of the data. `value_range` are the values that become black and white, as
-    "0:4095"; "auto" are the smallest and the largest of the set, None those of the values' type.
+    resized; with `fit` "pad" or "stretch" nothing is cropped. `channels` is 1 (grey), 3 (RGB) or
+    4 (RGBA, with straight alpha); None keeps those of the data, without alpha. `background` is the
+    colour behind transparent parts, else white. `value_range` are the values that become black
+    and white, as "0:4095"; "auto" are the smallest and the largest of the set, None those of the
+    values' type.
     `split` is auto (the training images; InputError where it is not certain which they are), train,
     test, val, none (all as one set) or the name of a folder. `label_file` is FILE or FILE:COLUMN
     with labels, "folders" or "none"; `key` chooses among the arrays of a file or the sets of a
     folder. `progress` is called with (done, total, what is being done). `trust` limits what a
     `what` from a file may import.
     """
-    target = Target(image_size, channels, fit, value_range)
+    target = Target(image_size, channels, fit, value_range, background)
     report = progress or silent
     name = str(what.expanduser().absolute()) if isinstance(what, Path) else what
     try:

@@ -78,7 +78,7 @@ def whole(labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked_images(name: str, images: NDArray[Any]) -> NDArray[Any]:
-    expected = "expected (N, H, W, C) with 1 or 3 channels, or (N, H, W)"
+    expected = "expected (N, H, W, C) with 1, 3 or 4 channels, or (N, H, W)"
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise InputError(
             f"{name}: some of the images hold NaN or infinity, as of a generator that diverged; "
@@ -91,6 +91,8 @@ def _checked_images(name: str, images: NDArray[Any]) -> NDArray[Any]:
     if images.ndim != 4 or 0 in images.shape:
         raise InputError(f"{name}: images have shape {images.shape}; {expected}.")
     last, first = images.shape[3] in (1, 3), images.shape[1] in (1, 3)
+    if not (last or first):  # alpha makes a fourth; 1 and 3 go first: images may be 4 pixels high
+        last, first = images.shape[3] == 4, images.shape[1] == 4
     if last == first:
         why = "more than one axis can be the channels" if last else "no axis can be the channels"
         raise InputError(f"{name}: images have shape {images.shape}: {why}; {expected}.")

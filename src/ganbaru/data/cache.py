@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import files
+from ganbaru.coerce import MODES
 from ganbaru.data import streaming
 from ganbaru.data.claims import read_regular
 from ganbaru.data.decoding import convert, same_size, surveyed
@@ -133,7 +134,7 @@ def _check(source: Source) -> None:
         low, high = map(float, interval.split(":"))
         if not -math.inf < low <= high < math.inf:
             raise ValueError("no range of values")
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in MODES:
         raise ValueError("no images")
     if min(images.shape) < 1 or len(images) < 2 or sizes.min() < 1:
         raise ValueError("no images")

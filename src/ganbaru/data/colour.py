@@ -1,4 +1,4 @@
-"""Colours to sRGB, and transparency over white: any mode of Pillow's becomes grey or RGB."""
+"""Colours to sRGB, and transparency over a colour: any mode of Pillow's becomes grey or RGB."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ganbaru.coerce import parse_colour
 
 if TYPE_CHECKING:
     from PIL import Image  # 30 ms, and only needed where pictures are decoded
@@ -37,18 +39,25 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, bool]:
     return colours, usable
 
 
-def over_white(image: Image.Image) -> tuple[Image.Image, bool]:
-    """Return a picture without its transparency, and whether that hides what it shows.
+def over(image: Image.Image, background: str | None) -> tuple[Image.Image, bool]:
+    """Return a picture over a colour instead of transparency, and whether that hides what it shows.
 
-    White, because that is what cut-out pictures are shown on; black would swallow dark outlines.
+    White by default, as cut-out pictures are shown; black would swallow dark outlines.
     """
     from PIL import Image
 
     if image.mode in ("L", "RGB"):
         return image, False
-    page = Image.new(image.mode[:-1], image.size, "white")
+    colour = parse_colour(background or "white")
+    grey = image.mode == "LA" and len({*colour}) == 1
+    page = Image.new("L" if grey else "RGB", image.size, colour[0] if grey else colour)
     page.paste(image.convert(page.mode), mask=image.getchannel("A"))
     return page, _is_plain(page) and not _is_plain(image)
+
+
+def transparent(image: Image.Image) -> bool:
+    """Return whether a picture in mode L, LA, RGB or RGBA has transparent parts."""
+    return image.mode in ("LA", "RGBA") and extrema(image)[-1][0] < 255
 
 
 def _is_plain(image: Image.Image) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import registry
+from ganbaru.coerce import MODES
 from ganbaru.config import Config
 from ganbaru.data import hub_set
 from ganbaru.data.formats import open_path, shards
@@ -43,10 +44,10 @@ class Dataset:
         """Raise InputError unless `original` can be called and `shape` is that of an image."""
         if not callable(self.original):
             raise InputError(f"The data set {self.name} has no function 'original'. {_RECIPE}")
-        if self.shape and (len(self.shape) != 3 or self.shape[2] not in (1, 3)):
+        if self.shape and (len(self.shape) != 3 or self.shape[2] not in MODES):
             raise InputError(
                 f"The data set {self.name} has the shape {self.shape}: expected (height, width, "
-                f"channels) with 1 or 3 channels, such as (28, 28, 1)."
+                f"channels) with 1, 3 or 4 channels, such as (28, 28, 1)."
             )
 
     def find(self, split: str, data_dir: Path | None, progress: Progress) -> Original:

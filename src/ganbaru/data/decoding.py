@@ -34,7 +34,7 @@ from ganbaru.data.source import (
     fingerprint,
 )
 from ganbaru.data.survey import Survey
-from ganbaru.data.values import described, facts_of_block, kind_of, to_bytes
+from ganbaru.data.values import block_to_bytes, described, facts_of_block
 from ganbaru.errors import InputError
 
 MAX_NAMED = 5  # unreadable files that a message names before it only counts
@@ -51,14 +51,13 @@ def convert(
     place = original.location or original.name
     if target.range == AUTO:
         target = replace(target, range=_own_range(original, content, progress))
-    survey = Survey(target.interval)
+    survey = Survey(target.interval, target)
     broken: dict[str, str] = {}
     if isinstance(content, np.ndarray):
         sizes = same_size(content)
         for block in _blocks(content, f"preparing {original.name}", progress):
-            survey.add(facts_of_block(block))
-            scaled = to_bytes(block, kind_of(block.dtype), target.interval)
-            writer.write(fit_block(scaled, target))
+            survey.add(facts_of_block(block, target.interval))
+            writer.write(fit_block(block_to_bytes(block, target.interval), target))
     else:
         sizes, broken = _write_files(original, content, target, survey, writer, progress)
         if labels is not None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.coerce import Interval, parse_range
+from ganbaru.coerce import MODES, Interval, parse_range
+from ganbaru.data import alpha
 from ganbaru.data.source import Finding, Images, Sizes, Source, Target, blocks
 from ganbaru.data.survey import cropping
 from ganbaru.data.values import BYTES, full_range
@@ -46,7 +47,7 @@ class Inspection(Brief):
         """Return the report in words, a line for each topic."""
         images = self.source.images
         count, height, width, channels = images.shape
-        colour = "grey" if channels == 1 else "RGB"
+        colour = MODES[channels].pillow if channels > 1 else "grey"
         size = f"{height} high x {width} wide, {colour}, {images.nbytes / 2**20:,.1f} MiB"
         return [
             f"{self.source.name}: {count:,} images, {size}",
@@ -155,9 +156,13 @@ def _duplicates(images: Images) -> tuple[list[list[int]], list[int]]:
 
 
 def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of each channel, from exact whole-number sums."""
+    """Return mean and standard deviation of each channel, from exact whole-number sums.
+
+    Colours are multiplied by alpha.
+    """
     counts = np.zeros((images.shape[3], 256), np.int64)
     for _, block in blocks(images):
+        block = alpha.premultiplied(block)
         for channel, row in enumerate(counts):
             row += np.bincount(block[..., channel].ravel(), minlength=256)
     values = np.arange(256)

@@ -1,4 +1,4 @@
-"""Decoding, cropping and resizing pictures: any mode of Pillow's becomes grey or RGB bytes."""
+"""Decoding, cropping and resizing pictures: any mode becomes grey, RGB or RGBA bytes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.coerce import Interval
-from ganbaru.data.colour import extrema, over_white, to_srgb
+from ganbaru.coerce import MODES, Interval, parse_colour
+from ganbaru.data import alpha
+from ganbaru.data.colour import extrema, over, to_srgb, transparent
 from ganbaru.data.deep_values import deep
 from ganbaru.data.picture_file import UnreadableError, later_frames, open_picture, reason
 from ganbaru.data.source import Images, Target
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # Part of the keys of decoded images, and of features that depend on resizing: raise one when
 # pixels would come out differently.
-DECODING = 3
+DECODING = 4
 RULE = 1  # of resizing
 
 Box = tuple[float, float, float, float]
@@ -45,7 +46,7 @@ def decode(data: bytes, target: Target) -> Decoded:
             width, height = image.size
             shrink_early(image, target)
             before = image.size
-            shown, facts = as_shown(image, data, target.interval)
+            shown, facts = as_shown(image, data, target)
             if image.size != before:
                 width, height = height, width
             return Decoded(fit(shown, target), (height, width), facts)
@@ -64,16 +65,14 @@ def shrink_early(image: Image.Image, target: Target) -> None:
         image.draft(image.mode, (int(image.width * least) + 1, int(image.height * least) + 1))
 
 
-def as_shown(
-    image: Image.Image, data: bytes, interval: Interval | None
-) -> tuple[Image.Image, Facts]:
-    """Return a picture in mode L or RGB, upright, in sRGB, over white, with its facts.
+def as_shown(image: Image.Image, data: bytes, target: Target) -> tuple[Image.Image, Facts]:
+    """Return a picture in mode L or RGB, or RGBA for 4 channels, upright, in sRGB, with its facts.
 
-    `interval` are the values that become black and white. `image` is turned in place.
+    With fewer channels it is over the target's background. `image` is turned in place.
     """
     from PIL import Image, ImageOps
 
-    found = deep(image, lambda: open_picture(data))
+    found, interval = deep(image, lambda: open_picture(data)), target.interval
     ImageOps.exif_transpose(image, in_place=True)
     colours, kind = image, BYTES
     if found:
@@ -84,25 +83,30 @@ def as_shown(
         if found.alpha is not None:
             colours.putalpha(Image.fromarray(found.alpha))
     colours, usable = to_srgb(colours)
-    shown, hidden = over_white(colours)
+    parts = transparent(colours)
+    if target.channels == 4:
+        shown, hidden = colours.convert("RGBA"), False
+    else:
+        shown, hidden = over(colours, target.background)
     channels = extrema(shown)
     if found:
         low, high = float(found.values.min()), float(found.values.max())
         flat = low == high or bool((found.values == found.values[:1, :1]).all())
     else:
-        low, high = float(min(channels)[0]), float(max(pair[1] for pair in channels))
+        low, high = float(min(channels[:3])[0]), float(max(pair[1] for pair in channels[:3]))
         flat = all(least == most for least, most in channels)
         shown = _stretched(shown, interval)
     flat = flat or all(least == most for least, most in channels)
     later = later_frames(image)
-    return shown, Facts(kind, low, high, flat, hidden, later, not usable)
+    return shown, Facts(kind, low, high, flat, hidden, later, not usable, parts)
 
 
 def _stretched(image: Image.Image, interval: Interval | None) -> Image.Image:
     if interval is None:
         return image
     table = to_bytes(np.arange(256, dtype=np.uint8), BYTES, interval).tolist()
-    return image.point(table * len(image.getbands()))
+    colours = len(image.getbands()[:3])
+    return image.point(table * colours + list(range(256)) * (image.mode == "RGBA"))
 
 
 # --- crop and resize ---
@@ -136,19 +140,26 @@ def resample(box: Box, size: tuple[int, int]) -> Image.Resampling:
 
 
 def fit(image: Image.Image, target: Target) -> Images:
-    """Return the pixels (H, W, C) of a Pillow image in mode L or RGB, converted to `target`."""
-    if target.channels == 1:
-        image = image.convert("L")
+    """Return the pixels (H, W, C) of a Pillow image in mode L, RGB or RGBA, converted to `target`.
+
+    Pillow resizes RGBA with premultiplied colours.
+    """
+    if target.channels in (1, 4):
+        image = image.convert(MODES[target.channels].pillow)
     if target.size and target.size != (image.height, image.width):
         image = resized(image, target.size, target.fit)
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
-    return pixels.repeat(3, axis=2) if target.channels == 3 > pixels.shape[2] else pixels
+    pixels = pixels.repeat(3, axis=2) if target.channels == 3 > pixels.shape[2] else pixels
+    return alpha.cleared(pixels)
 
 
 def resized(image: Image.Image, size: tuple[int, int], how: str) -> Image.Image:
-    """Return an image in another size (height, width): cropped, padded with black or stretched."""
+    """Return an image in another size (height, width): cropped, padded or stretched.
+
+    What is padded is black, or transparent in mode RGBA.
+    """
     from PIL import Image
 
     box: Box = (0.0, 0.0, float(image.width), float(image.height))
@@ -175,8 +186,10 @@ def cropped_share(sizes: NDArray[Any], size: tuple[int, int]) -> NDArray[np.floa
 
 def fit_block(images: Images, target: Target) -> Images:
     """Convert a block of images (n, H, W, C); one that fits already is returned as it is."""
+    if target.channels != 4 == images.shape[3]:
+        images = alpha.over(images, parse_colour(target.background or "white"))
     if target.fits(images.shape):
-        return images
+        return alpha.cleared(images)
     from PIL import Image
 
     grey = images.shape[3] == 1

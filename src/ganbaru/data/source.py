@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.coerce import Interval, parse_range
+from ganbaru.coerce import CHANNELS, MODES, Interval, check_background, parse_range
 from ganbaru.errors import InputError, unknown
 from ganbaru.formatting import Brief
 
@@ -57,6 +57,7 @@ class Target:
     channels: int | None = None
     fit: str = "crop"  # or "pad" or "stretch", for other proportions
     range: str | None = None  # LOW:HIGH, the values of black and white; "auto": those of the set
+    background: str | None = None  # the colour behind transparent parts, else white
 
     def __post_init__(self) -> None:
         """Raise InputError for sizes and channels that no image can have."""
@@ -65,8 +66,9 @@ class Target:
                 f"The image size {self.size[0]}x{self.size[1]} is not possible: give a height and "
                 f"a width from 1 to 8192, for example --image-size 64."
             )
-        if self.channels not in (None, 1, 3):
-            raise InputError(f"Images have 1 channel (grey) or 3 (RGB), not {self.channels}.")
+        if self.channels not in (None, *MODES):
+            raise InputError(f"Images have {CHANNELS[0]} channels, not {self.channels}.")
+        check_background(self.background, self.channels)
         if self.fit not in FITS:
             raise unknown("--fit", self.fit, FITS)
         if self.range is not None:
@@ -79,11 +81,15 @@ class Target:
 
     def keeps(self, shape: tuple[int, ...]) -> bool:
         """Return whether bytes of shape (n, H, W, C) need no conversion at all."""
-        return self.range is None and self.fits(shape)
+        return self.range is None and shape[3] != 4 and self.fits(shape)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Return whether images of shape (n, H, W, C) keep size and channels."""
-        return self.size in (None, shape[1:3]) and self.channels in (None, shape[3])
+        """Return whether images of shape (n, H, W, C) keep size and channels.
+
+        Alpha is kept only if that is wanted.
+        """
+        wanted = self.channels or min(shape[3], 3)
+        return self.size in (None, shape[1:3]) and wanted == shape[3]
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,7 @@ class Source(Brief):
     """Images ready to train on, all of one size, with what is known about them."""
 
     name: str
-    images: Images  # (n, H, W, C), C being 1 or 3; may be a read-only memory map
+    images: Images  # (n, H, W, C), C being 1, 3 or 4; may be a read-only memory map
     labels: Labels | None  # (n,)
     classes: tuple[str, ...]  # names by label, () when there are no labels
     fingerprint: str  # SHA-256 of images and labels as they are here

@@ -26,12 +26,13 @@ MAX_REASONS = 5
 class Survey:
     """Sums of the facts of a set's originals."""
 
-    def __init__(self, interval: Interval | None = None) -> None:
+    def __init__(self, interval: Interval | None = None, target: Target | None = None) -> None:
         """Begin with no images; `interval` are the values that become black and white."""
-        self.interval = interval
+        self.interval, self.target = interval, target or Target()
         self.kinds: Counter[str] = Counter()
         self.extremes: dict[str, Interval] = {}  # by kind
-        self.flat = self.hidden = self.files = self.later = self.unmanaged = self.outside = 0
+        self.flat = self.hidden = self.transparent = 0
+        self.files = self.later = self.unmanaged = self.outside = 0
         self._lows, self._highs = array("d"), array("d")  # as parts of the range, 0 to 1
 
     @property
@@ -60,6 +61,7 @@ class Survey:
             self.files += each.later > 0
             self.later += each.later
             self.unmanaged += each.unmanaged
+            self.transparent += each.transparent
 
     def check(self, place: str) -> None:
         """Raise InputError for values that have no fixed range, and for a range of several kinds.
@@ -107,12 +109,23 @@ class Survey:
             )
         elif FLOAT in self.kinds:
             found.append("Floating-point values from 0 to 1 become black to white.")
+        found += self._transparency()
         if self.unmanaged:
             found.append(
                 f"{self.unmanaged:,} images have a colour profile that is damaged or of another "
                 f"kind of picture: it was not applied."
             )
         return tuple(found)
+
+    def _transparency(self) -> list[str]:
+        if self.target.channels == 4 and not self.transparent:
+            return ["No image has transparent parts: --channels 3 trains on the same in less time."]
+        if self.target.channels == 4 or self.target.background or not self.transparent:
+            return []
+        return [
+            f"{self.transparent:,} of {self.count:,} images have transparent parts, shown over "
+            f"white: --channels 4 keeps the transparency, --background COLOUR takes another colour."
+        ]
 
     def left_out(self, broken: Iterable[str] = ()) -> tuple[LeftOut, ...]:
         """Return pages after the first, and the files that are `broken` for these reasons."""
@@ -171,7 +184,8 @@ class Survey:
         return Finding(
             "alpha",
             f"{self.hidden:,} of {self.count:,} images show nothing: transparent parts are shown "
-            f"over white, and what they draw is white too. Put them on a dark background first.",
+            f"over {self.target.background or 'white'}, and what they draw has that colour too. "
+            f"Give another --background, such as grey, or --channels 4 to keep the transparency.",
         )
 
 

@@ -29,6 +29,7 @@ class Facts(NamedTuple):
     hidden: bool = False  # whether it is so over white alone: a white drawing on transparency
     later: int = 0  # pages or frames after the first
     unmanaged: bool = False  # whether it has a colour profile that cannot be applied
+    transparent: bool = False  # whether parts of it are
 
 
 def bits(count: int) -> str:
@@ -70,14 +71,33 @@ def to_bytes(values: NDArray[Any], kind: str, given: Interval | None) -> Images:
     return scaled.round().clip(0, 255).astype(np.uint8)
 
 
-def facts_of_block(images: NDArray[Any]) -> list[Facts]:
-    """Return the facts of each image of an array (n, H, W, C)."""
+def block_to_bytes(images: NDArray[Any], given: Interval | None) -> Images:
+    """Scale an array (n, H, W, C) to bytes; the alpha of whole numbers has all of their range."""
+    kind = kind_of(images.dtype)
+    scaled = to_bytes(images, kind, given)
+    if given and images.shape[3] == 4 and kind not in (FLOAT, INTEGER):
+        alpha = to_bytes(images[..., 3:], kind, None)
+        scaled = np.concatenate([scaled[..., :3], alpha], axis=3)
+    return scaled
+
+
+def facts_of_block(images: NDArray[Any], given: Interval | None = None) -> list[Facts]:
+    """Return the facts of each image of an array (n, H, W, C), whose black and white are `given`.
+
+    The values are those of the colours.
+    """
     kind = kind_of(images.dtype)
     rows = images.reshape(len(images), -1, images.shape[3])
     lows, highs = rows.min(axis=1), rows.max(axis=1)
-    flat = (lows == highs).all(axis=1)
-    found = zip(lows.min(axis=1).tolist(), highs.max(axis=1).tolist(), flat.tolist(), strict=True)
-    return [Facts(kind, float(low), float(high), one) for low, high, one in found]
+    flat = (lows == highs).all(axis=1).tolist()
+    opaque = (given if kind in (FLOAT, INTEGER) and given else full_range(kind)) or (0, 0)
+    seen = lows[:, 3] < opaque[1] if images.shape[3] == 4 else np.zeros(len(images), bool)
+    ends = lows[:, :3].min(axis=1).tolist(), highs[:, :3].max(axis=1).tolist()
+    found = zip(*ends, flat, seen.tolist(), strict=True)
+    return [
+        Facts(kind, float(low), float(high), one, transparent=clear)
+        for low, high, one, clear in found
+    ]
 
 
 def described(kinds: Counter[str]) -> str:

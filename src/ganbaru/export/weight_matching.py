@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ganbaru import nn, registry
+from ganbaru.coerce import MODES
 from ganbaru.config import Config, flag
 from ganbaru.errors import InputError
 from ganbaru.gan import models
@@ -125,7 +126,7 @@ def _inner(config: Config, shapes: Layers, classes: int) -> dict[str, list]:
     latents = {number - less for number in numbers for less in (0, classes)}
     choices = {
         "width": [number for number in numbers if number <= MAX_WIDTH],
-        "channels": [1, 3],
+        "channels": [*MODES],
         "latent": [number for number in sorted(latents) if 0 < number <= MAX_LATENT],
     }
     return _own_first(config, choices)

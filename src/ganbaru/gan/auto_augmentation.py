@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.config import Config
-from ganbaru.data import Progress, Source
+from ganbaru.data import Progress, Source, alpha
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan import augmentation
 from ganbaru.gan.augmentation import AUTO, Adaptive, Augmentation
@@ -67,7 +67,7 @@ def mirror_ratio(images: Images) -> float:
 
 def _reduced(images: Images) -> NDArray[np.float32]:
     """Return images by the means of at most 16x16 blocks."""
-    x: NDArray[Any] = images.astype(np.float32)
+    x: NDArray[Any] = alpha.premultiplied(images).astype(np.float32)
     for axis in (1, 2):
         side = images.shape[axis]
         starts = np.linspace(0, side, min(side, SIDE) + 1).astype(int)
@@ -85,13 +85,15 @@ def _nearest(images: NDArray[np.float32], others: NDArray[np.float32]) -> NDArra
 
 
 def drawn(images: Images) -> bool:
-    """Return whether images are drawings or letters: one value fills a fifth of them."""
+    """Return whether images are drawings or letters: one value fills a fifth of them.
+
+    Invisible pixels do not count.
+    """
     places = np.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).astype(int)
-    _, counts = np.unique(
-        images[places].reshape(-1, images.shape[3]) @ (65536, 256, 1)[: images.shape[3]],
-        return_counts=True,
-    )
-    return bool(counts.max() > DRAWN * counts.sum())
+    pixels = images[places].reshape(-1, images.shape[3])
+    pixels = pixels[pixels[:, 3] > 0, :3] if images.shape[3] == 4 else pixels
+    _, counts = np.unique(pixels @ (65536, 256, 1)[: pixels.shape[1]], return_counts=True)
+    return bool(counts.max(initial=0) > DRAWN * counts.sum())
 
 
 def choose(images: Images, testable: bool) -> Choice:

@@ -24,6 +24,7 @@ from ganbaru.engines import Engine
 from ganbaru.errors import pick
 from ganbaru.gan import augmentation, build
 from ganbaru.gan.augmentation import Augmentation, Draws
+from ganbaru.gan.balance import BalancedOrder
 from ganbaru.gan.penalties import noisy_images
 from ganbaru.gan.step import GAN, Batch, Batches
 from ganbaru.ops import Parameters
@@ -112,23 +113,31 @@ class BatchSampler:
     @functools.cached_property
     def _label_pool(self) -> np.ndarray:
         choose = pick("--fake-labels", self.config.fake_labels, FAKE_LABELS)
-        labels = self.source.labels
-        return choose(np.empty(0, np.int64) if labels is None else labels, self.num_classes)
+        labels = np.empty(0, np.int64) if self.source.labels is None else self.source.labels
+        # Those of the reals that D sees: with --balance every class equally often.
+        return choose(np.unique(labels) if self.config.balance else labels, self.num_classes)
 
     @functools.cached_property
     def _augmentation(self) -> Augmentation:
         return augmentation.parse(self.config.augment)
 
     @functools.cached_property
-    def _orders(self) -> dict[str, EpochOrder]:
-        config = self.config
+    def _orders(self) -> dict[str, EpochOrder | BalancedOrder]:
+        purposes = {"D": "order", "G": "order of G"}
+        return {player: self._order(purpose) for player, purpose in purposes.items()}
+
+    def _order(self, purpose: str) -> EpochOrder | BalancedOrder:
+        config, labels = self.config, self.source.labels
+        how = config.batch, config.replacement
+        if config.balance and labels is not None:
+            return BalancedOrder(config.seed, purpose, labels[self._places], *how)
         images: object = self.source.images
         permute: Permutation = randomness.permutation
         if isinstance(images, StreamedImages):
             permute = images.permutation(self._places)
-        how = (len(self._places), config.batch, config.replacement, config.short_batch, permute)
-        purposes = {"D": "order", "G": "order of G"}
-        return {player: EpochOrder(config.seed, of, *how) for player, of in purposes.items()}
+        return EpochOrder(
+            config.seed, purpose, len(self._places), *how, config.short_batch, permute
+        )
 
     @functools.cached_property
     def _places(self) -> np.ndarray:

@@ -39,7 +39,7 @@ def load_test_data(config: Config, source: Source, progress: Progress | None) ->
 def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
     folder = Path(config.data_dir) if config.data_dir else None
     how = {"data_dir": folder, "progress": progress, "fit": config.fit, **how}
-    how |= {"label_file": config.label_file, "key": config.key}
+    how |= {n: getattr(config, n) for n in ("label_file", "key", "background")}
     return data.load(config.data, trust=config.trust, **how)
 
 

@@ -234,7 +234,7 @@ class Colour(Transform):
 
     Adds a number up to `brightness`, multiplies the distance from each pixel's grey by a factor up
     to `saturation` from 1, and that from the image's mean likewise by `contrast`. Together they are
-    a matrix on the channels, a part of the image's mean, and a number.
+    a matrix on the channels, a part of the image's mean, and a number. Alpha stays as it is.
     """
 
     NUMBERS = 3
@@ -248,12 +248,17 @@ class Colour(Transform):
         spread = np.where(on[:, None], (2 * numbers - 1) * ranges, 0.0)
         add, saturation, contrast = (spread + [0, 1, 1]).T
         add, saturation, contrast = (each.reshape(-1, 1, 1) for each in (add, saturation, contrast))
-        channels = shape[2]
-        own, grey = np.eye(channels), np.full((channels, channels), 1 / channels)
+        colours = min(shape[2], 3)
+        own, grey = np.eye(colours), np.full((colours, colours), 1 / colours)
+        matrix = contrast * (saturation * own + (1 - saturation) * grey)
+        whole = np.broadcast_to(np.eye(shape[2]), (len(on), shape[2], shape[2])).copy()
+        whole[:, :colours, :colours] = matrix
+        part = np.arange(shape[2]) < colours
         return {
-            "channels": contrast * (saturation * own + (1 - saturation) * grey),
-            "mean": 1 - contrast,
-            "add": add,
+            "channels": whole,
+            "mean": (1 - contrast) * part,
+            "add": add * part,
+            "weights": part / colours,  # of the channels in an image's mean
         }
 
     def apply(self, images: Tensor, given: Parameters) -> Tensor:
@@ -261,7 +266,8 @@ class Colour(Transform):
 
         def mix(x: Tensor) -> Tensor:
             pixels = ops.reshape(ops.transpose(x, (0, 2, 3, 1)), (n, height * width, channels))
-            mean = ops.mean(pixels, axis=(1, 2), keepdims=True)
+            mean = ops.mean(pixels, axis=1, keepdims=True) * given["weights"]
+            mean = ops.sum(mean, axis=2, keepdims=True)
             mixed = ops.matmul(pixels, given["channels"]) + (mean * given["mean"] + given["add"])
             return ops.transpose(ops.reshape(mixed, (n, height, width, channels)), (0, 3, 1, 2))
 

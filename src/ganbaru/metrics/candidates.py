@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, randomness
-from ganbaru.coerce import AUTO
+from ganbaru.coerce import AUTO, MODES
 from ganbaru.config import Config, from_file
 from ganbaru.data import Progress, Source
 from ganbaru.data.values import BYTES
@@ -172,10 +172,9 @@ def _matched(
         channels = shape[3]
     if channels != shape[3]:
         found = _in_range(read, {**how, "channels": channels}, given, reals)
-        names = {1: "grey", 3: "colour"}
         notes += (
-            f"The images scored are {names[shape[3]]}, at least one of them, and the data are "
-            f"{names[channels]}: converted to {names[channels]}.",
+            f"The images scored are {MODES[shape[3]].name}, at least one of them, and the data are "
+            f"{MODES[channels].name}: converted.",
         )
     return replace(of_images(found), reading=given, notes=notes + found.notes)
 

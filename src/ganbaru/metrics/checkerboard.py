@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ganbaru.data import alpha
+
 PERIODS = (2, 4)  # of a checkerboard, in pixels
 LEAST = 16  # pixels of a side: smaller images have too few frequencies
 NEAR = (3, 5)  # distances of the frequencies that a checkerboard's are compared with
@@ -15,7 +17,7 @@ FLOOR = 0.01
 
 def spectrum(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the mean power (H, W) of images (N, H, W, C), windowed by Hann's function."""
-    grey = images.mean(axis=3) / 255
+    grey = alpha.premultiplied(images).mean(axis=3) / 255
     grey -= grey.mean(axis=(1, 2), keepdims=True)
     height, width = grey.shape[1:]
     window = np.outer(np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1])

@@ -170,6 +170,6 @@ def directions(weight: np.ndarray) -> NDArray[np.float32]:
 
 def automatic(engine: str, device: str, source: Source, progress: Progress) -> Scorer:
     """Return this scorer for colour images where its weights are installed, else the set's own."""
-    if source.images.shape[3] == 3 and weights_file():
+    if source.images.shape[3] >= 3 and weights_file():
         return efficientnet(engine, device, source, progress)
     return scorer.automatic(source, progress)

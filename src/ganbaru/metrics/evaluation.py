@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, registry
+from ganbaru.coerce import MODES
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
@@ -89,11 +90,20 @@ def _score(
     count = number or int(min(candidate.most, len(evaluator.reference)))
     shares = FAKE_LABELS[fake_labels](candidate, source)
     images, labels = candidate.images(count, seed, progress, shares)
-    labels = _renumbered_like(candidate, labels, source)
+    labels = renumbered_like(candidate, labels, source)
     made = "" if labels is None or candidate.config is None else fake_labels
     origin = {**candidate.origin, "seed": seed}
     found = evaluator.score(candidate.name, origin, images, labels, made)
-    return dataclasses.replace(found, notes=found.notes + candidate.notes)
+    notes = found.notes + candidate.notes
+    if candidate.config and candidate.config.balance and labels is None:
+        notes += (EVEN,)
+    return dataclasses.replace(found, notes=notes)
+
+
+EVEN = (
+    "The run was trained with --balance and without labels for G: its classes are about equally "
+    "many, unlike those of the real images, which scores count as a difference."
+)
 
 
 def class_shares(candidate: Candidate, source: Source) -> NDArray[np.float64] | None:
@@ -197,7 +207,7 @@ def reals(
     if config := candidate.config:
         if str(what) == config.data:
             how = {"fit": config.fit, "value_range": config.range, **how}
-            how |= {"label_file": config.label_file, "key": config.key}
+            how |= {n: getattr(config, n) for n in ("label_file", "key", "background")}
         how["channels"] = config.channels
         how["data_dir"] = data_dir or (Path(config.data_dir) if config.data_dir else None)
     split = config.split if config and not against else "auto"
@@ -206,10 +216,9 @@ def reals(
         source = data.in_order(source, candidate.trained_on["classes"])
     channels, wanted = candidate.shape[2], source.images.shape[3]
     if channels != wanted:
-        names = {1: "grey (1 channel)", 3: "colour (3 channels)"}
         raise InputError(
-            f"The images of {candidate.name} are {names[channels]} and those of {what} "
-            f"{names[wanted]}: compare with data of the same kind."
+            f"The images of {candidate.name} are {MODES[channels].name} and those of {what} "
+            f"{MODES[wanted].name}: compare with data of the same kind."
         )
     if split == "none":
         return source, None
@@ -233,7 +242,7 @@ def _renumbered(source: Source, test: Source) -> Source | None:
     return dataclasses.replace(test, labels=labels, classes=source.classes)
 
 
-def _renumbered_like(candidate: Candidate, labels: Labels | None, source: Source) -> Labels | None:
+def renumbered_like(candidate: Candidate, labels: Labels | None, source: Source) -> Labels | None:
     """Return a candidate's labels by the numbers of the real images' classes."""
     if labels is None or source.labels is None:
         return None

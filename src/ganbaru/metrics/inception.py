@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganbaru.data import Progress, Source
+from ganbaru.data import Progress, Source, alpha
 from ganbaru.errors import InputError
 from ganbaru.metrics.classifier import Images
 from ganbaru.metrics.scorer import Features, Scorer, ScorerInfo
@@ -37,7 +37,7 @@ def inception(weights: str | Path | None, source: Source, progress: Progress) ->
     def extract(images: Images, progress: Progress) -> Features:
         parts = []
         for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH]
+            part = alpha.over(images[start : start + BATCH])
             colour = np.broadcast_to(part, (*part.shape[:3], 3))
             with torch.no_grad():
                 batch = torch.from_numpy(np.ascontiguousarray(colour.transpose(0, 3, 1, 2)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.data import Progress
+from ganbaru.data import Progress, alpha
 
 FINE, COARSE = 32, 8  # largest sides of the images compared, and of those searched
 CANDIDATES = 50
@@ -82,8 +82,8 @@ class Index:
 
 
 def fine(images: Images) -> Floats:
-    """Return images (N, H, W, C) at the size of comparison."""
-    return pooled(images.astype(np.float32), FINE)
+    """Return images (N, H, W, C) at the size of comparison, colours multiplied by alpha."""
+    return pooled(alpha.premultiplied(images).astype(np.float32), FINE)
 
 
 def pooled(images: Floats, most: int) -> Floats:

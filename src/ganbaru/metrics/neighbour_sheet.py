@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ganbaru.data import alpha
 from ganbaru.metrics.nearest import Images, Nearest
 from ganbaru.sampling import image_io
 
@@ -61,7 +62,8 @@ def _half(shown: Neighbours, heading: str, chosen: list[int]) -> Image.Image:
         cells = [(shown.images[i], str(shown.first + i), INK), *_training(shown, i)]
         for column, (image, text, ink) in enumerate(cells):
             left = GAP + column * cell + (GAP if column else 0)
-            sheet.paste(image_io.picture(image.repeat(scale, 0).repeat(scale, 1)), (left, top))
+            shown_image = alpha.over_checker(image.repeat(scale, 0).repeat(scale, 1))
+            sheet.paste(image_io.picture(shown_image), (left, top))
             pen.text((left, top + height + 1), text, fill=ink, font=font)
     return sheet
 

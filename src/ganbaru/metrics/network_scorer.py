@@ -61,6 +61,7 @@ def network_scorer(network: FeatureNetwork, source: Source, progress: Progress) 
 
     height, width, channels = source.images.shape[1:]
     sides = "x".join(map(str, (height, width, channels))), "x".join(map(str, network.shape))
+    white = ", over white" * (network.shape[2] < channels == 4)
     info = own.info if own else ScorerInfo("", 0, ())
     info = replace(
         info,
@@ -69,7 +70,7 @@ def network_scorer(network: FeatureNetwork, source: Source, progress: Progress) 
         shape=(*scorer.input_size(height, width), channels),
         fingerprint=source.fingerprint,
         hash=_digest(network.hash, own.info.hash) if own else network.hash,
-        network=f"network {sides[0]} to {sides[1]}, rule {RULE}, {network.how}",
+        network=f"network {sides[0]} to {sides[1]}{white}, rule {RULE}, {network.how}",
     )
     return Scorer(info, extract, own.notes if own else ())
 

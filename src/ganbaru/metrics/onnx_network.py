@@ -23,8 +23,8 @@ BATCH = 64
 LONGEST = 128  # side of the input of a network that takes any
 WANTED = (
     "A feature network has one input of float32 (0 to 1) or uint8 (0 to 255), images (N, C, H, W) "
-    "of 1 or 3 channels, and one output of floats, features (N, D) or (N, C, H, W), of which the "
-    "mean over positions is taken."
+    "of 1, 3 or 4 channels, and one output of floats, features (N, D) or (N, C, H, W), of which "
+    "the mean over positions is taken."
 )
 
 
@@ -57,7 +57,8 @@ def _network(path: Path, images: Images) -> FeatureNetwork:
     if channels not in (own, 3):
         raise InputError(
             f"{path} takes images of {channels} channels ({_described(given)}), and the data's "
-            f"have {own}: grey images fit networks of 1 or 3 channels, colour images those of 3."
+            f"have {own}: grey images fit networks of 1 or 3 channels, "
+            f"colour images those of 3, and those with transparency (over white there) of 3 or 4."
         )
     size = images.shape[1], images.shape[2]
     free = scorer.scaled(*size, min(LONGEST, max(size)))

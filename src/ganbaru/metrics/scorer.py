@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data, files, randomness
-from ganbaru.data import Progress, Source, Target
+from ganbaru.data import Progress, Source, Target, alpha
 from ganbaru.data.picture import RULE, fit_block
 from ganbaru.errors import InputError
 from ganbaru.metrics import classifier
@@ -73,11 +73,13 @@ class Scorer:
 def resized(images: Images, shape: tuple[int, ...]) -> Images:
     """Crop images (N, H, W, C) about the centre and resize them to a shape (H, W, ...).
 
-    Lanczos, which does not alias, to fewer pixels, else bicubic; in 8 bits.
+    Lanczos, which does not alias, to fewer pixels, else bicubic; in 8 bits. Of RGBA images colours
+    are multiplied by alpha, or shown over white for a shape of fewer channels.
     """
-    target = Target(size=(shape[0], shape[1]))
-    blocks = range(0, len(images), 1024)
-    return np.concatenate([fit_block(images[i : i + 1024], target) for i in blocks])
+    channels = images.shape[3] if images.shape[3] < 4 else min(4, max(3, shape[2]))
+    target = Target((shape[0], shape[1]), channels)
+    parts = (images[i : i + 1024] for i in range(0, len(images), 1024))
+    return np.concatenate([alpha.premultiplied(fit_block(part, target)) for part in parts])
 
 
 def input_size(height: int, width: int) -> tuple[int, int]:
@@ -233,9 +235,10 @@ def channel_by_channel(of: str, source: Source, progress: Progress) -> Scorer:
     Features are concatenated, (N, 3 x 64); the labels of the channels are the digits of a number.
     """
     grey = classifier_scorer(data.load(of, image_size=source.images.shape[1:3]), progress)
-    count = source.images.shape[3]
+    count = min(3, source.images.shape[3])
 
     def extract(images: Images, progress: Progress) -> Features:
+        images = alpha.over(images)
         channels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         found = grey.extract(channels.reshape(-1, *images.shape[1:3], 1), progress)
         assert found.labels is not None

@@ -10,10 +10,12 @@ import io
 import struct
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from ganbaru import files
 
+HALF = 128  # of alpha
 TRAILER = b";"
 COMMENT = b"!\xfe\x07ganbaru\0"  # by which `files.is_ours` knows a GIF
 _DELAY = 4  # offset of the delay in a frame's bytes
@@ -26,19 +28,38 @@ def header(size: tuple[int, int]) -> bytes:
 
 
 def frame(picture: Image.Image, centiseconds: int) -> bytes:
-    """Return one frame's bytes: control extension, descriptor, colour table and pixels."""
-    grey = picture.mode == "L"  # its 256 levels are a palette already: no search for one
-    indexed = picture.copy() if grey else picture.convert("P", palette=Image.Palette.ADAPTIVE)
+    """Return one frame's bytes: control extension, descriptor, colour table and pixels.
+
+    Of RGBA, what is less than half opaque becomes transparent, since a GIF has no shades of it.
+    """
+    indexed, clear = _indexed(picture)
     indexed.info = {}  # else Pillow would write extensions from it
     single = io.BytesIO()
     indexed.save(single, format="GIF", interlace=0, optimize=False)
     content = single.getvalue()
     bits = content[10] & 7  # the colour table has 2 ** (bits + 1) entries of 3 bytes
     image = 13 + 3 * 2 ** (bits + 1)
-    control = struct.pack("<2sBBHBB", b"!\xf9", 4, 1 << 2, centiseconds, 0, 0)  # do not dispose
+    # A transparent frame is cleared before the next one, others stay below it.
+    flags = 1 << 2 if clear is None else 2 << 2 | 1
+    control = struct.pack("<2sBBHBB", b"!\xf9", 4, flags, centiseconds, clear or 0, 0)
     descriptor = content[image : image + 9] + bytes([0x80 | bits])
     pixels = content[image + 10 :].removesuffix(TRAILER)
     return control + descriptor + content[13:image] + pixels
+
+
+def _indexed(picture: Image.Image) -> tuple[Image.Image, int | None]:
+    """Return a picture with a palette, and the index of the transparent colour if it has one."""
+    if picture.mode == "L":  # its 256 levels are a palette already: no search for one
+        return picture.copy(), None
+    if picture.mode != "RGBA":
+        return picture.convert("P", palette=Image.Palette.ADAPTIVE), None
+    found = picture.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE, colors=255)
+    indices = np.array(found)
+    clear = int(indices.max()) + 1
+    indices[np.asarray(picture.getchannel("A")) < HALF] = clear
+    made = Image.fromarray(indices)
+    made.putpalette([*(found.getpalette() or [])[: 3 * clear], 0, 0, 0])
+    return made, clear
 
 
 class Gif:

@@ -13,13 +13,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ganbaru import files
-from ganbaru.data import Source
+from ganbaru.data import Source, alpha
 
 Images = NDArray[np.uint8]
 
 
 def to_bytes(images: NDArray[np.floating]) -> Images:
-    """Convert float images (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C), by this fixed range."""
+    """Convert float images (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C), by this fixed range.
+
+    Invisible pixels of RGBA become black, as in image sets.
+    """
     last = np.asarray(images).transpose(0, 2, 3, 1)
     made = np.empty(last.shape, np.uint8)
     for image, out in zip(last, made, strict=True):  # one at a time: it stays in the cache
@@ -28,7 +31,7 @@ def to_bytes(images: NDArray[np.floating]) -> Images:
         np.rint(scaled, out=scaled)
         np.clip(scaled, 0, 255, out=scaled)
         out[:] = scaled
-    return made
+    return alpha.cleared(made)
 
 
 def file_names(classes: Sequence[str]) -> list[str]:
@@ -50,12 +53,16 @@ def label_marks(classes: Sequence[str]) -> list[str]:
 
 
 def grid(images: Images, columns: int | None = None, gap: int = 2) -> Images:
-    """Arrange images (N, H, W, C) row by row in one image (H', W', C), `gap` pixels apart."""
+    """Arrange images (N, H, W, C) row by row in one image (H', W', C), `gap` pixels apart.
+
+    The gaps are opaque; transparency stays.
+    """
     count, height, width, channels = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     shape = (rows * (height + gap) + gap, columns * (width + gap) + gap, channels)
     sheet = np.full(shape, 24, np.uint8)
+    sheet[..., 3:] = 255
     for i, image in enumerate(images):
         top = gap + i // columns * (height + gap)
         left = gap + i % columns * (width + gap)
@@ -69,7 +76,7 @@ def columns(num_classes: int) -> int:
 
 
 def picture(image: Images) -> Image.Image:
-    """Return one uint8 image (H, W, C), C being 1 or 3, as a Pillow image."""
+    """Return one uint8 image (H, W, C), C being 1, 3 or 4, as a Pillow image."""
     return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 
 

@@ -1,5 +1,7 @@
 """Videos: write frames as an animated GIF, MP4, APNG or WebP, or as a folder of PNGs.
 
+`ALPHA` says what becomes of transparency where it is not kept.
+
 GIF and MP4 are streamed: memory holds one frame. Pillow writes APNG and WebP, for which it needs
 all frames at once; where consecutive frames are equal it stores one and adds up their delays.
 """
@@ -19,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from ganbaru import files
+from ganbaru.data import alpha
 from ganbaru.errors import InputError
 from ganbaru.sampling import gif, image_io
 
@@ -74,7 +77,7 @@ def _mp4(file: BinaryIO, frames: Frames, fps: float) -> None:
         # 5 is BT.601, the matrix used here; players assume BT.709 for large videos without it.
         stream.codec_context.colorspace = 5
         for i, frame in enumerate(frames):
-            rgb = np.ascontiguousarray(_even(frame))
+            rgb = np.ascontiguousarray(_even(alpha.over(frame)))
             if not i:
                 stream.height, stream.width = rgb.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
@@ -131,13 +134,18 @@ class Format:
             self.stream(file, frames, fps)
 
 
+# What becomes of transparency, by ending, where it is not kept.
+ALPHA = {
+    ".gif": "A GIF's transparency is on or off: what is less than half opaque is transparent.",
+    ".mp4": "MP4 has no transparency: the film is over white (.webp and .png keep it).",
+}
 # Browsers play a delay of 10 ms or less as 100 ms; a GIF's delays are hundredths of a second.
 _SLOWED = "; browsers slow down faster ones (.mp4 allows more)"
 _EXIF = Image.Exif()
 _EXIF[0x0131] = "ganbaru"  # the tag Software
 _APNG = Format(_animation("PNG", pnginfo=image_io.software()), 90, _SLOWED, media_type="image/apng")
 _WEBP = _animation(
-    "WEBP", lossless=True, method=4, exif=_EXIF
+    "WEBP", lossless=True, exact=True, method=4, exif=_EXIF
 )  # Pillow's own method, 0: 19 % more bytes
 FORMATS = {
     ".gif": Format(_gif, 50, _SLOWED, media_type="image/gif"),

@@ -15,7 +15,7 @@ from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, in_terms
 from ganbaru.formatting import LOG
-from ganbaru.gan import augmentation, auto_augmentation, models, step
+from ganbaru.gan import augmentation, auto_augmentation, balance, models, step
 from ganbaru.gan import build as gan_build
 from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
@@ -249,6 +249,8 @@ def _check_options(config: Config) -> None:
         raise InputError(
             "--patience (early stopping) counts evaluations: give also --evaluate-every N."
         )
+    if config.balance and config.short_batch:
+        raise InputError("--balance has no passes through all images: leave --short-batch out.")
     for name in ("run", "data", "data_dir"):
         if (given := str(getattr(config, name))).encode("utf-8", "ignore").decode() != given:
             raise InputError(
@@ -275,6 +277,8 @@ def _check_batch(config: Config, count: int) -> None:
 
 def _data_notes(config: Config, source: Source) -> list[str]:
     lines = data.opening_lines(source)
+    if config.balance:
+        return [*lines, balance.note(source)]
     left = _training_count(config, source) % config.batch
     if not left or config.replacement or config.short_batch:
         return lines

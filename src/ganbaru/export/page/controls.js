@@ -123,7 +123,7 @@ function showFacts(computer) {
   define("facts", names.map(([key, name]) => [name, values[key]]));
   define("keyboard", say("shortcuts"));
   byId("summary").textContent =
-    say("summary", WIDTH, HEIGHT, CHANNELS === 1, model.classes.length, counted(model.facts.images_trained));
+    say("summary", WIDTH, HEIGHT, CHANNELS, model.classes.length, counted(model.facts.images_trained));
 }
 
 // Fills a definition list with pairs.

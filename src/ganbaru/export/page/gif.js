@@ -1,4 +1,5 @@
-// GIF encoder (GIF89a specification, 1990): loops for ever, a colour table for each frame.
+// GIF encoder (GIF89a specification, 1990): loops for ever, a colour table for each frame. What is
+// less than half opaque becomes transparent.
 
 // Encodes frames (RGBA), each shown for `delays[i]` hundredths of a second.
 function gif(frames, { width, height, delays }) {
@@ -10,10 +11,10 @@ function gif(frames, { width, height, delays }) {
   open(0x70, 0, 0); // no global colour table
   open(0x21, 0xff, 11, ...[..."NETSCAPE2.0"].map((letter) => letter.charCodeAt(0)), 3, 1, 0, 0, 0);
   frames.forEach((frame, i) => {
-    const { palette, indices } = indexed(frame);
-    open(0x21, 0xf9, 4, 1 << 2);
+    const { palette, indices, clear } = indexed(frame);
+    open(0x21, 0xf9, 4, clear ? (2 << 2) | 1 : 1 << 2);
     short(delays[i]);
-    open(0, 0, 0x2c, 0, 0, 0, 0);
+    open(clear, 0, 0x2c, 0, 0, 0, 0);
     short(width);
     short(height);
     open(0x80 | 7, ...palette, 8);
@@ -28,33 +29,38 @@ function gif(frames, { width, height, delays }) {
   return Uint8Array.from(bytes);
 }
 
-// Returns a frame's colour table (RGB) and indices; lossless up to 256 colours.
+// Returns a frame's colour table (RGB), indices, and the index that is transparent (0: none is);
+// lossless up to 256 colours, 255 with transparency.
 function indexed(frame) {
   const counts = new Map();
+  const seen = (at) => frame[at + 3] >= 128;
   for (let at = 0; at < frame.length; at += 4) {
+    if (!seen(at)) continue;
     const colour = (frame[at] << 16) | (frame[at + 1] << 8) | frame[at + 2];
     counts.set(colour, (counts.get(colour) ?? 0) + 1);
   }
   const palette = new Uint8Array(768);
   const places = new Map();
-  boxes([...counts]).forEach((box, i) => {
+  const clear = frame.some((value, at) => at % 4 === 3 && value < 128) ? 255 : 0;
+  boxes([...counts], clear || 256).forEach((box, i) => {
     palette.set(average(box), 3 * i);
     for (const [colour] of box) places.set(colour, i);
   });
   const indices = new Uint8Array(frame.length / 4);
   for (let at = 0; at < frame.length; at += 4) {
-    indices[at / 4] = places.get((frame[at] << 16) | (frame[at + 1] << 8) | frame[at + 2]);
+    indices[at / 4] = seen(at) ? places.get((frame[at] << 16) | (frame[at + 1] << 8) | frame[at + 2]) : clear;
   }
-  return { palette, indices };
+  return { palette, indices, clear };
 }
 
 const parts = (colour) => [colour >> 16, (colour >> 8) & 255, colour & 255];
 
-// Splits counted colours into up to 256 boxes, always the one with most pixels times longest side,
+// Splits counted colours into up to `most` boxes, always the one with most pixels times longest side,
 // along that side at its median pixel (median cut, Heckbert 1982).
-function boxes(colours) {
+function boxes(colours, most) {
+  if (!colours.length) return [];
   const found = [measured(colours)];
-  while (found.length < 256) {
+  while (found.length < most) {
     found.sort((one, other) => one.worth - other.worth);
     if (found.at(-1).worth === 0) break;
     found.push(...cut(found.pop()).map(measured));

@@ -118,6 +118,7 @@ const FINE = 48; // from this many pixels a side, images are smoothed when enlar
 
 async function start() {
   document.body.classList.toggle("fine", Math.min(WIDTH, HEIGHT) >= FINE);
+  document.body.classList.toggle("clear", CHANNELS === 4);
   makeClasses();
   makeSliders();
   listen();

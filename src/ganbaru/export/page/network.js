@@ -52,12 +52,14 @@ function layer(node, content, computer, take, right, product) {
   };
 }
 
-// Converts an image (C, H, W) in [-1, 1] to RGBA; a clamped array rounds as NumPy does.
+// Converts an image (C, H, W) in [-1, 1] to RGBA; a clamped array rounds as NumPy does, and black
+// where it is invisible is what image sets have there.
 function toPixels(picture, [channels, height, width]) {
   const size = height * width;
   const found = new Uint8ClampedArray(4 * size).fill(255);
   for (let n = 0; n < size; n++) {
-    for (let c = 0; c < 3; c++) found[4 * n + c] = (picture[(c % channels) * size + n] + 1) * 127.5;
+    for (let c = 0; c < Math.max(3, channels); c++) found[4 * n + c] = (picture[(c % channels) * size + n] + 1) * 127.5;
+    if (!found[4 * n + 3]) found.fill(0, 4 * n, 4 * n + 3);
   }
   return found;
 }

@@ -29,7 +29,9 @@ function sheet(canvases, columns, gap) {
   canvases.forEach((canvas, i) => {
     const [row, column] = [Math.floor(i / columns), i % columns];
     const [left, top] = [gap + column * (WIDTH + gap), gap + row * (HEIGHT + gap)];
-    context.drawImage(canvas, times * left, times * top, times * WIDTH, times * HEIGHT);
+    const place = [times * left, times * top, times * WIDTH, times * HEIGHT];
+    context.clearRect(...place);
+    context.drawImage(canvas, ...place);
   });
   return made;
 }

@@ -53,8 +53,8 @@ const TRANSLATIONS = {
       ["Esc", "return to the grid"],
       ["↑ ↓", "in a seed box: next or previous seed"],
     ],
-    summary: (width, height, grey, classes, images) =>
-      [`${width}×${height} ${grey ? "grey" : "colour"}`, classes ? `${classes} classes` : "",
+    summary: (width, height, channels, classes, images) =>
+      [`${width}×${height} ${{ 1: "grey", 3: "colour", 4: "colour with transparency" }[channels]}`, classes ? `${classes} classes` : "",
        `${images} images seen in training`].filter(Boolean).join(" · "),
     count: (images) => images,
     pictureOf: (seed, name) => (name ? `Seed ${seed}, class ${name}` : `Seed ${seed}`),
@@ -125,8 +125,8 @@ const TRANSLATIONS = {
       ["Esc", "一覧に戻る"],
       ["↑ ↓", "シード欄で次・前のシード"],
     ],
-    summary: (width, height, grey, classes, images) =>
-      [`${width}×${height} ${grey ? "グレースケール" : "カラー"}`, classes ? `${classes} クラス` : "",
+    summary: (width, height, channels, classes, images) =>
+      [`${width}×${height} ${{ 1: "グレースケール", 3: "カラー", 4: "カラー・透過" }[channels]}`, classes ? `${classes} クラス` : "",
        `学習に使った画像 ${images} 枚`].filter(Boolean).join(" · "),
     count: (images) => `${images} 枚`,
     pictureOf: (seed, name) => (name ? `シード ${seed}、クラス ${name}` : `シード ${seed}`),
