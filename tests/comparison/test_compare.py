@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -281,20 +283,47 @@ def test_workers_side_by_side_give_the_same_result(place, result, monkeypatch, c
         assert found["means"][name] == pytest.approx(one.scores["frechet"], rel=0.02)
 
 
+def _processes(variable: str) -> list[Path]:
+    """Return the processes that inherited an environment variable, without those that ended."""
+
+    def has(path: Path) -> bool:
+        try:
+            return variable.encode() in (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
+
+    return [path for path in Path("/proc").glob("[0-9]*") if has(path)]
+
+
 @needs_posix
-def test_ctrl_c_saves_and_prints_the_command_to_continue(place):
-    """With two workers; a single process is interrupted in the tests above."""
-    folder, workers = place / "interrupted", 2
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_save_and_end_with_the_command(place, how):
+    """A single process is interrupted in the tests above; Ctrl-C prints how to continue.
+
+    No process of theirs searches the current folder for Python's own modules.
+    """
+    folder, workers, mark = place / how.name / "cmp", 2, f"GANBARU_TEST={how.name} {place}"
+    folder.parent.mkdir()
+    for name in ("multiprocessing", "pickle", "numpy"):
+        (folder.parent / f"{name}.py").write_text("open('imported', 'w')")
     words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
              "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
-             "pictures.npz", "--log-every", 80, *FLAGS]  # fmt: skip
-    with background(*words, cwd=place) as started:
+             "../pictures.npz", "--log-every", 80, *FLAGS]  # fmt: skip
+    environment = dict(os.environ, GANBARU_TEST=mark.partition("=")[2])
+    with background(*words, cwd=folder.parent, env=environment) as started:
         logs = [folder / name / "seed0" / "log.jsonl" for name in VARIED["objective"]]
         until(lambda: all(path.exists() and path.stat().st_size for path in logs), started)
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=60)
-    assert started.returncode == 130 and err == "", err
-    assert f"  ganbaru compare -o {folder.name}\n" in out
+        started.send_signal(how)
+        if how == signal.SIGINT:
+            out, err = started.communicate(timeout=60)
+            assert started.returncode == 130 and err == "", err
+            assert f"  ganbaru compare -o {folder.name}\n" in out
+        assert started.wait(60) in (130, -signal.SIGKILL)
+    assert not (folder.parent / "imported").exists()
+    left = time.monotonic() + 60
+    while processes := _processes(mark):
+        assert time.monotonic() < left, processes
+        time.sleep(0.05)
     for path in logs:
         assert newest(path.parent)[1].images > 0
     assert not list(folder.rglob("result.json"))
