@@ -299,7 +299,7 @@ def test_workers_save_and_end_with_the_command(place, how):
     """
     folder, workers, mark = place / how.name / "cmp", 2, f"GANBARU_TEST={how.name} {place}"
     folder.parent.mkdir()
-    for name in ("multiprocessing", "pickle", "numpy"):
+    for name in ("multiprocessing", "pickle", "numpy") if sys.version_info >= (3, 11) else ():
         (folder.parent / f"{name}.py").write_text("open('imported', 'w')")
     words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
              "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
