@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbaru import config, data
 from ganbaru.gan.dataset import load_data
-from ganbaru.metrics import efficientnet, monge
+from ganbaru.metrics import efficientnet, kernel, monge
 from ganbaru.metrics.checkerboard import peaks, spectrum
 from ganbaru.metrics.scorer import Scorer
 
@@ -26,18 +26,6 @@ def checkerboard(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
     return power, excess
 
 
-def kernel_mean(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the mean of (a.b / D + 1)³ over pairs of rows; those of a row with itself left out.
-
-    As `ganbaru.metrics.kernel`, on all images at once in place of fifty subsets.
-    """
-    values = (x @ y.T / x.shape[1] + 1).astype(np.float64)
-    values *= values * values
-    if x is not y:
-        return float(values.mean())
-    return float((values.sum() - np.trace(values)) / (len(x) * (len(x) - 1)))
-
-
 class Judge:
     """The features of all reals of a set, cached in the folder, and scores of fakes."""
 
@@ -47,8 +35,8 @@ class Judge:
         path = folder / f"reals-{self.source.fingerprint[:12]}.npy"
         if not path.exists():
             np.save(path, self._features(self.source.images[:REALS]))
-        self.reals = np.load(path)
-        self.within = kernel_mean(self.reals, self.reals)
+        self.reals = np.load(path).astype(np.float64)
+        self.within = kernel.within(self.reals)
         self.power = spectrum(self.source.images[:REALS])
 
     def _features(self, images: np.ndarray) -> np.ndarray:
@@ -57,11 +45,11 @@ class Judge:
 
     def scores(self, images: np.ndarray) -> Result:
         """Return the scores of images (N, H, W, C)."""
-        fakes = self._features(images)
-        between = kernel_mean(self.reals, fakes)
+        fakes = self._features(images).astype(np.float64)
         power, excess = checkerboard(spectrum(images), self.power)
         return {
-            "kid": (self.within + kernel_mean(fakes, fakes) - 2 * between),
+            # On all images at once, in place of fifty subsets.
+            "kid": self.within + kernel.within(fakes) - 2 * kernel.between(self.reals, fakes),
             "mind": monge.mind(self.reals, fakes),
             "power": power,
             "excess": excess,

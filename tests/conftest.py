@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from hypothesis import settings
 # times the work of small products.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Handing parts of a tiny net's step to a second thread took a fifth of all trainings' time; tests
+# of what threads do have `several_threads`, or a process of its own.
+os.environ.setdefault("GANBARU_THREADS", "1")
 # TensorFlow imports Keras, scikit-learn and JAX at its end, for 3 s; this names another Keras,
 # which is not installed, and no test needs any.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -27,10 +31,14 @@ os.environ.setdefault(
 )
 
 from engine_names import COMPILED, NAMES, engine
+from PIL import Image
 
-from ganbaru import engines, errors, ops
+from ganbaru import engines, errors, files, ops
+from ganbaru.callbacks import plots
 from ganbaru.engines import Engine
+from ganbaru.engines.numpy import parallel
 
+DRAW = plots.draw
 # The same examples in every run, so that a failure in CI is one at home; no time limit for one.
 settings.register_profile("ganbaru", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("ganbaru")
@@ -38,6 +46,25 @@ engines.own_process()  # as in a command
 # Some two hundred processes would each compile our modules without it: 0.5 s of processor time.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Schedule by file, but all files that use TensorFlow or JAX on one worker.
+
+    It alone imports them, in 6 and 1.3 s of processor time.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            if not hasattr(self, "compiling"):
+                using = [each for each in self.collection or () if any(x in each for x in COMPILED)]
+                self.compiling = set(map(super()._split_scope, using))
+            file: str = super()._split_scope(nodeid)
+            return "compiled" if file in self.compiling else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
@@ -60,6 +87,28 @@ def terms_of_commands():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def blank_plots():
+    """Write plots of one pixel: matplotlib takes 0.8 s to import and 0.2 s a plot.
+
+    Tests of what is drawn have `real_plots`.
+    """
+
+    def draw(charts: Any, path: Path, **_: Any) -> None:
+        with files.replacing(path) as temporary:
+            Image.new("L", (1, 1)).save(temporary, "PNG")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "draw", draw)
+        yield
+
+
+@pytest.fixture
+def real_plots(monkeypatch):
+    """Draw plots."""
+    monkeypatch.setattr(plots, "draw", DRAW)
+
+
 @pytest.fixture(autouse=True)
 def own_dispatch():
     """Return a library's tensors to its engine, where a test has loaded another one for them."""
@@ -78,6 +127,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def several_threads(monkeypatch):
+    """Let the NumPy engine use three threads."""
+    with ThreadPoolExecutor(2) as helpers:
+        monkeypatch.setattr(parallel, "thread_count", lambda: 3)
+        monkeypatch.setattr(parallel, "_helpers", lambda: helpers)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,24 @@ import re
 from train_helpers import ROOT
 
 
+def _of_os(node: ast.AST) -> str:
+    """Return x of `os.x`, "" for other code."""
+    found = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "os"
+    return node.attr if found else ""
+
+
 def test_source_has_no_absolute_path_and_starts_no_process():
     for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not re.match(r"[A-Z]:\\|/(home|Users|root|tmp)/", node.value), path
             names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
-            assert not {"subprocess", "scipy.misc"} & {*names, getattr(node, "module", "")}, path
+            used = {*names, getattr(node, "module", "")}
+            assert not {"subprocess", "pty", "scipy.misc"} & used, path
+            # Whose workers are tested to end with their parent.
+            own = path.match("comparison/scheduling.py")
+            assert own or not {"multiprocessing", "ProcessPoolExecutor"} & used, path
+            assert not re.match("fork|system|popen|(posix_)?spawn", _of_os(node)), path
 
 
 def test_every_dependency_has_an_exact_version():

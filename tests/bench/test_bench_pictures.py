@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bench import picture_scores, pictures
-from helpers import normal
 
 from ganbaru.gan import build
-from ganbaru.metrics import kernel
 from ganbaru.metrics.checkerboard import PERIODS, spectrum
 
 
@@ -37,11 +35,3 @@ def test_the_spectrum_finds_a_pattern_that_repeats(period, both):
         for x in (fake, fake + pattern[..., None])
     )
     assert max(plain) < 1.3 < 2 < min(marked)
-
-
-def test_the_kernel_distance_is_that_of_the_scores():
-    real, fake = normal(40, 6), normal(40, 6, seed=1) + 0.5
-    whole = [(np.arange(40), np.arange(40))]
-    mean = picture_scores.kernel_mean
-    found = mean(real, real) + mean(fake, fake) - 2 * mean(real, fake)
-    assert found == pytest.approx(kernel.kernel_distance(real, fake, whole)[0], rel=1e-9)

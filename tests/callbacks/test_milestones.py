@@ -252,7 +252,7 @@ def test_patience_without_scores_is_refused(place):
 # --- plot -------------------------------------------------------------------------------------
 
 
-def test_score_plot_draws_scores_and_floors(tmp_path):
+def test_score_plot_draws_scores_and_floors(tmp_path, real_plots):
     """The distance falls to its floor; each share has its colour, at its own height."""
     shares = {"precision": 0.2, "recall": 0.4, "density": 0.6, "coverage": 0.8}
     lines = [{"images": i, "frechet": 100.0 - 9 * i, **shares} for i in range(11)]

@@ -19,6 +19,8 @@ from ganbaru.training.run import Every
 from ganbaru.training.run_folder import Folder
 from ganbaru.training.run_log import read_log
 
+pytestmark = pytest.mark.usefixtures("real_plots")
+
 # --- milestones -------------------------------------------------------------------------------
 
 
@@ -103,5 +105,8 @@ def test_loss_plot_of_a_run(tmp_path):
 
 
 def test_plot_of_nothing(tmp_path):
+    from matplotlib._pylab_helpers import Gcf
+
     plots.losses([], tmp_path / "plot.png")
+    assert not Gcf.figs  # no window's
     assert (tmp_path / "plot.png").stat().st_size > 1000

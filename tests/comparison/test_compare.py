@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from train_helpers import (
 )
 
 import ganbaru
-from ganbaru import Config, InputError, callbacks, metrics
+from ganbaru import Config, InputError, metrics
 from ganbaru.callbacks import periodic_evaluation
 from ganbaru.comparison import contestants, plot, tournament, training
 from ganbaru.comparison.contestants import Budget
@@ -36,14 +38,6 @@ COMMON = {"width": 4, "latent": 8, "batch": 8, "image_size": "16", "engine": "nu
 FLAGS = [word for key, value in COMMON.items()
          for word in (f"--{key.replace('_', '-')}", value)]  # fmt: skip
 VARIED = {"objective": ["hinge", "rsgan"]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_plots_of_runs():
-    """They take most of the time of such short ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.LossPlot, "end", lambda self, run: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +156,7 @@ def test_table_json_and_standings_agree(result):
         assert part in text  # fmt: skip
 
 
-def test_curves_are_means_over_seeds_at_milestones(result):
+def test_curves_are_means_over_seeds_at_milestones(place, result, real_plots):
     places, scores = plot.curve(result.outcomes["hinge"], "images")
     assert places.tolist() == [16, 24, 32, 40, 56, 64, 72, 80, 96] and scores.shape == (9, 2)
     for seed, ended in enumerate(result.outcomes["hinge"]):
@@ -170,6 +164,9 @@ def test_curves_are_means_over_seeds_at_milestones(result):
     seconds, _ = plot.curve(result.outcomes["hinge"], "seconds")
     assert (np.diff(seconds) > 0).all()
     with Image.open(result.folder / "scores.png") as image:
+        assert image.size == (1, 1)  # the stand-in's
+    plot.draw(result.outcomes, result.standings.order, place / "scores.png")
+    with Image.open(place / "scores.png") as image:
         assert image.size == (1320, 720) and len(image.convert("RGB").getcolors(10**6)) > 100
 
 
@@ -281,20 +278,47 @@ def test_workers_side_by_side_give_the_same_result(place, result, monkeypatch, c
         assert found["means"][name] == pytest.approx(one.scores["frechet"], rel=0.02)
 
 
+def _processes(variable: str) -> list[Path]:
+    """Return the processes that inherited an environment variable, without those that ended."""
+
+    def has(path: Path) -> bool:
+        try:
+            return variable.encode() in (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            return False
+
+    return [path for path in Path("/proc").glob("[0-9]*") if has(path)]
+
+
 @needs_posix
-def test_ctrl_c_saves_and_prints_the_command_to_continue(place):
-    """With two workers; a single process is interrupted in the tests above."""
-    folder, workers = place / "interrupted", 2
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_save_and_end_with_the_command(place, how):
+    """A single process is interrupted in the tests above; Ctrl-C prints how to continue.
+
+    No process of theirs searches the current folder for Python's own modules.
+    """
+    folder, workers, mark = place / how.name / "cmp", 2, f"GANBARU_TEST={how.name} {place}"
+    folder.parent.mkdir()
+    for name in ("multiprocessing", "pickle", "numpy") if sys.version_info >= (3, 11) else ():
+        (folder.parent / f"{name}.py").write_text("open('imported', 'w')")
     words = ["compare", "digits", "--vary", "objective=hinge,rsgan", "--seeds", 1, "--seconds", 600,
              "--evaluate-images", 50, "--workers", workers, "-o", folder.name, "--data",
-             "pictures.npz", "--log-every", 80, *FLAGS]  # fmt: skip
-    with background(*words, cwd=place) as started:
+             "../pictures.npz", "--log-every", 80, *FLAGS]  # fmt: skip
+    environment = dict(os.environ, GANBARU_TEST=mark.partition("=")[2])
+    with background(*words, cwd=folder.parent, env=environment) as started:
         logs = [folder / name / "seed0" / "log.jsonl" for name in VARIED["objective"]]
         until(lambda: all(path.exists() and path.stat().st_size for path in logs), started)
-        started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=60)
-    assert started.returncode == 130 and err == "", err
-    assert f"  ganbaru compare -o {folder.name}\n" in out
+        started.send_signal(how)
+        if how == signal.SIGINT:
+            out, err = started.communicate(timeout=60)
+            assert started.returncode == 130 and err == "", err
+            assert f"  ganbaru compare -o {folder.name}\n" in out
+        assert started.wait(60) in (130, -signal.SIGKILL)
+    assert not (folder.parent / "imported").exists()
+    left = time.monotonic() + 60
+    while processes := _processes(mark):
+        assert time.monotonic() < left, processes
+        time.sleep(0.05)
     for path in logs:
         assert newest(path.parent)[1].images > 0
     assert not list(folder.rglob("result.json"))

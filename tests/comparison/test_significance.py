@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from ganbaru.comparison import significance
 from ganbaru.comparison.results import claims
@@ -19,6 +18,8 @@ def pair_differences(scores):
 
 @pytest.mark.parametrize("seeds", [2, 5, 9])
 def test_one_pair_has_the_p_value_of_scipys_exact_test(seeds):
+    from scipy import stats  # 1.2 s, which not every process that collects tests need take
+
     rng = np.random.default_rng(seeds)
     one, other = rng.normal(0.8, 1, seeds), rng.normal(0, 1, seeds)
 

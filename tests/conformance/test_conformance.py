@@ -23,6 +23,7 @@ from ganbaru.conformance import (
     report,
     updates,
 )
+from ganbaru.conformance.case import Case, by_order
 from ganbaru.conformance.recording import Recorded
 from ganbaru.engines.numpy import elementwise, fused
 from ganbaru.engines.requirements import Library
@@ -312,12 +313,12 @@ def test_a_reference_that_fails_is_a_run_that_failed(monkeypatch):
 # --- comparing ----------------------------------------------------------------------------------
 
 
-def _constant(**values: float) -> tuple[cases.Case, checks.Engines]:
+def _constant(**values: float) -> tuple[Case, checks.Engines]:
     """Return a case in which each engine gives its own number, and stand-ins for the engines."""
     made = {name: type(engines.load("numpy"))(name, "cpu", "float64") for name in values}
-    case = cases.Case(
+    case = Case(
         "layers", "somewhere", (lambda engine: {"output": np.array([1.0, values[engine.name]])},),
-        1e-9, cases.by_order,
+        1e-9, by_order,
     )  # fmt: skip
     return case, {name: {"float64": engine} for name, engine in made.items()}
 

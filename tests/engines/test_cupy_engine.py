@@ -20,6 +20,8 @@ from ganbaru.errors import InputError
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
 
+# The current GPU is each thread's own.
+pytestmark = pytest.mark.usefixtures("several_threads")
 STAND_INS = str(Path(__file__).parents[1] / "stand_ins")
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("jax")
+from ganbaru import engines
+
+if "jax" not in engines.available():
+    pytest.skip("needs jax, which is not installed", allow_module_level=True)
 
 # A small game in a process of its own: seconds to the first step, and what JAX was told.
 SCRIPT = """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 from hypothesis import HealthCheck, given, settings
+from serve_helpers import serving
 from train_helpers import trained
 
-schemathesis = pytest.importorskip("schemathesis")
-
-from schemathesis.checks import positive_data_acceptance  # noqa: E402
-from serve_helpers import serving  # noqa: E402
+pytestmark = pytest.mark.skipif(not find_spec("schemathesis"), reason="needs schemathesis")
 
 KINDS = [
     "GET /api/models",
@@ -24,6 +24,8 @@ KINDS = [
 
 @pytest.fixture(scope="module")
 def schema(tmp_path_factory):
+    import schemathesis  # 1 s, which not every process that collects tests need take
+
     folder = tmp_path_factory.mktemp("schema")
     trained(folder, steps=2)
     with serving(folder / "run", cwd=folder) as service:
@@ -38,10 +40,13 @@ GENERATED = [
 
 @pytest.mark.parametrize("kind,mode", GENERATED)
 def test_responses_match_the_openapi_document(schema, kind, mode):
+    from schemathesis import GenerationMode
+    from schemathesis.checks import positive_data_acceptance
+
     method, _, path = kind.partition(" ")
     operation = schema[path][method]
 
-    @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode[mode]))
+    @given(operation.as_strategy(generation_mode=GenerationMode[mode]))
     @settings(max_examples=15, suppress_health_check=list(HealthCheck))
     def check(case):
         if method == "POST":  # to a model that exists

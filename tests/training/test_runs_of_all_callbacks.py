@@ -165,7 +165,7 @@ def test_log_line_has_losses_scores_and_signals_only(tmp_path):
     assert line.keys() == {"images", "step"} | losses | SIGNALS
 
 
-def test_timelapse_and_plot_need_no_external_program(tmp_path, monkeypatch):
+def test_timelapse_and_plot_need_no_external_program(tmp_path, monkeypatch, real_plots):
     monkeypatch.setenv("PATH", "")
     run = train(tiny(tmp_path, steps=6))
     with Image.open(run / "timelapse.gif") as film:

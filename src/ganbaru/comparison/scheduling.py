@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,6 +104,7 @@ def _summary(entry: ScheduledRun) -> str:
 # --- worker processes -------------------------------------------------------------------------
 
 _stop: Any = None  # in a worker: the event that is set to stop it
+_running = threading.Lock()  # in a worker: held during a run
 
 
 def _initialise(event: Any, threads: int, current_folder: bool) -> None:
@@ -118,6 +121,18 @@ def _initialise(event: Any, threads: int, current_folder: bool) -> None:
     for name in ("SIGINT", "SIGHUP"):  # sent by a terminal to all of its processes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent has ended, however it did, and the run here is saved.
+
+    The pool's own pipes stay open: each worker holds both ends of them.
+    """
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        with _running:
+            os._exit(1)
 
 
 def _stopped() -> bool:
@@ -126,8 +141,25 @@ def _stopped() -> bool:
 
 
 def _run(entry: ScheduledRun) -> None:
-    if not _stopped():
-        training.train_and_score(entry.config, _stopped)
+    with _running:
+        if not _stopped():
+            training.train_and_score(entry.config, _stopped)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let processes that start here not search the current folder, as `python -c` does.
+
+    Pythons before 3.11 do not know the variable.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("PYTHONSAFEPATH")
+        if before is not None:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _run_in_workers(
@@ -135,11 +167,14 @@ def _run_in_workers(
 ) -> None:
     """Run in worker processes, spawned, since forked ones may hang on a library's locks."""
     context = multiprocessing.get_context("spawn")
-    event, threads = context.Event(), max(1, parallel.thread_count() // workers)
+    with _safe_path():  # it starts a process that keeps count of such events
+        event = context.Event()
+    threads = max(1, parallel.thread_count() // workers)
     given = event, threads, registry.searches_current_folder()
     with ProcessPoolExecutor(workers, context, _initialise, given) as pool:
         try:
-            running = {pool.submit(_run, entry): entry for entry in left}
+            with _safe_path():
+                running = {pool.submit(_run, entry): entry for entry in left}
             while running:
                 if interrupted():
                     event.set()  # the workers save and stop

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganbaru import ops
 from ganbaru.conformance import finite_differences
-from ganbaru.conformance.cases import Case, Run, largest
+from ganbaru.conformance.case import Case, Run, largest
 from ganbaru.conformance.functions import OUTPUT, Arrays
 from ganbaru.engines import Engine
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganbaru import ops
-from ganbaru.conformance.cases import OPERATION, SINGLE, Case, case_of, solving, taken, within
+from ganbaru.conformance.case import OPERATION, SINGLE, Case, case_of, solving
+from ganbaru.conformance.cases import taken, within
 from ganbaru.conformance.functions import Arrays, TestedFunction, called, random
 from ganbaru.gan import ema, optimizers
 from ganbaru.gan.optimizers import Moments, Optimizer

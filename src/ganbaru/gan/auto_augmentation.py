@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source, alpha
+from ganbaru.engines.numpy import distances
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan import augmentation
 from ganbaru.gan.augmentation import AUTO, Adaptive, Augmentation
@@ -58,7 +59,7 @@ def mirror_ratio(images: Images) -> float:
     small = _reduced(chosen)[order]
     halves = small[::2], small[1::2]
     logs = [
-        np.log(_nearest(seen, other) + 1e-3).mean()  # 1e-3: the distance of a copy is 0
+        np.log(np.sqrt(_squares(seen, other).min(axis=1)) + 1e-3).mean()  # 0 is that of a copy
         for own, other in (halves, halves[::-1])
         for seen in (own[:, :, ::-1], own)
     ]
@@ -77,11 +78,8 @@ def _reduced(images: Images) -> NDArray[np.float32]:
     return x
 
 
-def _nearest(images: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    a, b = (each.reshape(len(each), -1).astype(np.float64) for each in (images, others))
-    squares = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-    found: NDArray[np.float64] = np.sqrt(np.maximum(squares.min(axis=1), 0))
-    return found
+def _squares(*images: NDArray[np.float32]) -> NDArray[np.float64]:
+    return distances.squares(*(x.reshape(len(x), -1).astype(np.float64) for x in images))
 
 
 def drawn(images: Images) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ganbaru import data, registry
 from ganbaru.coerce import MODES
 from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, keywords, pick
+from ganbaru.gan.batches import FAKE_LABELS
 from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
@@ -88,7 +89,7 @@ def _score(
     """Make or choose the images of a candidate, with labels by a rule, and score them."""
     source = evaluator.split.source
     count = number or int(min(candidate.most, len(evaluator.reference)))
-    shares = FAKE_LABELS[fake_labels](candidate, source)
+    shares = class_shares(candidate, source, fake_labels)
     images, labels = candidate.images(count, seed, progress, shares)
     labels = renumbered_like(candidate, labels, source)
     made = "" if labels is None or candidate.config is None else fake_labels
@@ -106,20 +107,19 @@ EVEN = (
 )
 
 
-def class_shares(candidate: Candidate, source: Source) -> NDArray[np.float64] | None:
-    """Return the shares that a candidate's classes have among real images, None if they differ."""
+def class_shares(
+    candidate: Candidate, source: Source, rule: str = "shares"
+) -> NDArray[np.float64] | None:
+    """Return the shares of a candidate's classes by a rule of labels, given those of real images.
+
+    None, equal shares, where real images have other classes.
+    """
     if source.labels is None or set(candidate.classes) - set(source.classes):
         return None
-    counts = np.bincount(source.labels, minlength=len(source.classes))
+    count = len(source.classes)
+    counts = np.bincount(FAKE_LABELS[rule](source.labels, count), minlength=count)
     own = np.array([counts[source.classes.index(name)] for name in candidate.classes], np.float64)
     return own / own.sum() if own.sum() else None
-
-
-# The shares of the labels that a conditional generator is given to be scored.
-FAKE_LABELS: dict[str, Callable[[Candidate, Source], NDArray[np.float64] | None]] = {
-    "shares": class_shares,
-    "uniform": lambda candidate, source: None,
-}
 
 
 def _check_number(candidate: Candidate, number: int | None) -> None:

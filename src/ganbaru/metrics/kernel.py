@@ -43,12 +43,18 @@ def subsets(reals: int, fakes: int, seed: int) -> Iterator[tuple[Indices, Indice
 
 
 def _squared(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    return _within(x) + _within(y) - 2 * float(_kernel(x, y).mean())
+    return within(x) + within(y) - 2 * between(x, y)
 
 
-def _within(x: NDArray[np.float64]) -> float:
+def within(x: NDArray[np.float64]) -> float:
+    """Return the mean kernel of pairs of rows, those of a row with itself left out."""
     values, count = _kernel(x, x), len(x)
     return float((values.sum() - np.trace(values)) / (count * (count - 1)))
+
+
+def between(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Return the mean kernel of a row of `x` and one of `y`."""
+    return float(_kernel(x, y).mean())
 
 
 def _kernel(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

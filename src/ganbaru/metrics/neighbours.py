@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.engines.numpy import parallel
+from ganbaru.engines.numpy import distances
 from ganbaru.errors import InputError
 
 NEAREST = 5
-CHUNK = 1 << 22  # distances at a time: 32 MB in float64, and about as much again to compare them
 # A point at the edge of a ball counts as outside, as when fakes are copies of reals; without this
 # factor rounding would decide.
 BELOW = 1 - 1e-9
 
 Features = NDArray[np.floating]
-Wide = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,12 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
         )
     centre = real.mean(axis=0, dtype=np.float64)  # near 0, squares lose the fewest digits
     reals, fakes = real - centre, fake - centre  # float64
-    own, fake_ball = _own_distances(reals, k), _own_distances(fakes, k)[:, -1] * BELOW
-    first, ball = own[:, 0], own[:, -1] * BELOW
+    own, fake_ball = (distances.of_nearest(x, k) for x in (reals, fakes))
+    first, ball, fake_ball = own[:, 0], own[:, -1] * BELOW, fake_ball[:, -1] * BELOW
     inside, recalled = np.zeros(len(fakes)), np.zeros(len(reals), bool)
     covered, novel = np.zeros(len(reals), bool), np.zeros(len(fakes), bool)
-    for part in parallel.blocks(len(fakes), len(reals), CHUNK):
-        squares = _squares(fakes[part], reals)
+    for part in distances.blocks(fakes, reals):
+        squares = distances.squares(fakes[part], reals)
         within = squares < ball
         inside[part] = within.sum(axis=1)
         covered |= within.any(axis=0)
@@ -70,37 +68,3 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
         coverage=float(covered.mean()),
         novelty=float(novel.mean()),
     )
-
-
-def nearest(known: Features, asked: Features, k: int) -> NDArray[np.intp]:
-    """Return the positions (M, k) of the k points of `known` (N, D) nearest to each of `asked`."""
-    centre = known.mean(axis=0, dtype=np.float64)
-    points: Wide = np.subtract(known, centre, dtype=np.float64)
-    queries: Wide = np.subtract(asked, centre, dtype=np.float64)
-    parts = parallel.blocks(len(queries), len(points), CHUNK)
-    found = parallel.run(
-        lambda part: _squares(queries[part], points).argpartition(k - 1, axis=1)[:, :k], parts
-    )
-    return np.concatenate(found)
-
-
-def _own_distances(x: Wide, k: int) -> Wide:
-    """Return the squared distances (N, k) of each point to its k nearest others, ascending."""
-    places = np.arange(len(x))
-
-    def search(part: slice) -> Wide:
-        squares = _squares(x[part], x)
-        squares[np.arange(len(squares)), places[part]] = np.inf  # of the point to itself
-        squares.partition(k - 1, axis=1)
-        return np.sort(squares[:, :k], axis=1)
-
-    # scikit-learn's search is as fast on a core, but takes 1.7 s to import.
-    return np.concatenate(parallel.run(search, parallel.blocks(len(x), len(x), CHUNK)))
-
-
-def _squares(x: Wide, y: Wide) -> Wide:
-    """Return the squared distances (N, M) of `x` (N, D) to `y` (M, D), by a matrix product."""
-    squares: Wide = x @ (-2 * y.T)
-    squares += np.einsum("nd,nd->n", x, x)[:, None]
-    squares += np.einsum("nd,nd->n", y, y)
-    return np.maximum(squares, 0, out=squares)

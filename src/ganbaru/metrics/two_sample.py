@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
+from ganbaru.engines.numpy import distances
 from ganbaru.errors import InputError
-from ganbaru.metrics.neighbours import nearest
 
 NEIGHBOURS = 5
 MIN_IMAGES = 40  # of each kind: of 20 tested images, 15 right ones have p = 0.02
@@ -68,7 +68,7 @@ def nearest_neighbours(
     known: Images, labels: NDArray[np.int64], asked: Images
 ) -> NDArray[np.int64]:
     """Classify features (M, D) by the majority of their five nearest known ones."""
-    votes = labels[nearest(known, asked, NEIGHBOURS)].sum(axis=1)
+    votes = labels[distances.nearest(known, asked, NEIGHBOURS)].sum(axis=1)
     return (2 * votes > NEIGHBOURS).astype(np.int64)
 
 
