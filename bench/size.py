@@ -41,6 +41,8 @@ LAYERS = [
     "comparison",
     "conformance",
     "serve",
+    "planning",
+    "labs",
     "cli",
     "api",
 ]

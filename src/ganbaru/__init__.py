@@ -42,6 +42,7 @@ _HOMES = {
     "morph": "api",
     "objective": "gan.objectives",
     "penalty": "gan.penalties",
+    "plan": "planning.plan",
     "save_pretrained": "export.pretrained",
     "train": "api",
 }
@@ -79,6 +80,7 @@ __all__ = [  # __init__.pyi has the same, with types, for type checkers and edit
     "morph",
     "objective",
     "penalty",
+    "plan",
     "save_pretrained",
     "train",
 ]

@@ -22,6 +22,7 @@ from ganbaru.gan.recommendation import from_pictures as from_pictures
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
+from ganbaru.planning.plan import plan as plan
 from ganbaru.presets import PRESETS as PRESETS
 from ganbaru.sampling import image_io, video
 from ganbaru.sampling.generators import Generator as Generator
@@ -58,6 +59,7 @@ __all__ = [
     "morph",
     "objective",
     "penalty",
+    "plan",
     "save_pretrained",
     "train",
 ]

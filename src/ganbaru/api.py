@@ -32,6 +32,7 @@ from ganbaru.gan import recommendation
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
+from ganbaru.planning.plan import plan as plan
 from ganbaru.presets import PRESETS
 from ganbaru.sampling import generators, image_io, video, writers
 from ganbaru.sampling.generators import Labels
@@ -56,6 +57,7 @@ __all__ = [
     "generate",
     "import_weights",
     "morph",
+    "plan",
     "presets",
     "report",
     "serve",

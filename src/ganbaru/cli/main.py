@@ -14,6 +14,7 @@ from ganbaru.formatting import LOG, say
 # Each command is a function of the same name in a module of that name; it is imported when called.
 COMMANDS = {
     "train": "train a GAN, a preset's or on a folder of your own pictures",
+    "plan": "plan a training: time, memory and disk, by ten seconds of it",
     "generate": "generate images with a trained generator",
     "morph": "make a film that interpolates between images",
     "evaluate": "score a run or images, each number with an interval",
