@@ -28,7 +28,7 @@ import numpy as np
 from ganbaru import callbacks, config, data, engines
 from ganbaru.errors import DivergedError
 from ganbaru.gan.batches import BatchSampler
-from ganbaru.metrics import diagnosis
+from ganbaru.metrics import diagnosis, intervals
 from ganbaru.training import run_folder, run_log, setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Run
@@ -112,9 +112,9 @@ CASES = {
     "100 images": Case("overfitting", plant=_source(_few)),
     "fakes from 0 to 1": Case("value-range", plant=_generator(lambda x: x * 0.5 + 0.5)),
     "two latents, no labels": Case("mode-collapse", {"conditioning": "none"}, plant=_latents(_two)),
-    "one latent": Case("class-collapse", plant=_latents(lambda latent: latent * 0 + 1)),
+    "one latent": Case("mode-collapse", plant=_latents(lambda latent: latent * 0 + 1)),
     "fakes three times as wide": Case("value-range", plant=_generator(lambda x: x * 3)),
-    "two latents": Case("class-collapse", plant=_latents(_two)),
+    "two latents": Case("mode-collapse", plant=_latents(_two)),
 }
 
 
@@ -137,22 +137,30 @@ def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
     (folder / "complete").touch()
 
 
-def judged(case: Case, folders: list[Path]) -> str:
-    """Return a row of the table, from the findings at the end of each line of the logs."""
+def judged(case: Case, folders: list[Path], ends: dict[str, list[float]]) -> str:
+    """Return a row of the table, from the findings at the end of each line of the logs.
+
+    Adds the numbers of healthy runs to `ends`.
+    """
     right, besides, images = 0, Counter[str](), []
     for folder in folders:
-        lines = run_log.read_log(run_folder.Folder(folder))
         settings = config.from_fields(config.load_yaml(folder / "config.yaml"), None)
         first: dict[str, int] = {}
-        for count in range(1, len(lines) + 1):
-            for found in diagnosis.diagnose(lines[:count], settings).findings:
+        history = diagnosis.History()
+        for line in run_log.read_log(run_folder.Folder(folder)):
+            history.add(line)
+            for name, value in history.numbers().items() if not case.expected else ():
+                ends.setdefault(name, []).append(value)
+            for found in history.diagnosis(settings).findings:
                 first.setdefault(found.code, found.images)
         besides.update(first.keys() - {case.expected})
         right += case.expected in first if case.expected else not first
         images += [first[case.expected]] if case.expected in first else []
-    others = ", ".join(f"{name} {n}" for name, n in besides.items()) or "-"
-    when = f"{statistics.median(images):,.0f}" if images else "-"
-    return f"{case.expected or 'no finding'} | {right}/{len(folders)} | {others} | {when}"
+    others = ", ".join(f"{name} {n}" for name, n in besides.items()) or "none"
+    when = f"{statistics.median(images):,.0f}" if images else ""
+    low, high = intervals.wilson(right / len(folders), len(folders))
+    share = f"{right} of {len(folders)} ({low:.0%} to {high:.0%})"
+    return f"{case.expected or 'no finding'} | {share} | {others} | {when}"
 
 
 def main() -> None:
@@ -179,10 +187,16 @@ def main() -> None:
             if not (folder / "complete").exists():
                 train(CASES[name], folder, seed, same)
     print("| case | expected | found | besides | images until it is named |\n|---|---|---|---|---|")
+    ends: dict[str, list[float]] = {}
     for place in sorted(given.output.iterdir()):
         case = CASES[place.name.partition(" ")[2]]
         folders = [one for one in place.iterdir() if (one / "complete").exists()]
-        print(f"| {place.name} ({len(folders)}) | {judged(case, folders)} |")
+        if folders:
+            print(f"| {place.name} | {judged(case, folders, ends)} |")
+    print("\n| number of healthy runs | 1 % | 99 % |\n|---|---|---|")
+    for name, values in ends.items():
+        low, high = np.quantile(values, (0.01, 0.99))
+        print(f"| {name} | {low:.3g} | {high:.3g} |")
 
 
 if __name__ == "__main__":

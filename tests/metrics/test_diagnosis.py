@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ HEALTHY = {
     "real_score": 1.9, "fake_score": -0.9, "real_accuracy": 0.88, "fake_accuracy": 0.91,
     "diversity": 0.8, "brightness": 0.07, "value_range": 0.95, "d_gradient": 2.7,
     "d_update": 0.026, "g_gradient": 0.95, "g_update": 0.037, "label_gap": 0.46,
-    "class_diversity": 0.57, "checkerboard": 3.5, "train_d_loss": 1.18, "held_out_d_loss": 1.2,
+    "class_diversity": 0.57, "nearest": 0.8, "lowest": 0.06, "highest": -0.12, "checkerboard": 3.5,
+    "train_d_loss": 1.18, "held_out_d_loss": 1.2,
 }  # fmt: skip
 SICK = {
     "divergence": {"not_finite": 3},
@@ -32,10 +34,10 @@ SICK = {
     "discriminator-weak": {"real_accuracy": 0.3, "fake_accuracy": 0.1},
     "value-range": {"brightness": 0.9},
     "learning-rate": {"d_update": 0.9},
+    "mode-collapse": {"diversity": 0.1},
     "discriminator-strong": {"real_accuracy": 1, "fake_accuracy": 1, "diversity": 0.1},
     "labels": {"label_gap": 0.0},
     "overfitting": {"train_d_loss": 0.2, "held_out_d_loss": 3.0},
-    "mode-collapse": {"diversity": 0.1},
     "class-collapse": {"class_diversity": 0.05},
     "checkerboard": {"checkerboard": 200.0},
 }
@@ -47,8 +49,33 @@ def _log(count=5, **changes):
     return [HEALTHY | {"step": step, "images": 64 * step} | changes for step in steps]
 
 
+# Other numbers that show a disease; the log as it was before it had some of them shows others.
+FURTHER = [
+    ("value-range", {"lowest": 1.0, "real_accuracy": 1, "fake_accuracy": 1, "nearest": 0}),
+    ("value-range", {"highest": -1.0}),
+    ("value-range", {"lowest": -0.4}),
+    ("mode-collapse", {"nearest": 1e-8}),
+    ("mode-collapse", {"nearest": 1e-8, "real_accuracy": 1, "fake_accuracy": 1, "diversity": 0.1}),
+    ("class-collapse", {"nearest": 1e-8, "class_diversity": 0.01}),
+]
+
+
+@pytest.mark.parametrize("code, changes", FURTHER)
+def test_each_disease_is_found_by_other_numbers(code, changes):
+    assert [each.code for each in diagnose(_log(**changes), Config()).findings] == [code]
+
+
+RECORDED = json.loads(Path(__file__).with_name("recorded_signals.json").read_text())
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_recorded_signals_of_real_runs_are_named(case):
+    found = diagnose(RECORDED[case]["lines"], Config())
+    assert [each.code for each in found.findings] == RECORDED[case]["findings"]
+
+
 def test_every_rule_has_a_case_and_a_page():
-    page = (diagnosis.Path(__file__).parents[2] / diagnosis.PAGE).read_text()
+    page = (Path(__file__).parents[2] / diagnosis.PAGE).read_text()
     assert list(SICK) == [rule.code for rule in RULES]
     for code in SICK:
         assert f"\n### {code}\n" in page
