@@ -15,25 +15,19 @@ over all judged lines.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import statistics
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganbaru import callbacks, config, data, engines
-from ganbaru.errors import DivergedError
-from ganbaru.gan.batches import BatchSampler
+from ganbaru import callbacks, config, data, engines, labs
+from ganbaru.labs import plants
+from ganbaru.labs.plants import Plant
 from ganbaru.metrics import diagnosis, intervals
-from ganbaru.training import run_folder, run_log, setup
-from ganbaru.training.loop import loop
-from ganbaru.training.run import Run
-
-Plant = Callable[[Run], None]
+from ganbaru.training import run_folder, run_log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,59 +36,7 @@ class Case:
 
     expected: str = ""
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    plant: Plant = lambda run: None
-
-
-def _generator(change: Callable[..., Any]) -> Plant:
-    """Return what passes G's images through `change`."""
-
-    def plant(run: Run) -> None:
-        inner = run.gan.generator
-
-        def generator(*inputs: Any) -> Any:
-            return change(inner(*inputs))
-
-        run.gan = dataclasses.replace(run.gan, generator=generator)
-
-    return plant
-
-
-def _latents(change: Callable[[Any], Any]) -> Plant:
-    """Return what passes latents through `change` before G has them."""
-
-    def plant(run: Run) -> None:
-        inner = run.gan.generator
-
-        def generator(scope: Any, latent: Any, *inputs: Any) -> Any:
-            return inner(scope, change(latent), *inputs)
-
-        run.gan = dataclasses.replace(run.gan, generator=generator)
-
-    return plant
-
-
-def _source(change: Callable[[data.Source], data.Source]) -> Plant:
-    def plant(run: Run) -> None:
-        run.source = change(run.source)
-        assert isinstance(run.sampler, BatchSampler)
-        run.sampler = dataclasses.replace(run.sampler, source=run.source)
-
-    return plant
-
-
-def _shuffled(source: data.Source) -> data.Source:
-    assert source.labels is not None
-    return dataclasses.replace(source, labels=np.random.default_rng(0).permutation(source.labels))
-
-
-def _few(source: data.Source) -> data.Source:
-    assert source.labels is not None
-    return dataclasses.replace(source, images=source.images[:100], labels=source.labels[:100])
-
-
-def _two(latent: Any) -> Any:
-    """Return one of two latents, by the sign of the first entry."""
-    return latent * 0 + np.sign(latent[:, :1])
+    plant: Plant = plants.nothing
 
 
 CASES = {
@@ -108,13 +50,18 @@ CASES = {
     "generator frozen": Case("generator-frozen", {"lr_g": 1e-8}),
     "discriminator frozen": Case("discriminator-weak", {"lr_d": 1e-8}),
     "discriminator x20, generator x0.1": Case("discriminator-strong", {"lr_d": 4e-3, "lr_g": 2e-5}),
-    "labels shuffled": Case("labels", plant=_source(_shuffled)),
-    "100 images": Case("overfitting", plant=_source(_few)),
-    "fakes from 0 to 1": Case("value-range", plant=_generator(lambda x: x * 0.5 + 0.5)),
-    "two latents, no labels": Case("mode-collapse", {"conditioning": "none"}, plant=_latents(_two)),
-    "one latent": Case("mode-collapse", plant=_latents(lambda latent: latent * 0 + 1)),
-    "fakes three times as wide": Case("value-range", plant=_generator(lambda x: x * 3)),
-    "two latents": Case("mode-collapse", plant=_latents(_two)),
+    "labels shuffled": Case("labels", plant=plants.source(plants.shuffled)),
+    "100 images": Case("overfitting", plant=plants.source(plants.few)),
+    "fakes from 0 to 1": Case("value-range", plant=plants.output(lambda x: x * 0.5 + 0.5)),
+    "two latents, no labels": Case(
+        "mode-collapse", {"conditioning": "none"}, plant=plants.latents(plants.two)
+    ),
+    "one latent": Case(
+        "mode-collapse", plant=plants.latents(lambda latent, *label: latent * 0 + 1)
+    ),
+    "fakes three times as wide": Case("value-range", plant=plants.output(lambda x: x * 3)),
+    "one latent a class": Case("class-collapse", plant=plants.latents(plants.by_class)),
+    "two latents": Case("mode-collapse", plant=plants.latents(plants.two)),
 }
 
 
@@ -127,13 +74,7 @@ def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
         overwrite=folder.exists(),
     )  # fmt: skip
 
-    class Planted(callbacks.Callback):
-        def setup(self, run: Run, progress: data.Progress) -> None:
-            case.plant(run)
-
-    run = setup.build(settings, [Planted(), callbacks.Log()])
-    with contextlib.suppress(DivergedError):
-        loop(run, lambda: False)
+    labs.train(settings, case.plant, [callbacks.Log()], data.silent)
     (folder / "complete").touch()
 
 
@@ -145,14 +86,12 @@ def judged(case: Case, folders: list[Path], ends: dict[str, list[float]]) -> str
     right, besides, images = 0, Counter[str](), []
     for folder in folders:
         settings = config.from_fields(config.load_yaml(folder / "config.yaml"), None)
-        first: dict[str, int] = {}
-        history = diagnosis.History()
-        for line in run_log.read_log(run_folder.Folder(folder)):
+        lines, history = run_log.read_log(run_folder.Folder(folder)), diagnosis.History()
+        for line in lines if not case.expected else ():
             history.add(line)
-            for name, value in history.numbers().items() if not case.expected else ():
+            for name, value in history.numbers().items():
                 ends.setdefault(name, []).append(value)
-            for found in history.diagnosis(settings).findings:
-                first.setdefault(found.code, found.images)
+        first = {code: each.images for code, each in labs.found(folder, settings).items()}
         besides.update(first.keys() - {case.expected})
         right += case.expected in first if case.expected else not first
         images += [first[case.expected]] if case.expected in first else []

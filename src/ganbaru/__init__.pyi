@@ -19,6 +19,7 @@ from ganbaru.export.pretrained import save_pretrained as save_pretrained
 from ganbaru.gan.objectives import objective as objective
 from ganbaru.gan.penalties import penalty as penalty
 from ganbaru.gan.recommendation import from_pictures as from_pictures
+from ganbaru.labs import lab as lab
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
@@ -55,6 +56,7 @@ __all__ = [
     "from_pretrained",
     "generate",
     "import_weights",
+    "lab",
     "load",
     "morph",
     "objective",

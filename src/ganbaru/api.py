@@ -29,6 +29,7 @@ from ganbaru.errors import InputError, keywords
 from ganbaru.export import write as export
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
+from ganbaru.labs import lab as lab
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
@@ -56,6 +57,7 @@ __all__ = [
     "export",
     "generate",
     "import_weights",
+    "lab",
     "morph",
     "plan",
     "presets",
@@ -109,7 +111,7 @@ def generate(
     label: int | str | None = None,
     every_label: bool = False,
     truncation: float = 1.0,
-    which: str = "newest",
+    which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),
@@ -146,7 +148,7 @@ def morph(
     close: bool = False,
     bounce: bool = False,
     size: int = 256,
-    which: str = "newest",
+    which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),

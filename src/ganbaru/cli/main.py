@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "compare presets or options in a tournament, with significance",
     "authenticity": "test for memorization: copies of training images",
     "doctor": "examine a run's training: what is wrong with it, and what to try",
+    "lab": "provoke a disease of training, see what the doctor finds, and cure it",
     "report": "write a run's report: one HTML file, for any browser",
     "export": "export a trained network: an ONNX model, a web page, weights, or a folder",
     "serve": "serve images over HTTP, a playground, and live pages of runs in training",

@@ -42,10 +42,12 @@ def morph(arguments: Sequence[str]) -> None:
     """Make a film with a trained generator."""
     args = _parser().parse_args(arguments)
     from ganbaru import data, files
+    from ganbaru.metrics import milestones
     from ganbaru.sampling import generators, image_io, video
 
     path = Path(args.output)
     write = video.writer(files.output(path, args.overwrite) if path.suffix else path, args.fps)
+    say(*milestones.chosen(args.run))
     how = {"device": args.device, "trust": args.trust}
     generator = generators.load(args.run, engine=args.engine, **how)
     frames = generator.morph(
