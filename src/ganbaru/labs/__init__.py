@@ -7,7 +7,6 @@ ganbaru lab collapse        takes less than a minute on a quiet machine
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,5 +190,5 @@ def found(folder: Path, config: Config) -> dict[str, Finding]:
     for line in read_log(run_folder.Folder(folder)):
         history.add(line)
         for each in history.diagnosis(config).findings:
-            first.setdefault(each.code, dataclasses.replace(each))
+            first.setdefault(each.code, each)
     return first
