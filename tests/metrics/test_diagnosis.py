@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from train_helpers import command, log, newest, tiny, trained
 
 import ganbaru
-from ganbaru import Config, InputError, callbacks
+from ganbaru import Config, InputError, callbacks, labs
 from ganbaru.errors import DivergedError
 from ganbaru.metrics import checkerboard, diagnosis
 from ganbaru.metrics.diagnosis import RULES, diagnose
@@ -218,3 +218,46 @@ def test_the_report_shows_findings(tmp_path, sick_rules):
     run = trained(tmp_path, steps=12)
     assert command("report", run).code == 0
     assert "Its loss is" in (run / "report.html").read_text()
+
+
+# --- labs -------------------------------------------------------------------------------------
+
+
+def test_there_is_a_lab_for_each_disease_but_the_checkerboard_which_generators_unlearn():
+    assert {each.code for each in labs.LABS.values()} == {*SICK} - {"checkerboard"}
+    said = command("lab", "--json")
+    assert (said.code, json.loads(said.out)["labs"]) == (0, [*labs.LABS])
+    assert command("lab").code == 0 and command("lab", "no-such-lab").code == 2
+
+
+def test_a_lab_provokes_a_disease_and_cures_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "STEPS", 10)
+    monkeypatch.setattr(callbacks, "standard", lambda: [callbacks.Log()])
+    monkeypatch.setattr(labs, "SMALL", labs.SMALL | {"width": 4, "steps": 24, "log_every": 200})
+    said = command("lab", "no-learning", "-o", tmp_path / "lab", "--json")
+    found = json.loads(said.out)
+    assert (said.code, found["passed"]) == (0, True)
+    assert [each["code"] for each in found["sick"]] == [found["code"]] and not found["cured"]
+    assert found["code"] in "".join(labs.lab("no-learning", tmp_path / "lab").lines())
+    kept = tmp_path / "mine" / "sick" / "notes.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    with pytest.raises(InputError):
+        labs.lab("collapse", tmp_path / "mine")
+    assert kept.read_text() == "mine"
+
+
+def _losses(folder, plant):
+    """Return the last line of a log of three tiny steps."""
+    tiny = {"width": 1, "batch": 8, "steps": 3, "engine": "numpy", "log_every": 8, "held_out": 0}
+    config = ganbaru.from_preset("digits", **tiny, run=str(folder))
+    labs.train(config, plant, [callbacks.Log([])], lambda *x: None)
+    return log(folder)[-1]
+
+
+def test_each_plant_changes_the_training(tmp_path):
+    planted = {name: each.plant for name, each in labs.LABS.items() if not each.options}
+    without = _losses(tmp_path / "healthy", labs.plants.nothing)
+    assert len(planted) == 5
+    for name, plant in planted.items():
+        assert _losses(tmp_path / name, plant) != without

@@ -27,7 +27,9 @@ class Examination(Measurement):
     `class_diversity`: the mean distance between fakes of one class (of all, without classes),
     divided by that of reals of one class. `nearest`: the median distance of a fake to its nearest
     neighbour among the fakes, divided by that of reals. `lowest` and `highest`: the ends of the
-    fakes' values less those of the reals' (of 2; without 0.5 % of the values on each side).
+    fakes' values less those of the reals' (of 2; without 0.5 % of the values on each side), and
+    `value_range` the quotient of the ranges between them; `brightness` the mean of the fakes'
+    values less that of the reals'.
     `checkerboard`: the excess of power at a checkerboard's frequencies over the reals' (1 for
     reals), of images of 16 pixels a side or more.
 
@@ -44,7 +46,7 @@ class Examination(Measurement):
         self.labels = np.zeros(len(chosen), np.int64) if labels is None else labels[chosen]
         self.distance = _distance_within(shown, self.labels)
         self.nearest = _nearest(shown)
-        self.ends = _ends(shown / 127.5 - 1)
+        self.ends, self.mean = _ends(shown / 127.5 - 1), shown.mean() / 127.5 - 1
         self.power = checkerboard.spectrum(shown)
         self.generator = models.batch_mode(run.engine, run.gan.generator)
 
@@ -57,12 +59,15 @@ class Examination(Measurement):
             return {}
         values = self._fakes(run)
         fakes = image_io.to_bytes(values)
-        low, high = _ends(values) - self.ends
+        ends = _ends(values)
+        low, high = ends - self.ends
         found = {
             "class_diversity": _distance_within(fakes, self.labels) / self.distance,
             "nearest": _nearest(fakes) / self.nearest,
             "lowest": float(low),
             "highest": float(high),
+            "value_range": float(np.diff(ends)[0] / (np.diff(self.ends)[0] + 1e-6)),
+            "brightness": float(values.mean() - self.mean),
         }
         if min(fakes.shape[1:3]) >= checkerboard.LEAST:
             found["checkerboard"] = checkerboard.excess(checkerboard.spectrum(fakes), self.power)
