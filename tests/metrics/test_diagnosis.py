@@ -238,7 +238,6 @@ def test_a_lab_provokes_a_disease_and_cures_it(tmp_path, monkeypatch):
     found = json.loads(said.out)
     assert (said.code, found["passed"]) == (0, True)
     assert [each["code"] for each in found["sick"]] == [found["code"]] and not found["cured"]
-    assert found["code"] in "".join(labs.lab("no-learning", tmp_path / "lab").lines())
     kept = tmp_path / "mine" / "sick" / "notes.txt"
     kept.parent.mkdir(parents=True)
     kept.write_text("mine")
