@@ -78,10 +78,12 @@ def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
     (folder / "complete").touch()
 
 
-def judged(case: Case, folders: list[Path], ends: dict[str, list[float]]) -> str:
+def judged(
+    case: Case, folders: list[Path], ends: dict[str, list[float]], named: Counter[tuple[str, bool]]
+) -> str:
     """Return a row of the table, from the findings at the end of each line of the logs.
 
-    Adds the numbers of healthy runs to `ends`.
+    Adds the numbers of healthy runs to `ends`, and to `named` each finding and whether it is right.
     """
     right, besides, images = 0, Counter[str](), []
     for folder in folders:
@@ -92,6 +94,7 @@ def judged(case: Case, folders: list[Path], ends: dict[str, list[float]]) -> str
             for name, value in history.numbers().items():
                 ends.setdefault(name, []).append(value)
         first = {code: each.images for code, each in labs.found(folder, settings).items()}
+        named.update((code, code == case.expected) for code in first)
         besides.update(first.keys() - {case.expected})
         right += case.expected in first if case.expected else not first
         images += [first[case.expected]] if case.expected in first else []
@@ -127,11 +130,16 @@ def main() -> None:
                 train(CASES[name], folder, seed, same)
     print("| case | expected | found | besides | images until it is named |\n|---|---|---|---|---|")
     ends: dict[str, list[float]] = {}
+    named = Counter[tuple[str, bool]]()
     for place in sorted(given.output.iterdir()):
         case = CASES[place.name.partition(" ")[2]]
         folders = [one for one in place.iterdir() if (one / "complete").exists()]
         if folders:
-            print(f"| {place.name} | {judged(case, folders, ends)} |")
+            print(f"| {place.name} | {judged(case, folders, ends, named)} |")
+    print("\n| finding | certainty |\n|---|---|")
+    for code in sorted({code for code, _ in named}):
+        right, wrong = named[code, True], named[code, False]
+        print(f"| {code} | {(right + 1) / (right + wrong + 2):.2f} |")
     print("\n| number of healthy runs | 1 % | 99 % |\n|---|---|---|")
     for name, values in ends.items():
         low, high = np.quantile(values, (0.01, 0.99))
