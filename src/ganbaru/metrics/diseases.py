@@ -20,7 +20,9 @@ MOVED = 8.0
 WEAK = 0.7  # the sum of both accuracies, which is 1 for a D that cannot tell
 STRONG, POOR = 0.97, 0.4  # both accuracies, and the fakes' diversity
 NARROW, WIDE, BRIGHT = 0.6, 1.5, 0.5
-HALF, BEYOND = 0.97, 0.15  # of the values' range of 2: an end never reached, and exceeded
+# Of the values' range of 2: distances from an end that is never reached, and beyond an end. Fakes
+# that are white all over, which they are for long where reals are drawings on white, have 1.9.
+HALF, BEYOND = (0.97, 1.1), 0.15
 OBEYED, MEMORIZED = 0.03, 0.1  # shares of the difference between reals' and fakes' scores
 # The least difference that counts: near its equilibrium a relativistic D has 0.006, of which a
 # healthy gap of 0.004 was 44 %.
@@ -57,6 +59,10 @@ def _strong(x: Numbers) -> bool:
     return min(x["real_accuracy"], x["fake_accuracy"]) > STRONG
 
 
+def _weak(x: Numbers) -> bool:
+    return x["d_update"] < STILL or x["real_accuracy"] + x["fake_accuracy"] < WEAK
+
+
 def _repeats(x: Numbers) -> bool:
     """Return whether fakes repeat each other, and not because those of a class are alike."""
     return x.get("nearest", 1.0) < REPEATED and not _classes_alike(x)
@@ -67,8 +73,9 @@ def _classes_alike(x: Numbers) -> bool:
 
 
 def _out_of_reach(x: Numbers) -> bool:
-    """Return whether fakes never came near an end of the reals' values."""
-    return -x.get("darkest", 0.0) > HALF or x.get("brightest", 0.0) < -HALF
+    """Return whether fakes always end at the middle of the reals' values, as a sigmoid's do."""
+    low, high = HALF
+    return low < -x.get("darkest", 0.0) < high or low < -x.get("brightest", 0.0) < high
 
 
 def _range_differs(x: Numbers) -> bool:
@@ -126,7 +133,7 @@ RULES = (
         "discriminator-weak",
         0.67,
         ("real_accuracy", "fake_accuracy", "d_update"),
-        lambda x: x["d_update"] < STILL or x["real_accuracy"] + x["fake_accuracy"] < WEAK,
+        _weak,
         "The discriminator is too weak: it sees {real_accuracy:.0%} of reals and "
         "{fake_accuracy:.0%} of fakes as what they are, and an update changes its weights by "
         "{d_update:.1e} of their size",
@@ -187,8 +194,8 @@ RULES = (
     Rule(
         "labels",
         0.67,
-        ("label_gap", "obeyed"),
-        lambda x: x["obeyed"] < OBEYED,
+        ("label_gap", "obeyed", "real_accuracy", "fake_accuracy", "d_update"),
+        lambda x: x["obeyed"] < OBEYED and not _weak(x),
         "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
         "label by {label_gap:.3f} lower",
         lambda config: ["ganbaru data, to look at the classes", "--conditioning projection"],
