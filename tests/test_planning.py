@@ -104,7 +104,15 @@ def test_commands_print_plans_and_write_nothing(tmp_path, monkeypatch, light):
 
 
 @pytest.mark.parametrize(
-    "options", [{"what": "no/such/set"}, {"device": "cuda:9"}, {"data": "digit"}, {"seconds": 0}]
+    "options",
+    [
+        {"what": "no/such/set"},
+        {"device": "cuda:9"},
+        {"data": "digit"},
+        {"seconds": 0},
+        {"what": ganbaru.Config()},
+        {"patience": 3},
+    ],
 )
 def test_bad_input(options):
     what = options.pop("what", "digits")

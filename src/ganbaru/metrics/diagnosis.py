@@ -132,7 +132,7 @@ class History:
         findings = [
             Finding(
                 rule.code,
-                rule.text.format_map(numbers),
+                rule.sentence(numbers),
                 rule.certainty,
                 tuple(rule.remedy(config)),
                 int(self.images),

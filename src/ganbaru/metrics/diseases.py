@@ -42,7 +42,7 @@ class Rule:
     """A disease: the numbers it needs, when they show it, its sentence, and what to try.
 
     Of the `primary` ones only the first that holds is reported: the others would be its effects.
-    `text` is filled with the numbers.
+    `text` is filled with the numbers, and so is `further` where the log has those of a grid.
     """
 
     code: str
@@ -53,6 +53,12 @@ class Rule:
     remedy: Callable[[Config], Sequence[str]]
     primary: bool = False
     independent: bool = False  # reported beside a primary one
+    further: str = ""
+
+    def sentence(self, numbers: Numbers) -> str:
+        """Return what the numbers show."""
+        further = self.further if "nearest" in numbers else ""
+        return (self.text + further).format_map(numbers)
 
 
 def _strong(x: Numbers) -> bool:
@@ -149,6 +155,7 @@ RULES = (
         "as wide, and they are brighter by {brightness:+.2f} (of 2)",
         lambda config: ["--range auto", "a last layer of your generator that ends in tanh"],
         primary=True,
+        further="; their ends are off by {lowest:+.2f} and {highest:+.2f}",
     ),
     Rule(
         "learning-rate",
@@ -171,6 +178,7 @@ RULES = (
         "reals do",
         lambda config: [*_rates(0.5)(config), "--penalty r1", "--minibatch-deviation"],
         primary=True,
+        further=", and each is {nearest:.2g} times as far from its nearest neighbour as a real is",
     ),
     Rule(
         "discriminator-strong",
