@@ -1,23 +1,29 @@
 """Plans against the truth: what `ganbaru plan` says of a run, and what the run took.
 
-python -m bench.planning -o runs/planning --minutes 0.5
+python -m bench.planning -o runs/planning --seconds 15
 
-Each case is planned, trained for the images that the plan has, and planned again, each in a process
-of its own: the plan's figures are means of both plans, so that a machine whose load changes counts
-less. Prints the quotients truth / plan of seconds, memory and disk.
+Each case is planned, and then trained for the images that the plan has, each in a process of its
+own. Prints seconds, memory and disk of both. The seconds are the processor's (plan and run count
+the same threads), so that a machine whose load changes counts less; `--clock` takes the clock's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ganbaru.training import run_folder, run_log
+from ganbaru import callbacks, data, engines
+from ganbaru.cli import options
+from ganbaru.gan.step import StepMetrics
+from ganbaru.planning import plan, trial
+from ganbaru.training import setup
+from ganbaru.training.loop import loop
+from ganbaru.training.run import Run
 
 CASES = {
     "digits, numpy": ["digits"],
@@ -34,32 +40,45 @@ CASES = {
 }
 
 
-def _ganbaru(*words: str) -> tuple[str, int]:
-    """Run a command; return its output and its largest memory in bytes."""
-    code = (
-        "import resource, sys; from ganbaru.cli.main import main; code = main(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
-    )
-    command = [sys.executable, "-c", code, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout, int(done.stderr.split()[-1]) * 1024
+class Stopwatch(callbacks.Callback):
+    """Measures the loop, from its start to its last step; the last callback."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+
+    def start(self, run: Run) -> None:
+        self.now = self.began = self.clock()
+
+    def step(self, run: Run, metrics: StepMetrics) -> None:
+        self.now = self.clock()
 
 
-def _plan(words: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_ganbaru("plan", *words, "--json")[0])
+def planned(
+    words: list[str], seconds: float, tried_for: float, clock: Callable[[], float]
+) -> dict[str, Any]:
+    """Return the plan of a training that takes `seconds`, by a trial of `tried_for` seconds."""
+    config = options.config("plan", "", [*words, "--minutes", str(seconds / 60)])
+    tried = trial.measure(config, tried_for, data.silent, clock)
+    return plan.of_trial(config, tried).to_json()
+
+
+def trained(words: list[str], folder: str, clock: Callable[[], float]) -> dict[str, Any]:
+    """Return what a training took."""
+    config = options.config("train", "", [*words, "--run", folder, "--overwrite"])
+    watch = Stopwatch(clock)
+    run = setup.build(config, [*callbacks.standard(), watch])
+    engines.configure_process(run.engine)
+    loop(run, lambda: False)
+    disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    return {"seconds": watch.now - watch.began, "memory": trial.memory(), "disk": disk}
+
+
+def child(call: str) -> dict[str, Any]:
+    """Return what a call of this module returns in a process of its own."""
+    code = f"import json, time; from bench import planning as p; print(json.dumps(p.{call}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def compare(words: list[str], minutes: float, folder: Path) -> list[float]:
-    """Return seconds, memory and disk: of the plan, then of the run."""
-    first = _plan([*words, "--minutes", str(minutes)])
-    total = ["--images", str(first["images"])]
-    _, memory = _ganbaru("train", *words, *total, "--run", str(folder), "--overwrite")
-    plans = [first, _plan([*words, *total])]
-    seconds = run_log.read_log(run_folder.Folder(folder))[-1]["seconds"]
-    disk = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    said = [statistics.mean(plan[name] for plan in plans) for name in ("seconds", "memory", "disk")]
-    return [*said, seconds, memory, disk]
 
 
 def main() -> None:
@@ -68,18 +87,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("-o", "--output", required=True, type=Path)
-    parser.add_argument("--minutes", type=float, default=0.5)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--trial", type=float, default=plan.SECONDS, help="seconds of the trial")
+    parser.add_argument("--clock", action="store_true", help="seconds by the clock")
     parser.add_argument("--only", nargs="*", default=list(CASES))
     given = parser.parse_args()
+    clock = "time.perf_counter" if given.clock else "time.process_time"
     print("| case | seconds: plan, run | MiB of memory: plan, run | MiB of disk: plan, run |")
     print("|---|---|---|---|")
     for name in given.only:
-        figures = compare(CASES[name], given.minutes, given.output / name)
-        said, true = figures[:3], figures[3:]
-        scales = (1, 2**20, 2**20)
+        said = child(f"planned({CASES[name]}, {given.seconds}, {given.trial}, {clock})")
+        words, folder = [*CASES[name], "--images", str(said["images"])], given.output / name
+        true = child(f"trained({words}, {str(folder)!r}, {clock})")
         cells = [
-            f"{a / s:.3g}, {b / s:.3g} ({b / a - 1:+.0%})"
-            for a, b, s in zip(said, true, scales, strict=True)
+            f"{said[key] / scale:.3g}, {true[key] / scale:.3g} ({true[key] / said[key] - 1:+.0%})"
+            for key, scale in (("seconds", 1), ("memory", 2**20), ("disk", 2**20))
         ]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 

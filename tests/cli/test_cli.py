@@ -36,7 +36,8 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
 
 COMMANDS = [
-    "train", "generate", "morph", "evaluate", "compare", "authenticity", "doctor", "report",
+    "train", "plan", "generate", "morph", "evaluate", "compare", "authenticity", "doctor", "lab",
+    "report",
     "export", "serve", "import", "presets", "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 
