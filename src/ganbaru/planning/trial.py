@@ -25,6 +25,11 @@ from ganbaru.training.run import Callback, Run
 FIRST = 5  # steps that are left out where there are more: they compile, record and fill caches
 LEAST = 3  # steps of a trial, however long they take
 ENDLESS = 10**12
+WITHOUT = {
+    **dict.fromkeys(("resume", "overwrite", "tensorboard"), False),
+    **dict.fromkeys(("evaluate_every", "patience"), 0),
+    "on_trouble": "report",
+}
 Clock = Callable[[], float]
 
 
@@ -120,12 +125,9 @@ def measure(
 
     Scores (`evaluate_every`) are left out. Raises what `setup.build` and the loop do.
     """
-    totals: dict[str, Any] = {**dict.fromkeys(TOTALS), "images": ENDLESS}
+    changed: dict[str, Any] = {**dict.fromkeys(TOTALS), **WITHOUT, "images": ENDLESS}
     with tempfile.TemporaryDirectory(prefix="ganbaru-plan-") as folder:
-        trial = dataclasses.replace(
-            config, **totals, run=str(Path(folder) / "run"), resume=False, overwrite=False,
-            evaluate_every=0, patience=0, on_trouble="report", tensorboard=False,
-        )  # fmt: skip
+        trial = dataclasses.replace(config, **changed, run=str(Path(folder) / "run"))
         timer = Timer(seconds, clock)
         run = setup.build(trial, [timer, *callbacks.standard()], progress)
         engines.configure_process(run.engine)
