@@ -127,7 +127,7 @@ RULES = (
     ),
     Rule(
         "generator-frozen",
-        0.67,
+        0.83,
         ("g_update",),
         lambda x: x["g_update"] < STILL,
         "The generator does not move: an update changes its weights by {g_update:.1e} of their "
@@ -137,7 +137,7 @@ RULES = (
     ),
     Rule(
         "discriminator-weak",
-        0.67,
+        0.83,
         ("real_accuracy", "fake_accuracy", "d_update"),
         _weak,
         "The discriminator is too weak: it sees {real_accuracy:.0%} of reals and "
@@ -148,7 +148,7 @@ RULES = (
     ),
     Rule(
         "value-range",
-        0.33,
+        0.89,
         ("brightness", "value_range", "moved"),
         lambda x: _out_of_reach(x) or (x["moved"] > MOVED and _range_differs(x)),
         "Fakes and reals have other ranges of values: that of the fakes is {value_range:.2f} times "
@@ -159,7 +159,7 @@ RULES = (
     ),
     Rule(
         "learning-rate",
-        0.75,
+        0.83,
         ("fastest",),
         lambda x: x["fastest"] > FAST,
         "The learning rates are too high: updates changed weights by up to {fastest:.0%} of their "
@@ -169,7 +169,7 @@ RULES = (
     ),
     Rule(
         "mode-collapse",
-        0.33,
+        0.92,
         ("diversity", "moved", "real_accuracy", "fake_accuracy"),
         lambda x: (
             _repeats(x) or (x["moved"] > MOVED and x["diversity"] < COLLAPSED and not _strong(x))
@@ -182,7 +182,7 @@ RULES = (
     ),
     Rule(
         "discriminator-strong",
-        0.5,
+        0.83,
         ("real_accuracy", "fake_accuracy", "diversity", "d_update", "moved", "d_loss"),
         lambda x: (
             _strong(x)
@@ -201,7 +201,7 @@ RULES = (
     ),
     Rule(
         "labels",
-        0.67,
+        0.83,
         ("label_gap", "obeyed", "real_accuracy", "fake_accuracy", "d_update"),
         lambda x: x["obeyed"] < OBEYED and not _weak(x),
         "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
@@ -211,7 +211,7 @@ RULES = (
     ),
     Rule(
         "overfitting",
-        0.5,
+        0.71,
         ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
         lambda x: (
             x["held_out_d_loss"] - x["train_d_loss"]
@@ -224,7 +224,7 @@ RULES = (
     ),
     Rule(
         "class-collapse",
-        0.5,
+        0.67,
         ("class_diversity", "diversity", "moved"),
         lambda x: x["moved"] > MOVED and _classes_alike(x),
         "The images of a class are alike: they differ by {class_diversity:.2f} of what reals of a "
@@ -233,7 +233,7 @@ RULES = (
     ),
     Rule(
         "checkerboard",
-        0.5,
+        0.33,
         ("checkerboard", "moved"),
         lambda x: x["moved"] > MOVED and x["checkerboard"] > PATTERN,
         "The images have a checkerboard: periods of 2 or 4 pixels are {checkerboard:.1f} times as "
