@@ -5,7 +5,7 @@ python -m bench.doctor -o runs/doctor --seeds 10 --only healthy "rates x30"
 python -m bench.doctor -o runs/doctor --data mnist --steps 5000 --only healthy
 python -m bench.doctor -o runs/doctor --table              of the runs that are there
 
-A run that is there is not trained again, so that rules are judged anew without training. The table
+A run that is there is not trained again, so that changed rules need no training. The table
 has, for each disease, the share of runs in which the doctor names it, with its 95 % interval, the
 names that it gives besides, and the median of the images until the first line with its name; for
 healthy runs, the share without any finding. Below it are the ends of the numbers of healthy runs,
