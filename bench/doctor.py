@@ -1,36 +1,33 @@
 """Calibration of the doctor: healthy runs and planted diseases, and what it says of them.
 
-python -m bench.doctor -o runs/doctor                      digits at width 16, 500 steps, 2 seeds
-python -m bench.doctor -o runs/doctor --seeds 10 --only healthy collapse
+python -m bench.doctor -o runs/doctor                      digits at width 8, 300 steps, 2 seeds
+python -m bench.doctor -o runs/doctor --seeds 10 --only healthy "rates x30"
+python -m bench.doctor -o runs/doctor --data mnist --steps 5000 --only healthy
 python -m bench.doctor -o runs/doctor --table              of the runs that are there
 
-A run that is there is not trained again. The table has, for each disease, the share of runs in
-which the doctor names it, the names that it gives besides, and the median of the images until the
-first line with its name; for healthy runs, the share with any finding.
+A run that is there is not trained again, so that changed rules need no training. The table
+has, for each disease, the share of runs in which the doctor names it, with its 95 % interval, the
+names that it gives besides, and the median of the images until the first line with its name; for
+healthy runs, the share without any finding. Below it are the ends of the numbers of healthy runs,
+over all judged lines.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import statistics
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganbaru import callbacks, config, data, engines
-from ganbaru.errors import DivergedError
-from ganbaru.gan.batches import BatchSampler
-from ganbaru.metrics import diagnosis
-from ganbaru.training import run_folder, run_log, setup
-from ganbaru.training.loop import loop
-from ganbaru.training.run import Run
-
-Plant = Callable[[Run], None]
+from ganbaru import callbacks, config, data, engines, labs
+from ganbaru.labs import plants
+from ganbaru.labs.plants import Plant
+from ganbaru.metrics import diagnosis, intervals
+from ganbaru.training import run_folder, run_log
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,59 +36,7 @@ class Case:
 
     expected: str = ""
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    plant: Plant = lambda run: None
-
-
-def _generator(change: Callable[..., Any]) -> Plant:
-    """Return what passes G's images through `change`."""
-
-    def plant(run: Run) -> None:
-        inner = run.gan.generator
-
-        def generator(*inputs: Any) -> Any:
-            return change(inner(*inputs))
-
-        run.gan = dataclasses.replace(run.gan, generator=generator)
-
-    return plant
-
-
-def _latents(change: Callable[[Any], Any]) -> Plant:
-    """Return what passes latents through `change` before G has them."""
-
-    def plant(run: Run) -> None:
-        inner = run.gan.generator
-
-        def generator(scope: Any, latent: Any, *inputs: Any) -> Any:
-            return inner(scope, change(latent), *inputs)
-
-        run.gan = dataclasses.replace(run.gan, generator=generator)
-
-    return plant
-
-
-def _source(change: Callable[[data.Source], data.Source]) -> Plant:
-    def plant(run: Run) -> None:
-        run.source = change(run.source)
-        assert isinstance(run.sampler, BatchSampler)
-        run.sampler = dataclasses.replace(run.sampler, source=run.source)
-
-    return plant
-
-
-def _shuffled(source: data.Source) -> data.Source:
-    assert source.labels is not None
-    return dataclasses.replace(source, labels=np.random.default_rng(0).permutation(source.labels))
-
-
-def _few(source: data.Source) -> data.Source:
-    assert source.labels is not None
-    return dataclasses.replace(source, images=source.images[:100], labels=source.labels[:100])
-
-
-def _two(latent: Any) -> Any:
-    """Return one of two latents, by the sign of the first entry."""
-    return latent * 0 + np.sign(latent[:, :1])
+    plant: Plant = plants.nothing
 
 
 CASES = {
@@ -105,48 +50,59 @@ CASES = {
     "generator frozen": Case("generator-frozen", {"lr_g": 1e-8}),
     "discriminator frozen": Case("discriminator-weak", {"lr_d": 1e-8}),
     "discriminator x20, generator x0.1": Case("discriminator-strong", {"lr_d": 4e-3, "lr_g": 2e-5}),
-    "labels shuffled": Case("labels", plant=_source(_shuffled)),
-    "100 images": Case("overfitting", plant=_source(_few)),
-    "fakes from 0 to 1": Case("value-range", plant=_generator(lambda x: x * 0.5 + 0.5)),
-    "two latents, no labels": Case("mode-collapse", {"conditioning": "none"}, plant=_latents(_two)),
-    "one latent": Case("class-collapse", plant=_latents(lambda latent: latent * 0 + 1)),
+    "labels shuffled": Case("labels", plant=plants.source(plants.shuffled)),
+    "100 images": Case("overfitting", plant=plants.source(plants.few)),
+    "fakes from 0 to 1": Case("value-range", plant=plants.output(lambda x: x * 0.5 + 0.5)),
+    "two latents, no labels": Case(
+        "mode-collapse", {"conditioning": "none"}, plant=plants.latents(plants.two)
+    ),
+    "one latent": Case(
+        "mode-collapse", plant=plants.latents(lambda latent, *label: latent * 0 + 1)
+    ),
+    "fakes three times as wide": Case("value-range", plant=plants.output(lambda x: x * 3)),
+    "one latent a class": Case("class-collapse", plant=plants.latents(plants.by_class)),
+    "two latents": Case("mode-collapse", plant=plants.latents(plants.two)),
 }
 
 
-def train(case: Case, folder: Path, seed: int, steps: int, base: dict[str, Any]) -> None:
+def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
     """Train a case; one that diverges keeps its log."""
-    options = {"width": 16, "log_every": 2_000, "sample_every": 4_000, "engine": "numpy"}
+    options = {"log_every": 1_000, "sample_every": 3_000, "held_out": 250, "engine": "numpy"}
     settings = config.from_preset(
-        "digits", **{**options, **base, **case.options}, run=str(folder), seed=seed, steps=steps,
+        "digits" if base["data"] == "digits" else "mnist",
+        **{**options, **base, **case.options}, run=str(folder), seed=seed,
         overwrite=folder.exists(),
     )  # fmt: skip
 
-    class Planted(callbacks.Callback):
-        def setup(self, run: Run, progress: data.Progress) -> None:
-            case.plant(run)
-
-    run = setup.build(settings, [Planted(), callbacks.Log()])
-    with contextlib.suppress(DivergedError):
-        loop(run, lambda: False)
+    labs.train(settings, case.plant, [callbacks.Log()], data.silent)
     (folder / "complete").touch()
 
 
-def judged(case: Case, folders: list[Path]) -> str:
-    """Return a row of the table, from the findings at the end of each line of the logs."""
+def judged(
+    case: Case, folders: list[Path], ends: dict[str, list[float]], named: Counter[tuple[str, bool]]
+) -> str:
+    """Return a row of the table, from the findings at the end of each line of the logs.
+
+    Adds the numbers of healthy runs to `ends`, and to `named` each finding and whether it is right.
+    """
     right, besides, images = 0, Counter[str](), []
     for folder in folders:
-        lines = run_log.read_log(run_folder.Folder(folder))
         settings = config.from_fields(config.load_yaml(folder / "config.yaml"), None)
-        first: dict[str, int] = {}
-        for count in range(1, len(lines) + 1):
-            for found in diagnosis.diagnose(lines[:count], settings).findings:
-                first.setdefault(found.code, found.images)
+        lines, history = run_log.read_log(run_folder.Folder(folder)), diagnosis.History()
+        for line in lines if not case.expected else ():
+            history.add(line)
+            for name, value in history.numbers().items():
+                ends.setdefault(name, []).append(value)
+        first = {code: each.images for code, each in labs.found(folder, settings).items()}
+        named.update((code, code == case.expected) for code in first)
         besides.update(first.keys() - {case.expected})
         right += case.expected in first if case.expected else not first
         images += [first[case.expected]] if case.expected in first else []
-    others = ", ".join(f"{name} {n}" for name, n in besides.items()) or "-"
-    when = f"{statistics.median(images):,.0f}" if images else "-"
-    return f"{case.expected or 'no finding'} | {right}/{len(folders)} | {others} | {when}"
+    others = ", ".join(f"{name} {n}" for name, n in besides.items()) or "none"
+    when = f"{statistics.median(images):,.0f}" if images else ""
+    low, high = intervals.wilson(right / len(folders), len(folders))
+    share = f"{right} of {len(folders)} ({low:.0%} to {high:.0%})"
+    return f"{case.expected or 'no finding'} | {share} | {others} | {when}"
 
 
 def main() -> None:
@@ -157,23 +113,37 @@ def main() -> None:
     parser.add_argument("-o", "--output", required=True, type=Path)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--data", default="digits")
     parser.add_argument("--only", nargs="*", default=list(CASES))
     parser.add_argument("--table", action="store_true", help="train nothing")
     given = parser.parse_args()
     engines.configure_process(engines.load("numpy"))
+    same = {name: getattr(given, name) for name in ("data", "width", "batch", "steps")}
+    kind = "{data}-w{width}-b{batch}-s{steps}".format(**same)
     for seed in range(given.first, given.first + given.seeds) if not given.table else ():
         for name in given.only:
-            place = given.output / f"{given.data} {name}"
-            folder = place / str(seed)
+            folder = given.output / f"{kind} {name}" / str(seed)
             if not (folder / "complete").exists():
-                train(CASES[name], folder, seed, given.steps, {"data": given.data})
+                train(CASES[name], folder, seed, same)
     print("| case | expected | found | besides | images until it is named |\n|---|---|---|---|---|")
+    ends: dict[str, list[float]] = {}
+    named = Counter[tuple[str, bool]]()
     for place in sorted(given.output.iterdir()):
         case = CASES[place.name.partition(" ")[2]]
         folders = [one for one in place.iterdir() if (one / "complete").exists()]
-        print(f"| {place.name} ({len(folders)}) | {judged(case, folders)} |")
+        if folders:
+            print(f"| {place.name} | {judged(case, folders, ends, named)} |")
+    print("\n| finding | certainty |\n|---|---|")
+    for code in sorted({code for code, _ in named}):
+        right, wrong = named[code, True], named[code, False]
+        print(f"| {code} | {(right + 1) / (right + wrong + 2):.2f} |")
+    print("\n| number of healthy runs | 1 % | 99 % |\n|---|---|---|")
+    for name, values in ends.items():
+        low, high = np.quantile(values, (0.01, 0.99))
+        print(f"| {name} | {low:.3g} | {high:.3g} |")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ LAYERS = [
     "comparison",
     "conformance",
     "serve",
+    "planning",
+    "labs",
     "cli",
     "api",
 ]

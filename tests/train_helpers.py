@@ -45,7 +45,7 @@ needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals
 
 Lines = list[dict[str, float]]
 # The keys of a step's signals for the doctor.
-SIGNALS = {"real_accuracy", "fake_accuracy", "diversity", "brightness", "value_range",
+SIGNALS = {"real_accuracy", "fake_accuracy", "diversity",
            *(f"{player}_{of}" for player in "dg" for of in ("gradient", "update"))}  # fmt: skip
 
 

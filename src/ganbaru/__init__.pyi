@@ -19,11 +19,13 @@ from ganbaru.export.pretrained import save_pretrained as save_pretrained
 from ganbaru.gan.objectives import objective as objective
 from ganbaru.gan.penalties import penalty as penalty
 from ganbaru.gan.recommendation import from_pictures as from_pictures
+from ganbaru.labs import lab as lab
 from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
 from ganbaru.metrics.utility import utility as utility
+from ganbaru.planning.plan import plan as plan
 from ganbaru.presets import PRESETS as PRESETS
 from ganbaru.sampling import image_io, video
 from ganbaru.sampling.generators import Generator as Generator
@@ -56,10 +58,12 @@ __all__ = [
     "from_pretrained",
     "generate",
     "import_weights",
+    "lab",
     "load",
     "morph",
     "objective",
     "penalty",
+    "plan",
     "project",
     "save_pretrained",
     "train",

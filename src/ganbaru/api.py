@@ -29,12 +29,14 @@ from ganbaru.errors import InputError, keywords
 from ganbaru.export import write as export
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
+from ganbaru.labs import lab as lab
 from ganbaru.latents import projected
 from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
 from ganbaru.metrics.memorization import authenticity as authenticity
 from ganbaru.metrics.utility import utility as utility
+from ganbaru.planning.plan import plan as plan
 from ganbaru.presets import PRESETS
 from ganbaru.sampling import generators, image_io, video, writers
 from ganbaru.sampling.generators import Labels
@@ -58,7 +60,9 @@ __all__ = [
     "export",
     "generate",
     "import_weights",
+    "lab",
     "morph",
+    "plan",
     "presets",
     "project",
     "report",
@@ -112,7 +116,7 @@ def generate(
     label: int | str | None = None,
     every_label: bool = False,
     truncation: float = 1.0,
-    which: str = "newest",
+    which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),
@@ -150,7 +154,7 @@ def morph(
     close: bool = False,
     bounce: bool = False,
     size: int = 256,
-    which: str = "newest",
+    which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),

@@ -71,11 +71,13 @@ def as_markdown(text: str) -> str:
 
 
 def say(*lines: str, file: TextIO | None = None) -> None:
-    """Print lines, each `printable`, and flush; all that commands print goes through here.
+    """Print lines, if any, each `printable`, and flush; all that commands print goes through here.
 
     Characters that the stream's encoding lacks are escaped too.
     """
     stream = file or sys.stdout
+    if not lines:
+        return
     print(encodable("\n".join(map(printable, lines)), stream), file=stream, flush=True)
 
 

@@ -163,10 +163,14 @@ def test_best_is_kept_beside_the_newest(place, monkeypatch):
     which = {"best": run / BEST, "newest": checkpoint.found(run / "checkpoints")[-1]}
     images_of = {name: generators.load(path).sample(4) for name, path in which.items()}
     assert (images_of["best"] != images_of["newest"]).any()
-    said = command("generate", run, "--checkpoint", "best", "-n", 4, "-o", place / "best.npz")
-    assert said.code == 0
-    with np.load(place / "best.npz") as made:
-        np.testing.assert_array_equal(made["images"], images_of["best"])
+    for given, used in (("best", "best"), ("newest", "newest"), (None, "best")):
+        flags = ["--checkpoint", given] if given else []
+        said = command("generate", run, *flags, "-n", 4, "-o", place / "made.npz", "--overwrite")
+        with np.load(place / "made.npz") as made:
+            np.testing.assert_array_equal(made["images"], images_of[used])
+        named = "best.safetensors" in said.out and "96 images" in said.out
+        assert (said.code, named) == (0, given is None)
+    np.testing.assert_array_equal(generators.load(run).sample(4), images_of["best"])
 
 
 def test_best_of_a_run_without_scores_is_refused(place):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from train_helpers import command, log, newest, tiny, trained
 
 import ganbaru
-from ganbaru import Config, InputError, callbacks
+from ganbaru import Config, InputError, callbacks, labs
 from ganbaru.errors import DivergedError
 from ganbaru.metrics import checkerboard, diagnosis
 from ganbaru.metrics.diagnosis import RULES, diagnose
@@ -24,7 +25,8 @@ HEALTHY = {
     "real_score": 1.9, "fake_score": -0.9, "real_accuracy": 0.88, "fake_accuracy": 0.91,
     "diversity": 0.8, "brightness": 0.07, "value_range": 0.95, "d_gradient": 2.7,
     "d_update": 0.026, "g_gradient": 0.95, "g_update": 0.037, "label_gap": 0.46,
-    "class_diversity": 0.57, "checkerboard": 3.5, "train_d_loss": 1.18, "held_out_d_loss": 1.2,
+    "class_diversity": 0.57, "nearest": 0.8, "lowest": 0.06, "highest": -0.12, "checkerboard": 3.5,
+    "train_d_loss": 1.18, "held_out_d_loss": 1.2,
 }  # fmt: skip
 SICK = {
     "divergence": {"not_finite": 3},
@@ -32,10 +34,10 @@ SICK = {
     "discriminator-weak": {"real_accuracy": 0.3, "fake_accuracy": 0.1},
     "value-range": {"brightness": 0.9},
     "learning-rate": {"d_update": 0.9},
+    "mode-collapse": {"diversity": 0.1},
     "discriminator-strong": {"real_accuracy": 1, "fake_accuracy": 1, "diversity": 0.1},
     "labels": {"label_gap": 0.0},
     "overfitting": {"train_d_loss": 0.2, "held_out_d_loss": 3.0},
-    "mode-collapse": {"diversity": 0.1},
     "class-collapse": {"class_diversity": 0.05},
     "checkerboard": {"checkerboard": 200.0},
 }
@@ -47,8 +49,33 @@ def _log(count=5, **changes):
     return [HEALTHY | {"step": step, "images": 64 * step} | changes for step in steps]
 
 
+# Other numbers that show a disease; the log as it was before it had some of them shows others.
+FURTHER = [
+    ("value-range", {"lowest": 1.0, "real_accuracy": 1, "fake_accuracy": 1, "nearest": 0}),
+    ("value-range", {"highest": -1.0}),
+    ("value-range", {"lowest": -0.4}),
+    ("mode-collapse", {"nearest": 1e-8}),
+    ("mode-collapse", {"nearest": 1e-8, "real_accuracy": 1, "fake_accuracy": 1, "diversity": 0.1}),
+    ("class-collapse", {"nearest": 1e-8, "class_diversity": 0.01}),
+]
+
+
+@pytest.mark.parametrize("code, changes", FURTHER)
+def test_each_disease_is_found_by_other_numbers(code, changes):
+    assert [each.code for each in diagnose(_log(**changes), Config()).findings] == [code]
+
+
+RECORDED = json.loads(Path(__file__).with_name("recorded_signals.json").read_text())
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_recorded_signals_of_real_runs_are_named(case):
+    found = diagnose(RECORDED[case]["lines"], Config())
+    assert [each.code for each in found.findings] == RECORDED[case]["findings"]
+
+
 def test_every_rule_has_a_case_and_a_page():
-    page = (diagnosis.Path(__file__).parents[2] / diagnosis.PAGE).read_text()
+    page = (Path(__file__).parents[2] / diagnosis.PAGE).read_text()
     assert list(SICK) == [rule.code for rule in RULES]
     for code in SICK:
         assert f"\n### {code}\n" in page
@@ -66,6 +93,8 @@ def test_each_disease_is_found_alone(code):
 
 def test_a_healthy_log_has_no_findings_and_an_effect_is_no_finding():
     assert diagnose(_log(), Config()) == diagnosis.Diagnosis()
+    white = _log(lowest=1.9, moved=0, g_update=0.01)  # as drawings on white are for long
+    assert diagnose(white, Config()) == diagnosis.Diagnosis()
     both = SICK["generator-frozen"] | SICK["mode-collapse"] | SICK["overfitting"]
     codes = [each.code for each in diagnose(_log(**both), Config()).findings]
     assert codes == ["generator-frozen", "overfitting"]
@@ -191,3 +220,45 @@ def test_the_report_shows_findings(tmp_path, sick_rules):
     run = trained(tmp_path, steps=12)
     assert command("report", run).code == 0
     assert "Its loss is" in (run / "report.html").read_text()
+
+
+# --- labs -------------------------------------------------------------------------------------
+
+
+def test_there_is_a_lab_for_each_disease_but_the_checkerboard_which_generators_unlearn():
+    assert {each.code for each in labs.LABS.values()} == {*SICK} - {"checkerboard"}
+    said = command("lab", "--json")
+    assert (said.code, json.loads(said.out)["labs"]) == (0, [*labs.LABS])
+    assert command("lab").code == 0 and command("lab", "no-such-lab").code == 2
+
+
+def test_a_lab_provokes_a_disease_and_cures_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(diagnosis, "STEPS", 10)
+    monkeypatch.setattr(callbacks, "standard", lambda: [callbacks.Log()])
+    monkeypatch.setattr(labs, "SMALL", labs.SMALL | {"width": 4, "steps": 24, "log_every": 200})
+    said = command("lab", "no-learning", "-o", tmp_path / "lab", "--json")
+    found = json.loads(said.out)
+    assert (said.code, found["passed"]) == (0, True)
+    assert [each["code"] for each in found["sick"]] == [found["code"]] and not found["cured"]
+    kept = tmp_path / "mine" / "sick" / "notes.txt"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    with pytest.raises(InputError):
+        labs.lab("collapse", tmp_path / "mine")
+    assert kept.read_text() == "mine"
+
+
+def _losses(folder, plant):
+    """Return the last line of a log of three tiny steps."""
+    tiny = {"width": 1, "batch": 8, "steps": 3, "engine": "numpy", "log_every": 8, "held_out": 0}
+    config = ganbaru.from_preset("digits", **tiny, run=str(folder))
+    labs.train(config, plant, [callbacks.Log([])], lambda *x: None)
+    return log(folder)[-1]
+
+
+def test_each_plant_changes_the_training(tmp_path):
+    planted = {name: each.plant for name, each in labs.LABS.items() if not each.options}
+    without = _losses(tmp_path / "healthy", labs.plants.nothing)
+    assert len(planted) == 5
+    for name, plant in planted.items():
+        assert _losses(tmp_path / name, plant) != without

@@ -146,6 +146,7 @@ def test_texts_of_both_languages_take_the_same_values():
     # English has whole sentences of the other modules for these.
     assert apart == {"copying_no", "copying_yes", "licence_known", "licence_unknown"}
     rules = {rule.code: rule.text for rule in diagnosis.RULES} | diagnosis.NOTES
+    rules |= {f"{rule.code}-further": rule.further for rule in diagnosis.RULES if rule.further}
     assert FINDINGS["ja"].keys() == rules.keys() and not FINDINGS["en"]
     assert all(fields(text) == fields(rules[code]) for code, text in FINDINGS["ja"].items())
     assert METRICS["ja"].keys() == definitions.METRICS.keys()

@@ -22,12 +22,15 @@ class Doctor(Callback):
 
     def start(self, run: Run) -> None:
         """Read the log so far; what held in it has been announced."""
-        self.lines = [line for line in read_log(run.folder) if line["images"] <= run.images]
+        self.history = diagnosis.History()
+        for line in read_log(run.folder):
+            if line["images"] <= run.images:
+                self.history.add(line)
         self.known = {each.code for each in self._findings(run)}
 
     def line(self, run: Run, line: Line) -> None:
         """Judge the log with its new line."""
-        self.lines.append(line)
+        self.history.add(line)
         held = self._findings(run)
         for found in held:
             if found.code in self.known:
@@ -43,4 +46,4 @@ class Doctor(Callback):
         run.notes += [f"doctor: {each.sentence()}" for each in self._findings(run)]
 
     def _findings(self, run: Run) -> list[diagnosis.Finding]:
-        return diagnosis.diagnose(self.lines, run.config).findings
+        return self.history.diagnosis(run.config).findings

@@ -17,6 +17,7 @@ from ganbaru.training.run import Every, Measurement, Run
 from ganbaru.training.run_log import Line
 
 COUNT = 256  # images of each kind
+TAIL = 0.005  # of the values, left out at each end
 
 
 class Examination(Measurement):
@@ -24,8 +25,13 @@ class Examination(Measurement):
 
     `label_gap`: D's mean score of reals with their labels less that with another class's.
     `class_diversity`: the mean distance between fakes of one class (of all, without classes),
-    divided by that of reals of one class. `checkerboard`: the excess of power at a checkerboard's
-    frequencies over the reals' (1 for reals), of images of 16 pixels a side or more.
+    divided by that of reals of one class. `nearest`: the median distance of a fake to its nearest
+    neighbour among the fakes, divided by that of reals. `lowest` and `highest`: the ends of the
+    fakes' values less those of the reals' (of 2; without 0.5 % of the values on each side), and
+    `value_range` the quotient of the ranges between them; `brightness` the mean of the fakes'
+    values less that of the reals'.
+    `checkerboard`: the excess of power at a checkerboard's frequencies over the reals' (1 for
+    reals), of images of 16 pixels a side or more.
 
     Fakes are of G in training, normalized by the statistics of their batches. Nothing of the run
     changes.
@@ -39,6 +45,8 @@ class Examination(Measurement):
         shown = images[chosen]
         self.labels = np.zeros(len(chosen), np.int64) if labels is None else labels[chosen]
         self.distance = _distance_within(shown, self.labels)
+        self.nearest = _nearest(shown)
+        self.ends, self.mean = _ends(shown / 127.5 - 1), shown.mean() / 127.5 - 1
         self.power = checkerboard.spectrum(shown)
         self.generator = models.batch_mode(run.engine, run.gan.generator)
 
@@ -49,25 +57,35 @@ class Examination(Measurement):
         """Return the numbers if they are due."""
         if not self.every.due(run.images):
             return {}
-        fakes = self._fakes(run)
-        found = {"class_diversity": _distance_within(fakes, self.labels) / self.distance}
+        values = self._fakes(run)
+        fakes = image_io.to_bytes(values)
+        ends = _ends(values)
+        low, high = ends - self.ends
+        found = {
+            "class_diversity": _distance_within(fakes, self.labels) / self.distance,
+            "nearest": _nearest(fakes) / self.nearest,
+            "lowest": float(low),
+            "highest": float(high),
+            "value_range": float(np.diff(ends)[0] / (np.diff(self.ends)[0] + 1e-6)),
+            "brightness": float(values.mean() - self.mean),
+        }
         if min(fakes.shape[1:3]) >= checkerboard.LEAST:
             found["checkerboard"] = checkerboard.excess(checkerboard.spectrum(fakes), self.power)
         if len(run.classes) > 1:
             found["label_gap"] = self._label_gap(run)
         return found
 
-    def _fakes(self, run: Run) -> NDArray[np.uint8]:
-        """Return as many fakes as reals, each with the label of the real in its place."""
+    def _fakes(self, run: Run) -> NDArray[np.floating]:
+        """Return as many fakes (N, C, H, W) as reals, each with the label of the real there."""
         player = run.state["generator"], run.state["generator_buffers"]
         draw = randomness.distribution(run.config.distribution)
-        made: list[NDArray[np.uint8]] = []
+        made: list[NDArray[np.floating]] = []
         for images, labels in self.reals.batches(run.config.batch):
             seeds = range(len(made), len(made) + len(images))
             latents = np.stack([draw(each, "sample", 0, run.config.latent) for each in seeds])
             label = [] if labels is None else [run.engine.from_numpy(labels)]
             fakes = self.generator(*player, run.engine.from_numpy(latents), *label)
-            made += [*image_io.to_bytes(run.engine.to_numpy(fakes))]
+            made += [*run.engine.to_numpy(fakes)]
         return np.stack(made)
 
     def _label_gap(self, run: Run) -> float:
@@ -84,3 +102,17 @@ def _distance_within(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> fl
     groups = [images[labels[: len(images)] == label] for label in np.unique(labels)]
     spread = [each.astype(np.float32).var(axis=0).mean() for each in groups if len(each) > 1]
     return float(np.sqrt(np.mean(spread or [0.0])) + 1e-6)
+
+
+def _nearest(images: NDArray[np.uint8]) -> float:
+    """Return the median root mean square distance of an image to its nearest neighbour."""
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    square = (flat**2).sum(axis=1)
+    apart = square[:, None] + square - 2 * flat @ flat.T
+    np.fill_diagonal(apart, np.inf)
+    return float(np.sqrt(np.median(apart.min(axis=1)).clip(0) / flat.shape[1]) + 1e-6)
+
+
+def _ends(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the lowest and the highest value, without `TAIL` on each side."""
+    return np.quantile(values, (TAIL, 1 - TAIL))

@@ -37,7 +37,7 @@ def authenticity(arguments: Sequence[str]) -> None:
     """Search for copies, write the picture, and print the findings."""
     args = _parser().parse_args(arguments)
     from ganbaru import data
-    from ganbaru.metrics import memorization
+    from ganbaru.metrics import memorization, milestones
 
     with data.progress_bar() as progress:
         found = memorization.authenticity(
@@ -51,7 +51,7 @@ def authenticity(arguments: Sequence[str]) -> None:
     if args.json:
         say_json(found.to_json())
     else:
-        say(*_lines(found))
+        say(*milestones.chosen(args.what, args.checkpoint), *_lines(found))
 
 
 def _lines(found: Authenticity) -> list[str]:

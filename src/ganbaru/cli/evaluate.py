@@ -45,6 +45,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     """Score, and print a table or JSON."""
     args = _parser().parse_args(arguments)
     from ganbaru import data, metrics
+    from ganbaru.metrics import milestones
 
     with data.progress_bar() as progress:
         found = metrics.evaluate(
@@ -59,6 +60,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     if args.json:
         say_json(found.to_json())
         return
+    say(*milestones.chosen(args.what, args.checkpoint))
     show_rows(HEADINGS, _rows(found), right=(1, 2, 3))
     say(*_conditions(found))
 

@@ -12,7 +12,10 @@ from ganbaru.config import parse_size
 _WHAT = f"images to score: {RUN_HELP}; or a folder, zip or .npz of images"
 DATA_DIR = "the folder where named sets are searched first"
 BACKGROUND = "the colour behind transparent parts; else white"
-CHECKPOINT = "newest, best, or the number of images it was written at"
+CHECKPOINT = (
+    "newest, best, or the number of images it was written at; auto is the best if the run has "
+    "scores, else the newest"
+)
 
 
 def add_candidate(parser: Parser, *, data: str, number: str) -> None:
@@ -25,7 +28,7 @@ def add_candidate(parser: Parser, *, data: str, number: str) -> None:
     add_reading(parser, None)
     parser.option("-n --number", number, of=int)
     parser.option("--seed", "seed of the first image and of all random draws", 0, int)
-    parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
+    parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     add_device(parser, "the engine that generates a run's images")
     add_trust(parser)
     parser.option("--json", "print everything as JSON", of=bool)

@@ -16,7 +16,7 @@ def _parser() -> Parser:
         "generator (the EMA generator, a running average), unaveraged-generator or discriminator"
     )
     parser.option("--player", player, "generator")
-    parser.option("--checkpoint", CHECKPOINT, "newest", metavar="WHICH")
+    parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     precision = "of the weights: float32, or float16 for half the size, as a page always has"
     parser.option("--precision", precision)
     add_trust(parser)
@@ -33,6 +33,7 @@ def export(arguments: Sequence[str]) -> None:
     """Write a trained network as a file, or a folder to share, and print what it contains."""
     args = _parser().parse_args(arguments)
     from ganbaru import export
+    from ganbaru.metrics import milestones
 
     lines = export.write(
         args.run,
@@ -46,4 +47,4 @@ def export(arguments: Sequence[str]) -> None:
         author=args.author,
         licence=args.licence,
     )
-    say(*lines)
+    say(*milestones.chosen(args.run, args.checkpoint), *lines)

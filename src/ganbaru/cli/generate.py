@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ganbaru.cli.evaluation_options import CHECKPOINT
 from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
 from ganbaru.formatting import say
 
@@ -22,11 +23,8 @@ def _parser() -> Parser:
     option("--every-label", "each seed with every label: a row of a grid", of=bool)
     truncation = "below 1: latents scaled towards their mean, for fewer odd images and less variety"
     option("--truncation", truncation, 1.0, float)
-    checkpoint = (
-        "newest, best, the number of images it was written at, or all, each into a file with that "
-        "number in its name"
-    )
-    option("--checkpoint", checkpoint, "newest", metavar="WHICH")
+    checkpoint = f"{CHECKPOINT}; all: each into a file with that number in its name"
+    option("--checkpoint", checkpoint, "auto", metavar="WHICH")
     text = "do not compare the weights with their SHA-256 (0.7 s for 1 GB)"
     option("--no-verify", text, of=bool)
     add_device(parser, "the engine that computes")
@@ -40,12 +38,14 @@ def generate(arguments: Sequence[str]) -> None:
     """Generate images and write them."""
     args = _parser().parse_args(arguments)
     from ganbaru import data
+    from ganbaru.metrics import milestones
     from ganbaru.sampling import generators, writers
     from ganbaru.training import run_folder
 
     path = Path(args.output)
     write = writers.writer(path, args.overwrite)
     choose = writers.every_label if args.every_label else writers.each_seed
+    say(*milestones.chosen(args.run, args.checkpoint))
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
         out = numbered if args.checkpoint == "all" else path

@@ -14,6 +14,7 @@ from ganbaru.formatting import LOG, say
 # Each command is a function of the same name in a module of that name; it is imported when called.
 COMMANDS = {
     "train": "train a GAN, a preset's or on a folder of your own pictures",
+    "plan": "plan a training: time, memory and disk, by ten seconds of it",
     "generate": "generate images with a trained generator",
     "morph": "make a film that interpolates between images",
     "project": "find the latents whose images are nearest to your pictures",
@@ -22,6 +23,7 @@ COMMANDS = {
     "authenticity": "test for memorization: copies of training images",
     "utility": "test whether generated images help a classifier of real ones",
     "doctor": "examine a run's training: what is wrong with it, and what to try",
+    "lab": "provoke a disease of training, see what the doctor finds, and cure it",
     "report": "write a run's report: one HTML file, for any browser",
     "export": "export a trained network: an ONNX model, a web page, weights, or a folder",
     "serve": "serve images over HTTP, a playground, and live pages of runs in training",

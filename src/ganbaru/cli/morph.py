@@ -45,12 +45,14 @@ def morph(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     from ganbaru import data, files
     from ganbaru.latents import projected
+    from ganbaru.metrics import milestones
     from ganbaru.sampling import generators, image_io, video
 
     path = Path(args.output)
     write = video.writer(files.output(path, args.overwrite) if path.suffix else path, args.fps)
     how = {"engine": args.engine, "device": args.device, "trust": args.trust}
     points = {"seeds": args.seeds, "labels": args.labels}
+    say(*milestones.chosen(args.run))
     if args.pictures:
         generator, points = projected.points(args.run, args.pictures, **points, **how)
     else:

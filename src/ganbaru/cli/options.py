@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from argparse import SUPPRESS, BooleanOptionalAction
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ganbaru import config as settings
@@ -54,15 +55,25 @@ def config(
 
 
 def explained(
-    command: str, description: str, arguments: Sequence[str], only: Collection[str] = ()
-) -> tuple[Config, list[str]]:
-    """Build a configuration as `config`, and lines on what was chosen for pictures and why."""
+    command: str,
+    description: str,
+    arguments: Sequence[str],
+    only: Collection[str] = (),
+    own: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Config, list[str], dict[str, bool]]:
+    """Build a configuration as `config`, and lines on what was chosen for pictures and why.
+
+    `own` are switches of the command itself with their sentences; the third result are their
+    values.
+    """
     parser = _parser(command, description)
     parser.add_positional("preset", _OR_PATH, required=False)
-    made, _, lines = _configured(parser, arguments, only)
+    for name, sentence in own.items():
+        parser.option(flag(name), sentence, of=bool)
+    made, switches, lines = _configured(parser, arguments, only, own)
     if made.preset in arguments and Path(made.preset).exists():
         lines = [f"{made.preset} is the preset. For the path of this name: ./{made.preset}"]
-    return made, lines
+    return made, lines, switches
 
 
 def given(
@@ -94,7 +105,7 @@ def importing(description: str, arguments: Sequence[str]) -> tuple[Config, dict[
 
 def _configured(
     parser: Parser, arguments: Sequence[str], only: Collection[str], others: Collection[str] = ()
-) -> tuple[Config, dict[str, str], list[str]]:
+) -> tuple[Config, dict[str, Any], list[str]]:
     """Parse a configuration, those arguments `others` that are no part of it, and lines on it."""
     file = "a YAML file of fields that replace the preset's, such as a run's config.yaml"
     parser.option("--config", file, metavar="FILE")

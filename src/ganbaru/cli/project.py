@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ganbaru.cli.evaluation_options import CHECKPOINT
 from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
 from ganbaru.formatting import say, say_json
 
@@ -16,8 +17,7 @@ def _parser() -> Parser:
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="picture files")
     label = "the label of all pictures: number, name, index:1 or name:1; else the nearest start's"
     parser.option("--label", label)
-    checkpoint = "newest, best, or the number of images it was written at"
-    parser.option("--checkpoint", checkpoint, "newest", metavar="WHICH")
+    parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     parser.option("--json", "print JSON instead of text", of=bool)
     add_device(parser, "the engine that computes")
     add_trust(parser)
@@ -34,6 +34,7 @@ def project(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     from ganbaru import data
     from ganbaru.latents.projected import project as find
+    from ganbaru.metrics import milestones
 
     with data.progress_bar() as progress:
         result = find(
@@ -44,6 +45,7 @@ def project(arguments: Sequence[str]) -> None:
     if args.json:
         say_json(result.to_json())
         return
+    say(*milestones.chosen(args.run, args.checkpoint))
     for i, name in enumerate(result.names[:SHOWN]):
         label = result.label(i)
         kind = "" if label is None else f", label {label}"

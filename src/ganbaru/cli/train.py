@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganbaru.cli import options, run_summary
+from ganbaru.cli import options, plan, run_summary
 from ganbaru.formatting import Verbosity, say
 
 
 def train(arguments: Sequence[str]) -> int:
     """Train and print where the files are; returns the exit code."""
     description = "Train a GAN; all files are written to the run's folder."
-    config, chosen = options.explained("train", description, arguments)
-    for line in chosen:
-        say(line)
+    dry = {"dry_run": "print a plan, as `ganbaru plan` does, and stop: nothing is written"}
+    config, chosen, own = options.explained("train", description, arguments, own=dry)
+    say(*chosen)
+    if own["dry_run"]:
+        plan.show(config, as_json=False)
+        return 0
     from ganbaru import callbacks, data
     from ganbaru.training import recovery, setup, signals
 

@@ -108,6 +108,10 @@ class Engine(ops.Operations, ABC):
     def synchronise(self) -> None:
         """Wait until the device has finished its work."""
 
+    def peak_memory(self) -> int | None:
+        """Return the largest memory used on the device, in bytes; None where it is not known."""
+        return None
+
     def device_dataset(self, images: np.ndarray) -> Callable[[Any], Any] | None:
         """Copy images (N, H, W, C) of bytes to the device, if it runs asynchronously and they fit.
 

@@ -39,7 +39,7 @@ def write(
     path: str | Path,
     *,
     player: str = "generator",
-    which: str = "newest",
+    which: str = "auto",
     precision: str | None = None,
     trust: Collection[str] = (),
     overwrite: bool = False,

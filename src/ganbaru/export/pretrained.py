@@ -24,7 +24,7 @@ def save_pretrained(
     run: str | Path,
     folder: str | Path,
     *,
-    which: str = "newest",
+    which: str = "auto",
     precision: str = "float32",
     trust: Collection[str] = (),
     overwrite: bool = False,

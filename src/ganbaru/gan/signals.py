@@ -37,27 +37,18 @@ def of_images(real: Tensor, fake: Tensor) -> Signals:
     """Return how the first fakes differ from the first reals (N, C, H, W), without augmentation.
 
     `diversity` is the root mean square of differences between neighbouring fakes, divided by that
-    of reals; `brightness` the difference of their mean values, and `value_range`
-    the quotient of the ranges that the values fill.
+    of reals.
     """
-    real, fake = (_first(images, IMAGES) for images in (real, fake))
-    return {
-        "diversity": _neighbours(fake) / (_neighbours(real) + 1e-6),
-        "brightness": ops.mean(fake) - ops.mean(real),
-        "value_range": _range(fake) / (_range(real) + 1e-6),
-    }
+    return {"diversity": _neighbours(fake) / (_neighbours(real) + 1e-6)}
 
 
 def _neighbours(images: Tensor) -> Tensor:
+    """Return the root mean square of differences between each of the first images and the next."""
     count, *shape = images.shape
-    rest = [0] * len(shape)
+    count, rest = min(count, IMAGES), [0] * len(shape)
     after = ops.slice(images, [1, *rest], [count, *shape])
     moved = after - ops.slice(images, [0, *rest], [count - 1, *shape])
     return ops.sqrt(ops.mean(moved * moved))
-
-
-def _range(images: Tensor) -> Tensor:
-    return ops.max(images) + ops.max(images * -1.0)
 
 
 def _first(x: Tensor, count: int) -> Tensor:

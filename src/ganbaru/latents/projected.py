@@ -62,7 +62,7 @@ def project(
     output: str | Path | None = "projection.npz",
     *,
     label: int | str | None = None,
-    which: str = "newest",
+    which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),

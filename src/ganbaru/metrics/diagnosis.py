@@ -1,49 +1,38 @@
 """The doctor: from the numbers in a run's log to findings about its training, each with a remedy.
 
-`diagnose` is a pure function. The thresholds are calibrated by `bench/doctor.py`; docs/doctor.md
-has the figures.
+`diagnose` is a pure function; `History` does the same line by line. The rules are in `diseases`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ganbaru.config import Config, from_file, load_yaml
+from ganbaru.metrics.diseases import RULES, Numbers, Rule
 from ganbaru.metrics.milestones import BEST
 from ganbaru.training import run_folder
 from ganbaru.training.run_log import NOT_FINITE, Line, read_log
 
 STEPS = 100  # before them G has made no progress yet, and nothing is judged
 WINDOW = 3  # lines of the log of which the medians are judged
-# Thresholds: see docs/doctor.md for the healthy runs' values.
-STILL, FAST = 1e-6, 0.1  # updates over weights
-UNEQUAL = 10  # D's update over G's
-SATURATED = 0.05  # D's loss
-# G's steps times g_update, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
-MOVED = 8.0
-WEAK = 0.7  # the sum of both accuracies, which is 1 for a D that cannot tell
-STRONG, POOR = 0.97, 0.4  # both accuracies, and the fakes' diversity
-NARROW, WIDE, BRIGHT = 0.6, 1.5, 0.5
-OBEYED, MEMORIZED = 0.03, 0.1  # shares of the difference between reals' and fakes' scores
-COLLAPSED, ALIKE = 0.4, 0.25
-PATTERN = 15.0
 SCORED = 6  # scores in the log before a run is said to gain no more
 GAINED = 0.5  # ... if the best one was in this first part of its images
 PAGE = "docs/doctor.md"
 NOTES = {
     "early": "The log has no line after {0} steps: nothing is judged.",
     "unjudged": "Not judged, since the log lacks their numbers: {0}.",
-    "saturated": "Nothing more to gain: the best score was at {0:,.0f} of {1:,.0f} images. Take "
-    "best.safetensors (--checkpoint best), and --patience {2} for the next run.",
+    "saturated": "Nothing more to gain: the best score was at {0:,.0f} of {1:,.0f} images. "
+    "--patience {2} would have ended the run.",
 }
-
-Numbers = Mapping[str, float]
+NO_TEXTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -88,235 +77,94 @@ class Diagnosis:
         return {"findings": [each.to_json() for each in self.findings], "notes": self.notes}
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A disease: the numbers it needs, when they show it, its sentence, and what to try.
+class History:
+    """The numbers of a log, line by line, in constant time and memory for each.
 
-    Of the `primary` ones only the first that holds is reported: the others would be its effects.
-    `text` is filled with the numbers.
+    Of most numbers the medians of the last lines count. `moved` is how far G has come: its steps
+    times the share of its weights that an update changes; `fastest` the largest such share of a
+    line, for weights grow until a high rate is a small share. `obeyed` is the largest part that
+    labels have had in D's separation: once the fakes have their labels too, nothing trains D on
+    reals with wrong ones, and healthy runs go below 0. `darkest` and `brightest` are the ends that
+    the fakes' values have ever come nearest to the reals'.
     """
 
-    code: str
-    certainty: float
-    needs: tuple[str, ...]
-    holds: Callable[[Numbers], bool]
-    text: str
-    remedy: Callable[[Config], Sequence[str]]
-    primary: bool = False
-    independent: bool = False  # reported beside a primary one
+    def __init__(self) -> None:
+        self.recent: dict[str, deque[float]] = {}
+        self.ends: dict[str, float] = {}
+        self.images = 0.0
+        self.scores, self.best = 0, (math.inf, 0.0)
 
-
-def _rates(factor: float) -> Callable[[Config], Sequence[str]]:
-    return lambda config: [f"--lr {max(config.rates) * factor:.2g}"]
-
-
-def _balanced(player: str) -> Callable[[Config], Sequence[str]]:
-    """Bring one player's rate to the other's, or if they are equal to half of it."""
-
-    def remedy(config: Config) -> Sequence[str]:
-        g, d = config.rates
-        own, other = (g, d) if player == "g" else (d, g)
-        return [f"--lr-{player} {other if own > other else own / 2:.2g}", "--penalty r1"]
-
-    return remedy
-
-
-def _raised(player: str) -> Callable[[Config], Sequence[str]]:
-    """Bring one player's rate up to the other's, or if they are equal to twice as much."""
-
-    def remedy(config: Config) -> Sequence[str]:
-        g, d = config.rates
-        own, other = (g, d) if player == "g" else (d, g)
-        return [f"--lr-{player} {other if own < other else own * 2:.2g}"]
-
-    return remedy
-
-
-RULES = (
-    Rule(
-        "divergence",
-        1.0,
-        (NOT_FINITE,),
-        lambda x: x[NOT_FINITE] > 0,
-        "The training diverged: {not_finite:.0f} numbers of the log became NaN or infinite",
-        lambda config: [*_rates(0.25)(config), "--penalty r1", "--on-trouble rollback"],
-        primary=True,
-    ),
-    Rule(
-        "generator-frozen",
-        0.67,
-        ("g_update",),
-        lambda x: x["g_update"] < STILL,
-        "The generator does not move: an update changes its weights by {g_update:.1e} of their "
-        "size (healthy runs: 2e-03 to 1e-01)",
-        _raised("g"),
-        primary=True,
-    ),
-    Rule(
-        "discriminator-weak",
-        0.67,
-        ("real_accuracy", "fake_accuracy", "d_update"),
-        lambda x: x["d_update"] < STILL or x["real_accuracy"] + x["fake_accuracy"] < WEAK,
-        "The discriminator is too weak: it sees {real_accuracy:.0%} of reals and "
-        "{fake_accuracy:.0%} of fakes as what they are, and an update changes its weights by "
-        "{d_update:.1e} of their size",
-        _raised("d"),
-        primary=True,
-    ),
-    Rule(
-        "value-range",
-        0.33,
-        ("brightness", "value_range", "moved"),
-        lambda x: (
-            x["moved"] > MOVED
-            and (not NARROW < x["value_range"] < WIDE or abs(x["brightness"]) > BRIGHT)
-        ),
-        "Fakes and reals have other ranges of values: that of the fakes is {value_range:.2f} times "
-        "as wide, and they are brighter by {brightness:+.2f} (of 2)",
-        lambda config: ["--range auto", "a last layer of your generator that ends in tanh"],
-        primary=True,
-    ),
-    Rule(
-        "learning-rate",
-        0.75,
-        ("fastest",),
-        lambda x: x["fastest"] > FAST,
-        "The learning rates are too high: updates changed weights by up to {fastest:.0%} of their "
-        "size, on the mean of a line of the log",
-        _rates(0.1),
-        primary=True,
-    ),
-    Rule(
-        "discriminator-strong",
-        0.5,
-        ("real_accuracy", "fake_accuracy", "diversity", "d_update", "moved", "d_loss"),
-        lambda x: (
-            min(x["real_accuracy"], x["fake_accuracy"]) > STRONG
-            and x["diversity"] < POOR
-            and (
-                x["moved"] > MOVED
-                or x["d_update"] > UNEQUAL * x["g_update"]
-                or 0 <= x["d_loss"] < SATURATED
-            )
-        ),
-        "The discriminator is too strong: it sees {real_accuracy:.1%} of reals and "
-        "{fake_accuracy:.1%} of fakes as what they are, and the fakes differ from each other by "
-        "{diversity:.2f} of what reals do",
-        _balanced("d"),
-        primary=True,
-    ),
-    Rule(
-        "labels",
-        0.67,
-        ("label_gap", "obeyed"),
-        lambda x: x["obeyed"] < OBEYED,
-        "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
-        "label by {label_gap:.3f} lower",
-        lambda config: ["ganbaru data, to look at the classes", "--conditioning projection"],
-        independent=True,
-    ),
-    Rule(
-        "overfitting",
-        0.5,
-        ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
-        lambda x: (
-            x["held_out_d_loss"] - x["train_d_loss"]
-            > MEMORIZED * abs(x["real_score"] - x["fake_score"])
-        ),
-        "The discriminator overfits: its loss is {train_d_loss:.2f} on training images and "
-        "{held_out_d_loss:.2f} on held-out ones of the same moment",
-        lambda config: ["--augment auto", "more images", "fewer --steps"],
-        independent=True,
-    ),
-    Rule(
-        "mode-collapse",
-        0.33,
-        ("diversity", "moved"),
-        lambda x: x["moved"] > MOVED and x["diversity"] < COLLAPSED,
-        "The generator collapses: its images differ from each other by {diversity:.2f} of what "
-        "reals do",
-        lambda config: [*_rates(0.5)(config), "--penalty r1", "--minibatch-deviation"],
-    ),
-    Rule(
-        "class-collapse",
-        0.5,
-        ("class_diversity", "diversity", "moved"),
-        lambda x: (
-            x["moved"] > MOVED and x["class_diversity"] < ALIKE and x["diversity"] >= COLLAPSED
-        ),
-        "The images of a class are alike: they differ by {class_diversity:.2f} of what reals of a "
-        "class do",
-        lambda config: [*_rates(0.5)(config), "--minibatch-deviation", "--conditioning none"],
-    ),
-    Rule(
-        "checkerboard",
-        0.5,
-        ("checkerboard", "moved"),
-        lambda x: x["moved"] > MOVED and x["checkerboard"] > PATTERN,
-        "The images have a checkerboard: periods of 2 or 4 pixels are {checkerboard:.1f} times as "
-        "strong as frequencies near them, compared with reals",
-        lambda config: ["--network dcgan-filtered", "--network resnet"],
-    ),
-)
-
-
-def _numbers(lines: Sequence[Line]) -> dict[str, float]:
-    """Return the medians of the last lines; of numbers that few lines have, the last ones.
-
-    `moved` is how far G has come: its steps times the share of its weights that an update changes;
-    `fastest` the largest such share of a line, for weights grow until a high rate is a small share.
-    `obeyed` is the largest part that labels have had in D's separation: once the fakes have their
-    labels too, nothing trains D on reals with wrong ones, and healthy runs go below 0.
-    """
-    judged = [line for line in lines if line["step"] >= STEPS or NOT_FINITE in line]
-    found: dict[str, list[float]] = {}
-    for line in judged:
+    def add(self, line: Line) -> None:
+        """Take in the next line."""
+        self.images = line["images"]
+        if {"g_update", "d_update"} <= {*line}:
+            self._most("fastest", max(line["g_update"], line["d_update"]))
+        if BEST in line:
+            self.scores += 1
+            self.best = min(self.best, (line[BEST], self.images))
+        if line["step"] < STEPS and NOT_FINITE not in line:
+            return
         for name, value in line.items():
-            found.setdefault(name, []).append(value)
-    numbers = {name: statistics.median(values[-WINDOW:]) for name, values in found.items()}
-    gaps = [
-        x["label_gap"] / max(1e-6, abs(x["real_score"] - x["fake_score"]))
-        for x in judged
-        if {"label_gap", "real_score", "fake_score"} <= {*x}
-    ]
-    if gaps:
-        numbers["obeyed"] = max(gaps)
-    if "g_update" in numbers:
-        updates = [
-            max(x["g_update"], x["d_update"]) for x in lines if {"g_update", "d_update"} <= {*x}
+            self.recent.setdefault(name, deque(maxlen=WINDOW)).append(value)
+        if {"label_gap", "real_score", "fake_score"} <= {*line}:
+            apart = abs(line["real_score"] - line["fake_score"])
+            self._most("obeyed", line["label_gap"] / max(1e-6, apart))
+        if {"lowest", "highest"} <= {*line}:
+            self._most("darkest", -line["lowest"])
+            self._most("brightest", line["highest"])
+
+    def _most(self, name: str, value: float) -> None:
+        self.ends[name] = max(value, self.ends.get(name, -math.inf))
+
+    def numbers(self) -> dict[str, float]:
+        """Return the numbers that rules judge; {} before `STEPS`."""
+        if not self.recent:
+            return {}
+        numbers = {name: statistics.median(values) for name, values in self.recent.items()}
+        if "g_update" in numbers:
+            numbers["moved"] = numbers["step"] * numbers["g_update"]
+        return {**self.ends, **numbers}
+
+    def diagnosis(self, config: Config, texts: Mapping[str, str] = NO_TEXTS) -> Diagnosis:
+        """Return what the numbers show so far; `texts` replace those of rules and `NOTES`.
+
+        At most one primary disease is reported, and then no other, but overfitting and labels,
+        which show whatever else is wrong.
+        """
+        numbers, notes = self.numbers(), {**NOTES, **texts}
+        if not numbers:
+            return Diagnosis(notes=[notes["early"].format(STEPS)])
+        held = [rule for rule in RULES if _holds(rule, numbers)]
+        if first := next((rule for rule in held if rule.primary), None):
+            held = [first, *(rule for rule in held if rule.independent)]
+        findings = [
+            Finding(
+                rule.code,
+                rule.sentence(numbers, texts),
+                rule.certainty,
+                tuple(rule.remedy(config)),
+                int(self.images),
+            )
+            for rule in held
         ]
-        numbers["moved"] = numbers["step"] * numbers["g_update"]
-        numbers["fastest"] = max(updates, default=0.0)
-    return numbers
+        return Diagnosis(findings, [*_unjudged(numbers, notes), *self._saturated(notes)])
+
+    def _saturated(self, texts: Mapping[str, str]) -> list[str]:
+        """Return a note if scores have not improved in the second half of the run or longer."""
+        _, images = self.best
+        if self.scores < SCORED or images > GAINED * self.images:
+            return []
+        return [texts["saturated"].format(images, self.images, SCORED)]
 
 
 def diagnose(
-    lines: Sequence[Line], config: Config, texts: Mapping[str, str] = MappingProxyType({})
+    lines: Sequence[Line], config: Config, texts: Mapping[str, str] = NO_TEXTS
 ) -> Diagnosis:
-    """Return what the numbers of a log show at its end; `texts` replace those of rules and `NOTES`.
-
-    At most one primary disease is reported, and then no other, but overfitting and labels, which
-    show whatever else is wrong.
-    """
-    numbers = _numbers(lines)
-    if not numbers:
-        return Diagnosis(notes=[{**NOTES, **texts}["early"].format(STEPS)])
-    held = [rule for rule in RULES if _holds(rule, numbers)]
-    if first := next((rule for rule in held if rule.primary), None):
-        held = [first, *(rule for rule in held if rule.independent)]
-    images = int(lines[-1]["images"])
-    findings = [
-        Finding(
-            rule.code,
-            texts.get(rule.code, rule.text).format_map(numbers),
-            rule.certainty,
-            tuple(rule.remedy(config)),
-            images,
-        )
-        for rule in held
-    ]
-    notes = {**NOTES, **texts}
-    return Diagnosis(findings, [*_unjudged(numbers, notes), *_saturated(lines, notes)])
+    """Return what the numbers of a log show at its end; `texts` replace those in English."""
+    history = History()
+    for line in lines:
+        history.add(line)
+    return history.diagnosis(config, texts)
 
 
 def _holds(rule: Rule, numbers: Numbers) -> bool:
@@ -333,18 +181,6 @@ def _unjudged(numbers: Numbers, texts: Mapping[str, str]) -> list[str]:
     if not hidden:
         return []
     return [texts["unjudged"].format(", ".join(hidden))]
-
-
-def _saturated(lines: Sequence[Line], texts: Mapping[str, str]) -> list[str]:
-    """Return a note if scores have not improved in the second half of the run or longer."""
-    scored = [(line[BEST], line["images"]) for line in lines if BEST in line]
-    if len(scored) < SCORED:
-        return []
-    _, images = min(scored)
-    total = lines[-1]["images"]
-    if images > GAINED * total:
-        return []
-    return [texts["saturated"].format(images, total, SCORED)]
 
 
 def doctor(run: str | Path) -> Diagnosis:

@@ -33,7 +33,7 @@ def evaluate(
     seed: int = 0,
     scorer: str = "auto",
     weights: str | Path | None = None,
-    checkpoint: str = "newest",
+    checkpoint: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     image_size: tuple[int, int] | None = None,

@@ -116,7 +116,7 @@ def authenticity(
     *,
     number: int | None = None,
     seed: int = 0,
-    checkpoint: str = "newest",
+    checkpoint: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     image_size: tuple[int, int] | None = None,

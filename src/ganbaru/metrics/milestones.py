@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TypedDict
 
 from ganbaru import files, records
+from ganbaru.errors import InputError
 from ganbaru.metrics.passport import Passport
+from ganbaru.training import run_folder
 from ganbaru.training.run_folder import Folder
+from ganbaru.training.run_log import read_log
 
 REMEDY = "Delete it: resuming the run with --resume writes it again."
 MEASURE = "frechet"  # ranks the contestants of a tournament
@@ -40,6 +44,23 @@ def passport(folder: Folder) -> Passport | None:
     """
     found = _stored(folder)
     return found["passport"] if found else None
+
+
+def chosen(run: str | Path, which: str = run_folder.AUTO) -> list[str]:
+    """Return a sentence where `which` is auto and the checkpoint is the best one, not the newest.
+
+    `run` may also be what has no checkpoints, such as a folder of images.
+    """
+    try:
+        path = run_folder.find_checkpoint(run, which)
+    except InputError:
+        return []
+    if which != run_folder.AUTO or path.name != run_folder.BEST:
+        return []
+    scored = [line for line in read_log(run_folder.existing(run)) if BEST in line]
+    best = min(scored, key=lambda line: line[BEST], default=None)
+    score = f", MIND {best[BEST]:.4g} at {best['images']:,.0f} images" if best else ""
+    return [f"The best checkpoint{score}: {path}. For the newest: --checkpoint newest."]
 
 
 def _stored(folder: Folder) -> Stored | None:

@@ -22,6 +22,7 @@ from ganbaru.data import Progress, Source
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.formatting import Brief
 from ganbaru.gan import auto_augmentation
+from ganbaru.gan.batches import FAKE_LABELS
 from ganbaru.metrics import candidates, classifier, evaluation, scorer
 from ganbaru.metrics.candidates import Candidate
 from ganbaru.metrics.classifier import MAX_EPOCHS, Images, Labels, Recipe
@@ -120,7 +121,7 @@ def utility(
     flips: str = AUTO,
     fake_labels: str = "shares",
     seed: int = 0,
-    checkpoint: str = "newest",
+    checkpoint: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     image_size: tuple[int, int] | None = None,
@@ -139,7 +140,7 @@ def utility(
     """
     began = time.perf_counter()
     pick("--flips", flips, dict.fromkeys(FLIPS))
-    pick("--fake-labels", fake_labels, evaluation.FAKE_LABELS)
+    pick("--fake-labels", fake_labels, FAKE_LABELS)
     if seeds < 2:
         raise InputError(f"--seeds {seeds} gives no interval: give 2 or more.")
     with data.shown(progress) as shown:
@@ -219,7 +220,7 @@ def _fakes(
             f"The images of {candidate.name} have no labels, which a classifier learns from: train "
             f"with --conditioning, or give a folder for each class."
         )
-    shares = evaluation.FAKE_LABELS[rule](candidate, source)
+    shares = evaluation.class_shares(candidate, source, rule)
     images, labels = candidate.images(count, seed, progress, shares)
     labels = evaluation.renumbered_like(candidate, labels, source)
     assert labels is not None  # since both have classes

@@ -25,7 +25,7 @@ Variables = dict[str, dict[str, jax.Array]]  # "parameters" and "buffers", by na
 def function(
     run: str | Path,
     player: str = "generator",
-    which: str = "newest",
+    which: str = "auto",
     *,
     trust: Collection[str] = (),
 ) -> tuple[Callable, Variables]:

@@ -65,7 +65,7 @@ class Network(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
 def module(
     run: str | Path,
     player: str = "generator",
-    which: str = "newest",
+    which: str = "auto",
     *,
     trust: Collection[str] = (),
 ) -> Network:

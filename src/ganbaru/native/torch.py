@@ -99,7 +99,7 @@ def _labels(labels: Any, like: torch.Tensor) -> torch.Tensor:
 def module(
     run: str | Path,
     player: str = "generator",
-    which: str = "newest",
+    which: str = "auto",
     *,
     trust: Collection[str] = (),
 ) -> Network:

@@ -276,7 +276,7 @@ def from_run(run: Run) -> Generator:
 def load(
     run: str | Path,
     *,
-    which: str = "newest",
+    which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
     trust: Collection[str] = (),
@@ -284,11 +284,12 @@ def load(
 ) -> Generator:
     """Load a run's EMA generator from one of its checkpoints.
 
-    `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest", "best"
-    or a number of images. `trust` names the modules that a network's name in the file may import;
-    one that your program has imported needs no trust. `verify` compares the weights with the
-    SHA-256 in the file (0.07 s for 100 MB). Raises InputError if the checkpoint is missing, damaged
-    or of another architecture, or if its network is not trusted.
+    `run` is a run's folder, its name below runs/, or a checkpoint file; `which` is "newest",
+    "best", a number of images, or "auto": the best if the run has scores, else the newest. `trust`
+    names the modules that a network's name in the file may import; one that your program has
+    imported needs no trust. `verify` compares the weights with the SHA-256 in the file (0.07 s for
+    100 MB). Raises InputError if the checkpoint is missing, damaged or of another architecture, or
+    if its network is not trusted.
     """
     player = load_player(run, which, trust=trust, verify=verify)
     return from_player(

@@ -58,7 +58,7 @@ class Player:
 
 def load_player(
     run: str | Path,
-    which: str = "newest",
+    which: str = "auto",
     player: str = "generator",
     trust: Collection[str] = (),
     *,

@@ -18,6 +18,8 @@ from ganbaru.training import checkpoint, zoo
 from ganbaru.training.lock import LOCK, Lock
 
 RUNS = Path("runs")
+BEST = "best.safetensors"
+AUTO = "auto"  # the checkpoint that is used where none is named
 MADE = ("checkpoints", "samples")  # folders that a new run has
 # An old run's files, and its successor's config.yaml, while it is overwritten.
 OLD, NEW = ".ganbaru-old", ".ganbaru-new.yaml"
@@ -35,7 +37,7 @@ class Folder:
         self.config = path / "config.yaml"
         self.log = path / "log.jsonl"  # one JSON object a line
         self.checkpoints = path / "checkpoints"
-        self.best = self.checkpoints / "best.safetensors"  # with the best score
+        self.best = self.checkpoints / BEST  # with the best score
         self.milestones = path / "milestones.json"  # passport and baselines of the log's scores
         self.losses = path / "losses.png"  # plot of the losses and mean logits in the log
         self.scores = path / "scores.png"  # plot of the scores in the log
@@ -228,18 +230,21 @@ def single_file(name: str | Path) -> Path | None:
 
 
 def find_checkpoint(name: str | Path, which: str = "newest") -> Path:
-    """Find a checkpoint: a file, or a run's "newest", "best" or the one at a number of images."""
+    """Find a checkpoint: a file, or a run's "newest", "best" or the one at a number of images.
+
+    "auto" is the best if there is one, else the newest.
+    """
     if file := single_file(name):
         return file
     folder = existing(name)
     present = checkpoint.found(folder.checkpoints)
-    if which == "best" and folder.best.exists():
+    if which in ("best", AUTO) and folder.best.exists():
         return folder.best
     if not present:
         raise InputError(
             f"The run {folder.path} has no checkpoint yet: start it again with --resume."
         )
-    if which == "newest":
+    if which in ("newest", AUTO):
         return present[-1]
     matches = [path for path in present if which.isdigit() and int(path.stem) == int(which)]
     if not matches:

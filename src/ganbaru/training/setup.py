@@ -32,7 +32,7 @@ def build(
 
     Raises InputError for what does not fit, before anything is written or deleted.
     """
-    _check_options(config)
+    check_options(config)
     how = config.device, config.precision, config.fast
     engine = engines.load(config.engine, *how, trust=config.trust)
     source = _numbered_as_before(config, load_data(config, progress))
@@ -237,7 +237,8 @@ def _planned_images(config: Config, source: Source) -> float | None:
     return min(given, default=None)
 
 
-def _check_options(config: Config) -> None:
+def check_options(config: Config) -> None:
+    """Raise InputError for options that exclude each other, or lack another."""
     if not config.data:
         raise InputError(
             f"The preset {config.preset!r} trains on your own pictures: give --data, a folder, zip "

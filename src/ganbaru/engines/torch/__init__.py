@@ -85,6 +85,9 @@ class Engine(base.Engine, modules=(linear_ops, indexing)):
     def device_dataset(self, images: np.ndarray) -> Callable[[Tensor], Tensor] | None:
         return training_mode.device_dataset(images, self.device) if self.runs_async else None
 
+    def peak_memory(self) -> int | None:
+        return torch.cuda.max_memory_reserved(self.device) if on_cuda(self.device) else None
+
     def synchronise(self) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()

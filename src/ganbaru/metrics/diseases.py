@@ -1,0 +1,245 @@
+"""The diseases of a training: when numbers of its log show each, its sentence, and its remedies.
+
+The thresholds are calibrated by `bench/doctor.py`; docs/doctor.md has the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ganbaru.config import Config
+from ganbaru.training.run_log import NOT_FINITE
+
+# Thresholds: see docs/doctor.md for the healthy runs' values.
+STILL, FAST = 1e-6, 0.1  # updates over weights
+UNEQUAL = 10  # D's update over G's
+SATURATED = 0.05  # D's loss
+# G's steps times g_update, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
+MOVED = 8.0
+WEAK = 0.7  # the sum of both accuracies, which is 1 for a D that cannot tell
+STRONG, POOR = 0.97, 0.4  # both accuracies, and the fakes' diversity
+NARROW, WIDE, BRIGHT = 0.6, 1.5, 0.5
+# Of the values' range of 2: distances from an end that is never reached, and beyond an end. Fakes
+# that are white all over, which they are for long where reals are drawings on white, have 1.9.
+HALF, BEYOND = (0.97, 1.1), 0.15
+OBEYED, MEMORIZED = 0.03, 0.1  # shares of the difference between reals' and fakes' scores
+# The least difference that counts: near its equilibrium a relativistic D has 0.006, of which a
+# healthy gap of 0.004 was 44 %.
+APART = 0.3
+COLLAPSED, ALIKE = 0.4, 0.25
+# The nearest fake's distance over that of reals: with one or two latents below 1e-6, a G that is
+# frozen at its start 0.22.
+REPEATED = 0.05
+# Healthy: the median of three lines was up to 14.6 in 96,000 images of digits.
+PATTERN = 20.0
+
+Numbers = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A disease: the numbers it needs, when they show it, its sentence, and what to try.
+
+    Of the `primary` ones only the first that holds is reported: the others would be its effects.
+    `text` is filled with the numbers, and so is `further` where the log has those of a grid.
+    """
+
+    code: str
+    certainty: float
+    needs: tuple[str, ...]
+    holds: Callable[[Numbers], bool]
+    text: str
+    remedy: Callable[[Config], Sequence[str]]
+    primary: bool = False
+    independent: bool = False  # reported beside a primary one
+    further: str = ""
+
+    def sentence(self, numbers: Numbers, texts: Mapping[str, str]) -> str:
+        """Return what the numbers show; `texts` by code replace those in English."""
+        text = texts.get(self.code, self.text)
+        if "nearest" in numbers and self.further:
+            text += texts.get(f"{self.code}-further", self.further)
+        return text.format_map(numbers)
+
+
+def _strong(x: Numbers) -> bool:
+    return min(x["real_accuracy"], x["fake_accuracy"]) > STRONG
+
+
+def _weak(x: Numbers) -> bool:
+    return x["d_update"] < STILL or x["real_accuracy"] + x["fake_accuracy"] < WEAK
+
+
+def _repeats(x: Numbers) -> bool:
+    """Return whether fakes repeat each other, and not because those of a class are alike."""
+    return x.get("nearest", 1.0) < REPEATED and not _classes_alike(x)
+
+
+def _classes_alike(x: Numbers) -> bool:
+    return x.get("class_diversity", 1.0) < ALIKE and x["diversity"] >= COLLAPSED
+
+
+def _out_of_reach(x: Numbers) -> bool:
+    """Return whether fakes always end at the middle of the reals' values, as a sigmoid's do."""
+    low, high = HALF
+    return low < -x.get("darkest", 0.0) < high or low < -x.get("brightest", 0.0) < high
+
+
+def _range_differs(x: Numbers) -> bool:
+    beyond = max(-x.get("lowest", 0.0), x.get("highest", 0.0)) > BEYOND
+    return beyond or not NARROW < x["value_range"] < WIDE or abs(x["brightness"]) > BRIGHT
+
+
+def _rates(factor: float) -> Callable[[Config], Sequence[str]]:
+    return lambda config: [f"--lr {max(config.rates) * factor:.2g}"]
+
+
+def _balanced(player: str) -> Callable[[Config], Sequence[str]]:
+    """Bring one player's rate to the other's, or if they are equal to half of it."""
+
+    def remedy(config: Config) -> Sequence[str]:
+        g, d = config.rates
+        own, other = (g, d) if player == "g" else (d, g)
+        return [f"--lr-{player} {other if own > other else own / 2:.2g}", "--penalty r1"]
+
+    return remedy
+
+
+def _raised(player: str) -> Callable[[Config], Sequence[str]]:
+    """Bring one player's rate up to the other's, or if they are equal to twice as much."""
+
+    def remedy(config: Config) -> Sequence[str]:
+        g, d = config.rates
+        own, other = (g, d) if player == "g" else (d, g)
+        return [f"--lr-{player} {other if own < other else own * 2:.2g}"]
+
+    return remedy
+
+
+RULES = (
+    Rule(
+        "divergence",
+        1.0,
+        (NOT_FINITE,),
+        lambda x: x[NOT_FINITE] > 0,
+        "The training diverged: {not_finite:.0f} numbers of the log became NaN or infinite",
+        lambda config: [*_rates(0.25)(config), "--penalty r1", "--on-trouble rollback"],
+        primary=True,
+    ),
+    Rule(
+        "generator-frozen",
+        0.83,
+        ("g_update",),
+        lambda x: x["g_update"] < STILL,
+        "The generator does not move: an update changes its weights by {g_update:.1e} of their "
+        "size (healthy runs: 2e-03 to 1e-01)",
+        _raised("g"),
+        primary=True,
+    ),
+    Rule(
+        "discriminator-weak",
+        0.83,
+        ("real_accuracy", "fake_accuracy", "d_update"),
+        _weak,
+        "The discriminator is too weak: it sees {real_accuracy:.0%} of reals and "
+        "{fake_accuracy:.0%} of fakes as what they are, and an update changes its weights by "
+        "{d_update:.1e} of their size",
+        _raised("d"),
+        primary=True,
+    ),
+    Rule(
+        "value-range",
+        0.89,
+        ("brightness", "value_range", "moved"),
+        lambda x: _out_of_reach(x) or (x["moved"] > MOVED and _range_differs(x)),
+        "Fakes and reals have other ranges of values: that of the fakes is {value_range:.2f} times "
+        "as wide, and they are brighter by {brightness:+.2f} (of 2)",
+        lambda config: ["--range auto", "a last layer of your generator that ends in tanh"],
+        primary=True,
+        further="; their ends are off by {lowest:+.2f} and {highest:+.2f}",
+    ),
+    Rule(
+        "learning-rate",
+        0.83,
+        ("fastest",),
+        lambda x: x["fastest"] > FAST,
+        "The learning rates are too high: updates changed weights by up to {fastest:.0%} of their "
+        "size, on the mean of a line of the log",
+        _rates(0.1),
+        primary=True,
+    ),
+    Rule(
+        "mode-collapse",
+        0.92,
+        ("diversity", "moved", "real_accuracy", "fake_accuracy"),
+        lambda x: (
+            _repeats(x) or (x["moved"] > MOVED and x["diversity"] < COLLAPSED and not _strong(x))
+        ),
+        "The generator collapses: its images differ from each other by {diversity:.2f} of what "
+        "reals do",
+        lambda config: [*_rates(0.5)(config), "--penalty r1", "--minibatch-deviation"],
+        primary=True,
+        further=", and each is {nearest:.2g} times as far from its nearest neighbour as a real is",
+    ),
+    Rule(
+        "discriminator-strong",
+        0.83,
+        ("real_accuracy", "fake_accuracy", "diversity", "d_update", "moved", "d_loss"),
+        lambda x: (
+            _strong(x)
+            and x["diversity"] < POOR
+            and (
+                x["moved"] > MOVED
+                or x["d_update"] > UNEQUAL * x["g_update"]
+                or 0 <= x["d_loss"] < SATURATED
+            )
+        ),
+        "The discriminator is too strong: it sees {real_accuracy:.1%} of reals and "
+        "{fake_accuracy:.1%} of fakes as what they are, and the fakes differ from each other by "
+        "{diversity:.2f} of what reals do",
+        _balanced("d"),
+        primary=True,
+    ),
+    Rule(
+        "labels",
+        0.83,
+        ("label_gap", "obeyed", "real_accuracy", "fake_accuracy", "d_update"),
+        lambda x: x["obeyed"] < OBEYED and not _weak(x),
+        "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
+        "label by {label_gap:.3f} lower",
+        lambda config: ["ganbaru data, to look at the classes", "--conditioning projection"],
+        independent=True,
+    ),
+    Rule(
+        "overfitting",
+        0.71,
+        ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
+        lambda x: (
+            x["held_out_d_loss"] - x["train_d_loss"]
+            > MEMORIZED * max(APART, abs(x["real_score"] - x["fake_score"]))
+        ),
+        "The discriminator overfits: its loss is {train_d_loss:.2f} on training images and "
+        "{held_out_d_loss:.2f} on held-out ones of the same moment",
+        lambda config: ["--augment auto", "more images", "fewer --steps"],
+        independent=True,
+    ),
+    Rule(
+        "class-collapse",
+        0.67,
+        ("class_diversity", "diversity", "moved"),
+        lambda x: x["moved"] > MOVED and _classes_alike(x),
+        "The images of a class are alike: they differ by {class_diversity:.2f} of what reals of a "
+        "class do",
+        lambda config: [*_rates(0.5)(config), "--minibatch-deviation", "--conditioning none"],
+    ),
+    Rule(
+        "checkerboard",
+        0.33,
+        ("checkerboard", "moved"),
+        lambda x: x["moved"] > MOVED and x["checkerboard"] > PATTERN,
+        "The images have a checkerboard: periods of 2 or 4 pixels are {checkerboard:.1f} times as "
+        "strong as frequencies near them, compared with reals",
+        lambda config: ["--network dcgan-filtered", "--network resnet"],
+    ),
+)
