@@ -21,6 +21,7 @@ from ganbaru.data import Source
 from ganbaru.metrics import efficientnet, evaluation, evaluator, kernel, scorer
 from ganbaru.metrics.definitions import Values, compute_scores
 from ganbaru.metrics.evaluator import Evaluator
+from ganbaru.metrics.feature_sets import comparisons
 
 COUNT = 1900
 COLUMNS = ("frechet", "kernel", "precision", "recall", "density", "coverage")
@@ -102,7 +103,7 @@ def sets(by: Evaluator) -> dict[str, list[tuple[str, Images]]]:
 def scores(by: Evaluator, images: Images) -> Values:
     fake = evaluator.feature_set(by.scorer, images, None, data.silent)
     subsets = [*kernel.subsets(len(by.reference), len(fake), 0)][:10]
-    return compute_scores(by.reference, fake, by.classes, subsets)[0]
+    return compute_scores(comparisons(by.reference, fake, by.classes, subsets), COLUMNS)[0]
 
 
 def table(name: str, how: str, count: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganbaru import data
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, RunError
 from ganbaru.metrics import (
     candidates,
     class_metrics,
@@ -16,11 +16,15 @@ from ganbaru.metrics import (
     intervals,
     kernel,
     monge,
+    scorer,
     two_sample,
 )
+from ganbaru.metrics.definitions import compute_scores
+from ganbaru.metrics.feature_sets import ClassStatistics, FeatureSet, comparisons
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.monge import mind
 from ganbaru.metrics.neighbours import neighbourhood
+from ganbaru.metrics.scorer import Features
 from ganbaru.metrics.sliced import distance, projected
 from ganbaru.metrics.vendi import vendi
 
@@ -208,7 +212,7 @@ def test_mind_of_known_distributions():
     assert mind(real, fake) == pytest.approx(expected, rel=0.04)
     assert mind(real, real) == 0 and mind(real, fake) == mind(fake, real)
     small = rng.normal(size=(2, 50, 3)).astype(np.float32)
-    along = [np.sort(x @ monge._directions(3), axis=0) for x in small]
+    along = [np.sort(x @ monge._directions(3).T, axis=0) for x in small]
     assert mind(*small) == pytest.approx(9 * np.mean((along[0] - along[1]) ** 2), rel=1e-5)
 
 
@@ -218,7 +222,9 @@ def test_vendi_counts_different_images():
     assert vendi(eye, zero) == pytest.approx(12)
     assert vendi(np.repeat(eye[:3], 5, axis=0), zero) == pytest.approx(3)
     assert vendi(np.ones((9, 4)), np.zeros(4)) == pytest.approx(1)
-    assert vendi(np.concatenate([eye[:4], [zero]]), zero) == pytest.approx(5)  # one at the centre
+    for count in (1, 4):  # images at the centre: alike, and unlike the others
+        near = np.concatenate([np.repeat(eye[:4], count, axis=0), np.zeros((count, 12))])
+        assert vendi(near, zero) == pytest.approx(5)
     x = rng.normal(size=(30, 7)) + 3
     unit = (x - 1) / np.linalg.norm(x - 1, axis=1, keepdims=True)
     values = np.linalg.eigvalsh(unit @ unit.T / 30)
@@ -236,8 +242,6 @@ def test_two_sample_tests_of_equal_and_of_different_distributions():
     assert 2 <= small <= 20 and found.tested == 30
     other = two_sample.two_sample_test(real, fake + 9, two_sample.nearest_neighbours)
     assert other.accuracy == 1 and other.p == pytest.approx(0.5**30)
-    with pytest.raises(InputError, match="40 images"):
-        two_sample.two_sample_test(real[:30], fake, two_sample.nearest_neighbours)
 
 
 @pytest.mark.parametrize(("reals", "fakes"), [(1000, 1000), (200, 5000), (5000, 200)])
@@ -283,18 +287,77 @@ def test_no_subsample_has_an_image_twice():
         assert len(places) == len(set(places.tolist())) == 50
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: frechet(np.ones((1, 3)), np.ones((9, 3))), "2 images or more, not 1"),
-        (lambda: neighbourhood(np.ones((5, 3)), np.ones((9, 3))), "6 or more of each, not 5 real"),
-        (lambda: list(kernel.subsets(3, 9, 0)), "4 images of each kind, not 3"),
-        (lambda: sliced_wasserstein(np.ones((1, 3)), np.ones((9, 3))), "2 images or more of each"),
-    ],
-)
-def test_too_few_images_for_a_score(call, message):
-    with pytest.raises(InputError, match=message):
-        call()
+def kernel_of(real: np.ndarray, fake: np.ndarray) -> float:
+    return kernel.kernel_distance(real, fake, kernel.subsets(len(real), len(fake), 0))[0]
+
+
+def c2st(real: np.ndarray, fake: np.ndarray) -> float:
+    return two_sample.two_sample_test(real, fake, two_sample.nearest_neighbours).accuracy
+
+
+# Every function of features, with the fewest images that it takes.
+OF_FEATURES = {
+    frechet: 2,
+    frechet_at_infinity: 4,
+    mind: 2,
+    kernel_of: 2,
+    neighbourhood: 6,
+    c2st: two_sample.MIN_IMAGES,
+    distance: 2,
+    lambda *sets: sum(vendi(each, np.zeros(3)) for each in sets): 1,
+}
+
+
+@pytest.mark.parametrize(("score", "least"), OF_FEATURES.items())
+def test_a_score_of_too_few_images_or_of_no_numbers_is_refused(score, least):
+    """And of as few as allowed, and of images that are all alike, it is a number."""
+    real, fake = np.random.default_rng(0).normal(size=(2, least, 3)).astype(np.float32)
+    alike = np.full_like(real, 0.3)
+    for pair in ((real, fake), (real, alike), (alike, real), (alike, alike)):
+        found = score(*pair)
+        numbers = [getattr(found, name) for name in getattr(found, "__dict__", ())] or [found]
+        assert np.isfinite(numbers).all(), (pair, found)
+    for bad in (np.nan, np.inf, -np.inf):
+        spoilt = real.copy()
+        spoilt[-1, 1] = bad
+        for pair in ((real, spoilt), (spoilt, real)):
+            with pytest.raises(InputError, match=f"of 1 of {least} images.*--scorer"):
+                score(*pair)
+    for count in range(least):
+        for pair in ((real, fake[:count]), (real[:count], fake)):
+            with pytest.raises(InputError):
+                score(*pair)
+
+
+def test_a_score_too_large_for_a_number_is_an_error():
+    rng = np.random.default_rng(0)
+    sets = []
+    for scale in (1, 1e25):  # its square is no number of float32, in which MIND computes
+        rows = (scale * rng.normal(size=(50, 3))).astype(np.float32)
+        sets.append(FeatureSet(Features((rows,), None), None, rows, np.arange(50)))
+    compared = comparisons(*sets, ClassStatistics(np.empty(0), 50))
+    with np.errstate(over="ignore"), pytest.raises(RunError, match="Monge"):
+        compute_scores(compared, ["frechet", "mind"])
+
+
+@given(st.integers(1, 9), st.integers(1, 600), st.floats(-1e4, 1e4))
+def test_rounding_never_decides_between_equal_points(times, width, offset):
+    """Copies of reals that are in the data several times have no novelty, and no ball if k have."""
+    rng = np.random.default_rng([times, width])
+    real = np.repeat(rng.normal(size=(12, width)) + offset, times + 1, axis=0)
+    found = neighbourhood(real, real[::-1])
+    assert found.novelty == 0
+    assert found.precision == found.recall == found.coverage == float(times < 5)
+
+
+def test_features_that_are_all_equal_are_not_divided_by_their_rounding():
+    for value in (0, 0.1, 0.1234567, 1e-20, 3e5):
+        features = np.full((200, 7), value)
+        noise = np.random.default_rng(0).normal(size=features.shape) * 2e-8
+        assert scorer.scale(features)[1] == scorer.scale(features * (1 + noise))[1] == 1
+        if value:
+            spread = scorer.scale(features * (1 + noise * 1e4))[1]
+            assert spread == pytest.approx(2e-4 * value, rel=0.1)
 
 
 def test_a_classifier_learns_and_is_the_same_each_time():

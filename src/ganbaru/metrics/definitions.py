@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganbaru.errors import RunError
 from ganbaru.metrics import class_metrics, intervals, kernel, sliced
 from ganbaru.metrics.feature_sets import Comparison
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
@@ -226,6 +227,8 @@ def compute_scores(
         assert metric.compute
         found = [metric.compute(x) for x in (compared if metric.per_network else compared[:1])]
         each = [value for value in found if value is not None]
+        if not np.isfinite(each).all():
+            raise RunError(f"The {metric.title} of these features is too large for a number.")
         if each:
             means[name] = float(np.mean(each))
         if len(each) > 1:

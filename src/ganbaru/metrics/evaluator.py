@@ -103,7 +103,7 @@ class Evaluator:
         fake = feature_set(self.scorer, images, labels, self.progress)
         compared = self._compared(fake)
         values, deviations = compute_scores(compared)
-        errors = self._standard_errors(compared)
+        errors = standard_errors(compared, self.seed, self.progress)
         resized = self.scorer.resize(images)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
@@ -130,27 +130,6 @@ class Evaluator:
     def _compared(self, fake: FeatureSet) -> list[Comparison]:
         subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
         return comparisons(self.reference, fake, self.classes, subsets)
-
-    def _standard_errors(self, compared: list[Comparison]) -> Values:
-        """Return the standard errors of the scores that have an interval."""
-        fake = compared[0].fake
-
-        def score(reals: Labels, fakes: Labels) -> Values:
-            # The kernel distance is unbiased at any size, so all of a subsample is its subset.
-            size = min(len(reals), len(fakes))
-            whole: Subsets = [(np.arange(size), np.arange(size))]
-            parts = self.reference.subset(reals), fake.subset(fakes)
-            return compute_scores(comparisons(*parts, self.classes, whole), SUBSAMPLED)[0]
-
-        counts = len(self.reference), len(fake)
-        found = intervals.standard_errors(score, *counts, self.seed, self.progress)
-        for name, metric in METRICS.items():
-            error = metric.error(compared[0]) if metric.error else None
-            if error is not None:
-                found[name] = error
-            elif metric.error_of:
-                found[name] = found[metric.error_of]
-        return found
 
     @functools.cached_property
     def _resized_reference(self) -> Images:
@@ -255,6 +234,27 @@ class Evaluator:
             neighbours=NEAREST,
             fake_labels=fake_labels,
         )
+
+
+def standard_errors(compared: list[Comparison], seed: int, progress: Progress) -> Values:
+    """Return the standard errors of the scores that have an interval."""
+    real, fake, classes = compared[0].real, compared[0].fake, compared[0].classes
+
+    def score(reals: Labels, fakes: Labels) -> Values:
+        # The kernel distance is unbiased at any size, so all of a subsample is its subset.
+        size = min(len(reals), len(fakes))
+        whole: Subsets = [(np.arange(size), np.arange(size))]
+        parts = real.subset(reals), fake.subset(fakes)
+        return compute_scores(comparisons(*parts, classes, whole), SUBSAMPLED)[0]
+
+    found = intervals.standard_errors(score, len(real), len(fake), seed, progress)
+    for name, metric in METRICS.items():
+        error = metric.error(compared[0]) if metric.error else None
+        if error is not None:
+            found[name] = error
+        elif metric.error_of:
+            found[name] = found[metric.error_of]
+    return found
 
 
 def make_evaluator(

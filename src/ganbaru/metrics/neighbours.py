@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.engines.numpy import parallel
-from ganbaru.errors import InputError
+from ganbaru.metrics.checks import check_features
 
 NEAREST = 5
 CHUNK = 1 << 22  # distances at a time: 32 MB in float64, and about as much again to compare them
 # A point at the edge of a ball counts as outside, as when fakes are copies of reals; without this
 # factor rounding would decide.
 BELOW = 1 - 1e-9
+# Squared distances are rounded to about 1e-16 of the squared norms. This factor of the norms, 250
+# times as much below 1, makes them 0 between equal points, where rounding would decide otherwise.
+NORMS = 1 - 2.0**-44
 
 Features = NDArray[np.floating]
 Wide = NDArray[np.float64]
@@ -44,11 +47,7 @@ def neighbourhood(real: Features, fake: Features, k: int = NEAREST) -> Neighbour
 
     Takes time as N² + M² + NM and memory as N + M.
     """
-    if min(len(real), len(fake)) <= k:
-        raise InputError(
-            f"Precision, recall, density and coverage use the {k} nearest images of each kind and "
-            f"need {k + 1} or more of each, not {len(real)} real and {len(fake)} fake ones."
-        )
+    check_features(f"Precision by the {k} nearest images", k + 1, real, fake)
     centre = real.mean(axis=0, dtype=np.float64)  # near 0, squares lose the fewest digits
     reals, fakes = real - centre, fake - centre  # float64
     own, fake_ball = _own_distances(reals, k), _own_distances(fakes, k)[:, -1] * BELOW
@@ -101,6 +100,6 @@ def _own_distances(x: Wide, k: int) -> Wide:
 def _squares(x: Wide, y: Wide) -> Wide:
     """Return the squared distances (N, M) of `x` (N, D) to `y` (M, D), by a matrix product."""
     squares: Wide = x @ (-2 * y.T)
-    squares += np.einsum("nd,nd->n", x, x)[:, None]
-    squares += np.einsum("nd,nd->n", y, y)
+    squares += NORMS * np.einsum("nd,nd->n", x, x)[:, None]
+    squares += NORMS * np.einsum("nd,nd->n", y, y)
     return np.maximum(squares, 0, out=squares)
