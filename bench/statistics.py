@@ -101,7 +101,8 @@ def coverage(repeats: int) -> Rows:
             errors = evaluator.standard_errors(sample, seed, data.silent)
             sizes["tested"] = sample[0].two_sample_test.tested
             for name in SCORED:
-                low, high = METRICS[name].interval(values[name], errors[name], sizes)
+                error = errors.get(name)
+                low, high = METRICS[name].interval(sample[0], values[name], error, sizes)
                 assert low is not None and high is not None
                 found[name].append((low, high))
         for name, pairs in found.items():

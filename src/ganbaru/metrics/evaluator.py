@@ -115,7 +115,7 @@ class Evaluator:
         counts = {"real": reals, "fake": fakes, "tested": tests["c2st"].tested}
         scores = {}
         for name, value in values.items():
-            low, high = METRICS[name].interval(value, errors.get(name), counts)
+            low, high = METRICS[name].interval(compared[0], value, errors.get(name), counts)
             p = tests[name].p if name in tests else None
             scores[name] = Score(value, low, high, baselines[name], deviations.get(name), p)
         passport = self.passport(len(images), images.shape[1:], fake_labels)
@@ -237,7 +237,7 @@ class Evaluator:
 
 
 def standard_errors(compared: list[Comparison], seed: int, progress: Progress) -> Values:
-    """Return the standard errors of the scores that have an interval."""
+    """Return the standard errors of the scores that have one, of the square of a root."""
     real, fake, classes = compared[0].real, compared[0].fake, compared[0].classes
 
     def score(reals: Labels, fakes: Labels) -> Values:
@@ -245,7 +245,8 @@ def standard_errors(compared: list[Comparison], seed: int, progress: Progress) -
         size = min(len(reals), len(fakes))
         whole: Subsets = [(np.arange(size), np.arange(size))]
         parts = real.subset(reals), fake.subset(fakes)
-        return compute_scores(comparisons(*parts, classes, whole), SUBSAMPLED)[0]
+        scores = compute_scores(comparisons(*parts, classes, whole), SUBSAMPLED)[0]
+        return {name: x**2 if METRICS[name].root else x for name, x in scores.items()}
 
     found = intervals.standard_errors(score, len(real), len(fake), seed, progress)
     for name, metric in METRICS.items():
@@ -254,6 +255,9 @@ def standard_errors(compared: list[Comparison], seed: int, progress: Progress) -
             found[name] = error
         elif metric.error_of:
             found[name] = found[metric.error_of]
+        elif metric.least_error:
+            least = [metric.least_error(x) for x in compared]
+            found[name] = max(found[name], float(np.mean(least)))
     return found
 
 
