@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", nargs="+", default=["cat-faces-64.zip", "cifar10"])
+    parser.add_argument("--data", nargs="+", default=["cat-faces", "cifar10"])
     parser.add_argument("--scorer", default="efficientnet")
     parser.add_argument("--size", type=int, help="the longer side of efficientnet's input")
     parser.add_argument("-n", type=int, default=COUNT, help="images of each set")

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from ganbaru import data
 from ganbaru.comparison import significance
-from ganbaru.metrics import copy_rate, evaluator, intervals, kernel, monge, nearest
+from ganbaru.metrics import copy_rate, intervals, kernel, monge, nearest
 from ganbaru.metrics.definitions import METRICS, compute_scores
 from ganbaru.metrics.feature_sets import ClassStatistics, Comparison, FeatureSet, comparisons
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.scorer import Features
+from ganbaru.metrics.standard_errors import standard_errors
 
 WIDTH = 64
 SPECTRUM = 1 / np.arange(1, WIDTH + 1) ** 0.7
@@ -98,7 +99,7 @@ def coverage(repeats: int) -> Rows:
         for seed in range(repeats):
             sample = _sample(rng, counts, shift)
             values = compute_scores(sample, SCORED)[0]
-            errors = evaluator.standard_errors(sample, seed, data.silent)
+            errors = standard_errors(sample, seed, data.silent)
             sizes["tested"] = sample[0].two_sample_test.tested
             for name in SCORED:
                 error = errors.get(name)

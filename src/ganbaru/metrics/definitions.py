@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ganbaru.errors import RunError
 from ganbaru.metrics import class_metrics, intervals, kernel, sliced
 from ganbaru.metrics.feature_sets import Comparison
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.monge import mind
-from ganbaru.metrics.vendi import vendi, vendi_error
+from ganbaru.metrics.vendi import vendi
 
 Values = dict[str, float]
 
@@ -30,7 +29,8 @@ class Metric:
 
     `share` names the images that it is a share of: its interval is at least Wilson's. `limits` is
     its interval or `error` its standard error where a closed form is known; `error_of` names
-    another metric with the same error. Else subsamples are scored; `least_error` is a lower bound.
+    another metric with the same error. Else groups of images are left out of it if it is fast
+    (`jackknifed`), or subsamples are scored; `least_error` is a lower bound.
     """
 
     title: str
@@ -43,6 +43,7 @@ class Metric:
     share: str = ""  # "real", "fake" or "tested"
     error: Callable[[Comparison], float | None] | None = None
     error_of: str = ""
+    jackknifed: bool = False
     least_error: Callable[[Comparison], float] | None = None
     limits: Callable[[Comparison], tuple[float, float] | tuple[None, None]] | None = None
     root: bool = False  # of a mean of squares, whose error is found in its place
@@ -51,7 +52,7 @@ class Metric:
     @property
     def subsampled(self) -> bool:
         """Whether its standard error is found by scoring subsamples."""
-        closed = self.error or self.error_of or self.limits
+        closed = self.error or self.error_of or self.limits or self.jackknifed
         return bool(self.compute and self.has_interval and not closed)
 
     def interval(
@@ -73,10 +74,6 @@ class Metric:
             least, most = intervals.wilson(value, counts[self.share])
             low, high = min(low, least), max(high, most)
         return max(self.bounds[0], low), min(self.bounds[1], high)
-
-
-def _vendi(x: Comparison) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    return x.features[1], x.features[0].mean(axis=0)
 
 
 def _distinct(x: Comparison) -> float:
@@ -140,6 +137,7 @@ METRICS = {
         "distance of feature means and covariances",
         lambda x: frechet(*x.features),
         POSITIVE,
+        jackknifed=True,
     ),
     "frechet_infinity": Metric(
         "Fréchet at infinity",
@@ -175,9 +173,9 @@ METRICS = {
         "Vendi score",
         HIGHER,
         "effective number of different fakes; see that of reals",
-        lambda x: vendi(*_vendi(x)),
+        lambda x: vendi(x.features[1], x.features[0].mean(axis=0)),
         (1.0, math.inf),
-        least_error=lambda x: vendi_error(*_vendi(x)),
+        jackknifed=True,
     ),
     "c2st": Metric(
         "two-sample test (C2ST)",
@@ -240,6 +238,7 @@ METRICS = {
 
 COMPUTED = [name for name, metric in METRICS.items() if metric.compute]
 QUICK = [name for name in COMPUTED if not METRICS[name].slow]
+JACKKNIFED = [name for name, metric in METRICS.items() if metric.jackknifed]
 SUBSAMPLED = [name for name in COMPUTED if METRICS[name].subsampled]
 
 

@@ -17,17 +17,17 @@ from ganbaru.data.picture import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced, two_sample
 from ganbaru.metrics.classifier import Images, Labels, Recipe
-from ganbaru.metrics.definitions import METRICS, QUICK, SUBSAMPLED, Values, compute_scores
+from ganbaru.metrics.definitions import METRICS, QUICK, Values, compute_scores
 from ganbaru.metrics.feature_sets import (
     ClassStatistics,
     Comparison,
     FeatureSet,
-    Subsets,
     comparisons,
 )
 from ganbaru.metrics.neighbours import NEAREST
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
+from ganbaru.metrics.standard_errors import standard_errors
 from ganbaru.metrics.two_sample import TwoSampleTest
 
 VERSION = 2  # of the scores' computation: raise it when numbers change
@@ -234,31 +234,6 @@ class Evaluator:
             neighbours=NEAREST,
             fake_labels=fake_labels,
         )
-
-
-def standard_errors(compared: list[Comparison], seed: int, progress: Progress) -> Values:
-    """Return the standard errors of the scores that have one, of the square of a root."""
-    real, fake, classes = compared[0].real, compared[0].fake, compared[0].classes
-
-    def score(reals: Labels, fakes: Labels) -> Values:
-        # The kernel distance is unbiased at any size, so all of a subsample is its subset.
-        size = min(len(reals), len(fakes))
-        whole: Subsets = [(np.arange(size), np.arange(size))]
-        parts = real.subset(reals), fake.subset(fakes)
-        scores = compute_scores(comparisons(*parts, classes, whole), SUBSAMPLED)[0]
-        return {name: x**2 if METRICS[name].root else x for name, x in scores.items()}
-
-    found = intervals.standard_errors(score, len(real), len(fake), seed, progress)
-    for name, metric in METRICS.items():
-        error = metric.error(compared[0]) if metric.error else None
-        if error is not None:
-            found[name] = error
-        elif metric.error_of:
-            found[name] = found[metric.error_of]
-        elif metric.least_error:
-            least = [metric.least_error(x) for x in compared]
-            found[name] = max(found[name], float(np.mean(least)))
-    return found
 
 
 def make_evaluator(
