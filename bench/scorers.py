@@ -81,9 +81,9 @@ def modes(source: Source) -> np.ndarray:
     return np.argsort(np.argsort(np.bincount(found)))[found]
 
 
-def sets(by: Evaluator) -> dict[str, list[tuple[str, Images]]]:
-    """Return sets of images by kind of damage, from weak to strong."""
-    real, source = by.split.held_out, by.split.source
+def sets(by: Evaluator, source: Source) -> dict[str, list[tuple[str, Images]]]:
+    """Return sets of images by kind of damage, from weak to strong; `source` has the labels."""
+    real = by.split.held_out
     found = {
         kind: [(f"{kind} {amount}", damage(real, amount)) for amount in amounts]
         for kind, (damage, amounts) in DAMAGE.items()
@@ -107,9 +107,9 @@ def scores(by: Evaluator, images: Images) -> Values:
 
 
 def table(name: str, how: str, count: int) -> None:
-    source = data.load(name)
-    if how == "efficientnet":  # of a labelled set, without its classifier
-        source = data.in_memory(source.name, source.images) if source.classes else source
+    source = labelled = data.load(name)
+    if how == "efficientnet" and source.classes:  # without the classifier of a labelled set
+        source = data.in_memory(source.name, source.images)
     make = evaluation.maker(how, None, None, "numpy", "auto")
     by = evaluator.make_evaluator(source, None, make, number=count)
     baseline = scores(by, by.split.held_out)
@@ -118,7 +118,7 @@ def table(name: str, how: str, count: int) -> None:
     print("|---|" + "---|" * (len(COLUMNS) + 1))
     show("none", baseline, baseline)
     wrong = []
-    for kind in sets(by).values():
+    for kind in sets(by, labelled).values():
         before = baseline
         for label, images in kind:
             found = scores(by, images)
