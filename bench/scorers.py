@@ -21,6 +21,7 @@ from ganbaru.data import Source
 from ganbaru.metrics import efficientnet, evaluation, evaluator, kernel, scorer
 from ganbaru.metrics.definitions import Values, compute_scores
 from ganbaru.metrics.evaluator import Evaluator
+from ganbaru.metrics.feature_sets import comparisons
 
 COUNT = 1900
 COLUMNS = ("frechet", "kernel", "precision", "recall", "density", "coverage")
@@ -80,9 +81,9 @@ def modes(source: Source) -> np.ndarray:
     return np.argsort(np.argsort(np.bincount(found)))[found]
 
 
-def sets(by: Evaluator) -> dict[str, list[tuple[str, Images]]]:
-    """Return sets of images by kind of damage, from weak to strong."""
-    real, source = by.split.held_out, by.split.source
+def sets(by: Evaluator, source: Source) -> dict[str, list[tuple[str, Images]]]:
+    """Return sets of images by kind of damage, from weak to strong; `source` has the labels."""
+    real = by.split.held_out
     found = {
         kind: [(f"{kind} {amount}", damage(real, amount)) for amount in amounts]
         for kind, (damage, amounts) in DAMAGE.items()
@@ -102,13 +103,13 @@ def sets(by: Evaluator) -> dict[str, list[tuple[str, Images]]]:
 def scores(by: Evaluator, images: Images) -> Values:
     fake = evaluator.feature_set(by.scorer, images, None, data.silent)
     subsets = [*kernel.subsets(len(by.reference), len(fake), 0)][:10]
-    return compute_scores(by.reference, fake, by.classes, subsets)[0]
+    return compute_scores(comparisons(by.reference, fake, by.classes, subsets), COLUMNS)[0]
 
 
 def table(name: str, how: str, count: int) -> None:
-    source = data.load(name)
-    if how == "efficientnet":  # of a labelled set, without its classifier
-        source = data.in_memory(source.name, source.images) if source.classes else source
+    source = labelled = data.load(name)
+    if how == "efficientnet" and source.classes:  # without the classifier of a labelled set
+        source = data.in_memory(source.name, source.images)
     make = evaluation.maker(how, None, None, "numpy", "auto")
     by = evaluator.make_evaluator(source, None, make, number=count)
     baseline = scores(by, by.split.held_out)
@@ -117,7 +118,7 @@ def table(name: str, how: str, count: int) -> None:
     print("|---|" + "---|" * (len(COLUMNS) + 1))
     show("none", baseline, baseline)
     wrong = []
-    for kind in sets(by).values():
+    for kind in sets(by, labelled).values():
         before = baseline
         for label, images in kind:
             found = scores(by, images)
@@ -136,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", nargs="+", default=["cat-faces-64.zip", "cifar10"])
+    parser.add_argument("--data", nargs="+", default=["cat-faces", "cifar10"])
     parser.add_argument("--scorer", default="efficientnet")
     parser.add_argument("--size", type=int, help="the longer side of efficientnet's input")
     parser.add_argument("-n", type=int, default=COUNT, help="images of each set")

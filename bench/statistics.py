@@ -9,22 +9,21 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import data
 from ganbaru.comparison import significance
-from ganbaru.metrics import copy_rate, intervals, nearest
-from ganbaru.metrics.definitions import METRICS, Values, compute_scores
-from ganbaru.metrics.feature_sets import ClassStatistics, FeatureSet, comparisons
+from ganbaru.metrics import copy_rate, intervals, kernel, monge, nearest
+from ganbaru.metrics.definitions import METRICS, compute_scores
+from ganbaru.metrics.feature_sets import ClassStatistics, Comparison, FeatureSet, comparisons
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
 from ganbaru.metrics.scorer import Features
+from ganbaru.metrics.standard_errors import standard_errors
 
 WIDTH = 64
 SPECTRUM = 1 / np.arange(1, WIDTH + 1) ** 0.7
-SCORED = ("frechet", "mind", "precision", "recall", "density", "coverage", "novelty")
 Rows = Iterator[str]
 
 
@@ -65,64 +64,57 @@ def tournaments(repeats: int) -> Rows:
 # --- intervals --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The features of reals and of fakes."""
-
-    real: FeatureSet
-    fake: FeatureSet
-
-    @staticmethod
-    def drawn(rng: np.random.Generator, counts: tuple[int, int], shift: float) -> Sample:
-        real, fake = features(rng, counts[0], 0), features(rng, counts[1], shift)
-        return Sample(_set(real), _set(fake))
-
-    def scores(self, reals: object = slice(None), fakes: object = slice(None)) -> Values:
-        parts = self.real.subset(reals), self.fake.subset(fakes)  # type: ignore[arg-type]
-        compared = comparisons(*parts, ClassStatistics(np.empty(0), len(parts[0])))
-        return compute_scores(compared, SCORED)[0]
+# All that are computed from features or labels; CAS and the network of C2ST train a network.
+SCORED = [name for name, metric in METRICS.items() if metric.compute and metric.has_interval]
+CLASSES = ClassStatistics(np.linspace(1, 3, 10) / 20, 60_000)
+# Small, so that 12,000 evaluations with intervals take half an hour of one core: 32 features, 200
+# directions of MIND in place of 1,000, 10 subsets of the kernel distance in place of 50. The last
+# counts have subsamples of a tenth, as 10,000 images have.
+COUNTS = ((300, 300, 150), (150, 600, 300), (600, 150, 300), (1000, 1000, 100))
 
 
-def _set(rows: NDArray[np.float64]) -> FeatureSet:
-    count = len(rows)
-    empty = np.zeros((count, 1), np.float32)
-    return FeatureSet(Features((rows.astype(np.float32),), None), None, empty, np.arange(count))
+def _sample(rng: np.random.Generator, counts: tuple[int, int], shift: float) -> list[Comparison]:
+    """Draw reals and fakes; a `shift` of fakes also moves their class shares."""
+    tilted = CLASSES.shares * (1 + 0.3 * shift * np.sin(np.arange(10)))
+    sets = []
+    for count, by, shares in zip(counts, (0, shift), (CLASSES.shares, tilted), strict=True):
+        rows = features(rng, count, by)[:, :32].astype(np.float32)
+        labels = rng.choice(10, count, p=shares / shares.sum())
+        requested = np.where(rng.random(count) < 0.9, labels, (labels + 1) % 10)
+        identities = rng.integers(0, 3000, count)  # some images twice
+        sets.append(FeatureSet(Features((rows,), labels), requested, rows[:, ::4], identities))
+    subsets = [*kernel.subsets(*counts, 0)][:10]
+    return comparisons(sets[0], sets[1], CLASSES, subsets)
 
 
 def coverage(repeats: int) -> Rows:
     """Count how often a 95 % interval holds the expected score at these counts."""
-    for counts, shift in itertools.product(((500, 500), (250, 1000), (1000, 250)), (0, 0.3, 1)):
-        rng = np.random.default_rng(1)
-        truth = [Sample.drawn(rng, counts, shift).scores() for _ in range(max(50, repeats // 2))]
-        expected = {name: float(np.mean([one[name] for one in truth])) for name in SCORED}
-        held: dict[str, list[bool]] = {name: [] for name in SCORED}
-        width: dict[str, list[float]] = {name: [] for name in SCORED}
+    monge.DIRECTIONS = 200
+    for (*pair, intervals.MAX_SIZE), shift in itertools.product(COUNTS, (0, 0.3, 1)):
+        counts = pair[0], pair[1]
+        rng, sizes = np.random.default_rng(1), {"real": counts[0], "fake": counts[1]}
+        draws = [_sample(rng, counts, shift) for _ in range(max(50, repeats // 2))]
+        truth = [compute_scores(one, SCORED)[0] for one in draws]
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in SCORED}
         for seed in range(repeats):
-            sample = Sample.drawn(rng, counts, shift)
-            values = sample.scores()
-            errors = intervals.standard_errors(sample.scores, *counts, seed, data.silent)
-            for name, (low, high) in _intervals(values, errors, counts).items():
-                held[name].append(low <= expected[name] <= high)
-                width[name].append(high - low)
-        for name in SCORED:
-            ideal = 3.92 * float(np.std([one[name] for one in truth], ddof=1))
+            sample = _sample(rng, counts, shift)
+            values = compute_scores(sample, SCORED)[0]
+            errors = standard_errors(sample, seed, data.silent)
+            sizes["tested"] = sample[0].two_sample_test.tested
+            for name in SCORED:
+                error = errors.get(name)
+                low, high = METRICS[name].interval(sample[0], values[name], error, sizes)
+                assert low is not None and high is not None
+                found[name].append((low, high))
+        for name, pairs in found.items():
+            drawn = np.array([one[name] for one in truth])
+            expected, ideal = drawn.mean(), 3.92 * drawn.std(ddof=1)
+            low, high = np.transpose(pairs)
+            held = (low <= expected) & (expected <= high)
             yield (
-                f"| {counts[0]} | {counts[1]} | {shift} | {name} | {expected[name]:.4g} | "
-                f"{np.mean(held[name]):.1%} | {np.mean(width[name]):.3g} | {ideal:.3g} |"
+                f"| {counts[0]} | {counts[1]} | {shift} | {name} | {expected:.4g} | "
+                f"{held.mean():.1%} | {(high - low).mean():.3g} | {ideal:.3g} |"
             )
-
-
-def _intervals(
-    values: Values, errors: Values, counts: tuple[int, int]
-) -> dict[str, tuple[float, float]]:
-    """Return the intervals of scores as `Evaluator` computes them."""
-    sizes = {"real": counts[0], "fake": counts[1]}
-    found = {}
-    for name in SCORED:
-        low, high = METRICS[name].interval(values[name], errors[name], sizes)
-        assert low is not None and high is not None
-        found[name] = low, high
-    return found
 
 
 def infinity(repeats: int) -> Rows:

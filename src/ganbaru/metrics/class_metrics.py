@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ganbaru.metrics.intervals import STUDENT
+
+MIN_PER_CLASS = 10  # images for an interval: of 5 for each of 1,000 classes it held 66 %
 
 Labels = NDArray[np.int64]
 Shares = NDArray[np.float64]
@@ -15,22 +22,39 @@ def shares(labels: Labels, classes: int) -> Shares:
     return np.asarray(counts / len(labels))
 
 
-def divergence(fake: Shares, fakes: int, real: Shares, reals: int) -> tuple[float, float]:
-    """Return KL(fake || real) = sum fake log(fake / real) in nats, and its standard error.
+@dataclass(frozen=True)
+class Divergence:
+    """A divergence of class shares with its 95 % interval, (None, None) for too few images."""
+
+    value: float
+    limits: tuple[float, float] | tuple[None, None]
+
+
+def divergence(fake: Shares, fakes: int, real: Shares, reals: int) -> Divergence:
+    """Return KL(fake || real) = sum fake log(fake / real) in nats, and its interval.
 
     As on Stacked-MNIST (Metz et al. 2017, section 3.3). A class that none of the `reals` images has
     counts as half an image, since its logarithm would be infinite. The sum over `fakes` images is
     too large by (K - 1) / (2 fakes) on average, K being the classes among them, which is subtracted
     (Miller 1955; Madow): with 1,000 equal classes and 26,000 images 0.0192 of 0.0195. So it is
-    about 0 at best, and may be below. The error is that of multinomial counts to second order.
+    about 0 at best, and may be below.
+
+    The variance of multinomial counts is, to second order, about a t + c for a divergence t, so
+    that few images scatter upwards: the limits are the t with (value - t)² = z² (a t + c), as
+    Wilson's of a share. They hold t in 92 to 97 % of cases from 10 images for each class on (1,000
+    each); an interval that is symmetrical about the value, in 81 % of two classes in 300 images.
     """
     present = fake > 0
     shares, expected = fake[present], np.maximum(real, 0.5 / reals)[present]
     ratios = np.log(shares / expected)
     plain, extra = float(shares @ ratios), (len(shares) - 1) / (2 * fakes)
-    # The first order's own bias is (K - 1) / fakes², the second order's variance half of that.
-    spread = max(0.0, float(shares @ (ratios - plain) ** 2) / fakes - 2 * extra / fakes)
-    return plain - extra, float(np.sqrt(spread + extra / fakes))
+    value = plain - extra
+    if fakes < MIN_PER_CLASS * len(real):
+        return Divergence(value, (None, None))
+    slope = float(shares @ (ratios - plain) ** 2) / fakes / plain if plain > 1e-12 else 2 / fakes
+    shift = STUDENT**2 * slope / 2
+    half = math.sqrt(shift**2 + STUDENT**2 * max(0.0, slope * value + extra / fakes))
+    return Divergence(value, (min(value, value + shift - half), value + shift + half))
 
 
 def unseen_modes(labels: Labels, classes: int) -> float:

@@ -27,6 +27,7 @@ near-equal ones (`nearest.thinned`); the rate is of all images.
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,11 +98,14 @@ def copy_rate(images: Ratios, held_out: Ratios, independent: Indices | None = No
 def _interval(below: int, n: int, rank: int, m: int) -> tuple[int, int]:
     """Return the smallest and the largest number of copies that the count does not reject."""
 
-    def accepted(copies: int) -> bool:
-        return min(_tails(below - copies, n - copies, rank, m)) >= 0.025
+    def tail(side: int, copies: int) -> float:
+        return _tails(below - copies, n - copies, rank, m)[side]
 
-    fits = [copies for copies in range(below + 1) if accepted(copies)]
-    return (fits[0], fits[-1]) if fits else (0, 0)
+    # The upper tail grows with the copies and the lower one falls, each by coupling of K.
+    every = range(below + 1)
+    low = bisect.bisect_left(every, 0.025, key=lambda c: tail(0, c))
+    high = bisect.bisect_right(every, -0.025, key=lambda c: -tail(1, c)) - 1
+    return (low, high) if high >= 0 else (0, 0)
 
 
 def _tails(k: int, n: int, rank: int, m: int) -> tuple[float, float]:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ganbaru.errors import RunError
 from ganbaru.metrics import class_metrics, intervals, kernel, sliced
 from ganbaru.metrics.feature_sets import Comparison
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
@@ -25,9 +27,10 @@ Values = dict[str, float]
 class Metric:
     """A metric: title, better direction, meaning, and a function, None where it is undefined.
 
-    `share` names the images that it is a share of: its interval is at least Wilson's. `error` is
-    its standard error where a closed form is known; `error_of` names another metric with the same
-    error. Else subsamples are scored.
+    `share` names the images that it is a share of: its interval is at least Wilson's. `limits` is
+    its interval or `error` its standard error where a closed form is known; `error_of` names
+    another metric with the same error. Else groups of images are left out of it if it is fast
+    (`jackknifed`), or subsamples are scored; `least_error` is a lower bound.
     """
 
     title: str
@@ -40,24 +43,33 @@ class Metric:
     share: str = ""  # "real", "fake" or "tested"
     error: Callable[[Comparison], float | None] | None = None
     error_of: str = ""
+    jackknifed: bool = False
+    least_error: Callable[[Comparison], float] | None = None
+    limits: Callable[[Comparison], tuple[float, float] | tuple[None, None]] | None = None
+    root: bool = False  # of a mean of squares, whose error is found in its place
     has_interval: bool = True
 
     @property
     def subsampled(self) -> bool:
         """Whether its standard error is found by scoring subsamples."""
-        return bool(self.compute and self.has_interval and not self.error and not self.error_of)
+        closed = self.error or self.error_of or self.limits or self.jackknifed
+        return bool(self.compute and self.has_interval and not closed)
 
     def interval(
-        self, value: float, error: float | None, counts: Mapping[str, int]
+        self, x: Comparison, value: float, error: float | None, counts: Mapping[str, int]
     ) -> tuple[float, float] | tuple[None, None]:
         """Return a score's 95 % interval within its bounds, (None, None) without an error.
 
         `counts` are the images that it may be a share of, by the names of `share`.
         """
+        if self.limits:
+            return self.limits(x)
         if error is None:
             return None, None
         margin = intervals.STUDENT * error
         low, high = value - margin, value + margin
+        if self.root:
+            low, high = (math.sqrt(max(0.0, value * value + m)) for m in (-margin, margin))
         if self.share:
             least, most = intervals.wilson(value, counts[self.share])
             low, high = min(low, least), max(high, most)
@@ -72,18 +84,21 @@ def _sliced(x: Comparison) -> float:
     return sliced.distance(x.real.projections, x.fake.projections) / 255
 
 
-def _divergence(x: Comparison) -> tuple[float, float]:
-    assert x.fake.features.labels is not None
+def _divergence(x: Comparison) -> class_metrics.Divergence | None:
+    if x.fake.features.labels is None:
+        return None
     shares = class_metrics.shares(x.fake.features.labels, len(x.classes.shares))
     return class_metrics.divergence(shares, len(x.fake), x.classes.shares, x.classes.count)
 
 
-def _divergence_error(x: Comparison) -> float | None:
-    return None if x.fake.features.labels is None else _divergence(x)[1]
-
-
 def _class_kl(x: Comparison) -> float | None:
-    return None if x.fake.features.labels is None else _divergence(x)[0]
+    found = _divergence(x)
+    return found.value if found else None
+
+
+def _class_kl_limits(x: Comparison) -> tuple[float, float] | tuple[None, None]:
+    found = _divergence(x)
+    return found.limits if found else (None, None)
 
 
 def _modes(x: Comparison) -> float | None:
@@ -105,7 +120,11 @@ def _label_accuracy(x: Comparison) -> float | None:
 def _of_neighbours(
     name: str, meaning: str, share: str = "", bounds: tuple[float, float] = (0.0, 1.0)
 ) -> Metric:
-    return Metric(name, HIGHER, meaning, lambda x: getattr(x.neighbours, name), bounds, share=share)
+    def least(x: Comparison) -> float:
+        return x.neighbours.least_errors.get(name, 0.0)
+
+    value = operator.attrgetter(f"neighbours.{name}")
+    return Metric(name, HIGHER, meaning, value, bounds, share=share, least_error=least)
 
 
 LOWER, HIGHER = "lower", "higher"
@@ -118,6 +137,7 @@ METRICS = {
         "distance of feature means and covariances",
         lambda x: frechet(*x.features),
         POSITIVE,
+        jackknifed=True,
     ),
     "frechet_infinity": Metric(
         "Fréchet at infinity",
@@ -155,6 +175,7 @@ METRICS = {
         "effective number of different fakes; see that of reals",
         lambda x: vendi(x.features[1], x.features[0].mean(axis=0)),
         (1.0, math.inf),
+        jackknifed=True,
     ),
     "c2st": Metric(
         "two-sample test (C2ST)",
@@ -169,7 +190,11 @@ METRICS = {
         "distinct", HIGHER, "fakes left when equal ones count once", _distinct, share="fake"
     ),
     "sliced": _of_images(
-        "sliced Wasserstein", LOWER, "distance of pixels, no network; 1 is black to white", _sliced
+        "sliced Wasserstein",
+        LOWER,
+        "distance of pixels, no network; 1 is black to white",
+        _sliced,
+        root=True,
     ),
     "class_kl": _of_images(
         "class KL",
@@ -177,7 +202,7 @@ METRICS = {
         "divergence of class shares, in nats; about 0 at best",
         _class_kl,
         ANY,
-        error=_divergence_error,
+        limits=_class_kl_limits,
     ),
     "modes": _of_images(
         "classes made", HIGHER, "classes among the fakes", _modes, POSITIVE, has_interval=False
@@ -213,6 +238,7 @@ METRICS = {
 
 COMPUTED = [name for name, metric in METRICS.items() if metric.compute]
 QUICK = [name for name in COMPUTED if not METRICS[name].slow]
+JACKKNIFED = [name for name, metric in METRICS.items() if metric.jackknifed]
 SUBSAMPLED = [name for name in COMPUTED if METRICS[name].subsampled]
 
 
@@ -226,6 +252,8 @@ def compute_scores(
         assert metric.compute
         found = [metric.compute(x) for x in (compared if metric.per_network else compared[:1])]
         each = [value for value in found if value is not None]
+        if not np.isfinite(each).all():
+            raise RunError(f"The {metric.title} of these features is too large for a number.")
         if each:
             means[name] = float(np.mean(each))
         if len(each) > 1:

@@ -17,17 +17,17 @@ from ganbaru.data.picture import RULE
 from ganbaru.errors import InputError
 from ganbaru.metrics import class_metrics, classifier, intervals, kernel, scorer, sliced, two_sample
 from ganbaru.metrics.classifier import Images, Labels, Recipe
-from ganbaru.metrics.definitions import METRICS, QUICK, SUBSAMPLED, Values, compute_scores
+from ganbaru.metrics.definitions import METRICS, QUICK, Values, compute_scores
 from ganbaru.metrics.feature_sets import (
     ClassStatistics,
     Comparison,
     FeatureSet,
-    Subsets,
     comparisons,
 )
 from ganbaru.metrics.neighbours import NEAREST
 from ganbaru.metrics.passport import Evaluation, Passport, Score
 from ganbaru.metrics.scorer import Scorer
+from ganbaru.metrics.standard_errors import standard_errors
 from ganbaru.metrics.two_sample import TwoSampleTest
 
 VERSION = 2  # of the scores' computation: raise it when numbers change
@@ -103,7 +103,7 @@ class Evaluator:
         fake = feature_set(self.scorer, images, labels, self.progress)
         compared = self._compared(fake)
         values, deviations = compute_scores(compared)
-        errors = self._standard_errors(compared)
+        errors = standard_errors(compared, self.seed, self.progress)
         resized = self.scorer.resize(images)
         if labels is not None and self.classes.shares.size:
             values["cas"], errors["cas"] = self._cas(resized, labels)
@@ -115,7 +115,7 @@ class Evaluator:
         counts = {"real": reals, "fake": fakes, "tested": tests["c2st"].tested}
         scores = {}
         for name, value in values.items():
-            low, high = METRICS[name].interval(value, errors.get(name), counts)
+            low, high = METRICS[name].interval(compared[0], value, errors.get(name), counts)
             p = tests[name].p if name in tests else None
             scores[name] = Score(value, low, high, baselines[name], deviations.get(name), p)
         passport = self.passport(len(images), images.shape[1:], fake_labels)
@@ -130,27 +130,6 @@ class Evaluator:
     def _compared(self, fake: FeatureSet) -> list[Comparison]:
         subsets = list(kernel.subsets(len(self.reference), len(fake), self.seed))
         return comparisons(self.reference, fake, self.classes, subsets)
-
-    def _standard_errors(self, compared: list[Comparison]) -> Values:
-        """Return the standard errors of the scores that have an interval."""
-        fake = compared[0].fake
-
-        def score(reals: Labels, fakes: Labels) -> Values:
-            # The kernel distance is unbiased at any size, so all of a subsample is its subset.
-            size = min(len(reals), len(fakes))
-            whole: Subsets = [(np.arange(size), np.arange(size))]
-            parts = self.reference.subset(reals), fake.subset(fakes)
-            return compute_scores(comparisons(*parts, self.classes, whole), SUBSAMPLED)[0]
-
-        counts = len(self.reference), len(fake)
-        found = intervals.standard_errors(score, *counts, self.seed, self.progress)
-        for name, metric in METRICS.items():
-            error = metric.error(compared[0]) if metric.error else None
-            if error is not None:
-                found[name] = error
-            elif metric.error_of:
-                found[name] = found[metric.error_of]
-        return found
 
     @functools.cached_property
     def _resized_reference(self) -> Images:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
-from ganbaru.errors import InputError
+from ganbaru.metrics.checks import check_features
 
 SUBSETS, SIZE = 50, 1000
 
@@ -25,6 +25,7 @@ def kernel_distance(
     with k(a, b) = (a.b / D + 1)³ (Bińkowski et al. 2018, "KID"). Unbiased for any number of images,
     so it may be below 0; 0 is best. `subsets` are equally many indices into real and fake.
     """
+    check_features("A kernel distance", 2, real, fake)
     wide = real.astype(np.float64), fake.astype(np.float64)
     found = [_squared(wide[0][one], wide[1][other]) for one, other in subsets]
     return float(np.mean(found)), float(np.std(found))
@@ -32,9 +33,7 @@ def kernel_distance(
 
 def subsets(reals: int, fakes: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
     """Yield 50 subsets of 1,000 indices, or half as many as there are images, without repeats."""
-    size = min(SIZE, reals // 2, fakes // 2)
-    if size < 2:
-        raise InputError(f"A kernel distance needs 4 images of each kind, not {min(reals, fakes)}.")
+    size = max(2, min(SIZE, reals // 2, fakes // 2))
     for i in range(SUBSETS):
         yield (
             randomness.permutation(seed, "kernel reals", i, reals)[:size],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
-from ganbaru.errors import InputError
+from ganbaru.metrics.checks import check_features
 
 DIRECTIONS = 1000
 Features = NDArray[np.floating]
@@ -23,11 +23,10 @@ def mind(real: Features, fake: Features) -> float:
     In squared units of the features, as the Fréchet distance, but without covariances: it needs
     ten times fewer images to rank generators.
     """
+    check_features("MIND", 2, real, fake)
     count = min(len(real), len(fake))
-    if count < 2:
-        raise InputError(f"MIND needs 2 images or more of each kind, not {count}.")
     directions = _directions(real.shape[1])
-    one, other = (_quantiles(x.astype(np.float32) @ directions, count) for x in (real, fake))
+    one, other = (_quantiles(directions @ x.astype(np.float32).T, count) for x in (real, fake))
     differences = one - other
     return 3 * real.shape[1] * float(np.mean(differences * differences, dtype=np.float64))
 
@@ -36,13 +35,13 @@ def mind(real: Features, fake: Features) -> float:
 def _directions(width: int) -> NDArray[np.float32]:
     drawn = randomness.normal(0, "directions of MIND", 0, width * DIRECTIONS)
     drawn = drawn.reshape(width, DIRECTIONS)
-    return np.asarray(drawn / np.linalg.norm(drawn, axis=0), np.float32)
+    return np.ascontiguousarray((drawn / np.linalg.norm(drawn, axis=0)).T, np.float32)
 
 
 def _quantiles(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Return the quantiles (count, columns) of each column at the middles of equal parts."""
-    rows = np.sort(values, axis=0)
-    if len(rows) == count:
-        return rows
+    """Return the quantiles (rows, count) of each row at the middles of equal parts."""
+    values.sort(axis=1)
+    if values.shape[1] == count:
+        return values
     levels = (np.arange(count) + 0.5) / count
-    return rows[np.floor(levels * len(rows)).astype(np.int64)]
+    return values[:, np.floor(levels * values.shape[1]).astype(np.int64)]

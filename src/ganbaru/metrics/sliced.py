@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import randomness
-from ganbaru.errors import InputError
+from ganbaru.metrics.checks import check_features
 
 DIRECTIONS = 128
 QUANTILES = 1000
@@ -32,8 +32,7 @@ def distance(real: NDArray[np.float32], fake: NDArray[np.float32]) -> float:
     distance is that of sorted values, at 1,000 quantiles, so N and M may differ (Rabin et al. 2011;
     Bonneel et al. 2015). In the units of the rows; 0 is best.
     """
-    if min(len(real), len(fake)) < 2:
-        raise InputError("A sliced Wasserstein distance needs 2 images or more of each kind.")
+    check_features("A sliced Wasserstein distance", 2, real, fake)
     differences = _quantiles(real) - _quantiles(fake)
     return float(np.sqrt(np.mean(differences * differences)))
 

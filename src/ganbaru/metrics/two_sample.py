@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ganbaru import randomness
 from ganbaru.engines.numpy import distances
-from ganbaru.errors import InputError
+from ganbaru.metrics.checks import check_features
 
 NEIGHBOURS = 5
 MIN_IMAGES = 40  # of each kind: of 20 tested images, 15 right ones have p = 0.02
@@ -44,11 +44,7 @@ class TwoSampleTest:
 def two_sample_test(real: Images, fake: Images, classify: Classify) -> TwoSampleTest:
     """Return the test of images or features (N, ...) and (M, ...), min(N, M) of each."""
     count = min(len(real), len(fake))
-    if count < MIN_IMAGES:
-        raise InputError(
-            f"A two-sample test needs {MIN_IMAGES} images or more of each kind for a p-value, not "
-            f"{count}."
-        )
+    check_features("A two-sample test", MIN_IMAGES, real, fake)
     chosen = [
         randomness.permutation(0, f"two samples, {i}", 0, len(x))
         for i, x in enumerate((real, fake))
