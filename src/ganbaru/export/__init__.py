@@ -13,13 +13,16 @@ from ganbaru import files
 from ganbaru.errors import InputError, pick
 from ganbaru.export import onnx_file, page, pretrained, weights
 from ganbaru.export.precision import PRECISIONS
-from ganbaru.sampling.players import Player, load_player
+from ganbaru.sampling.players import load_player
+
+PIXELS = {"float32": False, "uint8": True}  # of the images of an ONNX model; whether converted
+CRITIC = "discriminator"
 
 
 class Format(NamedTuple):
     """How a player is written to a path, the default precision, and what may be replaced there."""
 
-    write: Callable[[Path, Player, str], list[str]]
+    write: Callable[..., list[str]]  # of path, player, precision
     precision: str = "float32"
     place: Callable[[Path, bool], Path] = files.output
 
@@ -39,13 +42,15 @@ def write(
     player: str = "generator",
     which: str = "newest",
     precision: str | None = None,
+    pixels: str = "float32",
     trust: Collection[str] = (),
     overwrite: bool = False,
 ) -> list[str]:
     """Write a network of a run to `path`, whose ending chooses the format; returns a summary.
 
     `player` is one of `ganbaru.native.PLAYERS`, `run`, `which` and `trust` are as in
-    `ganbaru.load`, `precision` is float32 or float16, None for the format's default. Raises
+    `ganbaru.load`, `precision` is float32 or float16, None for the format's default. `pixels` of an
+    ONNX generator are float32 in [-1, 1], or uint8 (RGB). Raises
     InputError for an unknown choice, a missing or damaged checkpoint, and without `overwrite` for
     files at `path` that ganbaru did not write.
     """
@@ -59,8 +64,14 @@ def write(
         )
     precision = precision or chosen.precision
     pick("precision", precision, PRECISIONS)
+    if pick("kind of pixels", pixels, PIXELS) and (path.suffix != ".onnx" or player == CRITIC):
+        raise InputError(
+            f"--pixels {pixels} is for generators in .onnx alone, not for the {player} in {path}: "
+            f"give a name ending in .onnx, or leave --pixels out."
+        )
     path = chosen.place(path, overwrite)
     found = load_player(run, which, player, trust)
+    how = {"pixels": pixels} if PIXELS[pixels] else {}
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return chosen.write(path, found, precision)
+        return chosen.write(path, found, precision, **how)

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 from ganbaru.report.markup import Markup, joined, tag
-from ganbaru.serve import view_model
+from ganbaru.serve import reference, view_model
 from ganbaru.serve.catalog import Catalog, ServedModel
 from ganbaru.serve.translations import Translation
 
@@ -55,6 +55,12 @@ def error(detail: str, text: Translation) -> str:
     return _page(text["absent"], text, tag("h1", text["absent"]), tag("p", detail), back)
 
 
+def documentation(document: dict[str, Any], catalog: Catalog, base: str, text: Translation) -> str:
+    """Return the page that describes the API."""
+    content = reference.content(document, base, next(iter(catalog)))
+    return _page(f"API · {document['info']['title']}", text, content)
+
+
 # --- all runs -----------------------------------------------------------------------------------
 
 
@@ -89,7 +95,7 @@ def _usage(catalog: Catalog, base: str, text: Translation) -> Markup:
         f"  -H 'Content-Type: application/json' \\\n"
         f"  -d '{json.dumps({'count': 16, 'seed': 0})}' -o images.png"
     )
-    links = [tag("a", place, href=place) for place in ("/openapi.json", "/api/models")]
+    links = [tag("a", place, href=place) for place in ("/docs", "/api/models")]
     about = tag("p", f"{text['api_text']} ", links[0], " · ", links[1])
     return tag("section", tag("h2", text["api"]), about, tag("pre", command))
 
