@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ParamSpec, TypeVar
@@ -202,11 +201,12 @@ def missing_extra(what: str, extra: str, otherwise: str = "") -> InputError:
 
 def quoted(*words: object) -> str:
     """Return words as a shell reads them; control characters as bash and zsh write them."""
-    texts = [str(word) for word in words]
-    return subprocess.list2cmdline(texts) if os.name == "nt" else " ".join(map(_word, texts))
+    return " ".join(_word(str(word)) for word in words)
 
 
 def _word(text: str) -> str:
+    if os.name == "nt":
+        return text if re.fullmatch(r"[\w.:\\/=+-]+", text) else f'"{text}"'  # no path has quotes
     if text.isprintable():
         return shlex.quote(text)
     code = (x if x.isprintable() and x not in "'\\" else f"\\U{ord(x):08x}" for x in text)

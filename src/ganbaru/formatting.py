@@ -176,8 +176,10 @@ TEX_MARK = "% made by ganbaru"
 
 def latex_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table as LaTeX's tabular, which needs no package; all cells are escaped."""
-    cells = ([printable(str(cell)).translate(str.maketrans(_TEX)) for cell in row]
-             for row in (headings, *rows))  # fmt: skip
+    cells = (
+        [printable(str(cell)).translate(str.maketrans(_TEX)) for cell in row]
+        for row in (headings, *rows)
+    )
     top, *lines = (f"{' & '.join(row)} \\\\" for row in cells)
     body = [top, r"\hline", *lines]
     columns = "l" * len(headings)

@@ -87,15 +87,24 @@ def _csv(found: Evaluation) -> str:
 
     headings = ("score", "value", "low", "high", "p", "real_images", "better")
     scores = found.scores.items()
-    return csv_table(headings, ([name, s.value, s.low, s.high, s.p, s.floor, METRICS[name].better]
-                                for name, s in scores))  # fmt: skip
+    return csv_table(
+        headings,
+        ([name, s.value, s.low, s.high, s.p, s.floor, METRICS[name].better] for name, s in scores),
+    )
 
 
 def _latex(found: Evaluation) -> str:
     from ganbaru.metrics import METRICS
 
-    rows = ([METRICS[name].title, with_interval(s.value, s.low, s.high), f"{s.floor:.4g}",
-             METRICS[name].better] for name, s in found.scores.items())  # fmt: skip
+    rows = (
+        [
+            METRICS[name].title,
+            with_interval(s.value, s.low, s.high),
+            f"{s.floor:.4g}",
+            METRICS[name].better,
+        ]
+        for name, s in found.scores.items()
+    )
     return latex_table(("score", "value [95 % interval]", "real images", "better"), rows)
 
 
