@@ -1,5 +1,6 @@
 # make train   a virtual environment, the base install, and a first GAN, on a CPU without framework
 # make test    lint, types, size report and the test suite, with all engines
+# make wheel-check   builds the wheel and tries it in a fresh environment: train, page, ONNX, service
 # make bench   times beside plain code, hours; HOW=--quick: within a minute; HOW=--help: what there is
 # On Windows, or without make: README.md and CONTRIBUTING.md have the same as plain pip lines.
 
@@ -12,7 +13,7 @@ endif
 # Tests start some two hundred processes; each would compile our modules itself, in 0.5 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test lint bench clean
+.PHONY: train test lint bench clean wheel-check
 
 train: .venv/installed
 	.venv/bin/ganbaru train digits
@@ -26,12 +27,18 @@ lint: .venv-test/installed
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy
 
+wheel-check:
+	bash .ci/wheel-check
+
 bench: .venv-test/installed
 	.venv-test/bin/python -m bench $(HOW)
 
 .venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --editable .
+	@echo "1/3  a virtual environment, .venv (some seconds)"
+	@$(PYTHON) -m venv .venv
+	@echo "2/3  Ganbaru and what it needs, about 100 MB to download; Ctrl-C ends it, make train goes on"
+	.venv/bin/pip install --disable-pip-version-check --editable .
+	@echo "3/3  the training of digits"
 	@touch $@
 
 .venv-test/installed: pyproject.toml constraints.txt

@@ -63,9 +63,9 @@ def _drawn(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found
 
 
-def content(of: Player, precision: str = "float32") -> bytes:
+def content(of: Player, precision: str = "float32", as_bytes: bool = False) -> bytes:
     """Return a player's ONNX model."""
-    traced = onnx_file.trace(of, precision)
+    traced = onnx_file.trace(of, precision, as_bytes)
     return graph.encoded(*traced, precision, onnx_file.metadata(of, precision))
 
 

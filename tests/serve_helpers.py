@@ -46,9 +46,13 @@ class Service(NamedTuple):
 
 
 @contextlib.contextmanager
-def serving(*runs: Path, options: tuple = (), cwd: Path, key: str = "") -> Iterator[Service]:
-    """Serve runs at a free port."""
+def serving(
+    *runs: Path, options: tuple = (), cwd: Path, key: str = "", path: Path | None = None
+) -> Iterator[Service]:
+    """Serve runs at a free port; modules in the folder `path` take the place of installed ones."""
     environment = {**os.environ, "GANBARU_KEY": key, "OMP_NUM_THREADS": "1"}
+    paths = [str(path or ""), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     with background("serve", *runs, "--port", 0, *options, cwd=cwd, env=environment) as process:
         assert process.stdout
         first = process.stdout.readline()

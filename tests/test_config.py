@@ -127,11 +127,11 @@ def test_presets_are_valid_and_end(name):
 
 
 def test_own_total_replaces_the_presets():
-    assert from_preset("digits").minutes and not from_preset("digits").steps
-    assert vars(from_preset("digits", steps=5))["minutes"] is None
-    both = from_preset("digits", steps=5, epochs=2)
+    assert from_preset("mnist").minutes and not from_preset("mnist").steps
+    assert vars(from_preset("mnist", steps=5))["minutes"] is None
+    both = from_preset("mnist", steps=5, epochs=2)
     assert (both.steps, both.epochs, both.minutes) == (5, 2.0, None)
-    assert from_preset("digits", width=3).minutes == from_preset("digits").minutes
+    assert from_preset("mnist", width=3).minutes == from_preset("mnist").minutes
 
 
 totals = st.fixed_dictionaries(

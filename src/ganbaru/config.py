@@ -13,7 +13,7 @@ from typing import Any
 
 from ganbaru import coerce, records, registry
 from ganbaru.coerce import parse_size as parse_size
-from ganbaru.errors import InputError, did_you_mean, unknown
+from ganbaru.errors import InputError, command_line, did_you_mean, unknown
 from ganbaru.formatting import call, differing, document, field_table
 from ganbaru.presets import PRESETS
 from ganbaru.registry import Trust
@@ -102,7 +102,7 @@ class Config:
     ema_images: int | None = _option(None, "half-life of the average in images, in place of --ema")
     burn_in: int | None = _option(None, "images in which gamma, beta2, EMA change; else the total")
     seed: int = _option(0, "seed of all random numbers in the run")
-    engine: str = _option("auto", "auto (fastest: see ganbaru engines), {known} or a dotted path")
+    engine: str = _option("auto", "auto (fastest: see `ganbaru engines`), {known} or a dotted path")
     device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine has")
     precision: str = _option(
         "auto",
@@ -131,7 +131,9 @@ class Config:
     patience: int = _option(0, "early stopping: evaluations without a better MIND; 0 for never")
     on_trouble: str = _option("report", "what the doctor's findings do: report, rollback or stop")
     tensorboard: bool = _option(False, "also write TensorBoard logs (needs ganbaru[tensorboard])")
-    callbacks: str = _option("none", "more callbacks, of installed packages: NAME or NAME+NAME")
+    callbacks: str = _option(
+        "none", "trackers (wandb, trackio, mlflow) and callbacks of installed packages: NAME+NAME"
+    )
     origin: InitVar[Trust | None] = None
 
     def __post_init__(self, origin: Trust | None) -> None:
@@ -263,7 +265,8 @@ def preset_fields(name: str) -> dict[str, Any]:
     """Return the fields that a preset sets."""
     if name not in PRESETS:  # too many to list in a message
         raise InputError(
-            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} To list them: ganbaru presets."
+            f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)} To list them: "
+            f"{command_line('presets')}"
         )
     return {**PRESETS[name].options, "preset": name}
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import os
 import re
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ParamSpec, TypeVar
 
@@ -153,3 +157,63 @@ def pick(kind: str, name: str, choices: Mapping[str, T], *also: str) -> T:
     if name not in choices:
         raise unknown(kind, name, [*choices, *also])
     return choices[name]
+
+
+# --- commands to paste ----------------------------------------------------------------------------
+
+
+class _Program:
+    words: tuple[str, ...] = ("ganbaru",)
+
+
+def started_as(script: str) -> None:
+    """Let `command_line` begin as this process was started, unless a shell finds `ganbaru`."""
+    found = shutil.which("ganbaru")
+    if os.path.basename(script) == "__main__.py":
+        _Program.words = (_python(), "-m", "ganbaru")
+    elif found is None or os.path.realpath(found) != os.path.realpath(script):
+        _Program.words = (script,)  # such as .venv/bin/ganbaru, which is not on the path
+
+
+def command_line(*words: object) -> str:
+    """Return a command of ganbaru that can be pasted into a shell; end a message with it."""
+    return quoted(*_Program.words, *words)
+
+
+def pip_install(*words: str) -> str:
+    """Return the command that installs for this Python; end a message with it."""
+    found = shutil.which("pip")
+    beside = found and os.path.dirname(found) == os.path.dirname(sys.executable)
+    return quoted(*(("pip",) if beside else (_python(), "-m", "pip")), "install", *words)
+
+
+def missing_extra(what: str, extra: str, otherwise: str = "") -> InputError:
+    """Build the error for a package that is not installed; `what` tells which, and for what.
+
+    `otherwise` is a sentence on what else can be done.
+    """
+    command = pip_install(f"ganbaru[{extra}]")
+    return InputError(
+        f"{what}, which is not installed. {f'{otherwise} ' * bool(otherwise)}"
+        f"Install it with: {command}"
+    )
+
+
+def quoted(*words: object) -> str:
+    """Return words as a shell reads them; control characters as bash and zsh write them."""
+    return " ".join(_word(str(word)) for word in words)
+
+
+def _word(text: str) -> str:
+    if os.name == "nt":
+        return text if re.fullmatch(r"[\w.:\\/=+-]+", text) else f'"{text}"'  # no path has quotes
+    if text.isprintable():
+        return shlex.quote(text)
+    code = (x if x.isprintable() and x not in "'\\" else f"\\U{ord(x):08x}" for x in text)
+    return f"$'{''.join(code)}'"
+
+
+def _python() -> str:
+    """Return the name of this Python in a shell, else its path."""
+    names = (name for name in ("python", "python3") if shutil.which(name) == sys.executable)
+    return next(names, sys.executable)

@@ -170,6 +170,7 @@ _MARKED = re.compile(
     rb"\x89PNG.*tEXtSoftware\0ganbaru|GIF89a.*!\xfe\x07ganbaru\0|RIFF.*Exif\0.*ganbaru\0|"
     rb"....ftyp.*\0ganbaru|PK\x03\x04.*\x07\x00ganbaru$|\x08.{1,3}\x12\x07ganbaru|"
     rb'.{8}\{"__metadata__":\{"ganbaru":|\{\s+("format": \d+,\s+)?"ganbaru": "|'
+    rb"score,value,low,high,p,real_images,|% made by ganbaru\n|"
     rb'<!doctype html>.*<meta name="generator" content="ganbaru">',
     re.DOTALL,
 )

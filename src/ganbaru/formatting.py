@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import codecs
+import csv
 import dataclasses
 import html
+import io
 import json
 import logging
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -147,6 +150,42 @@ def html_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str
         for kind, row in lines
     )
     return f"<table>{''.join(f'<tr>{each}</tr>' for each in cells)}</table>"
+
+
+def with_interval(value: float, low: float | None, high: float | None) -> str:
+    """Return a number and its interval, such as 11.5 [8.6, 14.4].
+
+    Both end where the interval's half width has two digits: further ones are noise.
+    """
+    if low is None or high is None or not 0 < high - low < math.inf:
+        return f"{value:.4g}"
+    places = max(0, 1 - math.floor(math.log10((high - low) / 2)))
+    return f"{value:.{places}f} [{low:.{places}f}, {high:.{places}f}]"
+
+
+def csv_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV: numbers in full, nothing for None."""
+    made = io.StringIO()
+    csv.writer(made, lineterminator="\n").writerows([headings, *rows])
+    return made.getvalue()
+
+
+_TEX: dict[str, str | int | None] = {sign: f"\\{sign}" for sign in "&%$#_{}"}
+_TEX |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+_TEX |= {"±": r"$\pm$", "<": "$<$", ">": "$>$"}
+TEX_MARK = "% made by ganbaru"
+
+
+def latex_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as LaTeX's tabular, which needs no package; all cells are escaped."""
+    cells = (
+        [printable(str(cell)).translate(str.maketrans(_TEX)) for cell in row]
+        for row in (headings, *rows)
+    )
+    top, *lines = (f"{' & '.join(row)} \\\\" for row in cells)
+    body = [top, r"\hline", *lines]
+    columns = "l" * len(headings)
+    return "\n".join([TEX_MARK, rf"\begin{{tabular}}{{{columns}}}", *body, r"\end{tabular}", ""])
 
 
 def html_picture(png: bytes, width: int, text: str) -> str:

@@ -34,9 +34,9 @@ SMALL_BATCH = "Batches of 64 instead of 128, to save memory."
 
 PRESETS["digits"] = Preset(
     "handwritten digits of scikit-learn, by class",
-    {"data": "digits", "image_size": "16", "width": 24, "latent": 32, "minutes": 1.5}
-    | {"sample_every": 10_000, **FAST},
-    measured="1 min: legible",
+    {"data": "digits", "image_size": "16", "width": 24, "latent": 32, "images": 60_000}
+    | {"sample_every": 6_000, **FAST},
+    measured="30,000 images: legible; 60,000: 94 % of labels obeyed",
 )
 PRESETS["mnist"] = Preset(
     "MNIST at 28x28, by class",

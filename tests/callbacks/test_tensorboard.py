@@ -79,6 +79,9 @@ def test_numbers_and_pictures(tmp_path):
         wanted = image_io.enlarge(image_io.grid(last[k::3], 4), least=256)
         picture = pixels(found.Images(f"samples/{name}")[-1].encoded_image_string)
         np.testing.assert_array_equal(picture, wanted.repeat(3, axis=2))
+    (text,) = found.Tensors("configuration/text_summary")[0].tensor_proto.string_val
+    assert b"| batch | 8 |" in text and str(tmp_path).encode() not in text
+    assert "_hparams_/session_start_info" in found.PluginTagToContent("hparams")
     lines = whole_log(run)
     assert [len(found.Scalars(tag)) for tag in ("loss/d", "held_out/d")] == [len(lines), 2]
 

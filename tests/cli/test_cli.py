@@ -135,7 +135,7 @@ def test_first_session(tmp_path):
     assert "Done: 256 images, 4 steps in" in said.out
     files = re.findall(r"^  [a-z -]+ (runs/\S+)$", said.out, re.MULTILINE)
     assert len(files) == 8 and all((tmp_path / name).exists() for name in files)
-    more = re.search(r"^More images: ganbaru (.*)$", said.out, re.MULTILINE).group(1)
+    more = re.search(r"^More images: .*-m ganbaru (.*)$", said.out, re.MULTILINE).group(1)
     said = process(*more.split(), cwd=tmp_path)
     assert said == (0, "64 images, seeds 0 to 63: images.png\n", "")
     with Image.open(tmp_path / "images.png") as sheet:
@@ -344,8 +344,9 @@ def test_bar_moves_and_leaves_the_terminal_clean(tmp_path, columns):
     left = screen(text)
     assert not any("━" in line for line in left)
     done = [i for i, line in enumerate(left) if line.startswith("Done: 480 images, 60 steps")]
-    assert len(done) == 1 and left[done[0] - 1].startswith("run ")
-    assert left[-1].startswith("More images: ganbaru generate")
+    assert len(done) == 1 and any("Ctrl-C" in line for line in left[: done[0]])
+    assert re.match(r"More images: .* -m ganbaru generate", left[-2])
+    assert left[-1].endswith("--resume --steps 120")
 
 
 @needs_posix

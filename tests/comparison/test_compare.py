@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 import os
@@ -32,6 +33,7 @@ from ganbaru.comparison import contestants, plot, tournament, training
 from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import load_yaml
+from ganbaru.formatting import with_interval
 from ganbaru.training import setup
 
 COMMON = {"width": 4, "latent": 8, "batch": 8, "image_size": "16", "engine": "numpy"}
@@ -116,7 +118,7 @@ def test_budget_in_seconds_ends_runs_by_training_time(place, options):
     names = {name: ganbaru.from_preset("digits", **options | {"objective": name})
              for name in VARIED["objective"]}  # fmt: skip
     for one in names.values():
-        assert one.minutes == 1.5
+        assert one.images == 60_000
     made = contestants.with_equal_budget(names, Budget(None, 0.5, 100, 50))
     assert all((one.images, one.steps, one.minutes) == (None, None, 0.5 / 60)
                for one in made.values())  # fmt: skip
@@ -145,7 +147,13 @@ def test_table_json_and_standings_agree(result):
     assert pair["flips"] == found["winner_changes"] == float(expected[0] * expected[1] < 0)
     text = (result.folder / "results.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| 2 |")]
-    assert f"| {second} | {means[second]:.4g} [" in row and f"| {-expected.mean():.4g} [" in row
+    interval = [-expected.max(), -expected.min()]
+    assert f"| {second} | " in row and f"| {with_interval(-expected.mean(), *interval)} |" in row
+    lines = list(csv.DictReader((result.folder / "results.csv").read_text().splitlines()))
+    assert [float(line["frechet"]) for line in lines if line["contestant"] == second] == (
+        pytest.approx(list(scores[second]))
+    )
+    assert f"{second} & " in (result.folder / "results.tex").read_text()
     for part in (
         "96 real images shown to D",
         "They differ in: objective.",
@@ -312,7 +320,7 @@ def test_workers_save_and_end_with_the_command(place, how):
         if how == signal.SIGINT:
             out, err = started.communicate(timeout=60)
             assert started.returncode == 130 and err == "", err
-            assert f"  ganbaru compare -o {folder.name}\n" in out
+            assert f"-m ganbaru compare -o {folder.name}\n" in out
         assert started.wait(60) in (130, -signal.SIGKILL)
     assert not (folder.parent / "imported").exists()
     left = time.monotonic() + 60

@@ -65,6 +65,32 @@ def test_onnx_runtime_agrees_with_the_numpy_engine(network, kind, conditioning, 
         assert apart(of, half, count) < precision.bound("float16")
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("weights", ["float32", "float16"])
+def test_images_as_bytes_are_those_of_generate(channels, weights):
+    of = player("generator", (16, 24, channels))
+    given = verification.examples(of, 5)
+    found = run(content(of, weights, as_bytes=True), **given)
+    wanted = image_io.to_bytes(verification.computed(of, given)).transpose(0, 3, 1, 2)
+    assert (found.dtype, found.shape) == (np.uint8, (5, 3, 16, 24))
+    assert len(np.unique(wanted)) > 50
+    apart = np.abs(found.astype(int) - wanted)
+    assert apart.max() <= 1 + 127.5 * precision.bound("float16") * (weights == "float16")
+    assert weights == "float16" or (apart > 0).mean() < 1e-3
+
+
+def test_bytes_are_for_generators_in_onnx_alone(before):
+    said = command("export", "a", "-o", "x.onnx", "--pixels", "uint8")
+    assert said.code == 0 and "(N, 3, 16, 16) uint8" in said.out and "of 255 at most" in said.out
+    left = (before / "x.onnx").read_bytes()
+    for words in (["-o", "x.html"], ["-o", "x.onnx", "--player", "discriminator"]):
+        said = command("export", "a", *words, "--pixels", "uint8")
+        assert said.code == 2 and "--pixels uint8" in said.err
+    said = command("export", "a", "-o", "x.onnx", "--pixels", "int8")
+    assert said.code == 2 and "float32, uint8" in said.err
+    assert (before / "x.onnx").read_bytes() == left and not (before / "x.html").exists()
+
+
 def test_every_precision_has_an_onnx_type():
     assert onnx_file.KINDS.keys() == precision.PRECISIONS.keys()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
+import re
+import shlex
 import shutil
 import socket
 import zipfile
@@ -17,6 +20,8 @@ from train_helpers import command, frames, process, trained
 from ganbaru.sampling import generators, image_io
 
 API = "/api/models/run"
+NAMES = ("run", "plain", "uniform")
+LACKS = ["sklearn", "scipy", "matplotlib", "pooch", "requests"]  # of the service under test
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +30,16 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serve")
     trained(folder)
     trained(folder, run=folder / "plain", conditioning="none", steps=2)
+    trained(folder, run=folder / "uniform", distribution="uniform", steps=2)
     return folder
 
 
 @pytest.fixture(scope="module")
-def service(home):
-    with serving(home / "run", home / "plain", cwd=home) as found:
+def service(home, tmp_path_factory):
+    """A service where what a server of images has no use for is not installed."""
+    absent = tmp_path_factory.mktemp("absent")
+    (absent / "sitecustomize.py").write_text(f"import sys\nsys.modules |= dict.fromkeys({LACKS})\n")
+    with serving(*(home / name for name in NAMES), cwd=home, path=absent) as found:
         yield found
 
 
@@ -132,6 +141,28 @@ def test_a_film_is_like_that_of_morph(client, generator, path):
         assert difference(one.astype(int), np.broadcast_to(other, (32, 32, 3))) <= 1
 
 
+def test_uniform_latents_interpolate_without_scipy(client, home):
+    answer = post(client, "morphs", "uniform", frames=3, size=16)
+    wanted = list(generators.load(home / "uniform").morph(frames=3))
+    assert difference(frames(answer.content)[1][..., :1].astype(int), wanted[1]) <= 1
+
+
+def test_the_service_describes_itself_without_help_from_elsewhere(client):
+    """/docs has every operation and field, its commands are right, and it loads nothing else."""
+    document, page = client.get("/openapi.json").json(), client.get("/docs")
+    assert page.status_code == 200 and "text/html" in page.headers["content-type"]
+    assert "'unsafe" not in page.headers["content-security-policy"]
+    text = html.unescape(re.sub(r"<[^>]*>", " ", page.text))
+    for path, methods in document["paths"].items():
+        assert all(f"{method.upper()} {path}" in text for method in methods)
+    for schema in ("ImageRequest", "FilmRequest"):
+        fields = document["components"]["schemas"][schema]["properties"]
+        assert all(f" {name} " in text for name in fields)
+    assert all(link.startswith("/") for link in re.findall(r'(?:href|src)="([^"]*)"', page.text))
+    ((example,),) = [re.findall(r"-d ('.*?\"seed\": 7.*?')\n", text)]
+    assert post(client, **json.loads(shlex.split(example)[0])).status_code == 200
+
+
 @pytest.mark.parametrize("kind,begin", [("apng", b"\x89PNG"), ("webp", b"RIFF")])
 def test_other_film_formats(client, kind, begin):
     answer = post(client, "morphs", format=kind, frames=4, close=True)
@@ -147,13 +178,14 @@ def test_models_and_their_cards(client):
     assert [(m["name"], m["state"], m["classes"]) for m in models] == [
         ("run", "ready", ["0", "1", "2"]),
         ("plain", "ready", []),
+        ("uniform", "ready", list("012")),
     ]
     card = client.get(API).json()
     assert (card["latent"], card["image_shape"], card["images_trained"]) == (8, [1, 16, 16], 96)
     assert card["links"]["images"] == f"{API}/images" and "MIT" in card["licence"]
     assert client.get("/health/live").json() == {"status": "alive"}
     ready = client.get("/health/ready").json()
-    assert ready == {"status": "ready", "models": {"run": "ready", "plain": "ready"}}
+    assert ready == {"status": "ready", "models": dict.fromkeys(NAMES, "ready")}
 
 
 def test_metrics_count_requests_by_status_and_time(client):

@@ -7,7 +7,7 @@ import math
 import sys
 from typing import Any, TextIO
 
-from ganbaru.formatting import Verbosity, clock, say
+from ganbaru.formatting import Verbosity, clock, duration, say
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Run
 from ganbaru.training.run_log import Line
@@ -20,14 +20,17 @@ class Display(Callback):
     """
 
     PARTS, MOST_SECONDS = 20, 600
+    SURE_SECONDS = 2.0  # of training, from which on its length is estimated
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
         self.bar: Any = None
+        self.estimated = False
 
     def start(self, run: Run) -> None:
         """Show the bar, if the stream is a terminal."""
         self.first = self.now = (run.share, run.seconds)
+        self.steps = 0
         self.shown: tuple[int, float] = (-1, -math.inf)
         if self.stream.isatty() and not Verbosity.quiet:
             self.bar = _bar(self.stream)
@@ -36,6 +39,7 @@ class Display(Callback):
 
     def step(self, run: Run, metrics: StepMetrics) -> None:
         self.now = (run.share, run.seconds)
+        self._estimate(run)
         if self.bar:
             texts = {"images": f"{run.images:,} images", "left": f"{clock(self._left())} left"}
             self.bar.update(self.task, completed=run.share, **texts)
@@ -76,6 +80,16 @@ class Display(Callback):
         with contextlib.suppress(BrokenPipeError):  # training goes on without a reader
             if not Verbosity.quiet:
                 say(text, file=self.stream)
+
+    def _estimate(self, run: Run) -> None:
+        """Say once how long the run will take, without the first steps, which may compile."""
+        self.steps += 1
+        if self.steps == 3:
+            self.first = self.now
+        elapsed = run.seconds - self.first[1]
+        if self.steps > 3 and not self.estimated and elapsed >= self.SURE_SECONDS:
+            self.estimated = True
+            self.note(f"time      about {duration(self._left())} left on this machine")
 
     def _left(self) -> float:
         """Estimate the remaining seconds by the speed of this session."""

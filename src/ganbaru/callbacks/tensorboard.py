@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import io
 import time
@@ -10,8 +11,10 @@ from typing import Any
 
 from ganbaru import files
 from ganbaru.callbacks import grid_layout
+from ganbaru.config import Config
 from ganbaru.data import Progress
-from ganbaru.errors import InputError
+from ganbaru.errors import missing_extra
+from ganbaru.formatting import as_markdown
 from ganbaru.metrics.definitions import METRICS
 from ganbaru.sampling import image_io
 from ganbaru.training.run import Callback, Run
@@ -32,6 +35,19 @@ TAGS = {
 }
 
 
+# Of this machine, or of one session.
+PRIVATE = {"run", "data_dir", "label_file", "start_from", "resume", "overwrite", "device"}
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Return what a tracker gets of a configuration: no path of this machine, nothing empty."""
+    fields = dataclasses.asdict(config)
+    fields["data"] = Path(config.data).name
+    kept = {n: value for n, value in fields.items() if n not in PRIVATE and value is not None}
+    plain = (int, float, str)
+    return {n: value if isinstance(value, plain) else str(value) for n, value in kept.items()}
+
+
 class TensorBoard(Callback):
     """Writes log lines and sample grids as events, if the run is configured so.
 
@@ -44,10 +60,7 @@ class TensorBoard(Callback):
     def setup(self, run: Run, progress: Progress) -> None:
         """Raise InputError if tensorboardX is needed and not installed."""
         if run.config.tensorboard and not importlib.util.find_spec("tensorboardX"):
-            raise InputError(
-                "--tensorboard needs tensorboardX, which is not installed. Install it with: "
-                "pip install 'ganbaru[tensorboard]'."
-            )
+            raise missing_extra("--tensorboard needs tensorboardX", "tensorboard")
 
     def start(self, run: Run) -> None:
         """Open a new file, which voids earlier events from the current images on.
@@ -65,11 +78,24 @@ class TensorBoard(Callback):
             # Files of the same second are read in the order of their names.
             self.writer = EventsWriter(str(self.folder / "events"), f".{run.images:010d}")
         self._write(Event(step=run.images, session_log=SessionLog(status=SessionLog.START)))
+        self._describe(run)
         for line in read_log(run.folder):
             if line["images"] == run.images:
                 self.line(run, line)
         if run.folder.sample(run.images).exists():
             self.grid(run, run.folder.sample(run.images))
+
+    def _describe(self, run: Run) -> None:
+        """Write the configuration as a text, and its fields for the tab of hyperparameters."""
+        from tensorboardX import summary
+        from tensorboardX.proto.event_pb2 import Event
+
+        fields = settings(run.config)
+        rows = (f"| {name} | {as_markdown(str(value))} |" for name, value in fields.items())
+        table = "\n".join(["| field | value |", "|---|---|", *rows])
+        found = summary.hparams(fields, {TAGS["d_loss"]: 0, TAGS["g_loss"]: 0})
+        for each in (summary.text("configuration", table), *found):
+            self._write(Event(step=run.images, summary=each))
 
     def line(self, run: Run, line: Line) -> None:
         if self.writer:

@@ -17,7 +17,7 @@ from ganbaru import coerce, config
 from ganbaru.cli import options, run_summary
 from ganbaru.cli.parser import Parser, add_trust
 from ganbaru.cli.tables import show_rows
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, command_line
 from ganbaru.formatting import Verbosity, say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Compare presets or options in a tournament under equal conditions: the same
 images, seeds, initial weights, batches, latents and budget. Name presets, in quotes with options of
 their own as `train` takes them, such as "mnist --objective hinge"; or vary an option. To resume a
-stopped tournament: ganbaru compare -o FOLDER."""
+stopped tournament: `ganbaru compare -o FOLDER`."""
 
 BUDGET = ("images", "seconds", "evaluate_every", "evaluate_images")
 
@@ -104,7 +104,7 @@ def _plan(args: argparse.Namespace, fields: dict[str, Any], free: Sequence[str])
 
 def _again(plan: Plan) -> str:
     trusted = dict.fromkeys(run_summary.trusted(config) for config in plan.configs.values())
-    return f"ganbaru compare -o {shlex.quote(str(plan.folder))}{''.join(trusted)}"
+    return f"{command_line('compare', '-o', plan.folder)}{''.join(trusted)}"
 
 
 def _show(result: Result, plan: Plan) -> None:
@@ -114,7 +114,7 @@ def _show(result: Result, plan: Plan) -> None:
     show_rows(*results.rows(result))
     say("", *results.reading(result), "")
     say(*map(str, result.files))
-    say(f"More seeds:  {_again(plan)} --seeds N")
+    say(f"More seeds:  {_again(plan)} --seeds {2 * plan.seeds}")
 
 
 def _seconds(text: str) -> float:

@@ -97,7 +97,7 @@ def _print_json(found: Sequence[Found]) -> None:
 def _print(found: Sequence[Found]) -> None:
     show_rows(HEADINGS, _rows(found))
     problems = [one.problem for one in found if one.problem and one.version]
-    say(*(line for problem in problems for line in textwrap.wrap(problem, 96)))
+    say(*problems)  # not wrapped: each ends with a command to paste
     say(*_rules())
 
 

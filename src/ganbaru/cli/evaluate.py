@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru.cli.evaluation_options import add_candidate, candidate
-from ganbaru.cli.parser import Parser
+from ganbaru.cli.parser import Parser, add_output
 from ganbaru.cli.tables import show_rows
-from ganbaru.formatting import number, say, say_json
+from ganbaru.errors import pick
+from ganbaru.formatting import csv_table, latex_table, number, say, say_json, with_interval
 
 if TYPE_CHECKING:
     from ganbaru.metrics import Evaluation, Score
@@ -38,14 +40,20 @@ def _parser() -> Parser:
         metavar="RULE",
     )
     parser.option("--weights", "the file of Inception's weights", metavar="PATH")
+    add_output(parser, "also write the table: a name in .csv or .tex (LaTeX)", None, "FILE")
     return parser
 
 
 def evaluate(arguments: Sequence[str]) -> None:
     """Score, and print a table or JSON."""
     args = _parser().parse_args(arguments)
-    from ganbaru import data, metrics
+    from ganbaru import data, files, metrics
     from ganbaru.metrics import milestones
+
+    table = Path(args.output) if args.output else None
+    if table:
+        make = pick("table format", table.suffix, TABLES)
+        table = files.output(table, args.overwrite)
 
     with data.progress_bar() as progress:
         found = metrics.evaluate(
@@ -57,6 +65,8 @@ def evaluate(arguments: Sequence[str]) -> None:
             progress=progress,
             **candidate(args),
         )
+    if table:
+        files.write_text(table, make(found))
     if args.json:
         say_json(found.to_json())
         return
@@ -72,6 +82,35 @@ def _rows(found: Evaluation) -> Iterator[Sequence[str]]:
         metric = METRICS[name]
         interval, floor = score.interval(_number), _number(score.floor)
         yield metric.title, _value(score), interval, floor, metric.better, metric.meaning
+
+
+def _csv(found: Evaluation) -> str:
+    from ganbaru.metrics import METRICS
+
+    headings = ("score", "value", "low", "high", "p", "real_images", "better")
+    scores = found.scores.items()
+    return csv_table(
+        headings,
+        ([name, s.value, s.low, s.high, s.p, s.floor, METRICS[name].better] for name, s in scores),
+    )
+
+
+def _latex(found: Evaluation) -> str:
+    from ganbaru.metrics import METRICS
+
+    rows = (
+        [
+            METRICS[name].title,
+            with_interval(s.value, s.low, s.high),
+            f"{s.floor:.4g}",
+            METRICS[name].better,
+        ]
+        for name, s in found.scores.items()
+    )
+    return latex_table(("score", "value [95 % interval]", "real images", "better"), rows)
+
+
+TABLES = {".csv": _csv, ".tex": _latex}
 
 
 def _value(score: Score) -> str:

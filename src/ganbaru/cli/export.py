@@ -19,6 +19,8 @@ def _parser() -> Parser:
     parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     precision = "of the weights: float32, or float16 for half the size, as a page always has"
     parser.option("--precision", precision)
+    pixels = "of a generator in .onnx: float32 in [-1, 1], or uint8, RGB bytes for torch-fidelity"
+    parser.option("--pixels", pixels, "float32")
     add_trust(parser)
     output = (
         ".onnx for a model that any runtime takes, .html for a page that generates images in any "
@@ -41,6 +43,7 @@ def export(arguments: Sequence[str]) -> None:
         player=args.player,
         which=args.checkpoint,
         precision=args.precision,
+        pixels=args.pixels,
         trust=args.trust,
         overwrite=args.overwrite,
         title=args.title,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ganbaru import registry
 from ganbaru.cli import logs, streams
-from ganbaru.errors import InputError, RunError, as_flags, unknown
+from ganbaru.errors import InputError, RunError, as_flags, command_line, started_as, unknown
 from ganbaru.formatting import LOG, say
 
 # Each command is a function of the same name in a module of that name; it is imported when called.
@@ -55,6 +55,7 @@ def usage() -> str:
         "environment:\n"
         + "\n".join(f"  ${name:16} {text}" for name, text in ENVIRONMENT.items())
         + "\n\n"
+        'completion: eval "$(ganbaru --print-completion bash)" (bash, zsh or tcsh)\n\n'
         "exit codes: 0 success, 1 the run failed, 2 the input was invalid; 130 stopped by Ctrl-C\n"
         "and 143 by SIGTERM, after saving the run; 141 the reader of the output has exited"
     )
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code."""
     if arguments is None:
         streams.use_utf8()
+        started_as(sys.argv[0])
         arguments = sys.argv[1:]
     registry.search_current_folder()
     helping = not arguments or {"-h", "--help"} & {*arguments}
@@ -102,10 +104,14 @@ def _run(arguments: Sequence[str]) -> int:
 
         say(f"ganbaru {__version__}")
         return 0
+    if arguments[0] == "--print-completion":
+        completion = importlib.import_module("ganbaru.cli.completion")
+        completion.show(*(arguments[1:2] or ["bash"]), COMMANDS, _MODULES)
+        return 0
     if arguments[0] == "help":
         arguments = [arguments[1], "--help"]
     if arguments[0] not in COMMANDS:
-        raise unknown("command", arguments[0], COMMANDS, "See: ganbaru --help.")
+        raise unknown("command", arguments[0], COMMANDS, f"See: {command_line('--help')}")
     if not {"-h", "--help"} & {*arguments}:  # help stays quick: engines import NumPy
         importlib.import_module("ganbaru.engines").own_process()
     name = _MODULES.get(arguments[0], arguments[0])

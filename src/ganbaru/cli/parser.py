@@ -11,7 +11,7 @@ from typing import Any
 
 from ganbaru import coerce
 from ganbaru.cli import help_page, logs
-from ganbaru.errors import InputError, did_you_mean
+from ganbaru.errors import InputError, command_line, did_you_mean
 
 PLACEHOLDERS: dict[Any, str] = {int: "N", float: "X", tuple[float, float]: "X X"}
 RUN_HELP = "a run's folder, its name below runs/, a checkpoint, or zoo:digits or zoo:mnist"
@@ -31,6 +31,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             exit_on_error=False,
         )
+        self.command = command
         self.add_argument("-h", "--help", action="help", help="show this page and exit")
         for flags, takes_value, sentence in logs.OPTIONS:
             how: dict[str, Any] = {"metavar": "FORMAT"} if takes_value else {"nargs": 0}
@@ -70,6 +71,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Return the parsed arguments; raises InputError."""
+        if _CapturedParser.wanted:
+            raise _CapturedParser(self)
         try:
             found, rest = self.parse_known_args(args, namespace)
         except argparse.ArgumentError as error:
@@ -82,7 +85,7 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def _wrong(self, sentence: str) -> InputError:
-        return InputError(f"{sentence} See: {self.prog} --help.")
+        return InputError(f"{sentence} See: {command_line(self.command, '--help')}")
 
     def _sentence(self, error: argparse.ArgumentError) -> str:
         if isinstance(error.__context__, InputError):  # raised by the argument's type
@@ -111,6 +114,25 @@ class Parser(argparse.ArgumentParser):
         own = {action.dest: action.default for action in actions}
         shown = {name: _shown(value) for name, value in {**own, **self.defaults}.items()}
         return help_page.page(self.prog, self.description or "", actions, self.headings, shown)
+
+
+class _CapturedParser(BaseException):  # noqa: N818
+    """The parser of a command, raised where it would parse."""
+
+    wanted = False
+
+
+def captured(command: Callable[[list[str]], Any]) -> Parser:
+    """Return the parser that a command makes; the command goes no further."""
+    _CapturedParser.wanted = True
+    try:
+        command([])
+    except _CapturedParser as found:
+        parser: Parser = found.args[0]
+        return parser
+    finally:
+        _CapturedParser.wanted = False
+    raise AssertionError(command)
 
 
 class _AtOnce(argparse.Action):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganbaru import registry
 from ganbaru.config import TOTALS, Config
+from ganbaru.errors import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -32,6 +32,7 @@ def opening(run: Run) -> list[str]:
         f"training  {config.objective}, penalty {config.penalty}, batch {config.batch}",
         f"engine    {run.engine.describe()}, {run.engine.precision}",
         f"run       {run.folder.path}, {start} until {length(config)}",
+        "          Ctrl-C saves, ends the run and prints how to go on.",
     ]
 
 
@@ -56,23 +57,23 @@ def closing(run: Run, notes: Sequence[str] = ()) -> list[str]:
 
 
 def _longer(run: Run) -> list[str]:
-    """Return the command that trains a run for as long again if the clock alone has ended it."""
-    minutes = run.config.minutes
-    alone = {name for name in TOTALS if getattr(run.config, name)} == {"minutes"}
-    if not (run.finished and not run.stopped and minutes and alone):
+    """Return the command that trains a run for as long again if one total has ended it."""
+    totals = {name: getattr(run.config, name) for name in TOTALS if getattr(run.config, name)}
+    if not run.finished or run.stopped or len(totals) != 1:
         return []
-    return [f"To train on: {resuming(run)} --minutes {2 * minutes:g}"]
+    ((name, total),) = totals.items()
+    return [f"To train on: {resuming(run)} --{name} {2 * total:.15g}"]
 
 
 def resuming(run: Run) -> str:
     """Return the command that resumes a run."""
-    return f"ganbaru train --run {shlex.quote(str(run.folder.path))} --resume{trusted(run.config)}"
+    return f"{command_line('train', '--run', run.folder.path, '--resume')}{trusted(run.config)}"
 
 
 def generating(run: Run) -> str:
     """Return the command that generates images with a run, without its options."""
-    path = shlex.quote(str(run.folder.path))
-    return f"ganbaru generate {path}{trusted(run.config, ('network',))}"
+    start = command_line("generate", run.folder.path)
+    return f"{start}{trusted(run.config, ('network',))}"
 
 
 def trusted(config: Config, fields: Collection[str] = registry.FIELDS) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganbaru.cli.parser import Parser, add_trust
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, pip_install, quoted
 from ganbaru.formatting import say
 
 NEEDED = ("fastapi", "uvicorn", "httptools", "sse_starlette")
@@ -63,8 +63,8 @@ def _check_extra() -> None:
     missing = [name.replace("_", "-") for name in NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise InputError(
-            f"ganbaru serve needs packages that are not installed: {', '.join(missing)}. Install "
-            f"with: pip install 'ganbaru[serve]'."
+            f"The service needs packages that are not installed: {', '.join(missing)}. Install "
+            f"them with: {pip_install('ganbaru[serve]')}"
         )
 
 
@@ -84,12 +84,12 @@ def _key(file: str | None) -> str:
     if (key or file) and (len(key) < MIN_KEY or not key.isascii()):
         raise InputError(
             f"The key in {place} is too short, or not ASCII: give at least {MIN_KEY} letters and "
-            f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'."
+            f"digits, such as: python -c 'import secrets; print(secrets.token_urlsafe())'"
         )
     if file and os.name == "posix" and Path(file).stat().st_mode & 0o066:
         say(
             f"ganbaru: other users of this computer may read or change {file}. Protect it: "
-            f"chmod 600 {file}",
+            f"chmod 600 {quoted(file)}",
             file=sys.stderr,
         )
     return key

@@ -13,15 +13,24 @@ import numpy as np
 from ganbaru import files
 from ganbaru.comparison import contestants, plot, significance, training
 from ganbaru.comparison.scheduling import ScheduledRun
-from ganbaru.comparison.standings import Interval, Pair, Standings, standings
+from ganbaru.comparison.standings import Pair, Standings, standings
 from ganbaru.comparison.training import Outcome
 from ganbaru.config import Config
 from ganbaru.errors import shortened
-from ganbaru.formatting import Brief, as_markdown, html_picture, html_table
+from ganbaru.formatting import (
+    Brief,
+    as_markdown,
+    csv_table,
+    html_picture,
+    html_table,
+    latex_table,
+    with_interval,
+)
 from ganbaru.metrics.milestones import MEASURE
 from ganbaru.metrics.passport import Evaluation, Passport, check_comparable
 
 MARKDOWN, JSON, PLOT = "results.md", "results.json", "scores.png"
+CSV, TEX = "results.csv", "results.tex"
 ENOUGH = 6  # seeds for intervals that can reach 95 % coverage
 OTHER_SCORES = ("precision", "recall", "density", "coverage", "class_kl", "label_accuracy")
 
@@ -52,7 +61,7 @@ class Result(Brief):
     @property
     def files(self) -> list[Path]:
         """The tables and the plot."""
-        return [self.folder / name for name in (MARKDOWN, JSON, PLOT)]
+        return [self.folder / name for name in (MARKDOWN, JSON, CSV, TEX, PLOT)]
 
 
 def publish(
@@ -76,7 +85,8 @@ def publish(
     }
     result = Result(folder, standings(scores), found, _conditions(configs, seeds, found))
     plot.draw(found, result.standings.order, folder / PLOT)
-    for name, text in ((MARKDOWN, markdown(result)), (JSON, _json(result))):
+    texts = {MARKDOWN: markdown(result), JSON: _json(result), CSV: _csv(result)}
+    for name, text in (texts | {TEX: latex_table(*rows(result))}).items():
         files.write_text(folder / name, text)
     return result
 
@@ -139,7 +149,11 @@ def _row(result: Result, others: Sequence[str], place: int, name: str) -> list[s
     outcomes, mean = result.outcomes[name], result.standings.means[name]
     good = [one for one in outcomes if not one.failed]
     failed = len(outcomes) - len(good)
-    score = "none" if mean is None else _with_interval(mean, result.standings.intervals[name])
+    score = (
+        "none"
+        if mean is None
+        else with_interval(mean, *(result.standings.intervals[name] or (None, None)))
+    )
     score += f", {failed} of {len(outcomes)} diverged" if failed else ""
     numbers = [_mean([one.scores[other] for one in good], ".3f") for other in others]
     images, seconds = [one.images for one in good], [one.seconds for one in good]
@@ -154,12 +168,19 @@ def _behind(result: Result, name: str) -> list[str]:
             interval = pair.interval and (-pair.interval[1], -pair.interval[0])
             flips = "" if pair.flips is None else f"{pair.flips:.2f}"
             p = "" if pair.p is None else f"{pair.p:.2g}"
-            return [_with_interval(-pair.difference, interval), p, flips]
+            return [with_interval(-pair.difference, *(interval or (None, None))), p, flips]
     return ["", "", ""]
 
 
-def _with_interval(value: float, interval: Interval | None) -> str:
-    return f"{value:.4g}" + (f" [{interval[0]:.4g}, {interval[1]:.4g}]" if interval else "")
+def _csv(result: Result) -> str:
+    """Return a line for each run: its scores in full."""
+    scored = dict.fromkeys(name for _, one in _runs(result.outcomes) for name in one.scores)
+    lines = (
+        [name, seed, one.images, one.seconds, one.failed, *(one.scores.get(s) for s in scored)]
+        for name in result.standings.order
+        for seed, one in enumerate(result.outcomes[name])
+    )
+    return csv_table(["contestant", "seed", "images", "seconds", "failed", *scored], lines)
 
 
 def _mean(values: Sequence[float], form: str) -> str:

@@ -15,7 +15,7 @@ from ganbaru.comparison.contestants import Budget
 from ganbaru.comparison.results import Result
 from ganbaru.config import Config
 from ganbaru.data import Progress, kernel
-from ganbaru.errors import InputError, keywords
+from ganbaru.errors import InputError, command_line, keywords
 from ganbaru.formatting import say
 from ganbaru.training import run_folder, signals
 
@@ -188,8 +188,8 @@ def _check_same(plan: Plan) -> None:
         raise InputError(f"{plan.folder} has other files than a tournament's: choose another -o.")
     if difference := _difference(_read(plan.folder), plan):
         raise InputError(
-            f"{plan.folder} has another tournament ({difference}). Continue it with ganbaru "
-            f"compare -o {plan.folder}, or choose another -o."
+            f"{plan.folder} has another tournament ({difference}). Choose another -o, or continue "
+            f"it with: {command_line('compare', '-o', plan.folder)}"
         )
 
 

@@ -6,6 +6,7 @@ Formats are an explicit list: Pillow gives others to outside programs (PostScrip
 from __future__ import annotations
 
 import functools
+import importlib.util
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ FORMATS = (
 OWN = ("PNG",)  # of a run's own pictures, which are read back for its report and films
 OWN_BYTES = 2**30  # of an own picture's pixels: flat ones, of a collapsed run, pack very well
 ICON, MAX_INNER = b"\0\0\1\0", 64
+FTYP = b"ftyp"  # the mark of AVIF, HEIC and films
 MAX_SIDE = 65_535  # a JPEG's
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's field, and its values that swap the sides
 NO_DECODER = "no decoder"  # begins the reason of a file in a format that Pillow lacks
@@ -48,6 +50,8 @@ def open_picture(
         for inner in _inner_pictures(data):
             open_picture(inner, ("PNG", "DIB"), free)
     _also_white_is_zero()
+    if data[4:8] == FTYP and formats is FORMATS and decodes_heic():
+        formats = (*formats, "HEIF")
     stream = claims.Stream(data)
     try:
         image = Image.open(stream, formats=formats)
@@ -59,6 +63,15 @@ def open_picture(
             raise claims.ClaimError(f"is {width} x {height}, and {MAX_SIDE} is the most for a side")
         claims.require(width * height * (1 if image.mode in ("1", "L") else 4), len(data), free)
     return image
+
+
+@functools.cache
+def decodes_heic() -> bool:
+    """Return whether pillow-heif is installed, and let Pillow open what it decodes."""
+    if not importlib.util.find_spec("pillow_heif"):
+        return False
+    importlib.import_module("pillow_heif").register_heif_opener(thumbnails=False)
+    return True
 
 
 @functools.cache
@@ -130,9 +143,12 @@ def reason(error: Exception, data: bytes = b"") -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
-        brand = data[8:12].decode("latin-1") if data[4:8] == b"ftyp" else ""
+        brand = data[8:12].decode("latin-1") if data[4:8] == FTYP else ""
         name = next((name for name, brands in BRANDS.items() if brand in brands and brand), "")
-        return f"{NO_DECODER} for {name}" if name else "not a picture"
+        if name == "HEIC" and decodes_heic():
+            return "damaged"
+        extra = ", which the extra ganbaru[heic] has" * (name == "HEIC")
+        return f"{NO_DECODER} for {name}{extra}" if name else "not a picture"
     if isinstance(error, Image.DecompressionBombError):
         return "more pixels than a picture may have"
     return brief(error)

@@ -15,7 +15,7 @@ from ganbaru.engines.base import Engine as Engine
 from ganbaru.engines.base import ExtraPrecision as ExtraPrecision
 from ganbaru.engines.base import storage_precision as storage_precision
 from ganbaru.engines.requirements import LIBRARIES as LIBRARIES
-from ganbaru.errors import InputError, unknown
+from ganbaru.errors import InputError, command_line, unknown
 from ganbaru.registry import Trust
 
 
@@ -162,7 +162,7 @@ def choose(device: str = "auto") -> Rule:
     if rule is None:
         raise InputError(
             f"No installed engine computes on device {device!r}. Use --device cpu, or install one "
-            f"that does, for example with: {LIBRARIES['torch'].pip}. See: ganbaru engines."
+            f"that does. To list them: {command_line('engines')}"
         )
     return rule
 

@@ -9,7 +9,7 @@ import re
 import sys
 from typing import NamedTuple
 
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, pip_install
 
 
 class Library(NamedTuple):
@@ -23,7 +23,7 @@ class Library(NamedTuple):
     @property
     def pip(self) -> str:
         """The command that installs or updates it."""
-        return f"pip install 'ganbaru[{self.extra}]'"
+        return pip_install(f"ganbaru[{self.extra}]")
 
 
 _TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-macos", "tf-nightly")
@@ -36,7 +36,7 @@ LIBRARIES = {
     "jax": Library("jax", "jax", "0.4.34", ("jax",)),
     "cupy": Library("cupy", "cupy", "13.0", _CUPYS),
 }
-_OR = "(or use --engine numpy)"
+_OR = "(or use --engine numpy) with"
 
 
 def installed(library: Library) -> bool:
@@ -63,13 +63,13 @@ def check(engine: str) -> None:
     if not installed(library):
         raise InputError(
             f"The {engine} engine needs {library.module}, which is not installed. Install it "
-            f"with: {library.pip} {_OR}."
+            f"{_OR}: {library.pip}"
         )
     found = version(library)
     if found and _numbers(found) < _numbers(library.least):
         raise InputError(
             f"The {engine} engine needs {library.module} {library.least} or newer, and {found} is "
-            f"installed. Update it with: {library.pip} {_OR}."
+            f"installed. Update it {_OR}: {library.pip}"
         )
 
 
@@ -79,8 +79,8 @@ def broken(engine: str, error: Exception) -> InputError:
     words = (str(error).strip().splitlines() or [""])[0][:200]
     return InputError(
         f"The {engine} engine cannot be used: importing {library.module} failed with "
-        f"{type(error).__name__}: {words.rstrip('.')}. Uninstall it and reinstall it with: "
-        f"{library.pip} {_OR}."
+        f"{type(error).__name__}: {words.rstrip('.')}. Uninstall it and reinstall it {_OR}: "
+        f"{library.pip}"
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ganbaru import __version__
-from ganbaru.engines.onnx import FLOAT, Tensor
-from ganbaru.errors import InputError
+from ganbaru.engines.onnx import BYTE, FLOAT, Tensor
+from ganbaru.errors import InputError, missing_extra
 from ganbaru.export.folding import order, simplified
 from ganbaru.export.precision import rounded
 
@@ -27,10 +27,8 @@ def library() -> ModuleType:
     try:
         return importlib.import_module("onnx")
     except ImportError as error:
-        raise InputError(
-            "An ONNX file needs onnx, which is not installed. Install it with: pip install "
-            "'ganbaru[onnx]', or export to .safetensors."
-        ) from error
+        otherwise = "An export to .safetensors needs no package."
+        raise missing_extra("An ONNX file needs onnx", "onnx", otherwise) from error
 
 
 def encoded(
@@ -44,12 +42,13 @@ def encoded(
     graph = _Graph(onnx, precision)
     graph.add(simplified(result), inputs, output)
     shape = ["N", *result.shape[1:]]
+    kind = BYTE if result.kind == "byte" else FLOAT
     model = onnx.helper.make_model(
         onnx.helper.make_graph(
             graph.nodes,
             facts["preset"] or facts["network"],
             [_input(onnx, x) for x in inputs],
-            [onnx.helper.make_tensor_value_info(output, FLOAT, shape)],
+            [onnx.helper.make_tensor_value_info(output, kind, shape)],
             graph.constants,
         ),
         producer_name="ganbaru",

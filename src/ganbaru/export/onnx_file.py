@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ganbaru import files
-from ganbaru.engines.onnx import FLOAT, HALF, Tensor, batch
+from ganbaru.engines.onnx import BYTE, FLOAT, HALF, Tensor, batch, constant
+from ganbaru.engines.onnx.shape_ops import concat
 from ganbaru.export import graph, tracing, verification
 from ganbaru.export import metadata as about
 from ganbaru.export.weights import size
@@ -24,14 +25,15 @@ class Traced(NamedTuple):
     output: str
 
 
-def write(path: Path, player: Player, precision: str) -> list[str]:
+def write(path: Path, player: Player, precision: str, pixels: str = "float32") -> list[str]:
     """Verify a player's ONNX model and write it; returns a summary.
 
+    Images are float32 in [-1, 1], or with `pixels` uint8 RGB bytes, as torch-fidelity takes.
     Raises InputError if onnx is missing or the weights do not fit, and RunError if ONNX Runtime
     is installed and disagrees with the NumPy engine.
     """
     graph.library()
-    traced = trace(player, precision)
+    traced = trace(player, precision, pixels == "uint8")
     content = graph.encoded(*traced, precision, metadata(player, precision))
     verdict = verification.agreement(content, player, precision)
     with files.replacing(path) as temporary:
@@ -40,14 +42,24 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     return [file, signature(traced), verdict]
 
 
-def trace(player: Player, precision: str) -> Traced:
-    """Run a player on the tracing engine with an open batch size."""
+def trace(player: Player, precision: str, as_bytes: bool = False) -> Traced:
+    """Run a player on the tracing engine with an open batch size; images may become bytes."""
     generates = len(player.shape) == 1
     first = batch("latents" if generates else "images", player.shape)
     labels = Tensor("Input", (), {}, first.shape[:1], "int", name="labels")
     given, number = [labels] if player.classes else [], KINDS[precision]
-    result = _cast(tracing.traced(player, _cast(first, number), *given), FLOAT, number)
+    found = tracing.traced(player, _cast(first, number), *given)
+    result = _bytes(found) if as_bytes else _cast(found, FLOAT, number)
     return Traced([first, *given], result, "images" if generates else "scores")
+
+
+def _bytes(images: Tensor) -> Tensor:
+    """Convert images in [-1, 1] to RGB, rounded as by `image_io.to_bytes`; grey is repeated."""
+    shape = images.shape
+    whole = Tensor("Round", ((images + 1.0) * 127.5,), {}, shape)
+    within = Tensor("Clip", (whole, constant(0.0), constant(255.0)), {}, shape)
+    made = Tensor("Cast", (within,), {"to": BYTE}, shape, "byte")
+    return made if shape[1] == 3 else concat([made] * 3, axis=1)
 
 
 def _cast(x: Tensor, to: int, own: int = FLOAT) -> Tensor:
@@ -65,8 +77,9 @@ def signature(traced: Traced) -> str:
     given = [
         f"{x.name} {_sides(x)} {'int64' if x.kind == 'int' else 'float32'}" for x in traced.inputs
     ]
-    ends = " in [-1, 1]" if len(traced.result.shape) == 4 else ""
-    return f"{', '.join(given)} -> {traced.output} {_sides(traced.result)} float32{ends}"
+    ends = "float32 in [-1, 1]" if len(traced.result.shape) == 4 else "float32"
+    ends = "uint8" if traced.result.kind == "byte" else ends
+    return f"{', '.join(given)} -> {traced.output} {_sides(traced.result)} {ends}"
 
 
 def _sides(x: Tensor) -> str:

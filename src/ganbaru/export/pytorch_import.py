@@ -18,7 +18,7 @@ import numpy as np
 from ganbaru import data
 from ganbaru.config import Config
 from ganbaru.data.formats import torch_file
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, command_line
 from ganbaru.export import weight_matching
 from ganbaru.gan import layer_matching, models, step
 from ganbaru.gan.dataset import label_names, load_data
@@ -113,7 +113,7 @@ def _safetensors(path: Path) -> dict[str, np.ndarray]:
             if "ganbaru" in (file.metadata() or {}):
                 raise InputError(
                     f"{path} is a checkpoint of ganbaru, so there is nothing to import. Use it "
-                    f"directly, for example: ganbaru generate {path}"
+                    f"directly, for example: {command_line('generate', path)}"
                 )
             return {name: file.get_tensor(name) for name in sorted(file.keys(), key=_natural)}
     except (OSError, SafetensorError, TypeError) as error:  # TypeError: a type NumPy lacks

@@ -19,7 +19,7 @@ from ganbaru.config import TOTALS, Config, flag, from_fields, from_preset, merge
 from ganbaru.data.glance import Glance, glance
 from ganbaru.data.picture import cropped_share
 from ganbaru.data.source import Sizes, Want
-from ganbaru.errors import InputError, did_you_mean
+from ganbaru.errors import InputError, command_line, did_you_mean
 from ganbaru.presets import PRESETS
 
 BASE = "small"
@@ -120,8 +120,8 @@ def is_data(word: str) -> bool:
     also = f" Beside it there is {beside}." if beside else ""
     raise InputError(
         f"Unknown preset {word!r}.{did_you_mean(word, PRESETS)} There is no file, folder or known "
-        f"data set of this name either.{also} To list presets: ganbaru presets. To train on "
-        f"pictures: ganbaru train PATH, a folder, zip or npz file."
+        f"data set of this name either.{also} To train on pictures, give a folder, zip or npz "
+        f"file. To list presets: {command_line('presets')}"
     )
 
 

@@ -208,7 +208,7 @@ RULES = (
         lambda x: x["obeyed"] < OBEYED and not _weak(x),
         "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
         "label by {label_gap:.3f} lower",
-        lambda config: ["ganbaru data, to look at the classes", "--conditioning projection"],
+        lambda config: ["`ganbaru data` to look at the classes", "--conditioning projection"],
         independent=True,
     ),
     Rule(

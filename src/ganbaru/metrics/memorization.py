@@ -282,5 +282,5 @@ def stored(folder: Path) -> Authenticity | None:
     path = folder / FOLDER / RESULT
     if not path.exists():
         return None
-    found = records.read(path, Authenticity, "Delete it; ganbaru authenticity writes a new one.")
+    found = records.read(path, Authenticity, "Delete it; `ganbaru authenticity` writes a new one.")
     return dataclasses.replace(found, folder=path.parent)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ganbaru.data import Progress, Source
 from ganbaru.engines.numpy.parallel import thread_count
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra
 from ganbaru.metrics import scorer
 from ganbaru.metrics.classifier import Images
 from ganbaru.metrics.network_scorer import Batch, FeatureNetwork, network_scorer
@@ -34,10 +34,8 @@ def onnx_scorer(file: str | Path, source: Source, progress: Progress) -> Scorer:
     if not path.is_file():
         raise InputError(f"There is no network at {path}: give the path of an ONNX file.")
     if not importlib.util.find_spec(RUNTIME):
-        raise InputError(
-            f"--scorer {file} needs ONNX Runtime, which is not installed. Install it with: "
-            f"pip install 'ganbaru[onnx]' (or take --scorer auto)."
-        )
+        what = f"--scorer {file} needs ONNX Runtime"
+        raise missing_extra(what, "onnx", "--scorer auto needs no package.")
     network = _network(path, source.images)
     first = network.features(source.images[:1], lambda *_: None)
     if not np.isfinite(first).all():

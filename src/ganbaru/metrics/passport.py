@@ -120,7 +120,7 @@ def stored(folder: Path) -> list[Evaluation]:
     path = folder / FILE
     if not path.exists():
         return []
-    remedy = "Delete it; ganbaru evaluate writes a new one."
+    remedy = "Delete it; `ganbaru evaluate` writes a new one."
     return records.read(path, Stored, remedy)["evaluations"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra
 from ganbaru.sampling.players import PLAYERS, Player, load_player
 
 __all__ = ["PLAYERS", "Player", "check_inputs", "load_player", "missing"]
@@ -53,7 +53,4 @@ def check_inputs(
 
 def missing(library: str) -> InputError:
     """Build the error for a framework that is not installed."""
-    return InputError(
-        f"ganbaru.native.{library} needs {library}, which is not installed. "
-        f"Install it with: pip install 'ganbaru[{library}]'."
-    )
+    return missing_extra(f"ganbaru.native.{library} needs {library}", library)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ganbaru.errors import pick
 
 Array = NDArray[np.float64]
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,21 @@ class Space:
     from_normal: Callable[[Array], Array]
 
 
+def _each(function: Callable[[float], float], numbers: Array) -> Array:
+    """Apply a function of the standard library: the service, which samples, needs no SciPy."""
+    return np.asarray(np.frompyfunc(function, 1, 1)(numbers), np.float64)
+
+
 def _uniform(low: float, high: float) -> Space:
     """Map uniform numbers to normal ones by the normal distribution function."""
 
     def to_normal(latents: Array) -> Array:
-        from scipy.special import ndtri
-
         ranks = (latents - low) / (high - low)
-        return np.asarray(ndtri(np.clip(ranks, 2.0**-53, 1 - 2.0**-53)))  # finite at both ends
+        # Finite at both ends.
+        return _each(NORMAL.inv_cdf, np.clip(ranks, 2.0**-53, 1 - 2.0**-53))
 
     def from_normal(latents: Array) -> Array:
-        from scipy.special import ndtr
-
-        return np.asarray(low + (high - low) * ndtr(latents))
+        return low + (high - low) * _each(NORMAL.cdf, latents)
 
     return Space((low + high) / 2, to_normal, from_normal)
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from ganbaru import files
 from ganbaru.data import alpha
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra
 from ganbaru.sampling import gif, image_io
 
 Frames = Iterator[image_io.Images]  # each (H, W, C), all of one shape
@@ -187,8 +187,6 @@ def checked(ending: str, fps: float) -> Format:
             f"{chosen.max_fps:g} frames a second{chosen.why}."
         )
     if not importlib.util.find_spec(chosen.library):
-        raise InputError(
-            f"A video in {ending} needs {chosen.library}, which is not installed: pip install "
-            f"'ganbaru[video]', or give a name in .gif, .webp or .png."
-        )
+        otherwise = "A name in .gif, .webp or .png needs no package."
+        raise missing_extra(f"A video in {ending} needs {chosen.library}", "video", otherwise)
     return chosen

@@ -36,7 +36,7 @@ def application(service: Service, key: str = "", loopback: bool = True) -> FastA
         refreshing.cancel()
         service.close()
 
-    # FastAPI's documentation pages load scripts from other sites, so there are none.
+    # FastAPI's documentation pages load scripts from other sites: /docs is our own.
     app = FastAPI(
         title="Ganbaru",
         version=__version__,

@@ -9,7 +9,7 @@ from typing import Any
 from ganbaru.report import frame
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.report.translations import Reader, Translation
-from ganbaru.serve import view_model
+from ganbaru.serve import reference, view_model
 from ganbaru.serve.catalog import Catalog, ServedModel
 
 EMPTY = Markup()
@@ -50,6 +50,13 @@ def error(detail: str, reader: Reader) -> str:
     return _page(title, reader, *content, back=("/", reader.text["back"]))
 
 
+def documentation(document: dict[str, Any], catalog: Catalog, base: str, reader: Reader) -> str:
+    """Return the page that describes the API."""
+    content = reference.content(document, base, next(iter(catalog)))
+    title = f"API · {document['info']['title']}"
+    return _page(title, reader, content, back=("/", reader.text["back"]))
+
+
 # --- all runs -----------------------------------------------------------------------------------
 
 
@@ -85,7 +92,7 @@ def _usage(catalog: Catalog, base: str, text: Translation) -> Markup:
         f"  -H 'Content-Type: application/json' \\\n"
         f"  -d '{json.dumps({'count': 16, 'seed': 0})}' -o images.png"
     )
-    links = [tag("a", place, href=place) for place in ("/openapi.json", "/api/models")]
+    links = [tag("a", place, href=place) for place in ("/docs", "/api/models")]
     about = tag("p", f"{text['api_text']} ", links[0], " · ", links[1])
     return tag(
         "section", tag("h2", text["api"]), about, tag("pre", command, class_="command", tabindex=0)

@@ -85,6 +85,14 @@ async def _playground(name: str, model: Model, back: tuple[str, str]) -> Respons
     return response(text, HTML, headers=REVALIDATE, policy=WHOLE)
 
 
+@router.get("/docs")
+async def documentation(request: Request) -> Response:
+    """Describe the API: the OpenAPI document as a page."""
+    base = str(request.base_url).rstrip("/")
+    catalog, document = serving(request).catalog, request.app.openapi()
+    return _page(pages.documentation(document, catalog, base, reader(request)))
+
+
 @router.get("/static/{name}")
 async def static(name: str) -> Response:
     """Return a style sheet, script or icon of the pages."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from ganbaru import files, records
 from ganbaru.config import from_file, typed
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, pip_install
 from ganbaru.records import Count, Range, Seconds
 
 T = TypeVar("T")
@@ -169,7 +169,7 @@ def _header(path: Path, text: str) -> _Stored:
     if about.pop("format") > FORMAT:
         raise InputError(
             f"The checkpoint {path} was written by ganbaru {found['version']}, which is newer "
-            f"than this one. Install that version or a later one: pip install -U ganbaru."
+            f"than this one. Install that version or a later one: {pip_install('-U', 'ganbaru')}"
         )
     if "reports" in about:  # format 1
         about["callbacks"] = {"log": {"reports": about.pop("reports")}}

@@ -6,7 +6,7 @@ import importlib
 import re
 from pathlib import Path
 
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra
 
 
 def is_name(text: str) -> bool:
@@ -22,10 +22,8 @@ def fetch(name: str, file: str, revision: str | None) -> Path:
     try:
         library = importlib.import_module("huggingface_hub")
     except ImportError as error:
-        raise InputError(
-            f"There is no folder {name}, and downloading it from the hub needs huggingface_hub. "
-            f"Install it with: pip install 'ganbaru[hub]'."
-        ) from error
+        what = f"There is no folder {name}, and downloading it from the hub needs huggingface_hub"
+        raise missing_extra(what, "hub") from error
     try:
         return Path(library.hf_hub_download(name, file, revision=revision))
     except Exception as error:  # from the library, the network or the disk

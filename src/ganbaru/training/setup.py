@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from ganbaru import data, engines, files, registry
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError, in_terms
+from ganbaru.errors import InputError, command_line, in_terms
 from ganbaru.formatting import LOG
 from ganbaru.gan import augmentation, auto_augmentation, balance, models, step
 from ganbaru.gan import build as gan_build
@@ -164,9 +166,18 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
 
 
 def _named_callbacks(names: str) -> list[Any]:
-    """Return the callbacks that installed packages register, by names with + between them."""
+    """Return trackers, or callbacks that installed packages register; + is between names."""
     chosen = [name for name in names.split("+") if name != "none"]
-    return [registry.member("callbacks", "callback", name, {}, "none")() for name in chosen]
+    table = {name: functools.partial(_tracker, name) for name in TRACKERS}
+    return [registry.member("callbacks", "callback", name, table, "none")() for name in chosen]
+
+
+TRACKERS = ("mlflow", "trackio", "wandb")
+
+
+def _tracker(name: str) -> Any:
+    found = importlib.import_module("ganbaru.callbacks.trackers")  # of an extra
+    return found.TRACKERS[name]()
 
 
 def _checked(callbacks: Sequence[Callback]) -> list[Callback]:
@@ -242,7 +253,7 @@ def check_options(config: Config) -> None:
     if not config.data:
         raise InputError(
             f"The preset {config.preset!r} trains on your own pictures: give --data, a folder, zip "
-            f"or npz file (or a known set, see: ganbaru data)."
+            f"or npz file, or a known set. To list those: {command_line('data')}"
         )
     if not any(getattr(config, name) for name in TOTALS):
         raise InputError("Give the length of the run: --steps, --images, --epochs or --minutes.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 from ganbaru import records
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, pip_install
 from ganbaru.training import hub
 
 FORMAT = 1
@@ -61,7 +61,7 @@ def _check(facts: _Facts, path: Path) -> None:
     """Raise InputError unless the weights exist and have the hash of config.json."""
     if facts["format"] > FORMAT:
         raise InputError(
-            f"{path.parent} was written by a newer ganbaru. Update: pip install -U ganbaru."
+            f"{path.parent} was written by a newer ganbaru. Update: {pip_install('-U', 'ganbaru')}"
         )
     if not path.is_file():
         raise InputError(f"There is no {path.name} in {path.parent}: download the folder again.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from ganbaru.data.formats import companions, names, splits
 from ganbaru.data.formats.names import Parts
 from ganbaru.data.source import LeftOut
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, pip_install
 
 MOST_REASONS = 20  # that are listed one by one
 
@@ -69,8 +69,16 @@ def _no_pictures(place: Path, paths: Mapping[str, Parts]) -> str:
     kinds = ", ".join(sorted(names.SUFFIXES))
     return (
         f"{place} holds {len(paths):,} files{such} but no pictures. Pictures are recognised by "
-        f"their suffix: {kinds}."
+        f"their suffix: {kinds}.{_heic(paths.values())}"
     )
+
+
+def _heic(paths: Iterable[Parts]) -> str:
+    """Return how to read photographs of telephones, if there are some; ends the message."""
+    reasons = (names.left_out(path) for path in paths)
+    if not any(reason and "[heic]" in reason[1] for reason in reasons):
+        return ""
+    return f" For HEIC: {pip_install('ganbaru[heic]')}"
 
 
 def _inside(path: Parts, folders: Iterable[Parts]) -> bool:

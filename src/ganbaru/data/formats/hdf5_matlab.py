@@ -21,7 +21,7 @@ from ganbaru.data import claims
 from ganbaru.data.formats import keyed
 from ganbaru.data.picture_file import brief
 from ganbaru.data.source import Original, Samples, Want, damaged
-from ganbaru.errors import InputError
+from ganbaru.errors import InputError, missing_extra
 
 HDF5, MATLAB_HDF5, MATLAB = b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3", b"MATLAB 5.0"
 MAX_KEYS = 10_000
@@ -66,10 +66,8 @@ def _hdf5(path: Path) -> Iterator[Any]:
     try:
         import h5py
     except ImportError as error:
-        raise InputError(
-            f"{path} is an HDF5 file, which h5py reads: pip install 'ganbaru[hdf5]'. Or save its "
-            f"arrays with numpy.savez('data.npz', images=..., labels=...)."
-        ) from error
+        otherwise = "Or save its arrays with numpy.savez('data.npz', images=..., labels=...)."
+        raise missing_extra(f"{path} is an HDF5 file: it needs h5py", "hdf5", otherwise) from error
     with _faults(path), h5py.File(path, "r") as file:
         yield file
 

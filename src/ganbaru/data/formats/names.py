@@ -9,15 +9,18 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
 
+from ganbaru.data import picture_file
+
 _SUFFIXES = (
     ".apng .avif .bmp .dib .gif .ico .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tga .tif "
     ".tiff .webp"
 )
-SUFFIXES = frozenset(_SUFFIXES.split())
-# Formats of pictures that are not decoded: photographs of telephones and cameras, drawings, scans.
+HEIC = frozenset((".heic", ".heif", ".hif"))  # photographs of telephones
+SUFFIXES = frozenset(_SUFFIXES.split()) | HEIC
+# Formats of pictures that are not decoded: photographs of cameras, drawings, scans.
 _UNDECODED = (
-    ".ai .arw .cr2 .cr3 .dcm .dds .dng .eps .exr .hdr .heic .heif .hif .jxl .nef .nii .orf .pdf "
-    ".psd .qoi .raf .raw .rw2 .svg .xcf"
+    ".ai .arw .cr2 .cr3 .dcm .dds .dng .eps .exr .hdr .jxl .nef .nii .orf .pdf .psd .qoi .raf .raw "
+    ".rw2 .svg .xcf"
 )
 UNDECODED = frozenset(_UNDECODED.split())
 _LABEL_SUFFIXES = (
@@ -51,6 +54,8 @@ def left_out(path: Parts) -> tuple[str, str] | None:
     suffix = posixpath.splitext(path[-1])[1].lower().rstrip(".")
     if suffix in UNDECODED or (suffix == ".avif" and not _decodes_avif()):
         return "no decoder", f"pictures in a format that is not decoded ({suffix})"
+    if suffix in HEIC and not picture_file.decodes_heic():
+        return "no decoder", f"pictures that the extra ganbaru[heic] decodes ({suffix})"
     if suffix in SUFFIXES:
         return None
     if suffix in LABEL_SUFFIXES or (suffix == ".txt" and _LABEL_TEXT.search(path[-1].lower())):

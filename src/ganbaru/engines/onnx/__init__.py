@@ -11,6 +11,7 @@ from ganbaru import ops
 
 from . import layers, shape_ops
 from .shape_ops import reshape as reshape
+from .tensor import BYTE as BYTE
 from .tensor import FLOAT as FLOAT
 from .tensor import HALF as HALF
 from .tensor import Dim as Dim

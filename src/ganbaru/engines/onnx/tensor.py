@@ -11,7 +11,7 @@ import numpy as np
 
 from ganbaru.engines.numpy import Engine
 
-FLOAT, HALF = 1, 10  # ONNX's numbers for float32 and float16
+FLOAT, BYTE, HALF = 1, 2, 10  # ONNX's numbers for float32, uint8 and float16
 
 
 def _operator(name: str, swapped: bool = False) -> Callable[[Tensor, Any], Tensor]:
@@ -25,8 +25,8 @@ def _operator(name: str, swapped: bool = False) -> Callable[[Tensor, Any], Tenso
 class Tensor:
     """A result of an ONNX operation, or a constant, which has a `value`.
 
-    `kind` is float (in the model's precision), single (always float32), int or bool; `name` that of
-    the parameter it comes from, if any.
+    `kind` is float (in the model's precision), single (always float32), int, byte or bool; `name`
+    that of the parameter it comes from, if any.
     """
 
     operation: str

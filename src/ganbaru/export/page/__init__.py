@@ -65,5 +65,5 @@ def _check_size(player: Player, bits: int) -> None:
         raise InputError(
             f"The page would have {expected / 1e6:,.0f} MB ({count:,} weights in {bits} bits), and "
             f"the limit is {MAX_BYTES / 1e6:,.0f} MB for the sake of phones: export to .onnx, use "
-            f"ganbaru serve, or train with a smaller --width."
+            f"`ganbaru serve`, or train with a smaller --width."
         )

@@ -1,0 +1,71 @@
+"""What is delivered: the README's links in a package index, and what a server's container has."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from types import ModuleType
+
+import pytest
+from train_helpers import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture
+def hook(monkeypatch):
+    """The build's metadata hook, without hatchling, which only a build needs."""
+    interface = ModuleType("hatchling.metadata.plugin.interface")
+    interface.MetadataHookInterface = object
+    monkeypatch.setitem(sys.modules, interface.__name__, interface)
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+def test_links_and_pictures_of_the_readme_are_absolute_in_a_package_index(hook):
+    found = hook.MetadataHook()
+    found.root = str(ROOT)
+    metadata = {"urls": PROJECT["urls"]}
+    found.update(metadata)
+    text, base = metadata["readme"]["text"], PROJECT["urls"]["Repository"]
+    targets = re.findall(r"\]\(([^()\s]+)\)", text)
+    assert len(targets) > 15 and all(target.startswith("https://") for target in targets)
+    pictures = re.findall(r"!\[[^]]*\]\(([^()\s]+)\)", text)
+    assert pictures and all(each.startswith(f"{base}/raw/main/docs/images/") for each in pictures)
+    for target in targets:  # of files that exist
+        assert target.startswith(base)
+        assert (ROOT / target.removeprefix(base).split("/main/")[1].partition("#")[0]).exists()
+
+
+def test_the_projects_addresses_begin_with_the_repositorys():
+    urls = PROJECT["urls"]
+    assert {"Repository", "Documentation", "Changelog", "Issues"} <= urls.keys()
+    assert all(url.startswith(urls["Repository"]) for url in urls.values())
+
+
+def names(lines) -> set[str]:
+    found = (re.match(r"[A-Za-z0-9_.-]+", line) for line in lines if not line.startswith("#"))
+    return {each[0].lower() for each in found if each}
+
+
+def test_a_server_has_what_it_needs_and_nothing_else():
+    listed = names((ROOT / "requirements-serve.txt").read_text(encoding="utf-8").splitlines())
+    extras = PROJECT["optional-dependencies"]
+    assert names(extras["serve"]) | names(extras["onnx"]) <= listed
+    assert not listed & {"scikit-learn", "scipy", "matplotlib", "pooch", "requests"}
+    assert listed <= names(PROJECT["dependencies"]) | names(extras["serve"]) | names(extras["onnx"])
+
+
+def test_the_container_has_no_root():
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8")
+    final = text[text.rindex("FROM ") :]
+    assert re.search(r"^USER (?!root\b|0\b)", final, re.MULTILINE)
+    assert "requirements-serve.txt" in text and '"serve"' in final
