@@ -62,6 +62,8 @@ class Engine(ops.Operations, ABC):
     # For float32 or float64, why a device cannot compute in it, "" if it can.
     LIMITS: ClassVar[Mapping[str, Callable[[str], str]]] = {}
 
+    RANKS: ClassVar[bool] = False  # whether several processes may train one run (`ganbaru.ranks`)
+
     # --- required -----------------------------------------------------------------------------
 
     @classmethod
@@ -104,6 +106,15 @@ class Engine(ops.Operations, ABC):
         `notes`, a list of what the user should know once it has run.
         """
         return self.compile_function(function)
+
+    @staticmethod
+    def across(x: Any, group: Any) -> Any:
+        """Return the sum of a tensor over the ranks of a group; see `ganbaru.ranks.across`."""
+        raise NotImplementedError("across")
+
+    def batch_from_numpy(self, array: Any) -> Any:
+        """Copy an array with a row for each image of a batch to the device, or to all of them."""
+        return self.from_numpy(array)
 
     def synchronise(self) -> None:
         """Wait until the device has finished its work."""
