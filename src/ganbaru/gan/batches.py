@@ -156,7 +156,7 @@ class BatchSampler:
             self._of_rows(batch, slice(rank + size * place, None, size * count))
             for place in range(count)
         )
-        return first._replace(rest=rest)
+        return first._replace(rest=rest or None)
 
     def _of_rows(self, batch: Batch, rows: slice) -> Batch:
         """Take rows of all that a batch has, and look up its images there."""
@@ -178,14 +178,14 @@ class BatchSampler:
         return Batches(batches, self._batch_to_device(sampled.g, strength))
 
     def _batch_to_device(self, batch: Batch, strength: float) -> Batch:
-        rest = [self._batch_to_device(part, strength) for part in batch.rest]
+        rest = [self._batch_to_device(part, strength) for part in batch.rest or ()]
         fields = batch._replace(draws=None, rest=None)._asdict()
         arrays = {name: x for name, x in fields.items() if x is not None}
         tensors = {name: self.engine.batch_from_numpy(x) for name, x in arrays.items()}
         if self.device_dataset and "real" in tensors:
             tensors["real"] = _scaled(self.device_dataset(tensors["real"]))
         draws = batch.draws and self._transformed(batch.draws, strength)
-        return Batch(**tensors, draws=draws, rest=rest)
+        return Batch(**tensors, draws=draws, rest=rest or None)
 
     def _transformed(self, draws: dict[str, Draws], strength: float) -> dict[str, Parameters]:
         """Return the augmentation's arrays for each side, once for sides of the same draws."""

@@ -27,10 +27,11 @@ def over(update: Callable[[Any], Part], batch: Any) -> Part:
     Micro-batches are computed one after the other, so that only one is in memory, each from the
     same buffers. Gradients and metrics of a rank are one message.
     """
-    found = update(batch._replace(rest=()))
-    for part in batch.rest:
+    first, *rest = batch.parts
+    found = update(first)
+    for part in rest:
         found = _added(found, update(part))
-    count = 1 + len(batch.rest)
+    count = 1 + len(rest)
     if count > 1:
         buffers = {group: _divided(each, count) for group, each in found.buffers.items()}
         found = Part(_divided(found.gradients, count), _divided(found.metrics, count), buffers)

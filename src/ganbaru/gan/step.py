@@ -65,7 +65,12 @@ class Batch(NamedTuple):
     fake: Tensor | None = None  # if None, D's update makes them
     draws: dict[str, Parameters] | None = None  # what is drawn for "real" and "fake" images, named
     noise: Tensor | None = None  # (M, C, H, W), standard normal, for penalties on M images
-    rest: Sequence[Any] = ()  # further micro-batches of the update, each a Batch
+    rest: Sequence[Any] | None = None  # further micro-batches of the update, each a Batch
+
+    @property
+    def parts(self) -> list[Batch]:
+        """The micro-batches of the update, one if it has not been divided."""
+        return [self._replace(rest=None), *(self.rest or ())]
 
 
 class Batches(NamedTuple):
@@ -77,7 +82,7 @@ class Batches(NamedTuple):
     @property
     def images(self) -> int:
         """The number of real images that this rank shows D."""
-        each = (part for batch in self.d for part in (batch, *batch.rest))
+        each = (part for batch in self.d for part in batch.parts)
         return sum(part.real.shape[0] for part in each if part.real is not None)
 
 
@@ -164,10 +169,10 @@ def make_fakes(gan: GAN, state: State, batch: Batch) -> tuple[State, Batch]:
         fake, buffers = _generate(gan, state["generator"], state["generator_buffers"], part)
         return buffers, part._replace(fake=fake)
 
-    each = [made(part) for part in (batch, *batch.rest)]
+    each = [made(part) for part in batch.parts]
     buffers = parts.mean([buffers for buffers, _ in each])
     first, *rest = (part for _, part in each)
-    return {**state, "generator_buffers": buffers}, first._replace(rest=rest)
+    return {**state, "generator_buffers": buffers}, first._replace(rest=rest or None)
 
 
 def _seen(gan: GAN, batch: Batch, side: str, images: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Ranks: the processes that train one run together, and what they compute over the global batch.
 
-A global batch is split by stride: rank r of W has images r, r + W, r + 2 W, ... All communication in
-a training step is `across`, a sum over ranks that is its own adjoint: the gradient of a sum over
-ranks is the sum of the ranks' gradients. So every rank differentiates the sum of all ranks' losses,
+A global batch is split by stride: rank r of W has images r, r + W, r + 2 W, ... All communication
+in a training step is `across`, a sum over ranks that is its own adjoint: the gradient of a sum over
+ranks is the sum of the ranks' gradients. So every rank differentiates the sum of all losses,
 to any order. On one rank it is the identity and costs nothing.
 """
 
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from ganbaru import ops
-from ganbaru.errors import RunError
+from ganbaru.errors import InputError, RunError
 from ganbaru.ops import Tensor
+
+T = TypeVar("T")
 
 
 class RankError(RunError):
@@ -57,13 +59,16 @@ class Alone(Group):
         return [value]
 
 
-_world: ContextVar[Group] = ContextVar("world", default=Alone())
+ALONE = Alone()
+
+
+_world: ContextVar[Group | None] = ContextVar("world", default=None)
 _among: ContextVar[Group | None] = ContextVar("among", default=None)
 
 
 def world() -> Group:
     """Return the ranks that this process trains with."""
-    return _world.get()
+    return _world.get() or ALONE
 
 
 @contextlib.contextmanager
@@ -87,6 +92,28 @@ def among(group: Group) -> Iterator[None]:
         yield
     finally:
         _among.reset(token)
+
+
+def attempt(function: Callable[[], T]) -> T:
+    """Return what a function returns on this rank; if it raises on any rank, all ranks end.
+
+    Rank 0 raises the first error, with the rank's number if it is not its own; others are silent.
+    """
+    group, failed, result = world(), None, None
+    if group.size == 1:
+        return function()
+    try:
+        result = function()
+    except (InputError, RunError, OSError) as error:
+        failed = error
+    outcomes = group.gather(failed and (isinstance(failed, InputError), str(failed)))
+    for rank, outcome in enumerate(outcomes):
+        if outcome:
+            if not group.leads:
+                raise SystemExit(2 if outcome[0] else 1)
+            kind = InputError if outcome[0] else RunError
+            raise failed or kind(f"Rank {rank}: {outcome[1]}")
+    return result  # type: ignore[return-value]
 
 
 # --- over the global batch ----------------------------------------------------------------------
