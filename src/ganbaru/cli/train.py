@@ -34,7 +34,10 @@ def _train(arguments: Sequence[str]) -> int:
     from ganbaru.training import distributed, recovery, signals
 
     bar = callbacks.Display()
-    each = (lambda: callbacks.standard(bar)) if leads else list
+
+    def each() -> list[callbacks.Callback]:
+        return callbacks.standard(bar) if leads else []
+
     with data.progress_bar() as progress:
         run = distributed.build(config, each(), progress if leads else data.silent)
     if leads and not Verbosity.quiet:

@@ -123,7 +123,8 @@ def depends_on_batch(
     would hide what is behind them. The minibatch deviation, whose part is meant, is left out.
     """
     config = dataclasses.replace(config, minibatch_deviation=False)
-    network, shapes = {n: each for n, *each in players(config, shape, num_classes)}[player]
+    each = players(config, shape, num_classes)
+    network, shapes = next((network, shapes) for name, network, shapes in each if name == player)
     start = dataclasses.replace(INITIALISATIONS["he"], zero=INITIALISATIONS["he"].weight)
     first = nn.initialise(network, *shapes, seed=0, initialisation=start)
     draws = randomness.normal(0, "weights", 0, 3 * math.prod(shapes[0][1:]))

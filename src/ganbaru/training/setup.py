@@ -327,10 +327,10 @@ def _check_division(config: Config) -> None:
         )
     least = 2 if count > 1 else 1  # batch norm needs two images
     if config.batch % (size * count) or config.batch < size * count * least:
-        part = max(least, round(config.batch / (size * count)))
+        fitting = size * count * max(least, round(config.batch / (size * count)))
         raise InputError(
-            f"--batch {config.batch} is not divided by {made}: take --batch "
-            f"{part * size * count}, or another number of them."
+            f"--batch {config.batch} is not divided by {made}: take --batch {fitting}, or another "
+            f"number of them."
         )
     for part in noisy_parts(gan_build.penalties(config.penalty, config.trust)):
         if part_count(part, config.batch) % (size * count):
