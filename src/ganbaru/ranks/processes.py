@@ -153,15 +153,19 @@ class Processes(Group):
         try:
             yield
         except RuntimeError as error:  # of Gloo and NCCL; torch's own errors are among them
-            with contextlib.suppress(RuntimeError):
-                self.store.set(f"alive{self.rank}", "")
-                if any(self.store.check([f"ended{i}"]) for i in range(self.size)):
-                    raise SystemExit(1) from error  # it has printed the reason itself
-                missing = self._missing("alive", ROLL_CALL)
-                if missing and self.rank != min({*range(self.size)} - {*missing}):
-                    raise SystemExit(1) from error
-                raise self._lost(missing) from error
-            raise self._lost([0]) from error  # with it the store is gone
+            missing = self._roll_call()
+            speaks = min({*range(self.size)} - {*missing}, default=self.rank) == self.rank
+            raise (self._lost(missing) if speaks else SystemExit(1)) from error
+
+    def _roll_call(self) -> list[int]:
+        """Return the ranks that have ended without a message; ends this one if another has one."""
+        try:
+            self.store.set(f"alive{self.rank}", "")
+            if any(self.store.check([f"ended{i}"]) for i in range(self.size)):
+                raise SystemExit(1)  # it has printed the reason itself
+            return self._missing("alive", ROLL_CALL)
+        except RuntimeError:
+            return [0]  # which had the store
 
     def _lost(self, missing: list[int]) -> RankError:
         if not missing:
