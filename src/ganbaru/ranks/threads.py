@@ -33,7 +33,8 @@ class _Table:
         with self.changed:
             ready = self.changed.wait_for(lambda: self.turn == rank or self.errors, self.timeout)
         if self.errors:
-            raise RankError(f"Rank {min(self.errors)} ended, and the run with it.")
+            first = [r for r, error in self.errors.items() if not isinstance(error, RankError)]
+            raise RankError(f"Rank {min(first or self.errors)} ended, and the run with it.")
         if not ready:
             raise RankError(f"Rank {self.turn} did not answer for {self.timeout:g} s.")
 
