@@ -132,6 +132,7 @@ def messages() -> None:
 
 def _environment(rank: int, size: int, port: int) -> dict[str, str]:
     place = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    place |= {"GANBARU_TIMEOUT": 60}
     one = {"GANBARU_THREADS": 1, "OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
     return {**os.environ, **{name: str(x) for name, x in {**place, **one}.items()}}
 
@@ -197,7 +198,7 @@ def accumulate(batch: int = 64) -> None:
         print(f"| {engine} | {abs(count)} of {batch // abs(count)} images | {peak:.0f} |")
 
 
-def kills(times: int, seed: int = 0) -> None:
+def kills(times: int, most: float, seed: int = 0) -> None:
     """Kill one of two ranks, again and again, and resume the run each time; print what happened."""
     rng, found = random.Random(seed), []
     with tempfile.TemporaryDirectory() as place:
@@ -211,10 +212,10 @@ def kills(times: int, seed: int = 0) -> None:
             victim = rng.randrange(2)
             if number < times:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    each[victim].wait(rng.uniform(1, 25))
+                    each[victim].wait(rng.uniform(1, most))
                 each[victim].kill()
             began = time.monotonic()
-            texts = [process.communicate(timeout=120)[1] for process in each]
+            texts = [process.communicate(timeout=400)[1] for process in each]
             seconds = time.monotonic() - began
             codes = [process.returncode for process in each]
             found.append((victim, codes, seconds, texts[1 - victim].strip().partition("\n")[0]))
@@ -233,6 +234,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--most", type=float, default=25.0, help="seconds until a kill, at most")
     given = parser.parse_args()
     if given.cases[:1] == ["worker"]:
         worker(given.cases[1], *map(int, given.cases[2:]))
@@ -241,7 +243,7 @@ def main() -> None:
         "parity": functools.partial(parity, given.steps),
         "messages": messages,
         "scaling": scaling,
-        "kills": functools.partial(kills, given.times),
+        "kills": functools.partial(kills, given.times, given.most),
         "accumulate": accumulate,
     }
     for name in given.cases or every:

@@ -99,6 +99,7 @@ class Config:
     seed: int = _option(0, "seed of all random numbers in the run")
     engine: str = _option("auto", "auto (fastest: see ganbaru engines), {known} or a dotted path")
     device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine has")
+    devices: int = _option(1, "devices that divide each batch in one process, of JAX")
     precision: str = _option(
         "auto",
         "float32, float64 or bf16 (convolutions and matrix products in bfloat16, all else in "
@@ -227,7 +228,7 @@ _RANGES: dict[str, coerce.Allowed] = {
     ),
     "width": coerce.at_least(1, 65_536),
     "latent": coerce.at_least(1, 10**6),
-    **dict.fromkeys(("d_steps", "accumulate"), coerce.at_least(1, 10_000)),
+    **dict.fromkeys(("d_steps", "accumulate", "devices"), coerce.at_least(1, 10_000)),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     **dict.fromkeys(("ema", "beta2_end"), coerce.PART),
     "evaluate_images": coerce.at_least(50),

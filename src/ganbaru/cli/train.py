@@ -30,6 +30,9 @@ def _train(arguments: Sequence[str]) -> int:
     config, chosen = ranks.attempt(lambda: options.explained("train", description, arguments))
     for line in chosen if leads else ():
         say(line)
+    if config.devices > 1:  # read when JAX is imported; of CPUs alone
+        flag = f"--xla_force_host_platform_device_count={config.devices}"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
     from ganbaru import callbacks, data
     from ganbaru.training import distributed, recovery, signals
 

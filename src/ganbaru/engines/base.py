@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ganbaru import ops
+from ganbaru.errors import InputError
 
 PRECISIONS = ("float32", "float64")  # of every engine; some have more
 BF16 = "bf16"
@@ -55,6 +56,7 @@ class Engine(ops.Operations, ABC):
     device: str
     precision: str = PRECISIONS[0]
     fast: bool = False
+    devices: int = 1  # that divide each batch
 
     # Root modules of its tensors' types, such as "torch".
     TENSOR_MODULES: ClassVar[tuple[str, ...]] = ()
@@ -106,6 +108,15 @@ class Engine(ops.Operations, ABC):
         `notes`, a list of what the user should know once it has run.
         """
         return self.compile_function(function)
+
+    def over(self, devices: int) -> Engine:
+        """Return the engine over several devices of its kind, in this process."""
+        if devices == 1:
+            return self
+        raise InputError(
+            f"--devices {devices} is for --engine jax, and this is {self.name}: with torch start "
+            f"as many processes, torchrun --nproc-per-node {devices} -m -- ganbaru train ..."
+        )
 
     @staticmethod
     def across(x: Any, group: Any) -> Any:

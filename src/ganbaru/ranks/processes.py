@@ -114,13 +114,11 @@ class Processes(Group):
         gpu = torch.cuda.is_available()
         if gpu:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if gpu else "gloo",
-            store=self.store,
-            rank=rank,
-            world_size=size,
-            timeout=timedelta(seconds=_seconds()),
-        )
+        how = {"store": self.store, "rank": rank, "world_size": size, "timeout": limit}
+        with self._watched():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", **how)
+        # From now on a rank may wait long, such as for rank 0 while it scores.
+        dist.distributed_c10d._set_pg_timeout(timedelta(seconds=_seconds()))
 
     def total(self, x: Any) -> Any:
         if isinstance(x, self.torch.Tensor):

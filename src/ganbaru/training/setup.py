@@ -87,9 +87,10 @@ def _engine(config: Config) -> Engine:
     if ranks.world().size > 1 and not engine.RANKS:
         raise InputError(
             f"The {engine.name} engine trains on one process, and this is one of "
-            f"{ranks.world().size}: take --engine torch or numpy, or start one process."
+            f"{ranks.world().size}: take --engine torch or numpy, or start one process (with "
+            f"--engine jax --devices N for several devices)."
         )
-    return engine
+    return engine.over(config.devices)
 
 
 def _training_count(config: Config, source: Source) -> int:
@@ -316,10 +317,12 @@ def _check_batch(config: Config, count: int) -> None:
 
 def _check_division(config: Config) -> None:
     """Raise InputError unless ranks and micro-batches divide a batch into equal parts."""
-    size, count = ranks.world().size, config.accumulate
+    count = config.accumulate
+    size = max(ranks.world().size, config.devices)  # the one or the other is 1
     if size * count == 1:
         return
-    made = f"{size} processes" if size > 1 else ""
+    kind = "devices" if config.devices > 1 else "processes"
+    made = f"{size} {kind}" if size > 1 else ""
     made += f"{' of ' * (size > 1)}{count} micro-batches each" * (count > 1)
     if config.short_batch:
         raise InputError(
