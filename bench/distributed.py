@@ -68,7 +68,7 @@ def trained(
     """Return the metrics of each step and the last state, as one rank of a group has them."""
     small = {"batch": 8, "width": 1, "latent": 6, "lr": 2e-3, "precision": "float64"}
     config = Config(**{**small, **options})
-    loaded = engines.load(engine, "cpu", config.precision)
+    loaded = engines.load(engine, "cpu", config.precision).over(config.devices)
     pictures = training_cases.pictures(max(40, config.batch), (side, side, 1), classes=5)
     classes = len(models.class_names(config, pictures.classes))
     first = models.initial_parameters(config, (side, side, 1), classes)

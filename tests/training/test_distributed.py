@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import math
 import os
 import subprocess
@@ -171,6 +172,43 @@ def test_an_engine_of_one_process_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ganbaru.engines.numpy.Engine.RANKS", False)
     with pytest.raises(InputError, match="torch"):
         _on(2, _config(tmp_path))
+
+
+@pytest.mark.parametrize("devices", [2, 100])
+def test_more_devices_than_an_engine_divides_batches_over_are_refused(devices, tmp_path):
+    with pytest.raises(InputError, match=r"devices.*torchrun"):
+        _on(1, _config(tmp_path, devices=devices))
+
+
+FOUR_DEVICES = """
+from bench.distributed import apart, trained
+from ganbaru import engines, errors, ranks
+options = {"objective": "rasgan", "penalty": "r1", "minibatch_deviation": True, "devices": 4,
+           "augment": "flip+rotation", "conditioning": "projection"}
+engines.own_process()
+found = trained(options, 2, ranks.ALONE, "jax")
+assert max(apart(trained({**options, "devices": 1}, 2, ranks.ALONE), found)) < 1e-9
+try:
+    engines.load("jax", "cpu").over(5)
+except errors.InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.compiled
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
+def test_jax_divides_batches_over_devices():
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "src")))
+    done = subprocess.run(
+        [sys.executable, "-c", FOUR_DEVICES],
+        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 to 4" in done.stdout
 
 
 def test_weights_that_drift_apart_end_the_run(tmp_path, monkeypatch):
