@@ -10,11 +10,11 @@ accumulate  peak memory of a step in one batch and in micro-batches
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import engines, ranks
+from ganbaru.cli import main as cli
 from ganbaru.config import Config
 from ganbaru.conformance import training_cases
 from ganbaru.gan import models, step
@@ -180,7 +181,7 @@ def _measured(engine: str, size: int, batch: int, count: int = 1) -> list[float]
     return [float(x) for x in json.loads(first.splitlines()[-1])]
 
 
-def scaling(batch: int = 32, turns: int = 3) -> None:
+def scaling(batch: int = 16, turns: int = 3) -> None:
     """Compare one process with two, each with `batch` images and one thread."""
     print("| engine | ms for an image, 1 process | 2 processes | ratio |")
     for engine in ("numpy", "torch"):
@@ -198,35 +199,61 @@ def accumulate(batch: int = 64) -> None:
         print(f"| {engine} | {abs(count)} of {batch // abs(count)} images | {peak:.0f} |")
 
 
+def _rank(arguments: list[str], rank: int, port: int, errors: Path) -> None:
+    """Run the command as one of two ranks, in a forked process."""
+    os.environ.update(_environment(rank, 2, port))
+    with errors.open("w") as file, open(os.devnull, "w") as nothing:
+        sys.stdout, sys.stderr = nothing, file
+        code = cli.main(arguments)
+        file.flush()
+        os._exit(code)
+
+
+def _two(arguments: list[str], place: Path) -> list[Any]:
+    """Start two ranks; forked, or importing PyTorch would take most of the time."""
+    port, fork = _port(), multiprocessing.get_context("fork")
+    each = [
+        fork.Process(target=_rank, args=(arguments, rank, port, place / f"errors{rank}"))
+        for rank in range(2)
+    ]
+    for process in each:
+        process.start()
+    return each
+
+
 def kills(times: int, most: float, seed: int = 0) -> None:
     """Kill one of two ranks, again and again, and resume the run each time; print what happened."""
-    rng, found = random.Random(seed), []
-    with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "ganbaru", "train", "digits", "--steps", "120"]
-        command += ["--width", "2", "--batch", "8", "--held-out", "0", "--log-every", "80"]
-        command += ["--checkpoint-every", "80", "--sample-every", "100000", "--seed", "1"]
+    os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"
+    import torch.distributed  # noqa: F401  # before forking
+
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        command = ["train", "digits", "--width", "2", "--batch", "8", "--held-out", "0"]
+        command += ["--steps", str(20 * times), "--log-every", "80", "--sample-every", "100000"]
+        command += ["--checkpoint-every", "40", "--seed", "1"]
+        run = place / "killed"
         for number in range(times + 1):
-            resume = ["--resume"] * (Path(place) / "runs/killed/config.yaml").exists()
-            how = {"cwd": place, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-            each = _processes(2, [*command, "--run", "killed", *resume], **how)
+            resume = ["--resume"] * (run / "config.yaml").exists()
+            each = _two([*command, "--run", str(run), *resume], place)
             victim = rng.randrange(2)
             if number < times:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    each[victim].wait(rng.uniform(1, most))
+                each[victim].join(rng.uniform(0.2, most))
                 each[victim].kill()
             began = time.monotonic()
-            texts = [process.communicate(timeout=400)[1] for process in each]
+            for process in each:
+                process.join()
             seconds = time.monotonic() - began
-            codes = [process.returncode for process in each]
-            found.append((victim, codes, seconds, texts[1 - victim].strip().partition("\n")[0]))
-            print(number, *found[-1], flush=True)
-            if number < times and not any(codes):
-                break  # it was complete before the kill
-        state = checkpoint.load(checkpoint.found(Path(place) / "runs/killed/checkpoints")[-1])
-        for process in _processes(2, [*command, "--run", "whole"], cwd=place):
-            process.wait()
-        whole = checkpoint.load(checkpoint.found(Path(place) / "runs/whole/checkpoints")[-1])
-        print("apart from an uninterrupted run:", _apart(whole[0], state[0]))
+            codes = [process.exitcode for process in each]
+            text = (place / f"errors{1 - victim}").read_text().strip()
+            steps = sorted((run / "checkpoints").glob("*"))
+            at = steps[-1].stem.lstrip("0") if steps else "no checkpoint"
+            print(f"{number}: rank {victim}, codes {codes}, {seconds:.1f} s, {at}: {text}")
+        found = checkpoint.load(checkpoint.found(run / "checkpoints")[-1])[0]
+        for process in _two([*command, "--run", str(place / "whole")], place):
+            process.join()
+        whole = checkpoint.load(checkpoint.found(place / "whole" / "checkpoints")[-1])[0]
+        print(f"apart from an uninterrupted run: {_apart(whole, found)}")
 
 
 def main() -> None:
@@ -234,7 +261,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--times", type=int, default=20)
-    parser.add_argument("--most", type=float, default=25.0, help="seconds until a kill, at most")
+    parser.add_argument("--most", type=float, default=15.0, help="seconds until a kill, at most")
     given = parser.parse_args()
     if given.cases[:1] == ["worker"]:
         worker(given.cases[1], *map(int, given.cases[2:]))

@@ -84,6 +84,8 @@ class Processes(Group):
 
     def __init__(self, rank: int, size: int, host: str, port: int) -> None:
         """Join the others; raises RunError, which names those that have not started in time."""
+        # Or the loss of a rank prints a stack of C++ before our message.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         import torch
         import torch.distributed as dist
 
