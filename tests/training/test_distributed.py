@@ -6,16 +6,18 @@ import dataclasses
 import importlib.util
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from train_helpers import NO_PLOTS, ROOT, command, log, needs_torch, newest, tiny
+from train_helpers import NO_PLOTS, ROOT, command, log, needs_posix, needs_torch, newest, tiny
 
 from ganbaru import callbacks, ranks
-from ganbaru.config import Config
+from ganbaru.config import Config, to_yaml
 from ganbaru.errors import DivergedError, InputError, RunError
 from ganbaru.ranks import Group, threads
 from ganbaru.training import distributed, recovery
@@ -178,6 +180,61 @@ def test_an_engine_of_one_process_is_refused(tmp_path, monkeypatch):
 def test_more_devices_than_an_engine_divides_batches_over_are_refused(devices, tmp_path):
     with pytest.raises(InputError, match=r"devices.*torchrun"):
         _on(1, _config(tmp_path, devices=devices))
+
+
+def _rank(number: int, folder: Path, *arguments: str) -> subprocess.Popen:
+    place = {"RANK": number, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _PORT}
+    paths = os.pathsep.join(map(str, (NO_PLOTS, ROOT / "src")))
+    return subprocess.Popen(
+        [sys.executable, "-m", "ganbaru", "train", *arguments],
+        env={**os.environ, **{name: str(x) for name, x in place.items()}, "PYTHONPATH": paths},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+    )
+
+
+_PORT = 29_000 + os.getpid() % 1_000
+
+
+@pytest.mark.extended
+@needs_posix
+@needs_torch
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_rank_that_is_killed_or_stopped_ends_the_other_and_the_run_resumes(
+    number, victim, tmp_path
+):
+    config = _config(tmp_path, steps=100_000, checkpoint_every=16)
+    (tmp_path / "run.yaml").write_text(to_yaml(config))
+    each = [_rank(i, tmp_path, "--config", "run.yaml") for i in range(2)]
+    while not list(tmp_path.glob("run/checkpoints/*.safetensors")):
+        assert all(process.poll() is None for process in each)
+        time.sleep(0.1)
+    each[victim].send_signal(number)
+    texts = [process.communicate(timeout=100)[1] for process in each]
+    codes = [process.returncode for process in each]
+    if number == signal.SIGTERM:
+        assert codes == [143, 143]
+    else:
+        assert codes[victim] == -9
+        assert codes[1 - victim] == 1
+        assert f"Rank {victim} of 2" in texts[1 - victim]
+    step = newest(tmp_path / "run")[1].step
+    _on(1, dataclasses.replace(config, steps=step + 2, resume=True))
+    assert newest(tmp_path / "run")[1].step == step + 2
+
+
+@pytest.mark.extended
+@needs_torch
+def test_a_rank_that_never_joins_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANBARU_TIMEOUT", "3")
+    process = _rank(0, tmp_path, "digits", "--run", "run")
+    text = process.communicate(timeout=100)[1]
+    assert process.returncode == 1
+    assert "Rank 1 of 2" in text
+    assert not (tmp_path / "run").exists()
 
 
 FOUR_DEVICES = """
