@@ -114,7 +114,7 @@ class Processes(Group):
                 f"start all of them, or set WORLD_SIZE to their number."
             )
         gpu = torch.cuda.is_available()
-        if gpu:
+        if gpu:  # --device cuda is this rank's then
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         how = {"store": self.store, "rank": rank, "world_size": size, "timeout": limit}
         with self._watched():

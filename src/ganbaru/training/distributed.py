@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,16 +36,9 @@ def build(
     if group.size == 1:
         return setup.build(config, callbacks, progress)
     _compare(group, {"version": __version__, **_fields(config)})
-    here = dataclasses.replace(config, device=_own_device(config.device))
-    first = ranks.attempt(lambda: setup.build(here, callbacks, progress) if group.leads else None)
+    first = ranks.attempt(lambda: setup.build(config, callbacks, progress) if group.leads else None)
     given = group.broadcast(_packed(first) if first else None)
-    return ranks.attempt(lambda: first or setup.follow(here, *given))  # as rank 0 has the cache
-
-
-def _own_device(device: str) -> str:
-    """Return the GPU of this rank where a host has several."""
-    local = os.environ.get("LOCAL_RANK", "")
-    return f"cuda:{local}" if device == "cuda" and local else device
+    return ranks.attempt(lambda: first or setup.follow(config, *given))  # as rank 0 has the cache
 
 
 def _fields(config: Config) -> dict[str, str]:
