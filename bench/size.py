@@ -26,6 +26,7 @@ LAYERS = [
     "presets",
     "config",
     "ops",
+    "ranks",
     "engines",
     "nn",
     "networks",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ganbaru import callbacks as family
 from ganbaru import data as sources
 from ganbaru import engines as computing
-from ganbaru import files
+from ganbaru import files, ranks
 from ganbaru import report as reports
 from ganbaru.comparison import compare as compare
 from ganbaru.config import Config, from_preset
@@ -38,9 +38,11 @@ from ganbaru.metrics.memorization import authenticity as authenticity
 from ganbaru.metrics.utility import utility as utility
 from ganbaru.planning.plan import plan as plan
 from ganbaru.presets import PRESETS
+from ganbaru.ranks import processes
 from ganbaru.sampling import generators, image_io, video, writers
 from ganbaru.sampling.generators import Labels
-from ganbaru.training import recovery, run_folder, setup, signals
+from ganbaru.training import distributed as several
+from ganbaru.training import recovery, run_folder, signals
 
 if TYPE_CHECKING:  # loaded by the functions that need them
     from ganbaru.callbacks import Callback
@@ -77,6 +79,7 @@ def train(
     callbacks: Sequence[Callback] | None = None,
     *,
     progress: bool = True,
+    distributed: bool = False,
     **options: Any,
 ) -> Path:
     """Train and return the run's folder; Ctrl-C or SIGTERM saves and ends early.
@@ -85,17 +88,24 @@ def train(
     chosen (`ganbaru.from_pictures`); `options` replace fields of it. `callbacks` replaces the
     default ones: log, checkpoints, sample grids, plots, report. With `progress` a terminal shows a
     bar, and a notebook a bar, the sample grid and the loss curves. Callbacks are set up again when
-    the run is rolled back (`on_trouble="rollback"`). Raises InputError for a wrong configuration
-    and RunError when the training diverges.
+    the run is rolled back (`on_trouble="rollback"`). With `distributed` this process is one of
+    those that `torchrun` has started, and the first has the callbacks; otherwise it trains by
+    itself. Raises InputError for a wrong configuration and RunError when the training diverges.
     """
+    if distributed and ranks.world().size == 1:
+        with processes.joined():
+            return train(config, callbacks, progress=progress, **options)
     config = recommendation.configured(config, options)
-    shown = family.live(progress)
+    leads = ranks.world().leads
+    shown = family.live(progress and leads)
 
     def chosen() -> list[Callback]:
+        if not leads:
+            return []
         return [*shown, *(family.standard() if callbacks is None else callbacks)]
 
-    with sources.shown(progress) as report:
-        run = setup.build(config, chosen(), report)
+    with sources.shown(progress and leads) as report:
+        run = several.build(config, chosen(), report)
     computing.configure_process(run.engine)
     try:
         with signals.graceful_stop() as interrupted:

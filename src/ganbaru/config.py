@@ -85,7 +85,8 @@ class Config:
     order: str = _option("d-first", "which player a step updates first: d-first or g-first")
     share: str = _option("nothing", "shared by a step's two updates: nothing, latents or fakes")
     clip: float | None = _option(None, "clip D's weights to plus and minus this (WGAN)")
-    batch: int = _option(64, "batch size, in images")
+    batch: int = _option(64, "batch size, in images, of all processes together")
+    accumulate: int = _option(1, "micro-batches of an update, one after the other: less memory")
     lr: float = _option(2e-4, "learning rate of both players")
     lr_g: float | None = _option(None, "learning rate of G, if it differs")
     lr_d: float | None = _option(None, "learning rate of D, if it differs")
@@ -104,6 +105,7 @@ class Config:
     seed: int = _option(0, "seed of all random numbers in the run")
     engine: str = _option("auto", "auto (fastest: see `ganbaru engines`), {known} or a dotted path")
     device: str = _option("auto", "cpu, cuda, cuda:1 or mps; auto is the best that the engine has")
+    devices: int = _option(1, "devices that divide each batch in one process, of JAX")
     precision: str = _option(
         "auto",
         "float32, float64 or bf16 (convolutions and matrix products in bfloat16, all else in "
@@ -235,7 +237,7 @@ _RANGES: dict[str, coerce.Allowed] = {
     ),
     "width": coerce.at_least(1, 65_536),
     "latent": coerce.at_least(1, 10**6),
-    "d_steps": coerce.at_least(1, 10_000),
+    **dict.fromkeys(("d_steps", "accumulate", "devices"), coerce.at_least(1, 10_000)),
     "betas": ("two numbers from 0 to below 1", lambda pair: all(0 <= beta < 1 for beta in pair)),
     **dict.fromkeys(("ema", "beta2_end"), coerce.PART),
     "evaluate_images": coerce.at_least(50),

@@ -156,7 +156,8 @@ def test_an_unknown_rule_is_refused_with_the_choices():
 
 def test_fields_of_a_batch():
     of_d = _arrays(NUMPY32, _draw().step(0).d[0])
-    assert of_d.pop("fake") is of_d.pop("draws") is of_d.pop("noise") is None
+    absent = ("fake", "draws", "noise", "rest")
+    assert [of_d.pop(name) for name in absent] == [None] * 4
     shapes = {name: array.shape for name, array in of_d.items()}
     assert shapes == {
         "latent": (5, 4),

@@ -40,6 +40,7 @@ ENVIRONMENT = {
     "GANBARU_MIRROR": "the server that data sets are downloaded from, in place of their own",
     "GANBARU_SHARDS_GIB": "GiB of the cache that copies of shards at URLs may take; else 32",
     "GANBARU_THREADS": "threads of the NumPy engine; else as many as there are cores",
+    "GANBARU_TIMEOUT": "seconds that a process of a distributed run waits for the others: 1800",
     "GANBARU_KEY": "the key that `ganbaru serve` requires of requests",
 }
 _MODULES = {"import": "import_weights"}  # a keyword of Python

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ganbaru import ops
+from ganbaru.errors import InputError
 
 PRECISIONS = ("float32", "float64")  # of every engine; some have more
 BF16 = "bf16"
@@ -55,12 +56,15 @@ class Engine(ops.Operations, ABC):
     device: str
     precision: str = PRECISIONS[0]
     fast: bool = False
+    devices: int = 1  # that divide each batch
 
     # Root modules of its tensors' types, such as "torch".
     TENSOR_MODULES: ClassVar[tuple[str, ...]] = ()
     EXTRA_PRECISIONS: ClassVar[Mapping[str, ExtraPrecision]] = {}
     # For float32 or float64, why a device cannot compute in it, "" if it can.
     LIMITS: ClassVar[Mapping[str, Callable[[str], str]]] = {}
+
+    RANKS: ClassVar[bool] = False  # whether several processes may train one run (`ganbaru.ranks`)
 
     # --- required -----------------------------------------------------------------------------
 
@@ -104,6 +108,24 @@ class Engine(ops.Operations, ABC):
         `notes`, a list of what the user should know once it has run.
         """
         return self.compile_function(function)
+
+    def over(self, devices: int) -> Engine:
+        """Return the engine over several devices of its kind, in this process."""
+        if devices == 1:
+            return self
+        raise InputError(
+            f"--devices {devices} is for --engine jax, and this is {self.name}: with torch start "
+            f"as many processes, torchrun --nproc-per-node {devices} -m -- ganbaru train ..."
+        )
+
+    @staticmethod
+    def across(x: Any, group: Any) -> Any:
+        """Return the sum of a tensor over the ranks of a group; see `ganbaru.ranks.across`."""
+        raise NotImplementedError("across")
+
+    def batch_from_numpy(self, array: Any) -> Any:
+        """Copy an array with a row for each image of a batch to the device, or to all of them."""
+        return self.from_numpy(array)
 
     def synchronise(self) -> None:
         """Wait until the device has finished its work."""

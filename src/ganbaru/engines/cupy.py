@@ -16,6 +16,7 @@ class Engine(cpu.Engine):
     """The CuPy engine."""
 
     TENSOR_MODULES = ("cupy",)
+    RANKS = False
 
     @classmethod
     def default_device(cls) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import logging
@@ -16,6 +17,7 @@ import numpy as np
 
 from ganbaru import files
 from ganbaru.engines import base, sizes
+from ganbaru.errors import InputError
 
 # On a machine with a GPU but without JAX's part for it, JAX warns that it takes the CPU; the
 # device that computes is named by `describe` instead.
@@ -25,6 +27,7 @@ import jax  # noqa: E402
 import jax.experimental  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from jax import lax  # noqa: E402
+from jax.sharding import Mesh, NamedSharding, PartitionSpec  # noqa: E402
 
 Tensor = jax.Array
 How = tuple[int, int, int]  # stride, padding, groups of a convolution
@@ -60,9 +63,40 @@ class Engine(base.Engine):
             jax.config.update("jax_enable_x64", True)
         _cache_programs(files.cache() / "programs" / "jax")
 
+    def over(self, devices: int) -> Engine:
+        """Return the engine over several devices: XLA divides batches and exchanges what it must.
+
+        A step stays one program of the whole batch. Raises InputError if there are fewer.
+        """
+        kind = self.device.partition(":")[0]
+        if len(jax.devices(kind)) < devices:
+            flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={devices}"
+            fix = f", or set {flag} before JAX is imported" if kind == "cpu" else ""
+            raise InputError(
+                f"--devices {devices} is more than JAX has here: {', '.join(_devices())}. Give a "
+                f"number from 1 to {len(jax.devices(kind))}{fix}."
+            )
+        return dataclasses.replace(self, devices=devices)
+
     def copy_to_device(self, array: np.ndarray) -> Tensor:
         with self._mode():
-            return jnp.array(array, device=_find(self.device))
+            return jnp.array(array, device=self._place())
+
+    def batch_from_numpy(self, array: Any) -> Tensor:
+        """Divide the rows of an array over the devices, or copy it to all, if they do not divide.
+
+        Such an array is one row for all images.
+        """
+        with self._mode():
+            return jax.device_put(self.from_numpy(array), self._place(len(array)))
+
+    def _place(self, rows: int = 0) -> Any:
+        """Return where an array is: whole on each device, or its rows divided over them."""
+        if self.devices == 1:
+            return _find(self.device)
+        mesh = _mesh(self.device.partition(":")[0], self.devices)
+        divided = rows and not rows % self.devices
+        return NamedSharding(mesh, PartitionSpec(*["batch"] * bool(divided)))
 
     @staticmethod
     def to_numpy(x: Tensor) -> np.ndarray:
@@ -70,11 +104,21 @@ class Engine(base.Engine):
 
     def compile_function(self, function: Callable) -> Callable:
         """Return the function as an XLA program for each set of shapes; numbers are inputs."""
-        return self._compiled(function, "highest")
+        if self.devices == 1:
+            return self._compiled(function, "highest")
+        program = self._compiled(function, "highest")
+        # On the first device alone: what is not training has no batch to divide.
+        return lambda *inputs: program(*jax.tree.map(_on_first, inputs))
 
     def compile_step(self, function: Callable) -> Callable:
         """Compile a training step; if `fast`, float32 products on a GPU keep TF32's 10 bits."""
-        return self._compiled(function, "tensorfloat32" if self.runs_async else "highest", (0,))
+        whole = self._place()
+
+        def divided(*inputs: Any) -> Any:
+            return lax.with_sharding_constraint(function(*inputs), whole)
+
+        how = "tensorfloat32" if self.runs_async else "highest", (0,)
+        return self._compiled(divided if self.devices > 1 else function, *how)
 
     def _compiled(self, function: Callable, precision: str, donated: tuple = ()) -> Callable:
         program = jax.jit(function, donate_argnums=donated)
@@ -175,6 +219,15 @@ def _find(device: str) -> Any:
     """Return JAX's own object for "cpu", "cuda", "cuda:1" or "tpu"."""
     kind, _, index = device.partition(":")
     return jax.devices(kind)[int(index or 0)]
+
+
+@functools.cache
+def _mesh(kind: str, count: int) -> Mesh:
+    return Mesh(np.array(jax.devices(kind)[:count]), ("batch",))
+
+
+def _on_first(x: Any) -> Any:
+    return x.addressable_data(0) if isinstance(x, jax.Array) else x
 
 
 def _devices() -> list[str]:

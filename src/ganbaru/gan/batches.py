@@ -101,6 +101,7 @@ class BatchSampler:
     gan: GAN
     num_classes: int
     device_dataset: Callable[[Any], Any] | None = None
+    part: tuple[int, int] = (0, 1)  # of each batch: this rank, and their number
 
     def __post_init__(self) -> None:
         """Look names up now: an unknown one is refused before anything is written."""
@@ -163,8 +164,29 @@ class BatchSampler:
 
         With `device_dataset`, `real` holds the places of images.
         """
-        batches = [self._for_d(turn) for turn in self._turns(number)]
-        return Batches(batches, batches[0] if self._shared else self._for_g(number))
+        batches = [self._split(self._for_d(turn)) for turn in self._turns(number)]
+        return Batches(batches, batches[0] if self._shared else self._split(self._for_g(number)))
+
+    def _split(self, batch: Batch) -> Batch:
+        """Return this rank's part of a global batch, as micro-batches."""
+        (rank, size), count = self.part, self.config.accumulate
+        first, *rest = (
+            self._of_rows(batch, slice(rank + size * place, None, size * count))
+            for place in range(count)
+        )
+        return first._replace(rest=rest or None)
+
+    def _of_rows(self, batch: Batch, rows: slice) -> Batch:
+        """Take rows of all that a batch has, and look up its images there."""
+        arrays = {n: x for n, x in batch._replace(draws=None)._asdict().items() if x is not None}
+        arrays = {name: x[rows] for name, x in arrays.items() if name != "rest"}
+        if "real" in arrays and not self.device_dataset:
+            arrays["real"] = to_range(self.source.images[arrays["real"]])
+        drawn: dict[int, Draws] = {}  # sides of the same draws still share them
+        for each in (batch.draws or {}).values():
+            drawn[id(each)] = {name: numbers[rows] for name, numbers in each.items()}
+        draws = batch.draws and {side: drawn[id(each)] for side, each in batch.draws.items()}
+        return Batch(**arrays, draws=draws)
 
     def to_device(self, sampled: Batches, strength: float = 1.0) -> Batches:
         """Copy the batches of a step to the engine's device."""
@@ -174,11 +196,14 @@ class BatchSampler:
         return Batches(batches, self._batch_to_device(sampled.g, strength))
 
     def _batch_to_device(self, batch: Batch, strength: float) -> Batch:
-        arrays = {n: x for n, x in batch._replace(draws=None)._asdict().items() if x is not None}
-        tensors = {name: self.engine.from_numpy(x) for name, x in arrays.items()}
+        rest = [self._batch_to_device(part, strength) for part in batch.rest or ()]
+        fields = batch._replace(draws=None, rest=None)._asdict()
+        arrays = {name: x for name, x in fields.items() if x is not None}
+        tensors = {name: self.engine.batch_from_numpy(x) for name, x in arrays.items()}
         if self.device_dataset and "real" in tensors:
             tensors["real"] = _scaled(self.device_dataset(tensors["real"]))
-        return Batch(**tensors, draws=batch.draws and self._transformed(batch.draws, strength))
+        draws = batch.draws and self._transformed(batch.draws, strength)
+        return Batch(**tensors, draws=draws, rest=rest or None)
 
     def _transformed(self, draws: dict[str, Draws], strength: float) -> dict[str, Parameters]:
         """Return the augmentation's arrays for each side, once for sides of the same draws."""
@@ -187,11 +212,12 @@ class BatchSampler:
         for each in draws.values():
             if id(each) not in found:
                 arrays = self._augmentation.arrays(each, strength, shape)
-                found[id(each)] = {n: self.engine.from_numpy(array) for n, array in arrays.items()}
+                copy = self.engine.batch_from_numpy
+                found[id(each)] = {name: copy(array) for name, array in arrays.items()}
         return {side: found[id(each)] for side, each in draws.items()}
 
     def images(self, number: int) -> int:
-        """Return the number of real images that step `number` shows D."""
+        """Return the number of real images that step `number` shows D, on all ranks."""
         return sum(len(self._orders["D"].indices(turn)) for turn in self._turns(number))
 
     def _turns(self, step: int) -> range:
@@ -218,13 +244,14 @@ class BatchSampler:
         return self._for_update("G", step, chosen)
 
     def _for_update(self, player: str, turn: int, chosen: np.ndarray | None) -> Batch:
-        """Sample latents, the reals `chosen`, and the labels of both if there are classes."""
+        """Sample latents, and the labels of the reals `chosen` and of fakes if there are classes.
+
+        `real` has the places of the images.
+        """
         seed, size = self.config.seed, self.config.latent
         count = self.config.batch if chosen is None else len(chosen)
         numbers = self._draws(seed, f"latents of {player}", turn, count * size)
-        real = label = real_label = None
-        if chosen is not None:
-            real = chosen if self.device_dataset else to_range(self.source.images[chosen])
+        label = real_label = None
         if self.num_classes:
             assert self.source.labels is not None
             real_label = None if chosen is None else self.source.labels[chosen]
@@ -233,7 +260,7 @@ class BatchSampler:
                 label = self._labels(player, turn, count)
         sides = ["fake"] if chosen is None else ["fake", "real"]
         draws = self._augmenting(player, turn, count, sides)
-        return Batch(numbers.reshape(count, size), label, real, real_label, draws=draws)
+        return Batch(numbers.reshape(count, size), label, chosen, real_label, draws=draws)
 
     def _labels(self, player: str, turn: int, count: int) -> np.ndarray:
         pool = self._label_pool

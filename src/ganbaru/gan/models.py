@@ -121,15 +121,20 @@ def initialisation(config: Config) -> Initialisation:
     return pick("initialisation", name, INITIALISATIONS, "auto")
 
 
-def depends_on_batch(config: Config, shape: Shape, num_classes: int) -> bool:
+def depends_on_batch(
+    config: Config, shape: Shape, num_classes: int, player: str = "discriminator"
+) -> bool:
     """Return whether D's training pass gives an image a score that depends on its neighbours.
+
+    Or G's pass an image that depends on the other latents.
 
     By experiment, since a network of the user's own may do that in any way: one of two images is
     replaced and the other's score compared. Weights are random everywhere: those that start at zero
     would hide what is behind them. The minibatch deviation, whose part is meant, is left out.
     """
     config = dataclasses.replace(config, minibatch_deviation=False)
-    _, (_, network, shapes) = players(config, shape, num_classes)
+    each = players(config, shape, num_classes)
+    network, shapes = next((network, shapes) for name, network, shapes in each if name == player)
     start = dataclasses.replace(INITIALISATIONS["he"], zero=INITIALISATIONS["he"].weight)
     first = nn.initialise(network, *shapes, seed=0, initialisation=start)
     draws = randomness.normal(0, "weights", 0, 3 * math.prod(shapes[0][1:]))

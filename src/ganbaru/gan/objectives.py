@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ganbaru import ranks
 from ganbaru.errors import InputError
 from ganbaru.ops import Tensor, maximum, mean, one_hot, softplus, sum
 
@@ -159,11 +160,12 @@ register(
 def _averaged(loss_of_high: Loss, loss_of_low: Loss) -> tuple[Loss, Loss]:
     """Return D's and G's losses of each score less the other side's mean, halved.
 
-    D wants reals high and fakes low, G the reverse.
+    D wants reals high and fakes low, G the reverse. The means are of the global batch.
     """
 
     def high_low(high: Tensor, low: Tensor) -> Tensor:
-        return (loss_of_high(high - mean(low)) + loss_of_low(low - mean(high))) / 2
+        above, below = ranks.means(high, low)
+        return (loss_of_high(high - below) + loss_of_low(low - above)) / 2
 
     return high_low, lambda real, fake: high_low(fake, real)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ganbaru import ops
+from ganbaru import ops, ranks
 from ganbaru.ops import Parameters, Tensor
 
 Signals = dict[str, Tensor]
@@ -24,7 +24,8 @@ def of_scores(real: Tensor, fake: Tensor) -> Signals:
     The middle and not 0: relativistic and Wasserstein scores have no zero, and for the others it
     is near. A D that cannot tell them apart has 0.5, one that takes fakes for reals less.
     """
-    middle = (ops.mean(real) + ops.mean(fake)) * 0.5
+    high, low = ranks.means(real, fake)
+    middle = (high + low) * 0.5
     return {"real_accuracy": _positive(real - middle), "fake_accuracy": _positive(middle - fake)}
 
 
@@ -39,6 +40,7 @@ def of_images(real: Tensor, fake: Tensor) -> Signals:
     `diversity` is the root mean square of differences between neighbouring fakes, divided by that
     of reals.
     """
+    real, fake = (_first_of_all(images) for images in (real, fake))
     return {"diversity": _neighbours(fake) / (_neighbours(real) + 1e-6)}
 
 
@@ -49,6 +51,12 @@ def _neighbours(images: Tensor) -> Tensor:
     after = ops.slice(images, [1, *rest], [count, *shape])
     moved = after - ops.slice(images, [0, *rest], [count - 1, *shape])
     return ops.sqrt(ops.mean(moved * moved))
+
+
+def _first_of_all(images: Tensor) -> Tensor:
+    """Return the first images of the global batch, of which each rank sends some."""
+    some = _first(images, math.ceil(IMAGES / ranks.count()))
+    return _first(ranks.whole_batch(some), IMAGES)
 
 
 def _first(x: Tensor, count: int) -> Tensor:

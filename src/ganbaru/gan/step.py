@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ganbaru import nn, ops
-from ganbaru.gan import ema, optimizers, signals
+from ganbaru.gan import ema, optimizers, parts, signals
 from ganbaru.gan.augmentation import Augmentation
 from ganbaru.gan.optimizers import Optimizer, OptimizerStep
+from ganbaru.gan.parts import Part
 from ganbaru.gan.penalties import Penalty, PenaltyInputs
 from ganbaru.gan.schedules import Change
 from ganbaru.nn import Network
@@ -64,6 +65,12 @@ class Batch(NamedTuple):
     fake: Tensor | None = None  # if None, D's update makes them
     draws: dict[str, Parameters] | None = None  # what is drawn for "real" and "fake" images, named
     noise: Tensor | None = None  # (M, C, H, W), standard normal, for penalties on M images
+    rest: Sequence[Any] | None = None  # further micro-batches of the update, each a Batch
+
+    @property
+    def parts(self) -> list[Batch]:
+        """The micro-batches of the update, one if it has not been divided."""
+        return [self._replace(rest=None), *(self.rest or ())]
 
 
 class Batches(NamedTuple):
@@ -74,8 +81,9 @@ class Batches(NamedTuple):
 
     @property
     def images(self) -> int:
-        """The number of real images shown to D."""
-        return sum(batch.real.shape[0] for batch in self.d if batch.real is not None)
+        """The number of real images that this rank shows D."""
+        each = (part for batch in self.d for part in batch.parts)
+        return sum(part.real.shape[0] for part in each if part.real is not None)
 
 
 class StepSchedule(NamedTuple):
@@ -156,8 +164,15 @@ def _score(
 
 def make_fakes(gan: GAN, state: State, batch: Batch) -> tuple[State, Batch]:
     """Add the fakes that G makes of a batch's latents; its running statistics move."""
-    fake, buffers = _generate(gan, state["generator"], state["generator_buffers"], batch)
-    return {**state, "generator_buffers": buffers}, batch._replace(fake=fake)
+
+    def made(part: Batch) -> tuple[Parameters, Batch]:
+        fake, buffers = _generate(gan, state["generator"], state["generator_buffers"], part)
+        return buffers, part._replace(fake=fake)
+
+    each = [made(part) for part in batch.parts]
+    buffers = parts.mean([buffers for buffers, _ in each])
+    first, *rest = (part for _, part in each)
+    return {**state, "generator_buffers": buffers}, first._replace(rest=rest or None)
 
 
 def _seen(gan: GAN, batch: Batch, side: str, images: Tensor) -> Tensor:
@@ -184,6 +199,16 @@ def discriminator_update(
     """
     if batch.fake is None:
         state, batch = make_fakes(gan, state, batch)
+    found = parts.over(lambda part: _d_part(gan, state, part, gammas), batch)
+    new, moved = _updated(
+        gan, {**state, **found.buffers}, "discriminator", found.gradients, optimizer_step
+    )
+    new["discriminator"] = _clipped(gan, new["discriminator"])
+    return new, {**found.metrics, **moved}
+
+
+def _d_part(gan: GAN, state: State, batch: Batch, gammas: Sequence[float | None]) -> Part:
+    """Return D's gradients of a part of a batch."""
     metrics = signals.of_images(batch.real, batch.fake)
     sides = {side: _seen(gan, batch, side, getattr(batch, side)) for side in ("real", "fake")}
     batch = batch._replace(**sides)
@@ -204,11 +229,9 @@ def discriminator_update(
     value, (buffers, *scores), gradients = ops.value_and_grad(
         loss, {n: p for n, p in state["discriminator"].items() if n not in gan.frozen}
     )
-    new = {**state, "discriminator_buffers": buffers}
-    new, moved = _updated(gan, new, "discriminator", gradients, optimizer_step)
-    new["discriminator"] = _clipped(gan, new["discriminator"])
     means = dict(zip(("real_score", "fake_score"), map(ops.mean, scores), strict=True))
-    return new, {"d_loss": value, **means, **signals.of_scores(*scores), **metrics, **moved}
+    metrics = {"d_loss": value, **means, **signals.of_scores(*scores), **metrics}
+    return Part(gradients, metrics, {"discriminator_buffers": buffers})
 
 
 def _penalty_inputs(
@@ -256,6 +279,16 @@ def generator_update(
     For a relativistic objective D scores the batch's reals too, without a gradient. D sees images
     augmented, and G's gradient passes through the transforms of its fakes.
     """
+    found = parts.over(lambda part: _g_part(gan, state, part), batch)
+    new = {**state, **found.buffers}
+    new, moved = _updated(gan, new, "generator", found.gradients, optimizer_step)
+    new["ema"] = ema.move_towards(new["ema"], new["generator"], ema_decay)
+    new["ema_buffers"] = ema.move_towards(new["ema_buffers"], new["generator_buffers"], ema_decay)
+    return new, {**found.metrics, **moved}
+
+
+def _g_part(gan: GAN, state: State, batch: Batch) -> Part:
+    """Return G's gradients of a part of a batch."""
     d_parameters, d_buffers = state["discriminator"], state["discriminator_buffers"]
     real_scores = None
     if gan.relativistic:
@@ -269,11 +302,8 @@ def generator_update(
         return gan.g_loss(real_scores, fake_scores), (buffers, moved)
 
     value, (buffers, moved), gradients = ops.value_and_grad(loss, state["generator"])
-    new = {**state, "generator_buffers": buffers, "discriminator_buffers": moved}
-    new, moved = _updated(gan, new, "generator", gradients, optimizer_step)
-    new["ema"] = ema.move_towards(new["ema"], new["generator"], ema_decay)
-    new["ema_buffers"] = ema.move_towards(new["ema_buffers"], new["generator_buffers"], ema_decay)
-    return new, {"g_loss": value, **moved}
+    groups = {"generator_buffers": buffers, "discriminator_buffers": moved}
+    return Part(gradients, {"g_loss": value}, groups)
 
 
 # A player's part of a step: update(gan, state, batches, schedule).

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ganbaru import ops
+from ganbaru import ops, ranks
 from ganbaru.errors import InputError, pick
 from ganbaru.nn.scope import Network, Norm, Scope, hooked, in_full_precision, layer
 from ganbaru.ops import Tensor
@@ -197,20 +197,29 @@ def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
 
     Groups have the largest size up to `group` that divides the batch; image i is in group
     i mod (N / size). (N, C, H, W) becomes (N, C + 1, H, W), and (N, C) becomes (N, C + 1).
+    The batch is the global one: where its groups are not of one rank each, ranks exchange features.
     """
     if len(x.shape) == 2:
         joined = minibatch_deviation(ops.reshape(x, (*x.shape, 1, 1)), group)
         return ops.reshape(joined, (x.shape[0], -1))
     n, channels, height, width = x.shape
-    size = _largest_divisor(n, group)
+    alone = ranks.count() == 1  # then n may be symbolic, in an ONNX export
+    size = _largest_divisor(n if alone else n * ranks.count(), group)
+    if alone or n % size == 0:
+        return ops.concat([x, _deviation(x, size)], axis=1)
+    spread = _deviation(ranks.whole_batch(x), size)
+    return ops.concat([x, ranks.own_part(spread)], axis=1)
+
+
+def _deviation(x: Tensor, size: int) -> Tensor:
+    """Return the mean deviation within groups of `size` images as a channel (N, 1, H, W)."""
+    n, channels, height, width = x.shape
     grouped = ops.reshape(x, (size, n // size, channels, height, width))
     centred = grouped - ops.mean(grouped, axis=0, keepdims=True)
     deviation = ops.sqrt(ops.mean(centred * centred, axis=0) + 1e-8)
     each = ops.reshape(ops.mean(deviation, axis=(1, 2, 3)), (1, n // size, 1, 1, 1))
-    spread = ops.reshape(
-        ops.broadcast_to(each, (size, n // size, 1, height, width)), (n, 1, height, width)
-    )
-    return ops.concat([x, spread], axis=1)
+    spread = ops.broadcast_to(each, (size, n // size, 1, height, width))
+    return ops.reshape(spread, (n, 1, height, width))
 
 
 def _largest_divisor(n: Any, most: int) -> Any:
@@ -230,12 +239,15 @@ def normalise_batch(
     momentum: float,
     epsilon: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Batch norm as single operations: the reference for every engine's fused form."""
+    """Batch norm as single operations: the reference for every engine's fused form.
+
+    Statistics are those of the global batch, on every rank.
+    """
     axes = (0, *range(2, len(x.shape)))
-    count = math.prod(x.shape[i] for i in axes)
+    count = math.prod(x.shape[i] for i in axes) * ranks.count()
     average = ops.mean(x, axis=axes)
     centred = x - ops.reshape(average, _per_channel(x))
-    variance = ops.mean(centred * centred, axis=axes)
+    average, variance = ranks.pooled(average, ops.mean(centred * centred, axis=axes))
     y = normalise(x, average, variance, weight, bias, epsilon)
     unbiased = variance * (count / max(1, count - 1))
     return (

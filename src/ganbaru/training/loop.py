@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ganbaru import files
+from ganbaru import files, ranks
 from ganbaru.errors import InputError, RunError
 from ganbaru.gan import step
+from ganbaru.ranks import RankError
+from ganbaru.training import distributed
 from ganbaru.training.run import Run
 
 
@@ -26,8 +28,10 @@ def loop(run: Run, interrupted: Callable[[], bool]) -> None:
     """
     try:
         _loop(run, interrupted)
+    except RankError:
+        raise
     except (OSError, InputError, RunError) as error:
-        if not run.folder.config.exists():
+        if ranks.world().leads and not run.folder.config.exists():
             raise RunError(
                 f"The run's folder {run.folder.path} was removed or moved during the training, "
                 f"which cannot go on without it. Start the run again."
@@ -42,20 +46,19 @@ def loop(run: Run, interrupted: Callable[[], bool]) -> None:
 
 def _loop(run: Run, interrupted: Callable[[], bool]) -> None:
     before, began = run.seconds, time.perf_counter()
+    together = functools.partial(distributed.together, run, interrupted)
     train_step = run.engine.compile(functools.partial(step.train_step, run.gan), consumes=True)
-    for callback in run.callbacks:
-        callback.start(run)
-    while not run.finished and not interrupted():
+    ended = together(lambda callback: callback.start(run))
+    while not run.finished and not ended:
         batches = run.sampler.step(run.step, run.strength)
         factor = run.schedule(run.images)
-        counts = run.images, batches.images
+        counts = run.images, run.sampler.images(run.step)
         schedule = step.step_schedule(run.gan, run.step, len(batches.d), factor, *counts)
-        run.state, metrics = train_step(run.state, batches, schedule)
+        with ranks.among(ranks.world()):
+            run.state, metrics = train_step(run.state, batches, schedule)
         run.step += 1
-        run.images += batches.images
+        run.images += counts[1]
         run.seconds = before + time.perf_counter() - began - run.paused_seconds
-        for callback in run.callbacks:
-            callback.step(run, metrics)
+        ended = together(lambda callback: callback.step(run, metrics))  # noqa: B023
     run.notes += getattr(train_step, "notes", ())  # found while training
-    for callback in run.callbacks:
-        callback.end(run)
+    together(lambda callback: callback.end(run))

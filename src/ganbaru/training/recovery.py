@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from ganbaru.errors import DivergedError
-from ganbaru.training import setup
+from ganbaru.training import distributed
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Callback, Run
 
@@ -44,7 +44,7 @@ def _rolled_back(run: Run, callbacks: Sequence[Callback]) -> Run:
         for name in RATES
         if getattr(run.config, name) is not None
     }
-    again = setup.build(dataclasses.replace(run.config, resume=True, **halves), callbacks)
+    again = distributed.build(dataclasses.replace(run.config, resume=True, **halves), callbacks)
     g, d = again.config.rates
     again.notes.append(
         f"The training diverged at {run.images:,} images. It was rolled back to "

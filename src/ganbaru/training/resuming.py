@@ -14,7 +14,13 @@ from ganbaru.errors import InputError
 from ganbaru.training.checkpoint import Change, Header
 from ganbaru.training.run import Run, describe_data
 
-_PLACE = {"preset", "run", "resume", "overwrite"}  # fields that do not change what is trained
+_PLACE = {
+    "preset",
+    "run",
+    "resume",
+    "overwrite",
+    "devices",
+}  # fields that do not change what is trained
 
 
 def check_classes(header: Header, source: Source) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganbaru import data, engines, files, registry
+from ganbaru import data, engines, files, ranks, registry
 from ganbaru.config import TOTALS, Config, flag, to_yaml
 from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
@@ -21,10 +21,11 @@ from ganbaru.gan import augmentation, auto_augmentation, balance, models, step
 from ganbaru.gan import build as gan_build
 from ganbaru.gan.batches import BatchSampler, prefetched
 from ganbaru.gan.dataset import label_names, load_data
+from ganbaru.gan.penalties import noisy_parts, part_count
 from ganbaru.gan.step import State
 from ganbaru.training import checkpoint, resuming, run_folder, starting_point
 from ganbaru.training.lock import InUseError
-from ganbaru.training.run import Callback, Run, as_callback
+from ganbaru.training.run import Callback, Run, as_callback, describe_data
 
 
 def build(
@@ -35,8 +36,7 @@ def build(
     Raises InputError for what does not fit, before anything is written or deleted.
     """
     check_options(config)
-    how = config.device, config.precision, config.fast
-    engine = engines.load(config.engine, *how, trust=config.trust)
+    engine = _engine(config)
     source = _numbered_as_before(config, load_data(config, progress))
     choice = auto_augmentation.resolve(config, source, progress)
     config = dataclasses.replace(config, augment=choice.spec)
@@ -54,6 +54,45 @@ def build(
         LOG.info("%s", in_terms(note))
     LOG.info("run: %s", run.folder.path)
     return run
+
+
+def follow(
+    config: Config,
+    built: Config,
+    about: dict[str, Any],
+    groups: checkpoint.Groups,
+    counters: tuple[Any, ...],
+) -> Run:
+    """Set up the run of rank 0, `built`, on another rank, without callbacks and files of its own.
+
+    `about` describes its data (`describe_data`), `groups` is its state, `counters` its steps,
+    images, seconds and the augmentation's strength. Raises InputError if this rank has other data.
+    """
+    config = dataclasses.replace(built, device=config.device, data_dir=config.data_dir)
+    engine = _engine(config)
+    source = data.in_order(load_data(config), about["classes"])
+    if {**describe_data(source), "name": ""} != {**about, "name": ""}:
+        raise InputError(
+            f"The data {config.data} of rank {ranks.world().rank} are other images or labels than "
+            f"rank 0's: copy them from there."
+        )
+    run = _new_run(config, source, engine)
+    run.state = to_engine(engine, groups)
+    run.step, run.images, run.seconds, run.strength = counters
+    return run
+
+
+def _engine(config: Config) -> Engine:
+    """Load a configuration's engine; raises InputError for one that cannot train on ranks."""
+    how = config.device, config.precision, config.fast
+    engine = engines.load(config.engine, *how, trust=config.trust)
+    if ranks.world().size > 1 and not engine.RANKS:
+        raise InputError(
+            f"The {engine.name} engine trains on one process, and this is one of "
+            f"{ranks.world().size}: take --engine torch or numpy, or start one process (with "
+            f"--engine jax --devices N for several devices)."
+        )
+    return engine.over(config.devices)
 
 
 def _training_count(config: Config, source: Source) -> int:
@@ -146,7 +185,8 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     gan = gan_build.gan(exact, source.images.shape[1:], len(classes))
     resumed = run_folder.existing(config.run or "") if config.resume else None
     folder = resumed or next(run_folder.candidates(config))
-    sampler = BatchSampler(config, source, engine, gan, len(classes))
+    part = ranks.world().rank, ranks.world().size
+    sampler = BatchSampler(config, source, engine, gan, len(classes), part=part)
     spec = gan_build.ending(config.schedule, planned)
     resolved = dataclasses.replace(
         config,
@@ -162,6 +202,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     run = Run(resolved, folder, source, engine, gan, {}, prefetched(sampler), schedule, classes)
     run.notes += [*_data_notes(config, source), *engine.notes()]
     run.notes += gan_build.notes(config, source.images.shape[1:], len(classes))
+    run.notes += gan_build.ghosts(gan, config, source.images.shape[1:], len(classes))
     return run
 
 
@@ -274,6 +315,7 @@ def check_options(config: Config) -> None:
 
 
 def _check_batch(config: Config, count: int) -> None:
+    _check_division(config)
     if count < config.batch and not config.replacement:
         raise InputError(
             f"A batch of {config.batch} is larger than the data ({count} images). "
@@ -285,6 +327,35 @@ def _check_batch(config: Config, count: int) -> None:
             f"batches of {config.batch}), and batch norm needs two. Take another --batch, or leave "
             f"--short-batch out."
         )
+
+
+def _check_division(config: Config) -> None:
+    """Raise InputError unless ranks and micro-batches divide a batch into equal parts."""
+    count = config.accumulate
+    size = max(ranks.world().size, config.devices)  # the one or the other is 1
+    if size * count == 1:
+        return
+    kind = "devices" if config.devices > 1 else "processes"
+    made = f"{size} {kind}" if size > 1 else ""
+    made += f"{' of ' * (size > 1)}{count} micro-batches each" * (count > 1)
+    if config.short_batch:
+        raise InputError(
+            f"--short-batch ends each pass with a batch that {made} do not divide: leave it out."
+        )
+    least = 2 if count > 1 else 1  # batch norm needs two images
+    if config.batch % (size * count) or config.batch < size * count * least:
+        fitting = size * count * max(least, round(config.batch / (size * count)))
+        raise InputError(
+            f"--batch {config.batch} is not divided by {made}: take --batch {fitting}, or another "
+            f"number of them."
+        )
+    for part in noisy_parts(gan_build.penalties(config.penalty, config.trust)):
+        if part_count(part, config.batch) % (size * count):
+            raise InputError(
+                f"--penalty {config.penalty} takes {part_count(part, config.batch)} of "
+                f"{config.batch} images, which {made} do not divide: take part=1, or --batch "
+                f"{math.lcm(4, round(1 / part)) * size * count}."
+            )
 
 
 def _data_notes(config: Config, source: Source) -> list[str]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
+
+from ganbaru import ranks
 
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+
+# A launcher passes its own Ctrl-C on to ranks that have had it from the terminal: for so many
+# seconds that is no second one.
+RELAYED = 5.0
 
 
 class StopRequest:
@@ -35,6 +42,7 @@ def graceful_stop() -> Iterator[StopRequest]:
     An ignored signal stays ignored, as `nohup` and background jobs need it.
     """
     request = StopRequest()
+    began = 0.0
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
@@ -46,8 +54,15 @@ def graceful_stop() -> Iterator[StopRequest]:
             signal.signal(number, handler or signal.SIG_DFL)
 
     def handle(number: int, frame: FrameType | None) -> None:
-        request.signal = number
-        restore()  # the second signal ends the process
+        nonlocal began
+        alone, again = ranks.world().size == 1, request.signal is not None
+        if again and time.monotonic() - began < RELAYED:
+            return
+        request.signal, began = number, time.monotonic()
+        if alone or again:
+            restore()  # the second signal ends the process
+        if again:
+            signal.raise_signal(number)
 
     for number in before:
         signal.signal(number, handle)

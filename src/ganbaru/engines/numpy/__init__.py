@@ -21,6 +21,8 @@ class Engine(
     """The NumPy engine."""
 
     TENSOR_MODULES = ("numpy",)
+    RANKS = True
+    across = staticmethod(autodiff.across)
     FUSED = {
         "adam": adam,
         "batch_norm": batch_norm,

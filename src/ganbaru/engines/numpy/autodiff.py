@@ -113,6 +113,15 @@ def stop_gradient(x: Any) -> Array:
     return value_of(x)
 
 
+@primitive
+def across(x: Array, group: Any) -> Array:
+    """Sum over the ranks of a group; see `ganbaru.ranks`."""
+    return group.total(array_module(x).asarray(x))
+
+
+rules(across, lambda g, answer, x, group: across(g, group=group))
+
+
 def _order(output: Tensor, wanted: set[int]) -> list[Tensor]:
     """Return a topological order of the tensors between the wanted ones and `output`."""
     reaches: dict[int, bool] = {}

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ganbaru import ranks
+
 from . import parallel
 from .autodiff import Array, Tensor, array_module, joint_rule, primitive, rules, value_of
 from .conv import channels_last
@@ -41,7 +43,7 @@ def _dot_columns(x: Array, y: Array) -> Array:
 
 
 def moments(x: Array) -> tuple[Array, Array]:
-    """Return each channel's mean and biased variance, shapes (C,), merged block by block.
+    """Return each channel's mean and biased variance, shapes (C,), of the global batch.
 
     Blocks are merged by Chan's rule, which stays exact when the mean is large against the spread.
     """
@@ -60,7 +62,7 @@ def moments(x: Array) -> tuple[Array, Array]:
         square = square + other_square + shift * shift * (count * n / (count + n))
         average = average + shift * (n / (count + n))
         count += n
-    return average, square / count
+    return ranks.pooled(average, square / count)
 
 
 @primitive
@@ -102,8 +104,10 @@ def _normalise_back(
     if not needs[0]:
         return [None, product, total]
     out = array_module(x).empty_like(rows)
-    scale = weight / deviation
-    tilt, level = -product / (len(rows) * deviation), total / len(rows)
+    scale, count = weight / deviation, len(rows) * ranks.count()
+    # Of the global batch; the scale's and the offset's gradients are of this rank's images.
+    products, totals = ranks.totals([product, total])
+    tilt, level = -products / (count * deviation), totals / count
 
     def task(part: slice) -> None:
         block = out[part]
@@ -128,12 +132,17 @@ def _channel_sum(x: Any) -> Any:
 def _normalise_back_recorded(g: Any, x: Any, weight: Any, epsilon: float) -> list:
     """The same gradients in differentiable operations, for a gradient of this gradient."""
     axes = (0, *range(2, x.ndim))
-    centred = x - mean(x, axis=axes, keepdims=True)
-    inverse = power(mean(centred * centred, axis=axes, keepdims=True) + epsilon, exponent=-0.5)
+    own = mean(x, axis=axes)
+    centred = x - _per_channel(x, own)
+    average, variance = ranks.pooled(own, mean(centred * centred, axis=axes))
+    if average is not own:
+        centred = x - _per_channel(x, average)
+    inverse = _per_channel(x, power(variance + epsilon, exponent=-0.5))
     normal = centred * inverse
     slope = g * _per_channel(x, weight)
-    tilt = mean(slope * normal, axis=axes, keepdims=True)
-    back = (slope - mean(slope, axis=axes, keepdims=True) - normal * tilt) * inverse
+    found = ranks.totals([mean(slope, axis=axes), mean(slope * normal, axis=axes)])
+    level, tilt = (_per_channel(x, each / ranks.count()) for each in found)
+    back = (slope - level - normal * tilt) * inverse
     return [back, _channel_sum(g * normal), _channel_sum(g)]
 
 
@@ -151,7 +160,7 @@ def batch_norm(
 ) -> tuple[Any, Array, Array]:
     """Normalise each channel by its own batch; see `ganbaru.nn.normalization.batch_norm`."""
     average, variance = moments(x)
-    count = x.size // x.shape[1]
+    count = x.size // x.shape[1] * ranks.count()
     deviation = (variance + epsilon) ** 0.5
     y = _normalise(x, weight, bias, statistics=(average, deviation, epsilon))
     unbiased = variance * (count / max(1, count - 1))

@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users
 from ganbaru.engines import base, sizes
 
 from . import cuda_graph, indexing, linear_ops, training_mode
-from .fused import adam, batch_norm, move_towards
+from .fused import Across, adam, batch_norm, move_towards
 from .linear_ops import single
 from .training_mode import on_cuda
 
@@ -25,6 +25,8 @@ class Engine(base.Engine, modules=(linear_ops, indexing)):
     """The PyTorch engine."""
 
     TENSOR_MODULES = ("torch",)
+    RANKS = True
+    across = staticmethod(Across.apply)
     FUSED = {
         "adam": adam,
         "batch_norm": batch_norm,

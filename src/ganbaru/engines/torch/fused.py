@@ -7,6 +7,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812  the name by which PyTorch's users know it
 
+from ganbaru import ranks
+
 Tensor = torch.Tensor
 
 
@@ -20,9 +22,46 @@ def batch_norm(
     epsilon: float,
 ) -> tuple:
     """Normalise by the batch in one kernel; see `ganbaru.nn.normalization.batch_norm`."""
+    if ranks.count() > 1:
+        return _over_ranks(x, weight, bias, running_mean, running_var, momentum, epsilon)
     average, variance = running_mean.clone(), running_var.clone()
     y = F.batch_norm(x, average, variance, weight, bias, True, momentum, epsilon)
     return y, average, variance
+
+
+def _over_ranks(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    epsilon: float,
+) -> tuple:
+    """Normalise by the global batch; unlike PyTorch's own, differentiable twice."""
+    axes, shape = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
+    own, average = torch.var_mean(x, axes, correction=0)
+    average, variance = ranks.pooled(average, own)
+    scale = weight * torch.rsqrt(variance + epsilon)
+    y = torch.addcmul(bias.view(shape), x - average.view(shape), scale.view(shape))
+    count = x.numel() // x.shape[1] * ranks.count()
+    moved = running_mean.lerp(average.detach(), momentum)
+    unbiased = variance.detach() * (count / max(1, count - 1))
+    return y, moved, running_var.lerp(unbiased, momentum)
+
+
+class Across(torch.autograd.Function):
+    """The sum over ranks: its gradient is the sum of theirs (`ganbaru.ranks`)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: Any) -> Tensor:  # type: ignore[override]
+        ctx.group = group
+        total: Tensor = group.total(x)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Any:  # type: ignore[override]
+        return Across.apply(slope, ctx.group), None  # type: ignore[no-untyped-call]
 
 
 def _laid_out_like(x: Tensor, y: Tensor) -> Tensor:

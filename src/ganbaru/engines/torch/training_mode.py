@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ganbaru import ranks
 from ganbaru.engines.base import ExtraPrecision
 
 from . import cuda_graph, indexing, linear_ops
@@ -25,7 +26,16 @@ def compile_step(function: Callable, device: str, precision: str, fast: bool) ->
     if not on_cuda(device):
         return step
     step = indexing.keeping({})(step)
-    return cuda_graph.Recorder(cuda_graph.loose(step)) if fast else cuda_graph.exact(step)
+    if not fast:
+        return cuda_graph.exact(step)
+    if ranks.world().size > 1:  # recorded exchanges of NCCL have not been tried on a machine
+        loose = cuda_graph.loose(step)
+        loose.notes = [NOT_RECORDED]  # type: ignore[attr-defined]
+        return loose
+    return cuda_graph.Recorder(cuda_graph.loose(step))
+
+
+NOT_RECORDED = "On several processes training steps run without a CUDA graph, which takes longer."
 
 
 def on_cuda(device: str) -> bool:
