@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Mapping
+from typing import Any
 
 from ganbaru.cli import options
 from ganbaru.cli.parser import Parser, captured
@@ -37,11 +38,11 @@ def show(shell: str, commands: Mapping[str, str], modules: Mapping[str, str]) ->
         _describe(parser, shtab.FILE)
         group.add_parser(name, help=sentence, parents=[parser], add_help=False)
     presets = " ".join(PRESETS)
-    preamble = {each: text.replace("{0}", presets) for each, text in _PREAMBLE.items()}
+    preamble = _PREAMBLE.get(shell, "").replace("{0}", presets)
     say(*shtab.complete(root, shell, preamble=preamble).split("\n"))
 
 
-def _describe(parser: Parser, file: Mapping[str, str]) -> None:
+def _describe(parser: Parser, file: Mapping[str, Any]) -> None:
     """Add to each argument what completes it: known names, presets, or files."""
     for action in parser._actions:
         if action.dest in ("preset", "contestants"):
