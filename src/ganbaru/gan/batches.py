@@ -27,7 +27,7 @@ from ganbaru.gan.augmentation import Augmentation, Draws
 from ganbaru.gan.balance import BalancedOrder
 from ganbaru.gan.penalties import noisy_images
 from ganbaru.gan.step import GAN, Batch, Batches
-from ganbaru.ops import Parameters, Tensor
+from ganbaru.ops import Parameters
 
 # Of (seed, purpose, number of the epoch, length), as `randomness.permutation` is.
 Permutation = Callable[[int, str, int, int], np.ndarray]
@@ -257,24 +257,11 @@ class BatchSampler:
             real_label = None if chosen is None else self.source.labels[chosen]
             label = real_label if self.gan.same_labels else None
             if label is None:
-                label = self._labels(player, turn, count)
+                pool, purpose = self._label_pool, f"labels of {player}"
+                label = pool[randomness.integers(seed, purpose, turn, count, len(pool))]
         sides = ["fake"] if chosen is None else ["fake", "real"]
         draws = self._augmenting(player, turn, count, sides)
         return Batch(numbers.reshape(count, size), label, chosen, real_label, draws=draws)
-
-    def _labels(self, player: str, turn: int, count: int) -> np.ndarray:
-        pool = self._label_pool
-        purpose = f"labels of {player}"
-        return pool[randomness.integers(self.config.seed, purpose, turn, count, len(pool))]
-
-    def generator_inputs(self, purpose: str, turn: int, count: int) -> list[Tensor]:
-        """Return `count` latents, and labels if there are classes, drawn for a purpose."""
-        size = self.config.latent
-        numbers = self._draws(self.config.seed, f"latents of {purpose}", turn, count * size)
-        arrays = [numbers.reshape(count, size)]
-        if self.num_classes:
-            arrays.append(self._labels(purpose, turn, count))
-        return [self.engine.from_numpy(array) for array in arrays]
 
     def _augmenting(
         self, player: str, turn: int, count: int, sides: Sequence[str]

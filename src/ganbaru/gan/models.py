@@ -97,16 +97,6 @@ def batch_mode(engine: Engine, network: Network) -> Callable[..., Tensor]:
     return engine.compile(run)
 
 
-@functools.lru_cache(maxsize=16)
-def after_batch(engine: Engine, network: Network) -> Callable[..., Parameters]:
-    """Return ``run(parameters, buffers, *inputs)``: the buffers after a training pass, compiled."""
-
-    def run(parameters: Parameters, buffers: Parameters, *inputs: Tensor) -> Parameters:
-        return nn.apply(network, parameters, buffers, *inputs, training=True)[1]
-
-    return engine.compile(run)
-
-
 def logits(network: str, trust: Trust | None) -> int:
     """Return how many logits a network's discriminator gives for an image, or for a patch of it."""
     return int(getattr(registry.module("networks", network, trust), "LOGITS", 1))

@@ -18,10 +18,8 @@ from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import DivergedError, InputError
 from ganbaru.formatting import LOG, Brief
-from ganbaru.gan import standing
 from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
-from ganbaru.ops import Parameters
 from ganbaru.training import checkpoint
 from ganbaru.training.lock import Lock
 from ganbaru.training.run_folder import Folder
@@ -54,8 +52,6 @@ class Run(Brief):
     history: list[checkpoint.Change] = field(default_factory=list)  # changes of its settings
     warnings: dict[str, str] = field(default_factory=dict)  # of its result, by code
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
-    # The last standing statistics, with the step and the average that they are of.
-    _standing: tuple[tuple[int, Parameters], Parameters | None] = ((-1, {}), None)
 
     @property
     def share(self) -> float:
@@ -104,23 +100,10 @@ class Run(Brief):
 
     def fetched(self, group: str) -> dict[str, np.ndarray]:
         """Fetch a group of the state as NumPy arrays; raises RunError for NaN or infinity."""
-        tensors = self.ema_buffers() if group == "ema_buffers" else self.state[group]
-        arrays = {name: self.engine.to_numpy(x) for name, x in tensors.items()}
+        arrays = {name: self.engine.to_numpy(x) for name, x in self.state[group].items()}
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise self.diverged(f"{group}'s numbers")
         return arrays
-
-    def ema_buffers(self) -> Parameters:
-        """Return the buffers of the averaged generator, with its standing statistics."""
-        key, found = self._standing
-        if found is None or key[0] != self.step or key[1] is not self.state["ema"]:
-            average, buffers = self.state["ema"], self.state["ema_buffers"]
-            sampler = (
-                self.sampler if isinstance(self.sampler, BatchSampler) else self.sampler.sampler
-            )
-            found = standing.statistics(sampler, average, buffers)
-            self._standing = (self.step, average), found
-        return found
 
     def diverged(self, what: str) -> DivergedError:
         """Build the error for NaN or infinity in `what`, which has not been saved."""
