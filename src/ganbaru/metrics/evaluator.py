@@ -136,22 +136,22 @@ class Evaluator:
         return self.scorer.resize(self.split.source.images[self.split.reference])
 
     def _classified(
-        self, known: Images, labels: Labels, asked: Images, classes: int, what: str
+        self, known: Images, labels: Labels, queries: Images, classes: int, what: str
     ) -> Labels:
-        """Return the labels of the images `asked` by a network trained on known ones."""
+        """Return the labels of the images `queries` by a network trained on known ones."""
 
         def progress(done: int, total: int, _: str) -> None:
             self.progress(done, total, what)
 
         network = classifier.train(known, labels, classes, CAS_RECIPE, progress)
-        return network.labels(asked, self.progress)
+        return network.labels(queries, self.progress)
 
     def _network_test(self, resized: Images) -> TwoSampleTest:
         """Return the test of a network trained to tell these images from the reference."""
 
-        def classify(known: Images, labels: Labels, asked: Images) -> Labels:
+        def classify(known: Images, labels: Labels, queries: Images) -> Labels:
             what = "training a network to tell fakes from reals (C2ST)"
-            return self._classified(known, labels, asked, 2, what)
+            return self._classified(known, labels, queries, 2, what)
 
         return two_sample.two_sample_test(self._resized_reference, resized, classify)
 

@@ -29,7 +29,7 @@ Classify = Callable[[Images, NDArray[np.int64], Images], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class TwoSampleTest:
-    """The accuracy of a classifier of reals and fakes, its p-value, and how many it was asked."""
+    """The accuracy of a classifier of reals and fakes, its p-value, and the count of images."""
 
     accuracy: float
     p: float
@@ -50,10 +50,12 @@ def two_sample_test(real: Images, fake: Images, classify: Classify) -> TwoSample
         for i, x in enumerate((real, fake))
     ]
     half = count // 2
-    known, asked = ([order[part] for order in chosen] for part in (slice(half), slice(half, count)))
+    known, queries = (
+        [order[part] for order in chosen] for part in (slice(half), slice(half, count))
+    )
     coins = randomness.integers(0, "two samples, coins", 0, count - half, 2)
     shape = (-1,) + (1,) * (real.ndim - 1)
-    tested = np.where(coins.reshape(shape) == 1, real[asked[0]], fake[asked[1]])
+    tested = np.where(coins.reshape(shape) == 1, real[queries[0]], fake[queries[1]])
     labels = np.repeat([1, 0], half)
     found = classify(np.concatenate([real[known[0]], fake[known[1]]]), labels, tested)
     right = int((found == coins).sum())
@@ -61,10 +63,10 @@ def two_sample_test(real: Images, fake: Images, classify: Classify) -> TwoSample
 
 
 def nearest_neighbours(
-    known: Images, labels: NDArray[np.int64], asked: Images
+    known: Images, labels: NDArray[np.int64], queries: Images
 ) -> NDArray[np.int64]:
     """Classify features (M, D) by the majority of their five nearest known ones."""
-    votes = labels[distances.nearest(known, asked, NEIGHBOURS)].sum(axis=1)
+    votes = labels[distances.nearest(known, queries, NEIGHBOURS)].sum(axis=1)
     return (2 * votes > NEIGHBOURS).astype(np.int64)
 
 

@@ -235,7 +235,7 @@ def _classifier(
     shape = (*scorer.input_size(height, width), channels)
     shown, done = min(SHOWN, MAX_EPOCHS * reals), iter(range(2 * seeds))
 
-    def classify(known: Images, labels: Labels, asked: Images, seed: int) -> Labels:
+    def classify(known: Images, labels: Labels, queries: Images, seed: int) -> Labels:
         number = next(done)
 
         def report(step: int, steps: int, _: str) -> None:
@@ -246,6 +246,6 @@ def _classifier(
             images, labels = np.concatenate([images, images[:, :, ::-1]]), np.tile(labels, 2)
         recipe = Recipe(WIDTH, shown, seed)
         network = classifier.train(images, labels, len(source.classes), recipe, report)
-        return network.labels(scorer.resized(asked, shape), data.silent)
+        return network.labels(scorer.resized(queries, shape), data.silent)
 
     return classify

@@ -95,7 +95,7 @@ def together(run: Run, interrupted: Callable[[], bool], notify: Callable[[Callba
     signal = getattr(interrupted, "signal", None)
     stops = interrupted()
     found = group.total(np.array([*mine, stops, signal or 0, signal is not None], np.float64))
-    run.seconds, run.strength, stopped, code, asked, number, signals = found.tolist()
+    run.seconds, run.strength, stopped, code, stopping, number, signals = found.tolist()
     if code:
         raise failed or (DivergedError("The training diverged.") if code > 1 else SystemExit(1))
     if stopped and not run.stopped:
@@ -104,7 +104,7 @@ def together(run: Run, interrupted: Callable[[], bool], notify: Callable[[Callba
         interrupted.signal = math.floor(number / signals)  # type: ignore[attr-defined]
     if run.step and run.step % CHECK_EVERY == 0:
         compare_states(run, group)
-    return bool(asked)
+    return bool(stopping)
 
 
 def compare_states(run: Run, group: Group) -> None:

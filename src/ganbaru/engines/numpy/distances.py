@@ -32,14 +32,14 @@ def blocks(x: Points, y: Points) -> list[slice]:
     return parallel.blocks(len(x), len(y), CHUNK)
 
 
-def nearest(known: Points, asked: Points, k: int) -> NDArray[np.intp]:
-    """Return the positions (M, k) of the k points of `known` (N, D) nearest to each of `asked`."""
+def nearest(known: Points, queries: Points, k: int) -> NDArray[np.intp]:
+    """Return the positions (M, k) of the k points of `known` (N, D) nearest to each query."""
     centre = known.mean(axis=0, dtype=np.float64)  # near 0, squares lose the fewest digits
     points: Wide = np.subtract(known, centre, dtype=np.float64)
-    queries: Wide = np.subtract(asked, centre, dtype=np.float64)
+    centred: Wide = np.subtract(queries, centre, dtype=np.float64)
     found = parallel.run(
-        lambda part: squares(queries[part], points).argpartition(k - 1, axis=1)[:, :k],
-        blocks(queries, points),
+        lambda part: squares(centred[part], points).argpartition(k - 1, axis=1)[:, :k],
+        blocks(centred, points),
     )
     return np.concatenate(found)
 
