@@ -46,7 +46,7 @@ def test_a_run_starts_and_resumes_with_known_flags(stub, tmp_path, nodes):
     place = {"RUN": str(tmp_path / "a run"), "DATA": "/d/s-{0000..0099}.tar", "BATCH": "256"}
     where = {"NODES": str(nodes), "NODE": str(nodes - 1), "HEAD": "first", "GPUS": "4"}
     torch, ours = started(stub, **place, **where)
-    config, _ = options.explained("train", "", ours)
+    config, _, _ = options.explained("train", "", ours)
     assert config.data == place["DATA"] and config.batch == 256 and not config.resume
     assert config.run == place["RUN"]
     given = dict(zip(torch[::2], torch[1::2], strict=True))

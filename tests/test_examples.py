@@ -141,7 +141,7 @@ def test_interface_is_what_is_listed():
         "from_pictures",
         "load", "objective", "penalty", "train", "evaluate", "compare", "authenticity",
         "from_pretrained", "save_pretrained", "api", "callbacks", "data", "describe", "generate",
-        "import_weights", "morph", "doctor", "utility",
+        "import_weights", "morph", "doctor", "lab", "plan", "project", "utility",
     }  # fmt: skip
     for name in ganbaru.__all__:
         assert getattr(ganbaru, name) is not None

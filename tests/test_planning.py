@@ -68,7 +68,7 @@ def test_a_pace_is_measured_by_the_clock(monkeypatch, step, grid, seconds):
     found = plan.of_trial(config, tried)
     begun = max(0.0, 7 - step)
     assert found.images == 80
-    assert found.seconds == pytest.approx(begun + 10 * step + 80 / 10_000 * grid)
+    assert found.seconds == pytest.approx(begun + 10 * step + 80 / config.sample_every * grid)
     minutes = plan.of_trial(dataclasses.replace(config, images=None, minutes=5), tried)
     assert minutes.seconds <= 300 < minutes.seconds + 2 * step + grid
     assert min(found.memory, found.disk, *found.parameters) > 0

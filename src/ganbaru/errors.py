@@ -21,6 +21,7 @@ P = ParamSpec("P")
 # Flags that take no value: `--resume` is resume=True, and `--no-fast` is fast=False.
 SWITCHES = {
     *("resume", "overwrite", "replacement", "short_batch", "minibatch_deviation", "fast"),
+    "balance",
     *("tensorboard", "close", "bounce", "every_label", "verify", "json"),
 }
 _LETTERS = {"n": "number", "o": "output"}

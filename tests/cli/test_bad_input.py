@@ -57,7 +57,7 @@ CASES = [
     ("G --held-out all", "--held-out all|whole number"),
     ("G --minutes soon", "--minutes soon|number"),
     ("G --image-size big", "--image-size big|48x64"),
-    ("G --channels 2", "--channels 2|1 or 3"),
+    ("G --channels 2", "--channels 2|1 (grey), 3 (RGB)"),
     ("G --device gpu", "'gpu'|'cpu'|--engine cupy or torch"),
     ("G --image-size 18", "18x18|multiple of 4 from 16 to 256|--image-size 16x16"),
     ("G --image-size 512", "512x512|--image-size 256x256"),

@@ -62,6 +62,8 @@ COMMANDS = {
     "serve": [f"{NAME}-absent"],
     "doctor": [f"{NAME}-absent"],
     "utility": [f"{NAME}-absent"],
+    "plan": [f"./{NAME}-absent"],
+    "lab": ["é"],
 }
 
 

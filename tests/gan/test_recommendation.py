@@ -164,7 +164,7 @@ def test_every_choice_is_said_and_replaced_by_its_flag(tmp_path):
     assert list(plain) == list(recommendation.TOPICS) and len(plain) == 5
     for name in chosen:
         assert any(flag(name) in line for line in plain.values())
-    made, lines = options.explained("train", "", [*map(str, [path, *flags])])
+    made, lines, _ = options.explained("train", "", [*map(str, [path, *flags])])
     assert {name: getattr(made, name) for name in chosen} == chosen
     assert all(line.endswith("as given") for line in lines)
     assert not any(line.endswith("as given") for line in plain.values())
@@ -187,7 +187,7 @@ def test_printed_configuration_repeats_the_choices(tmp_path):
 
 def test_a_preset_wins_and_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(folder(tmp_path / "digits", (16, 16), count=2).parent)
-    made, lines = options.explained("train", "", ["digits"])
+    made, lines, _ = options.explained("train", "", ["digits"])
     assert made == from_preset("digits") and "./digits" in lines[0]
     assert options.config("train", "", ["./digits"]).data == "./digits"
     assert ganbaru.from_preset("digits") == recommendation.configured("digits", {})

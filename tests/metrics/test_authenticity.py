@@ -304,7 +304,7 @@ CASES = [
     (["authenticity", "a", "--data", "other.npz"],
      ["a was trained on digits", "other", "leave --data out"]),
     (["authenticity", "a", "--data", "colour.npz"],
-     ["colour (3 channels)", "grey (1 channel)"]),
+     ["of a are grey", "colour.npz colour"]),
     (["authenticity", "other.npz", "--data", "few.npz"], ["60 different images", "100 or more"]),
     (["authenticity", "other.npz", "--data", "same.npz"], ["only 1 different"]),
     (["authenticity", "nowhere", "--data", "digits"], ["'nowhere'"]),

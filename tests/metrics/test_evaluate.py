@@ -169,9 +169,9 @@ def test_labels_of_images_are_those_of_the_data_by_name(own, theirs, expected):
     labels = np.arange(len(own))
     if expected is None:
         with pytest.raises(InputError):
-            evaluation_of._renumbered_like(candidate, labels, reals)
+            evaluation_of.renumbered_like(candidate, labels, reals)
     else:
-        found = evaluation_of._renumbered_like(candidate, labels, reals)
+        found = evaluation_of.renumbered_like(candidate, labels, reals)
         assert found.tolist() == expected
 
 
@@ -213,7 +213,7 @@ CASES = [
     (["evaluate", "a", "-n", "20"], ["20 images of a", "-n from 50 on"]),
     (["evaluate", "a", "-n", "0"], ["0 images", "-n from 50"]),
     (["evaluate", "test.npz", "--data", "digits", "-n", "301"], ["-n from 50 to 300"]),
-    (["evaluate", "runs/a", "--data", "colour.npz"], ["grey (1 channel)", "colour (3 channels)"]),
+    (["evaluate", "runs/a", "--data", "colour.npz"], ["are grey", "colour.npz colour"]),
     (["evaluate", "animals.npz", "--data", "digits"], ["animals", "'ape'", "0, 1"]),
     (["evaluate", "nan.npz", "--data", "digits"], ["NaN"]),
     (["evaluate", "mixed", "--data", "mixed"], ["--image-size"]),

@@ -127,7 +127,7 @@ def test_the_command_adds_scores_and_the_neighbour_sheet(here):
         for number in ("value", "floor"):
             assert f"{score[number]:.4g}" in page.text
         assert f"{score['low']:.4g} to {score['high']:.4g}" in page.text
-    assert "100 images of the checkpoint at 96" in page.text
+    assert "100 images of the best checkpoint" in page.text
     assert "No sign of copying" in page.text and "Held out: 300 test images" in page.text
     sheet = here / "runs" / "scored" / "authenticity" / "neighbours.png"
     with Image.open(sheet) as drawn, picture(page.of("img")[-1]) as shown:

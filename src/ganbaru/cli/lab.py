@@ -13,7 +13,9 @@ def lab(arguments: Sequence[str]) -> int:
     """List the labs, or do one; the exit code is 1 if its check did not pass."""
     parser = Parser("lab", "Provoke a disease of training on the digits, examine it, and cure it.")
     parser.add_positional("name", "a lab's name; without one, the labs are listed", required=False)
-    parser.option("-o --output", "the folder of its two runs; else runs/lab-NAME", metavar="FOLDER")
+    output = "the folder of its two runs; else runs/lab-NAME, where those of before are replaced"
+    parser.option("-o --output", output, metavar="FOLDER")
+    parser.option("--overwrite", "replace runs that are in --output", of=bool)
     parser.option("--seed", "seed of both runs", 0, int)
     parser.option("--json", "print JSON", of=bool)
     args = parser.parse_args(arguments)
@@ -27,7 +29,8 @@ def lab(arguments: Sequence[str]) -> int:
             show_rows(("lab", "finding", "cause"), rows)
         return 0
     with data.progress_bar() as progress:
-        found = labs.lab(args.name, args.output, seed=args.seed, progress=progress)
+        how = {"seed": args.seed, "overwrite": args.overwrite}
+        found = labs.lab(args.name, args.output, **how, progress=progress)
     if args.json:
         say_json(found.to_json())
     else:

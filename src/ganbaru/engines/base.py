@@ -115,7 +115,7 @@ class Engine(ops.Operations, ABC):
             return self
         raise InputError(
             f"--devices {devices} is for --engine jax, and this is {self.name}: with torch start "
-            f"as many processes, torchrun --nproc-per-node {devices} -m -- ganbaru train ..."
+            f"as many processes under `torchrun` (docs/scaling.md)."
         )
 
     @staticmethod

@@ -149,29 +149,34 @@ def lab(
     folder: str | Path | None = None,
     *,
     seed: int = 0,
+    overwrite: bool = False,
     progress: Progress | bool = True,
     **options: Any,
 ) -> Result:
     """Provoke a disease on the digits, let the doctor examine the run, and train the cured one.
 
     `name` is one of `LABS`. The two runs are ``sick`` and ``cured`` in `folder`, by default
-    runs/lab-NAME; runs that are there are replaced. `options` replace fields of both. Raises
-    InputError for an unknown name, and for a folder that holds something else.
+    runs/lab-NAME, where they replace those of before; elsewhere only with `overwrite`. `options`
+    replace fields of both. Raises InputError for an unknown name, and for a folder that holds
+    something else.
     """
     chosen, place = pick("lab", name, LABS), Path(folder or run_folder.RUNS / f"lab-{name}")
     common = {**SMALL, "seed": seed, **options}
     with shown(progress) as report:
         sick = {**common, **chosen.options}
-        found = _train(place / "sick", sick, chosen.plant, report)
-        cured = _train(place / "cured", {**common, **chosen.cured}, plants.nothing, report)
+        over = overwrite or folder is None
+        found = _train(place / "sick", sick, chosen.plant, report, over)
+        cured = _train(place / "cured", {**common, **chosen.cured}, plants.nothing, report, over)
     return Result(name, chosen, place, found, cured)
 
 
 def _train(
-    folder: Path, options: dict[str, Any], plant: Plant, progress: Progress
+    folder: Path, options: dict[str, Any], plant: Plant, progress: Progress, overwrite: bool
 ) -> dict[str, Finding]:
     """Train and return the findings, each when it first held."""
-    config = from_preset("digits", **options, run=str(folder), overwrite=folder.exists())
+    config = from_preset(
+        "digits", **options, run=str(folder), overwrite=overwrite and folder.exists()
+    )
     train(config, plant, callbacks.standard(), progress)
     return found(folder, config)
 

@@ -209,6 +209,8 @@ def _commands(facts: Facts, command: str) -> list[str]:
 
 def _checkpoint(found: Evaluation, text: Translation) -> str:
     images = str(found.origin.get("checkpoint", ""))
+    if images == "best":
+        return text["checkpoint_best"]
     return text["checkpoint_at"].format(f"{int(images):,}") if images.isdigit() else found.subject
 
 
