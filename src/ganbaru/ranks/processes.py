@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import ranks
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import InputError, RunError, missing_extra
 from ganbaru.ranks import Group, RankError
 
 PLACE = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -65,10 +65,8 @@ def _place(given: dict[str, str]) -> tuple[int, int, str, int]:
     if rank >= size:
         raise InputError(f"RANK={rank} of WORLD_SIZE={size}: give numbers from 0 to {size - 1}.")
     if not importlib.util.find_spec("torch"):
-        raise InputError(
-            f"WORLD_SIZE={size}: several processes need PyTorch, which exchanges their numbers "
-            f"whatever the engine: pip install torch; for one process unset WORLD_SIZE."
-        )
+        needs = f"WORLD_SIZE={size}: several processes exchange their numbers by PyTorch"
+        raise missing_extra(needs, "torch", "For one process unset WORLD_SIZE.")
     return rank, size, given["MASTER_ADDR"], port
 
 
