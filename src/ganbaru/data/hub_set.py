@@ -14,7 +14,7 @@ from typing import Any
 from ganbaru.data.formats import parquet
 from ganbaru.data.picture_file import brief
 from ganbaru.data.source import Original, SplitError, Want
-from ganbaru.errors import InputError, RunError
+from ganbaru.errors import InputError, RunError, missing_extra
 
 PREFIX = "hf:"
 ROWS = 256  # handled at a time
@@ -63,10 +63,8 @@ def _load(what: str, name: str, configuration: str) -> tuple[Any, Path]:
     try:
         import datasets
     except ImportError as error:
-        raise InputError(
-            f"{what} is on the Hugging Face hub, whose library reads it: pip install "
-            f"'ganbaru[datasets]'."
-        ) from error
+        needs = f"{what} is on the Hugging Face hub and is read by its library, datasets"
+        raise missing_extra(needs, "datasets") from error
     try:
         home = Path(datasets.config.HF_CACHE_HOME)
         return datasets.load_dataset(name, configuration or None), home

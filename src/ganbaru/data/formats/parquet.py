@@ -25,7 +25,7 @@ from ganbaru.data.formats import names, splits
 from ganbaru.data.formats.label_table import LABEL_WORDS
 from ganbaru.data.picture_file import brief
 from ganbaru.data.source import LeftOut, Original, Samples, Want, damaged, file_stamp
-from ganbaru.errors import InputError, did_you_mean
+from ganbaru.errors import InputError, did_you_mean, missing_extra
 
 MARK = b"PAR1"
 IMAGE_WORDS = ("image", "img", "images", "picture", "photo", "jpg", "png")
@@ -146,8 +146,8 @@ def _open(path: Path) -> tuple[list[Group], Any, Features]:
     try:
         from pyarrow import parquet
     except ImportError as error:
-        raise InputError(
-            f"{path} is a Parquet file, which pyarrow reads: pip install 'ganbaru[parquet]'."
+        raise missing_extra(
+            f"{path} is a Parquet file and is read by pyarrow", "parquet"
         ) from error
     with _faults(path):
         about = parquet.read_metadata(path)
