@@ -156,7 +156,7 @@ def worker(engine: str, batch: int, count: int) -> None:
     """Print the processor time for an image of all ranks together, and the peak memory."""
     with processes.joined() as group:
         options = {"precision": "float32", "width": 64, "latent": 100, "batch": batch}
-        options |= {"network": "r3gan"} if count > 1 else {}
+        options |= {"network": "r3gan"} if count != 1 else {}
         options["accumulate"] = abs(count)
         trained(options, 1, group, engine, side=64)
         began = time.process_time()
