@@ -16,7 +16,7 @@ from ganbaru.gan import auto_augmentation, recommendation
 from ganbaru.planning import trial
 from ganbaru.planning.trial import Trial
 from ganbaru.presets import PRESETS
-from ganbaru.training import setup
+from ganbaru.training import checks
 
 SECONDS = 10.0  # of real steps
 SUITABLE = ("width", "batch", "augment")  # what is compared with the recommendation
@@ -121,7 +121,7 @@ def plan(
     if not 0 < seconds <= 3600:
         raise InputError(f"seconds is {seconds:g}: give a number above 0 and at most 3600.")
     config = recommendation.configured(what, options)
-    setup.check_options(config)
+    checks.check_options(config)
     with data.shown(progress) as shown:
         return of_trial(config, trial.measure(config, seconds, shown))
 
