@@ -82,7 +82,7 @@ def test_the_command_and_the_function_agree(sets, short, capsys):
     mean = np.mean([after - before for before, after in found.seeds])
     assert found.effect.change == pytest.approx(mean) and not found.notes
     assert main.main(["utility", fakes, "--data", reals, "--seeds", "2", "-n", "9"]) == 0
-    assert found.verdict in capsys.readouterr().out or found.fakes == 40
+    assert "with 9 fakes added" in capsys.readouterr().out
 
 
 def test_both_arms_have_as_many_updates(sets, short, monkeypatch):

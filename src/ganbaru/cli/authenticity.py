@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganbaru.cli.evaluation_options import add_candidate, candidate
+from ganbaru.cli.evaluation_options import add_candidate, candidate, show
 from ganbaru.cli.parser import Parser, add_output
-from ganbaru.formatting import say, say_json
 
 if TYPE_CHECKING:
     from ganbaru.metrics.memorization import Authenticity
@@ -37,7 +36,7 @@ def authenticity(arguments: Sequence[str]) -> None:
     """Search for copies, write the picture, and print the findings."""
     args = _parser().parse_args(arguments)
     from ganbaru import data
-    from ganbaru.metrics import memorization, milestones
+    from ganbaru.metrics import memorization
 
     with data.progress_bar() as progress:
         found = memorization.authenticity(
@@ -48,10 +47,7 @@ def authenticity(arguments: Sequence[str]) -> None:
             progress=progress,
             **candidate(args),
         )
-    if args.json:
-        say_json(found.to_json())
-    else:
-        say(*milestones.chosen(args.what, args.checkpoint), *_lines(found))
+    show(args, found, _lines)
 
 
 def _lines(found: Authenticity) -> list[str]:

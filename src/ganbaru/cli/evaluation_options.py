@@ -1,13 +1,15 @@
-"""The options that `evaluate` and `authenticity` share: which images, how many, against what."""
+"""The options of `evaluate`, `authenticity` and `utility`: which images, how many, against what."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_trust
 from ganbaru.config import parse_size
+from ganbaru.formatting import say, say_json
 
 _WHAT = f"images to score: {RUN_HELP}; or a folder, zip or .npz of images"
 DATA_DIR = "the folder where named sets are searched first"
@@ -43,6 +45,16 @@ def add_reading(parser: Parser, fit_default: str | None) -> None:
         "the set; else those of the values' type"
     )
     parser.option("--range", values, metavar="LOW:HIGH")
+
+
+def show(args: argparse.Namespace, found: Any, lines: Callable[[Any], list[str]]) -> None:
+    """Print a result: as JSON if --json is given, else as lines after the checkpoint chosen."""
+    from ganbaru.metrics import milestones
+
+    if args.json:
+        say_json(found.to_json())
+    else:
+        say(*milestones.chosen(args.what, args.checkpoint), *lines(found))
 
 
 def candidate(args: argparse.Namespace) -> dict[str, Any]:

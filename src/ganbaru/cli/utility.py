@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ganbaru.cli.evaluation_options import add_candidate, candidate
+from ganbaru.cli.evaluation_options import add_candidate, candidate, show
 from ganbaru.cli.parser import Parser
-from ganbaru.formatting import say, say_json
 
 if TYPE_CHECKING:
     from ganbaru.metrics.utility import Utility
@@ -44,10 +43,7 @@ def utility(arguments: Sequence[str]) -> None:
             progress=progress,
             **candidate(args),
         )
-    if args.json:
-        say_json(found.to_json())
-    else:
-        say(*lines(found))
+    show(args, found, lines)
 
 
 def lines(found: Utility) -> list[str]:
