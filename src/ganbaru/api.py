@@ -179,11 +179,7 @@ def morph(
     place = Path(output)
     write = video.writer(files.output(place, overwrite) if place.suffix else place, fps)
     how: dict[str, Any] = {"which": which, "engine": engine, "device": device, "trust": trust}
-    points: dict[str, Any] = {"seeds": seeds, "labels": labels}
-    if pictures is not None:
-        generator, points = projected.points(run, pictures, seeds, labels, **how)
-    else:
-        generator = generators.load(run, **how)
+    generator, points = projected.points(run, pictures, seeds, labels, **how)
     made = generator.morph(path, frames=frames, close=close, bounce=bounce, **points)
     write(image_io.enlarge(frame, size) for frame in made)
     return place

@@ -15,9 +15,10 @@ import zipfile
 import numpy as np
 import pytest
 from serve_helpers import pixels, problem, serving
-from train_helpers import command, frames, process, trained
+from train_helpers import command, frames, needs_torch, process, trained
 
 from ganbaru.sampling import generators, image_io
+from ganbaru.serve import models
 
 API = "/api/models/run"
 NAMES = ("run", "plain", "uniform")
@@ -432,3 +433,12 @@ def test_a_network_that_onnx_cannot_express_uses_the_numpy_engine(tmp_path, monk
     latents = model.generator.latents(range(2))
     found = model.images(latents, model.weights(None, 2))
     np.testing.assert_array_equal(found, generators.load(run).sample(2))
+
+
+@needs_torch
+def test_a_run_in_a_precision_of_another_engine_is_served(trained_run):
+    """Its weights are float32; bf16 is that of PyTorch's products in training alone."""
+    run = trained_run(engine="torch", precision="bf16", steps=2)
+    (path,) = (run / "checkpoints").glob("*[0-9].safetensors")
+    served, ours = models.load(path).generator, generators.load(run, which="newest")
+    np.testing.assert_array_equal(served.sample(4), ours.sample(4))

@@ -46,17 +46,13 @@ def morph(arguments: Sequence[str]) -> None:
     from ganbaru import data, files
     from ganbaru.latents import projected
     from ganbaru.metrics import milestones
-    from ganbaru.sampling import generators, image_io, video
+    from ganbaru.sampling import image_io, video
 
     path = Path(args.output)
     write = video.writer(files.output(path, args.overwrite) if path.suffix else path, args.fps)
     how = {"engine": args.engine, "device": args.device, "trust": args.trust}
-    points = {"seeds": args.seeds, "labels": args.labels}
     say(*milestones.chosen(args.run))
-    if args.pictures:
-        generator, points = projected.points(args.run, args.pictures, **points, **how)
-    else:
-        generator = generators.load(args.run, **how)
+    generator, points = projected.points(args.run, args.pictures, args.seeds, args.labels, **how)
     frames = generator.morph(
         args.path, frames=args.frames, close=args.close, bounce=args.bounce, **points
     )

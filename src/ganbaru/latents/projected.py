@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import data, engines, files
+from ganbaru import data, files
 from ganbaru.data import Progress
 from ganbaru.errors import InputError, keywords
 from ganbaru.latents import pictures as user_pictures
 from ganbaru.latents import projection
 from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video
-from ganbaru.sampling.generators import Generator, Labels, from_player
+from ganbaru.sampling.generators import Generator, Labels, load, on_engine
 from ganbaru.sampling.players import load_player
 
 COLUMNS = 8  # of a sheet: pictures side by side, each above the image found
@@ -77,10 +77,9 @@ def project(
     gets the nearest start's); `run`, `which` and `trust` are as in `load`. Raises InputError.
     """
     path = None if output is None else Path(output)
-    write = None if path is None else _writer(path, overwrite)
+    write = _writer(path, overwrite) if path else None
     player = load_player(run, which, trust=trust)
-    precision = engines.storage_precision(player.config.precision)
-    generator = from_player(player, engines.load(engine, device, precision))
+    generator = on_engine(player, engine, device)
     height, width, channels = player.header.data["shape"]
     images, note = user_pictures.read(pictures, (height, width, channels), player.config)
     labels = None if label is None else generator.labels(range(len(images)), label)
@@ -88,24 +87,26 @@ def project(
         found = projection.project(generator, images, labels, report)
     names = tuple(map(str, pictures))
     result = Projected(names, images, found, generator, note, path)
-    if write:
-        with files.writing(Path(output or "")):
+    if path and write:
+        with files.writing(path):
             write(result)
     return result
 
 
 def points(
     run: str | Path,
-    pictures: Sequence[str | Path],
+    pictures: Sequence[str | Path] | None,
     seeds: Sequence[int] | None,
     labels: Labels,
     **how: Any,
 ) -> tuple[Generator, dict[str, Any]]:
-    """Return a run's generator and the points of a path through pictures for `Generator.walk`.
+    """Return a run's generator and the points of a path for `Generator.walk`.
 
-    `how` are further arguments of `project`. Raises InputError for `seeds` beside pictures, and for
-    `labels` that are not one for all.
+    They are pictures if these are given, else `seeds`; `how` are further arguments of `load`.
+    Raises InputError for `seeds` beside pictures, and then for `labels` that are not one for all.
     """
+    if not pictures:
+        return load(run, **how), {"seeds": seeds, "labels": labels}
     if seeds is not None:
         raise InputError("--seeds and --pictures both are the points of the film: give one.")
     if labels is not None and not isinstance(labels, (int, str)):

@@ -292,9 +292,13 @@ def load(
     if its network is not trusted.
     """
     player = load_player(run, which, trust=trust, verify=verify)
-    return from_player(
-        player, engines.load(engine, device, engines.storage_precision(player.config.precision))
-    )
+    return on_engine(player, engine, device)
+
+
+def on_engine(player: Player, engine: str = "numpy", device: str = "auto") -> Generator:
+    """Put a loaded generator on an engine by name, in the precision that it is stored in."""
+    precision = engines.storage_precision(player.config.precision)
+    return from_player(player, engines.load(engine, device, precision))
 
 
 def from_player(player: Player, engine: Engine) -> Generator:

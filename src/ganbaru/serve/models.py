@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru import engines
 from ganbaru.engines.numpy.parallel import thread_count
 from ganbaru.engines.onnx import Tensor, batch
 from ganbaru.errors import InputError
 from ganbaru.export import graph, metadata, onnx_file, tracing
 from ganbaru.sampling import image_io
-from ganbaru.sampling.generators import Generator, from_player
+from ganbaru.sampling.generators import Generator, on_engine
 from ganbaru.sampling.players import Player, load_player
 
 Latents = NDArray[np.float32]
@@ -69,7 +68,7 @@ def load(checkpoint: Path, trust: Collection[str] = ()) -> Model:
     `trust` is as in `ganbaru.load`. Raises InputError for a missing or damaged file.
     """
     player = load_player(checkpoint, trust=trust)
-    generator = from_player(player, engines.load("numpy", "cpu", player.config.precision))
+    generator = on_engine(player, "numpy", "cpu")
     # A user's network may not be expressible in ONNX.
     drawn_by = _by_onnx(player) or (generator.floats, generator.engine.describe())
     return Model(generator, player, *drawn_by)
