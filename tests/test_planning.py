@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 
@@ -16,6 +17,7 @@ from ganbaru import InputError, callbacks
 from ganbaru.data import Source
 from ganbaru.planning import plan, trial
 from ganbaru.planning.trial import Pace
+from ganbaru.training.lock import Lock
 
 SECONDS = st.floats(1e-4, 100)
 PACES = st.builds(Pace, SECONDS, SECONDS, SECONDS, st.integers(1, 512), st.integers(100, 10**5))
@@ -101,6 +103,30 @@ def test_commands_print_plans_and_write_nothing(tmp_path, monkeypatch, light):
     assert dry.code == 0 and "80 images" in dry.out
     assert command("train", *TINY, "--images", "80", "--dry-run", "--run", "mine").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("state", ["other", "run", "locked", "missing"])
+def test_a_dry_run_refuses_the_folders_that_training_refuses(state, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "plan", lambda config: pytest.fail("a trial before the refusal"))
+    options, folder = ["--images", "80", "--run", str(tmp_path / "mine")], tmp_path / "mine"
+    with contextlib.ExitStack() as until_end:
+        if state in ("other", "locked"):
+            folder.mkdir()
+            (folder / "notes.txt").touch()
+        if state == "locked":
+            lock = until_end.enter_context(contextlib.closing(Lock(folder)))
+            assert lock.path.exists()
+        if state == "run":
+            assert command("train", *TINY, *options).code == 0
+        if state == "missing":
+            options.append("--resume")
+        if state == "other":
+            options.append("--overwrite")
+        true = command("train", *TINY, *options)
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+        dry = command("train", *TINY, *options, "--dry-run")
+        assert true.code == dry.code == 2 and true.err == dry.err
+        assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,9 @@ def _train(arguments: Sequence[str]) -> int:
         say(line)
     if own["dry_run"]:
         if leads:
+            from ganbaru.training import run_folder
+
+            run_folder.check_available(config)
             plan.show(config, as_json=False)
         return 0
     if config.devices > 1:  # read when JAX is imported; of CPUs alone

@@ -19,6 +19,23 @@ class InUseError(InputError):
     """Raised for a folder that another process writes into."""
 
 
+def check_in_use(folder: Path) -> None:
+    """Raise InUseError if a process holds the lock of a folder; writes nothing."""
+    try:
+        with (folder / LOCK).open("rb") as file:
+            if files.locked(file.fileno()) is False:
+                raise _in_use(folder, file.read(300))
+    except OSError:  # no such file, or one that cannot be read: no lock to find
+        return
+
+
+def _in_use(folder: Path, holder: bytes) -> InUseError:
+    return InUseError(
+        f"{folder} is in use by {holder.decode(errors='replace') or 'another process'}. Wait until "
+        f"that process ends, stop it, or choose another folder."
+    )
+
+
 class Lock:
     """The right to write into a folder, which one process has until `close` or its end."""
 
@@ -32,12 +49,9 @@ class Lock:
                 self._release()  # removed meanwhile by its former holder
                 lock = self._open()
             if lock is False:
-                holder = os.read(self._file, 300).decode(errors="replace")
+                holder = os.read(self._file, 300)
                 self._release()
-                raise InUseError(
-                    f"{folder} is in use by {holder or 'another process'}. Wait until that "
-                    f"process ends, stop it, or choose another folder."
-                )
+                raise _in_use(folder, holder)
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             about = f"process {os.getpid()} on {platform.node()} since {since}"
             about += f" ({shlex.join(sys.argv)[:99]})"

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ganbaru import data, files
-from ganbaru.config import Config, load_yaml
+from ganbaru.config import Config, flag, load_yaml
 from ganbaru.errors import InputError, RunError, did_you_mean
 from ganbaru.presets import PRESETS
 from ganbaru.training import checkpoint, zoo
-from ganbaru.training.lock import LOCK, Lock
+from ganbaru.training.lock import LOCK, Lock, check_in_use
 
 RUNS = Path("runs")
 BEST = "best.safetensors"
@@ -97,6 +97,32 @@ def unused(name: str) -> Iterator[Path]:
     """Yield paths below runs/ of the name, the date and each free number."""
     today = datetime.date.today().isoformat()
     return filter(_is_vacant, (RUNS / f"{name}-{today}-{number}" for number in itertools.count(1)))
+
+
+def check_available(config: Config) -> None:
+    """Raise what training with `config` would because of its folder; writes nothing.
+
+    A folder in use, one that is no run to resume, or not empty and no run that it may replace, and
+    training data in a run that it would delete.
+    """
+    if not config.run:
+        return
+    folder = existing(config.run) if config.resume else next(candidates(config))
+    check_in_use(folder.path)
+    if not config.resume and not _is_vacant(folder.path):
+        _check_replaceable(folder, config.overwrite)
+    check_data_outside(config, folder)
+
+
+def check_data_outside(config: Config, folder: Folder) -> None:
+    """Raise InputError if overwriting the run would delete its training data."""
+    for name in ("data", "data_dir"):
+        place = Path(str(getattr(config, name))).resolve()
+        if config.overwrite and place.exists() and place.is_relative_to(folder.path.resolve()):
+            raise InputError(
+                f"{flag(name)} {place} is in the folder of the run, which --overwrite would "
+                f"delete: move it out of {folder.path}, or choose another --run."
+            )
 
 
 def create(folder: Folder, config: str, overwrite: bool) -> Lock:

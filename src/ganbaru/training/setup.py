@@ -8,7 +8,6 @@ import importlib
 import math
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ganbaru import data, engines, files, ranks, registry
@@ -152,7 +151,7 @@ def _first_weights(run: Run, config: Config) -> checkpoint.Groups:
 
 def _create_folder(run: Run, config: Config) -> None:
     """Make a new run's folder; one without a name takes the next if another has taken this one."""
-    _check_data_outside(run, config)
+    run_folder.check_data_outside(config, run.folder)
     for folder in run_folder.candidates(config):
         run.folder, run.config = folder, dataclasses.replace(run.config, run=str(folder.path))
         try:
@@ -162,17 +161,6 @@ def _create_folder(run: Run, config: Config) -> None:
         except (InUseError, run_folder.TakenError):
             if config.run:
                 raise
-
-
-def _check_data_outside(run: Run, config: Config) -> None:
-    """Raise InputError if overwriting the run would delete its training data."""
-    for name in ("data", "data_dir"):
-        place = Path(str(getattr(config, name))).resolve()
-        if config.overwrite and place.exists() and place.is_relative_to(run.folder.path.resolve()):
-            raise InputError(
-                f"{flag(name)} {place} is in the folder of the run, which --overwrite would "
-                f"delete: move it out of {run.folder.path}, or choose another --run."
-            )
 
 
 def _new_run(config: Config, source: Source, engine: Engine) -> Run:
