@@ -27,7 +27,7 @@ from ganbaru.gan.augmentation import Augmentation, Draws
 from ganbaru.gan.balance import BalancedOrder
 from ganbaru.gan.penalties import noisy_images
 from ganbaru.gan.step import GAN, Batch, Batches
-from ganbaru.ops import Parameters
+from ganbaru.ops import Parameters, Tensor
 
 # Of (seed, purpose, number of the epoch, length), as `randomness.permutation` is.
 Permutation = Callable[[int, str, int, int], np.ndarray]
@@ -248,20 +248,34 @@ class BatchSampler:
 
         `real` has the places of the images.
         """
-        seed, size = self.config.seed, self.config.latent
         count = self.config.batch if chosen is None else len(chosen)
-        numbers = self._draws(seed, f"latents of {player}", turn, count * size)
+        latent = self._latents(player, turn, count)
         label = real_label = None
         if self.num_classes:
             assert self.source.labels is not None
             real_label = None if chosen is None else self.source.labels[chosen]
             label = real_label if self.gan.same_labels else None
             if label is None:
-                pool, purpose = self._label_pool, f"labels of {player}"
-                label = pool[randomness.integers(seed, purpose, turn, count, len(pool))]
+                label = self._labels(player, turn, count)
         sides = ["fake"] if chosen is None else ["fake", "real"]
         draws = self._augmenting(player, turn, count, sides)
-        return Batch(numbers.reshape(count, size), label, chosen, real_label, draws=draws)
+        return Batch(latent, label, chosen, real_label, draws=draws)
+
+    def _latents(self, purpose: str, turn: int, count: int) -> np.ndarray:
+        size = self.config.latent
+        drawn = self._draws(self.config.seed, f"latents of {purpose}", turn, count * size)
+        return drawn.reshape(count, size)
+
+    def _labels(self, purpose: str, turn: int, count: int) -> np.ndarray:
+        pool, seed = self._label_pool, self.config.seed
+        return pool[randomness.integers(seed, f"labels of {purpose}", turn, count, len(pool))]
+
+    def generator_inputs(self, purpose: str, turn: int, count: int) -> list[Tensor]:
+        """Return `count` latents, and labels if there are classes, drawn for a purpose."""
+        arrays = [self._latents(purpose, turn, count)]
+        if self.num_classes:
+            arrays.append(self._labels(purpose, turn, count))
+        return [self.engine.from_numpy(array) for array in arrays]
 
     def _augmenting(
         self, player: str, turn: int, count: int, sides: Sequence[str]

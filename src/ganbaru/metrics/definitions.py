@@ -5,6 +5,7 @@ To add a metric, write a pure function in a file of its own and an entry in `MET
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import operator
@@ -14,10 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganbaru.errors import RunError
-from ganbaru.metrics import class_metrics, intervals, kernel, sliced
+from ganbaru.metrics import class_metrics, intervals, kernel, monge, sliced
 from ganbaru.metrics.feature_sets import Comparison
 from ganbaru.metrics.frechet import frechet, frechet_at_infinity
-from ganbaru.metrics.monge import mind
 from ganbaru.metrics.vendi import vendi
 
 Values = dict[str, float]
@@ -30,7 +30,7 @@ class Metric:
     `share` names the images that it is a share of: its interval is at least Wilson's. `limits` is
     its interval or `error` its standard error where a closed form is known; `error_of` names
     another metric with the same error. Else groups of images are left out of it if it is fast
-    (`jackknifed`), or subsamples are scored; `least_error` is a lower bound.
+    (`jackknifed`), or subsamples are scored.
     """
 
     title: str
@@ -41,10 +41,9 @@ class Metric:
     per_network: bool = True  # averaged over the scorer's networks
     slow: bool = False  # left out of evaluations during training
     share: str = ""  # "real", "fake" or "tested"
-    error: Callable[[Comparison], float | None] | None = None
+    error: Callable[[Comparison], float] | None = None
     error_of: str = ""
     jackknifed: bool = False
-    least_error: Callable[[Comparison], float] | None = None
     limits: Callable[[Comparison], tuple[float, float] | tuple[None, None]] | None = None
     root: bool = False  # of a mean of squares, whose error is found in its place
     has_interval: bool = True
@@ -120,11 +119,13 @@ def _label_accuracy(x: Comparison) -> float | None:
 def _of_neighbours(
     name: str, meaning: str, share: str = "", bounds: tuple[float, float] = (0.0, 1.0)
 ) -> Metric:
-    def least(x: Comparison) -> float:
-        return x.neighbours.least_errors.get(name, 0.0)
-
     value = operator.attrgetter(f"neighbours.{name}")
-    return Metric(name, HIGHER, meaning, value, bounds, share=share, least_error=least)
+    return Metric(name, HIGHER, meaning, value, bounds, share=share)
+
+
+def _with_error(metric: Metric) -> Metric:
+    name = metric.title
+    return dataclasses.replace(metric, error=lambda x: x.neighbours.errors[name])
 
 
 LOWER, HIGHER = "lower", "higher"
@@ -151,23 +152,25 @@ METRICS = {
         "Monge distance (MIND)",
         LOWER,
         "transport of features along directions; sure with fewer images",
-        lambda x: mind(*x.features),
+        lambda x: monge.mind(*x.features),
         POSITIVE,
+        error=lambda x: monge.standard_error(*x.features),
     ),
     "kernel": Metric(
         "kernel distance (KID)",
         LOWER,
         "distance of feature distributions; about 0 at best",
-        lambda x: kernel.kernel_distance(*x.features, x.subsets)[0],
+        lambda x: x.kernel_distance[0],
         ANY,
         slow=True,
+        error=lambda x: kernel.standard_error(*x.features, x.kernel_distance[1], len(x.subsets)),
     ),
     "precision": _of_neighbours("precision", "fakes that could be real", "fake"),
     "recall": _of_neighbours("recall", "reals that could be generated", "real"),
-    "density": _of_neighbours(
-        "density", "how typical fakes are; above 1: too typical", bounds=POSITIVE
+    "density": _with_error(
+        _of_neighbours("density", "how typical fakes are; above 1: too typical", bounds=POSITIVE)
     ),
-    "coverage": _of_neighbours("coverage", "reals with a fake nearby", "real"),
+    "coverage": _with_error(_of_neighbours("coverage", "reals with a fake nearby", "real")),
     "novelty": _of_neighbours("novelty", "fakes that are no near copies of references", "fake"),
     "vendi": Metric(
         "Vendi score",
@@ -194,6 +197,7 @@ METRICS = {
         LOWER,
         "distance of pixels, no network; 1 is black to white",
         _sliced,
+        error=lambda x: sliced.squared_error(x.real.projections, x.fake.projections) / 255**2,
         root=True,
     ),
     "class_kl": _of_images(

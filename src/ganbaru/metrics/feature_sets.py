@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ganbaru.metrics import two_sample
+from ganbaru.metrics import kernel, two_sample
 from ganbaru.metrics.neighbours import Neighbourhood, neighbourhood
 from ganbaru.metrics.scorer import Features
 from ganbaru.metrics.two_sample import TwoSampleTest
@@ -68,6 +68,11 @@ class Comparison:
     def neighbours(self) -> Neighbourhood:
         """The metrics of nearest neighbours, which share their distances."""
         return neighbourhood(*self.features)
+
+    @functools.cached_property
+    def kernel_distance(self) -> tuple[float, float]:
+        """The kernel distance: its mean and deviation over subsets."""
+        return kernel.kernel_distance(*self.features, self.subsets)
 
     @functools.cached_property
     def two_sample_test(self) -> TwoSampleTest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from ganbaru import randomness
 from ganbaru.metrics.checks import check_features
 
 DIRECTIONS = 1000
+BLOCK = 50  # directions at a time
 Features = NDArray[np.floating]
 
 
@@ -29,6 +31,42 @@ def mind(real: Features, fake: Features) -> float:
     one, other = (_quantiles(directions @ x.astype(np.float32).T, count) for x in (real, fake))
     differences = one - other
     return 3 * real.shape[1] * float(np.mean(differences * differences, dtype=np.float64))
+
+
+def standard_error(real: Features, fake: Features) -> float:
+    """Return the standard error of MIND of features (N, D) and (M, D)."""
+    directions = _directions(real.shape[1])
+    one, other = (directions @ x.astype(np.float32).T for x in (real, fake))
+    return 3 * real.shape[1] * transport_error(one, other)
+
+
+def transport_error(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return the standard error of the mean squared 2-Wasserstein distance of projections.
+
+    They are (rows, N) and (rows, M), a row for each direction. By the delta method, whose
+    derivative with respect to the distribution is Kantorovich's potential: the variance of an
+    image's mean potential, over the number of images (del Barrio and Loubes 2019, theorem 4.1; of
+    slices, Xi and Niles-Weed 2022). Between equal distributions the distance falls as 1/n, and
+    potentials of so many images are as large as their noise: then about 1.4 times too large.
+    """
+    errors = []
+    for x, y in ((one, other), (other, one)):
+        blocks = range(0, len(x), BLOCK)
+        sums = [_potentials(x[i : i + BLOCK], y[i : i + BLOCK]).sum(axis=0) for i in blocks]
+        errors.append(np.std(np.sum(sums, axis=0) / len(x), ddof=1) / math.sqrt(x.shape[1]))
+    return math.hypot(*errors)
+
+
+def _potentials(x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the potential (rows, N) of each x: the integral of 2 (x - the y it is paired with)."""
+    order = x.argsort(axis=1)
+    x = np.take_along_axis(x, order, axis=1)
+    apart = (x - _quantiles(y.copy(), x.shape[1])).astype(np.float64)
+    steps = (apart[:, 1:] + apart[:, :-1]) * np.diff(x, axis=1)
+    sums = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
+    found = np.empty_like(sums)
+    np.put_along_axis(found, order, sums - sums.mean(axis=1, keepdims=True), axis=1)
+    return found
 
 
 @functools.lru_cache(maxsize=4)

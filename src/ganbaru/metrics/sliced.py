@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ganbaru import randomness
 from ganbaru.metrics.checks import check_features
+from ganbaru.metrics.monge import transport_error
 
 DIRECTIONS = 128
 QUANTILES = 1000
@@ -35,6 +36,11 @@ def distance(real: NDArray[np.float32], fake: NDArray[np.float32]) -> float:
     check_features("A sliced Wasserstein distance", 2, real, fake)
     differences = _quantiles(real) - _quantiles(fake)
     return float(np.sqrt(np.mean(differences * differences)))
+
+
+def squared_error(real: NDArray[np.float32], fake: NDArray[np.float32]) -> float:
+    """Return the standard error of the square of the distance of projections (N, D) and (M, D)."""
+    return transport_error(np.ascontiguousarray(real.T), np.ascontiguousarray(fake.T))
 
 
 def _quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:

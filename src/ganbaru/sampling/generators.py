@@ -267,7 +267,7 @@ class Generator:
 
 def from_run(run: Run) -> Generator:
     """Return the averaged (EMA) generator of a run in progress."""
-    state, config = run.state, run.config
+    state, config = run.averaged, run.config
     network, weights = run.gan.generator, (state["ema"], state["ema_buffers"])
     return Generator(run.engine, network, *weights, config.latent, run.classes, config.distribution)
 

@@ -18,8 +18,10 @@ from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import DivergedError, InputError
 from ganbaru.formatting import LOG, Brief
+from ganbaru.gan import standing
 from ganbaru.gan.batches import BatchSampler, Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
+from ganbaru.ops import Parameters
 from ganbaru.training import checkpoint
 from ganbaru.training.lock import Lock
 from ganbaru.training.run_folder import Folder
@@ -52,6 +54,8 @@ class Run(Brief):
     history: list[checkpoint.Change] = field(default_factory=list)  # changes of its settings
     warnings: dict[str, str] = field(default_factory=dict)  # of its result, by code
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
+    # The last standing statistics, and the step and the average that they are of.
+    _standing: tuple[int, Parameters, Parameters] = (0, {}, {})
 
     @property
     def share(self) -> float:
@@ -82,7 +86,8 @@ class Run(Brief):
 
     def save(self, path: Path | None = None) -> None:
         """Write a checkpoint of the current state to `path`, by default named by `images`."""
-        groups = {group: self.fetched(group) for group in self.state}
+        state = self.averaged
+        groups = {group: self.fetched(group, state) for group in state}
         states = {callback.name: callback.state() for callback in self.callbacks}
         header = checkpoint.Header(
             version=__version__,
@@ -98,9 +103,25 @@ class Run(Brief):
         checkpoint.save(place, groups, header)
         LOG.info("checkpoint: %s", place)
 
-    def fetched(self, group: str) -> dict[str, np.ndarray]:
+    @property
+    def averaged(self) -> State:
+        """The state as it is saved and sampled: the averaged generator has standing statistics.
+
+        Before the first step, of what a run starts from, they are those that it came with.
+        """
+        key = self.step, self.state["ema"]
+        if self.step and (self._standing[0] != key[0] or self._standing[1] is not key[1]):
+            sampler = self.sampler
+            if isinstance(sampler, Prefetcher):
+                sampler = sampler.sampler
+            found = standing.statistics(sampler, self.state["ema"], self.state["ema_buffers"])
+            self._standing = *key, found
+        return {**self.state, "ema_buffers": self._standing[2]} if self.step else self.state
+
+    def fetched(self, group: str, state: State | None = None) -> dict[str, np.ndarray]:
         """Fetch a group of the state as NumPy arrays; raises RunError for NaN or infinity."""
-        arrays = {name: self.engine.to_numpy(x) for name, x in self.state[group].items()}
+        tensors = (state or self.state)[group]
+        arrays = {name: self.engine.to_numpy(x) for name, x in tensors.items()}
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise self.diverged(f"{group}'s numbers")
         return arrays

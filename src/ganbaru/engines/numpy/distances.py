@@ -44,14 +44,16 @@ def nearest(known: Points, queries: Points, k: int) -> NDArray[np.intp]:
     return np.concatenate(found)
 
 
-def of_nearest(x: Wide, k: int) -> Wide:
-    """Return the squared distances (N, k) of each point to its k nearest others, ascending."""
+def of_nearest(x: Wide, k: int) -> tuple[Wide, NDArray[np.intp]]:
+    """Return each point's k nearest others, nearest first: squared distances and places (N, k)."""
     places = np.arange(len(x))
 
-    def search(part: slice) -> Wide:
+    def search(part: slice) -> tuple[Wide, NDArray[np.intp]]:
         found = squares(x[part], x)
         found[np.arange(len(found)), places[part]] = np.inf  # of the point to itself
-        found.partition(k - 1, axis=1)
-        return np.sort(found[:, :k], axis=1)
+        near = found.argpartition(k - 1, axis=1)[:, :k]
+        near = np.take_along_axis(near, np.take_along_axis(found, near, 1).argsort(axis=1), 1)
+        return np.take_along_axis(found, near, axis=1), near
 
-    return np.concatenate(parallel.run(search, blocks(x, x)))
+    distances, near = zip(*parallel.run(search, blocks(x, x)), strict=True)
+    return np.concatenate(distances), np.concatenate(near)
