@@ -115,7 +115,7 @@ def _reproduce(facts: Facts, text: Translation) -> Markup:
         note = text["unplaced"].format(note)
     counts = {name: f"{count:,}" for name, count in facts.made.get("parameters", {}).items()}
     totals = (
-        text[f"length_{name}"].format(f"{getattr(config, name):g}")
+        text[f"length_{name}"].format(f"{getattr(config, name):,.10g}")
         for name in TOTALS
         if getattr(config, name)
     )
