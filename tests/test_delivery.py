@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from types import ModuleType
 
 import pytest
 from train_helpers import ROOT
+
+from ganbaru import engines
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,6 +55,16 @@ def test_links_and_pictures_of_the_readme_are_absolute_if_there_is_an_address(ho
 def test_no_address_is_stated_but_the_repositorys_own():
     urls = PROJECT.get("urls", {})
     assert all(url.startswith(urls["Repository"]) for url in urls.values())
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_commands_send_no_telemetry_unless_the_user_wants_it(monkeypatch, before, after):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "")  # put back at the end
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    if before:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", before)
+    engines.own_process()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == after
 
 
 def names(lines) -> set[str]:

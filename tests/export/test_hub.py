@@ -93,9 +93,10 @@ def test_a_space_is_a_page_with_its_front_matter(trained_run, server):
 
 def test_a_dry_run_says_what_would_be_pushed_and_sends_nothing(trained_run, server, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
-    said = push(trained_run(), "--dry-run")
+    said = push(trained_run(), "--dry-run", "--author", "N. N.")
     assert said.code == 0 and f"{server.address}/me/my-gan" in said.out
     assert "model.safetensors" in said.out and server.requests == []
+    assert not (trained_run() / "credits.json").exists()
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     assert push(trained_run(), "--dry-run", "--space").code == 0
 

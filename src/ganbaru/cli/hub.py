@@ -54,7 +54,7 @@ def hub(arguments: Sequence[str]) -> None:
         author=args.author,
         licence=args.licence,
     )
-    sizes = (f"  {name}: {size / 1000:,.0f} kB" for name, size in pushed.files.items())
+    sizes = (f"  {name}: {size / 1000:,.1f} kB" for name, size in pushed.files.items())
     did = "not pushed (--dry-run)" if args.dry_run else "pushed"
     chosen = milestones.chosen(args.run, args.checkpoint)
     say(*chosen, f"{did}: {pushed.address}", *sizes, *pushed.notes)

@@ -74,17 +74,14 @@ def push_to_hub(
     if not hub.is_name(name):
         raise InputError(f"{name!r} is no name on the hub: give user/name, such as me/my-gan.")
     client = None if dry_run else _Client(name, "space" if space else "model")
+    texts, shared, notes = (title, author, licence), (Path(run) / CONFIG).is_file(), list[str]()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        shared = Path(run)
-        notes: list[str] = []
-        texts, as_it_is = (title, author, licence), (shared / CONFIG).is_file() and not space
-        if as_it_is:
-            _copy(shared, folder, any(each is not None for each in (precision, *texts)))
+        if shared and not space:
+            _copy(Path(run), folder, any(each is not None for each in (precision, *texts)))
         else:
-            source = shared / WEIGHTS if (shared / CONFIG).is_file() else run
-            player = load_player(source, which, trust=trust)
-            found, notes = credits.given_for(player.path, *texts)
+            player = load_player(Path(run) / WEIGHTS if shared else run, which, trust=trust)
+            found, notes = credits.given_for(player.path, *texts, keep=not dry_run)
             precision = precision or ("float16" if space else "float32")
             pick("precision", precision, PRECISIONS)
             write = _write_space if space else pretrained.write

@@ -43,13 +43,18 @@ def of_checkpoint(path: Path) -> Credits:
 
 
 def given(
-    folder: Folder, title: str | None, author: str | None, licence: str | None
+    folder: Folder,
+    title: str | None,
+    author: str | None,
+    licence: str | None,
+    *,
+    keep: bool = True,
 ) -> tuple[Credits, list[str]]:
     """Return a run's credits with those given in place of its own, and what to say of keeping them.
 
-    They are stored in the run's folder; where that cannot be written, a note says so. None leaves
-    what is stored, "" removes it. Raises InputError for a text that is not one line of at most
-    `LONGEST` characters.
+    With `keep` they are stored in the run's folder; where that cannot be written, a note says so.
+    None leaves what is stored, "" removes it. Raises InputError for a text that is not one line of
+    at most `LONGEST` characters.
     """
     texts = {"title": title, "author": author, "licence": licence}
     said = {name: text.strip() for name, text in texts.items() if text is not None}
@@ -61,7 +66,7 @@ def given(
             )
     before = read(folder)
     found = dataclasses.replace(before, **said)
-    if found == before or not folder.config.exists():
+    if found == before or not keep or not folder.config.exists():
         return found, []
     try:
         files.write_json(folder.credits, dataclasses.asdict(found))
@@ -71,10 +76,15 @@ def given(
 
 
 def given_for(
-    checkpoint: Path, title: str | None, author: str | None, licence: str | None
+    checkpoint: Path,
+    title: str | None,
+    author: str | None,
+    licence: str | None,
+    *,
+    keep: bool = True,
 ) -> tuple[Credits, list[str]]:
     """Return `given` for the run of a checkpoint."""
-    return given(_owner(checkpoint), title, author, licence)
+    return given(_owner(checkpoint), title, author, licence, keep=keep)
 
 
 def _owner(checkpoint: Path) -> Folder:
