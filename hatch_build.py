@@ -1,6 +1,7 @@
 """The README as a package index shows it: links and pictures by their absolute addresses.
 
-In the repository they are relative, so that they work in any clone and fork.
+In the repository they are relative, so that they work in any clone and fork. So they stay while
+pyproject.toml states no address of a repository.
 """
 
 from __future__ import annotations
@@ -30,6 +31,6 @@ class MetadataHook(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         """Add the field `readme`, which pyproject.toml calls dynamic."""
         text = (Path(self.root) / "README.md").read_text(encoding="utf-8")
-        repository = metadata["urls"]["Repository"]
-        readme = {"content-type": "text/markdown", "text": absolute(text, repository)}
-        metadata["readme"] = readme
+        repository = metadata.get("urls", {}).get("Repository")
+        text = absolute(text, repository) if repository else text
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from types import ModuleType
 
 import pytest
 from train_helpers import ROOT
+
+from ganbaru import engines
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,14 +33,18 @@ def hook(monkeypatch):
     return made
 
 
-def test_links_and_pictures_of_the_readme_are_absolute_in_a_package_index(hook):
+@pytest.mark.parametrize("base", ["https://forge.example/me/ganbaru", None])
+def test_links_and_pictures_of_the_readme_are_absolute_if_there_is_an_address(hook, base):
     found = hook.MetadataHook()
     found.root = str(ROOT)
-    metadata = {"urls": PROJECT["urls"]}
+    metadata = {"urls": {"Repository": base}} if base else {}
     found.update(metadata)
-    text, base = metadata["readme"]["text"], PROJECT["urls"]["Repository"]
+    text = metadata["readme"]["text"]
     targets = re.findall(r"\]\(([^()\s]+)\)", text)
-    assert len(targets) > 15 and all(target.startswith("https://") for target in targets)
+    assert len(targets) > 15
+    if not base:
+        assert text == (ROOT / "README.md").read_text(encoding="utf-8")
+        return
     pictures = re.findall(r"!\[[^]]*\]\(([^()\s]+)\)", text)
     assert pictures and all(each.startswith(f"{base}/raw/main/docs/images/") for each in pictures)
     for target in targets:  # of files that exist
@@ -45,10 +52,19 @@ def test_links_and_pictures_of_the_readme_are_absolute_in_a_package_index(hook):
         assert (ROOT / target.removeprefix(base).split("/main/")[1].partition("#")[0]).exists()
 
 
-def test_the_projects_addresses_begin_with_the_repositorys():
-    urls = PROJECT["urls"]
-    assert {"Repository", "Documentation", "Changelog", "Issues"} <= urls.keys()
+def test_no_address_is_stated_but_the_repositorys_own():
+    urls = PROJECT.get("urls", {})
     assert all(url.startswith(urls["Repository"]) for url in urls.values())
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_commands_send_no_telemetry_unless_the_user_wants_it(monkeypatch, before, after):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "")  # put back at the end
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY")
+    if before:
+        monkeypatch.setenv("ORT_DISABLE_TELEMETRY", before)
+    engines.own_process()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == after
 
 
 def names(lines) -> set[str]:

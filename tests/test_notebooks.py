@@ -138,3 +138,46 @@ def test_the_text_of_a_configuration_makes_it_again(options):
 def test_tables_escape_their_cells():
     text = formatting.html_table(("<a>",), [("<script>",), ("\x1b[0m",)])
     assert "<script>" not in text and "<a>" not in text and "\x1b" not in text
+
+
+CELLS = [
+    # Processor time from here to the first output: the clock's would be that of a busy machine.
+    """
+import time, ganbaru
+from ganbaru.metrics import scorer
+scorer.RECIPE, scorer.RANDOM = scorer.Recipe(width=4, shown=2_560), 2
+display, times = get_ipython().display_pub, []
+publish = display.publish
+def timed(*content, **how):
+    times.append(time.process_time())
+    return publish(*content, **how)
+display.publish = timed
+times.append(time.process_time())
+""",
+    "config = ganbaru.from_preset('digits', images=640, width=4, log_every=256)\n"
+    "run = ganbaru.train(config)",
+    "print(times[1] - times[0])",
+    "found = ganbaru.evaluate(run, number=100)\nfound",
+    "ganbaru.load(run)",
+]
+
+
+@pytest.mark.extended
+def test_a_kernel_shows_training_scores_and_a_generator(tmp_path):
+    """In a real kernel, as Jupyter has it: 10 s of processor time."""
+    nbclient, nbformat = (pytest.importorskip(each) for each in ("nbclient", "nbformat"))
+    pytest.importorskip("ipykernel")
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    book = nbformat.v4.new_notebook(cells=cells)
+    how = {"resources": {"metadata": {"path": str(tmp_path)}}}
+    nbclient.NotebookClient(book, timeout=300, **how).execute()
+    _, training, first, scores, generator = (cell.outputs for cell in book.cells)
+    assert 0 <= float(first[0].text) < 5
+    for outputs in (training, scores, generator):
+        for output in outputs:
+            assert output.output_type in ("display_data", "execute_result"), output
+            assert len(output.data["text/plain"].encode()) < 2000
+    for outputs in (training, generator):
+        assert any("image/png" in output.data for output in outputs)
+    assert len(training) <= 5 and any("<svg" in str(each.data) for each in training)
+    assert "<table>" in scores[-1].data["text/html"]

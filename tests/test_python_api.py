@@ -74,7 +74,7 @@ def test_help_has_a_sentence_for_each_field():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_a_function_of_its_name(command):
-    name = {"import": "import_weights"}.get(command, command)
+    name = {"import": "import_weights", "hub": "push_to_hub"}.get(command, command)
     assert name in api.__all__ and inspect.isfunction(getattr(api, name))
     assert (inspect.getdoc(getattr(api, name)) or "").strip()
 

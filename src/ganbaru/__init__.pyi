@@ -14,6 +14,7 @@ from ganbaru.config import from_preset as from_preset
 from ganbaru.errors import InputError as InputError
 from ganbaru.errors import RunError as RunError
 from ganbaru.export import pytorch_import
+from ganbaru.export.hub import push_to_hub as push_to_hub
 from ganbaru.export.pretrained import from_pretrained as from_pretrained
 from ganbaru.export.pretrained import save_pretrained as save_pretrained
 from ganbaru.gan.objectives import objective as objective
@@ -65,6 +66,7 @@ __all__ = [
     "penalty",
     "plan",
     "project",
+    "push_to_hub",
     "save_pretrained",
     "train",
     "utility",

@@ -7,7 +7,8 @@
     api.export(run, "gan.onnx")
 
 The arguments are the command's options. Those whose names are not also packages are in `ganbaru`
-itself. `import` is a keyword of Python, so that command's function is `import_weights`.
+itself. `import` is a keyword of Python, so that command's function is `import_weights`, and that of
+`hub push` is `push_to_hub`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ganbaru.data import Progress
 from ganbaru.data import inspect as data
 from ganbaru.errors import InputError, keywords
 from ganbaru.export import write as export
+from ganbaru.export.hub import push_to_hub as push_to_hub
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
 from ganbaru.labs import lab as lab
@@ -39,6 +41,7 @@ from ganbaru.metrics.utility import utility as utility
 from ganbaru.planning.plan import plan as plan
 from ganbaru.presets import PRESETS
 from ganbaru.ranks import processes
+from ganbaru.report import credits
 from ganbaru.sampling import generators, image_io, video, writers
 from ganbaru.sampling.generators import Labels
 from ganbaru.training import distributed as several
@@ -67,6 +70,7 @@ __all__ = [
     "plan",
     "presets",
     "project",
+    "push_to_hub",
     "report",
     "serve",
     "train",
@@ -197,13 +201,21 @@ def describe(config: Config) -> list[LayerTable]:
     return layer_table.layers(config, *layer_table.assumed(config))
 
 
-def report(run: str | Path, *, title: str = "", author: str = "", licence: str = "") -> Path:
+def report(
+    run: str | Path,
+    *,
+    title: str | None = None,
+    author: str | None = None,
+    licence: str | None = None,
+) -> Path:
     """Write a run's report again, with the scores computed since; returns its path.
 
-    The report shows `title` (by default the run's name), `author` and `licence`.
+    It shows `title` (else the run's name), `author` and `licence`, which are kept in the run's
+    folder for all later pages and cards; "" removes one. Raises InputError.
     """
-    credits = reports.Credits(title, author, licence)
-    return reports.write(run_folder.existing(run), credits=credits)
+    folder = run_folder.existing(run)
+    credits.given(folder, title, author, licence)
+    return reports.write(folder)
 
 
 def engines() -> list[Found]:

@@ -98,6 +98,15 @@ def test_loss_plot_draws_losses_of_one_moment(tmp_path, prefix):
     assert len(styles) == 6 and len({*styles.values()}) == 3
 
 
+def test_a_plot_of_all_losses_leaves_room_for_its_axes(tmp_path):
+    """Six names beside each other were wider than the figure, which matplotlib warned of."""
+    kinds = [f"{kind}{player}_loss" for kind in ("", "held_out_", "train_") for player in "dg"]
+    lines = [{"images": 64 * i, **dict.fromkeys(kinds, 0.5)} for i in range(3)]
+    plots.losses(lines, tmp_path / "plot.png")
+    dark = np.asarray(Image.open(tmp_path / "plot.png").convert("L")) < 64
+    assert dark.mean(axis=1).max() > 0.8  # the frame of the axes
+
+
 def test_loss_plot_of_a_run(tmp_path):
     run = train(tiny(tmp_path))
     with Image.open(run / "losses.png") as image:

@@ -60,6 +60,7 @@ COMMANDS = {
     "conformance": ["--engines", "é"],
     "engines": ["é"],
     "serve": [f"{NAME}-absent"],
+    "hub": ["push", f"{NAME}-absent", "user/x", "--dry-run"],
     "doctor": [f"{NAME}-absent"],
     "utility": [f"{NAME}-absent"],
     "plan": [f"./{NAME}-absent"],

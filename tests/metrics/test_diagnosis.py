@@ -161,6 +161,13 @@ def test_the_doctor_reads_a_run_and_prints_json(trained_run, sick_rules):
     assert command("doctor", run).code == 0
 
 
+def test_a_run_that_is_too_short_is_not_said_to_be_healthy(trained_run):
+    run = trained_run(steps=12)
+    assert not ganbaru.doctor(run).judged
+    said = command("doctor", run).out.splitlines()
+    assert len(said) == 1 and "100" in said[0]
+
+
 def test_bad_input(trained_run, tmp_path):
     with pytest.raises(InputError):
         ganbaru.doctor(tmp_path)

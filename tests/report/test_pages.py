@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import json
@@ -11,17 +12,20 @@ import shutil
 import string
 from pathlib import Path
 
+import japanese
 import pytest
 from browser_helpers import needs_chromium
 from serve_helpers import running
-from train_helpers import command, pictures, trained
+from train_helpers import ROOT, command, pictures, trained
 
-from ganbaru import export, report
+from ganbaru import export, files, report
 from ganbaru.config import from_file, load_yaml
 from ganbaru.metrics import definitions, diagnosis
-from ganbaru.report import frame, sharing
+from ganbaru.metrics.passport import Evaluation, Passport, Score
+from ganbaru.report import credits, frame, page, sharing
+from ganbaru.report import facts as reading
 from ganbaru.report.findings import findings
-from ganbaru.report.translations import FINDINGS, METRICS, TRANSLATIONS
+from ganbaru.report.translations import FINDINGS, METRICS, SENTENCES, TRANSLATIONS, sentence
 from ganbaru.serve import run_status, view_model
 from ganbaru.training.run_folder import Folder
 
@@ -118,6 +122,43 @@ def test_title_author_and_licence_are_shown(home, tmp_path, which):
         assert part in text, part
 
 
+def test_credits_that_a_command_is_given_are_in_all_that_follow(home, tmp_path):
+    run = tmp_path / "shown"
+    shutil.copytree(home / "runs" / "shown", run)
+    assert command("report", run, *CREDITS).code == 0
+    for made in ("page.html", "folder"):
+        assert command("export", run, "-o", tmp_path / made).code == 0
+    page, card = tmp_path / "page.html", tmp_path / "folder" / "README.md"
+    config = json.loads((tmp_path / "folder" / "config.json").read_text("utf-8"))
+    for path in (run / "report.html", page, card):
+        assert all(part in path.read_text("utf-8") for part in ("N. N.", "CC BY 4.0")), path
+    assert "license: cc-by-4.0" in card.read_text("utf-8") and config["author"] == "N. N."
+    assert command("export", run, "-o", page, "--author", "").code == 0
+    assert "N. N." not in page.read_text("utf-8") and "CC BY 4.0" in page.read_text("utf-8")
+    assert command("report", run).code == 0  # and what is kept is what was given last
+    assert "N. N." not in (run / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("wrong", ["x" * 301, "two\nlines", "\x1b[31m"])
+def test_credits_are_one_line(home, tmp_path, wrong):
+    run = tmp_path / "shown"
+    shutil.copytree(home / "runs" / "shown", run)
+    said = command("report", run, "--title", wrong)
+    assert said.code == 2 and "300" in said.err and not (run / "credits.json").exists()
+    (run / "credits.json").write_text('{"title": 3}')
+    assert command("report", run).code == 2
+
+
+def test_credits_that_cannot_be_kept_are_shown_with_a_note(home, tmp_path, monkeypatch):
+    def fails(path, content):
+        raise files.UnwritableError(f"Cannot write {path}.")
+
+    monkeypatch.setattr(credits.files, "write_json", fails)
+    said = command("export", home / "runs" / "shown", "-o", tmp_path / "x.html", *CREDITS)
+    assert said.code == 0 and "note: " in said.out and "credits.json" in said.out
+    assert "N. N." in (tmp_path / "x.html").read_text("utf-8")
+
+
 def test_credits_are_of_pages_alone(home, tmp_path):
     said = command("export", home / "runs" / "shown", "-o", tmp_path / "x.onnx", "--title", "x")
     assert said.code == 2 and ".html" in said.err and not (tmp_path / "x.onnx").exists()
@@ -150,6 +191,59 @@ def test_texts_of_both_languages_take_the_same_values():
     assert FINDINGS["ja"].keys() == rules.keys() and not FINDINGS["en"]
     assert all(fields(text) == fields(rules[code]) for code, text in FINDINGS["ja"].items())
     assert METRICS["ja"].keys() == definitions.METRICS.keys()
+
+
+def literals(path: Path) -> set[str]:
+    """Return the texts of a module, those of f-strings with {} for what they are filled with."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        texts = (part.value if isinstance(part, ast.Constant) else "{}" for part in parts)
+        found.add("".join(map(str, texts)))
+    return found
+
+
+def test_the_english_of_each_sentence_is_that_of_the_code():
+    """So none is left behind where a message changes."""
+    root = ROOT / "src" / "ganbaru"
+    places = [root / "files.py", root / "engines" / "numpy" / "__init__.py"]
+    for folder in ("metrics", "callbacks", "data/sets", "serve"):
+        places += (root / folder).glob("*.py")
+    code = set().union(*map(literals, places))
+    for english, _ in SENTENCES:
+        # The longest part without a value; a sentence may be made of several literals.
+        parts = re.split(r"\{\d\}|(?<=[:,.;]) ", english)
+        longest = max(parts, key=len).strip(" .:;,)")
+        assert any(longest in each for each in code), english
+
+
+def test_no_english_sentence_is_left_on_japanese_pages(home, served):
+    """All that the code writes into files is in the table, or the page shows it in English."""
+    run = home / "runs" / "shown"
+    facts = reading.read(Folder(run))
+    words = [english.format(*"123456") for english, _ in SENTENCES]
+    shown = {"reference": words[0], "floor": words[4], "resize": words[7], "interval": words[9]}
+    names = ("scorer", "scorer_hash", "data", "fingerprint", "cas")
+    passport = Passport(**dict.fromkeys(names, "x"), **shown, reals=9, fakes=9, seed=0,
+                        scorer_accuracy=None)  # fmt: skip
+    every = {name: Score(1.5, 1.0, 2.0, 0.1) for name in definitions.METRICS}
+    scores = Evaluation("x", {"checkpoint": "best"}, passport, every, {}, tuple(words))
+    warnings = {str(i): word for i, word in enumerate(words)}
+    whole = page.page(dataclasses.replace(facts, scores=[scores], warnings=warnings))
+    assert japanese.faults(whole) == []
+    for name in ("start", "run", "error"):
+        assert japanese.faults(text_of(served[name], **{"Accept-Language": "ja"})) == [], name
+    english = TRANSLATIONS["en"]["healthy"]
+    assert japanese.faults(whole.replace(TRANSLATIONS["ja"]["healthy"], english)) == [english]
+
+
+def test_sentences_are_translated_whole_or_not_at_all():
+    text = TRANSLATIONS["ja"]
+    assert sentence("7 test images", text) == "テスト画像 7 枚"
+    assert sentence("7 test images of X", text) == "7 test images of X"
+    assert sentence("7 test images", TRANSLATIONS["en"]) == "7 test images"
+    long = "0 to 1, rule 2; " * 5_000
+    assert sentence(long, text) == long
 
 
 def test_numbers_stand_where_each_language_has_them(served, home):

@@ -11,6 +11,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import japanese
 import numpy as np
 import pytest
 from browser_helpers import needs_chromium
@@ -128,6 +129,7 @@ def test_the_command_adds_scores_and_the_neighbour_sheet(here):
             assert f"{score[number]:.4g}" in page.text
         assert f"{score['low']:.4g} to {score['high']:.4g}" in page.text
     assert "100 images of the best checkpoint" in page.text
+    assert japanese.faults((here / "runs" / "scored" / "report.html").read_text("utf-8")) == []
     assert "No sign of copying" in page.text and "Held out: 300 test images" in page.text
     sheet = here / "runs" / "scored" / "authenticity" / "neighbours.png"
     with Image.open(sheet) as drawn, picture(page.of("img")[-1]) as shown:

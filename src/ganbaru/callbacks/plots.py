@@ -69,7 +69,10 @@ def draw(charts: Sequence[Chart], path: Path, *, side_by_side: bool = False) -> 
         if side_by_side:
             axes.set_yscale("log")
         else:  # above the axes, where it hides no line
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False)
+            # Two names of 45 characters fit side by side; of more, no room is left for the axes.
+            wide = max((len(line.name) for line in chart.lines), default=0) > 16
+            how: dict[str, Any] = {"ncols": 2, "fontsize": "small"} if wide else {"ncols": 4}
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, **how)
     if side_by_side:
         legend = panels.flat[0].get_legend_handles_labels()
         figure.legend(*legend, loc="outside lower center", ncols=3, frameon=False)

@@ -24,6 +24,6 @@ def doctor(arguments: Sequence[str]) -> None:
     for each in found.findings:
         say(f"{each.code}: {each.text}.")
         say(f"  certainty {each.certainty:.0%}; try {' or '.join(each.remedy)}; see {each.page}")
-    if not found.findings:
+    if found.judged and not found.findings:
         say("no findings")
     say(*(f"note: {note}" for note in found.notes))

@@ -26,6 +26,7 @@ COMMANDS = {
     "lab": "provoke a disease of training, see what the doctor finds, and cure it",
     "report": "write a run's report: one HTML file, for any browser",
     "export": "export a trained network: an ONNX model, a web page, weights, or a folder",
+    "hub": "push a generator and its card, or its page, to the Hugging Face hub",
     "serve": "serve images over HTTP, a playground, and live pages of runs in training",
     "import": "start a run from the weights of a PyTorch DCGAN",
     "presets": "list the presets",

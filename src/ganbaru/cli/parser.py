@@ -176,10 +176,10 @@ def add_output(parser: Parser, sentence: str, default: str | None, metavar: str 
 
 
 def add_credits(parser: Parser) -> None:
-    """Add --title, --author and --licence of a page that is shared."""
-    parser.option("--title", "the page's title; else the run's name", "", metavar="TEXT")
-    parser.option("--author", "whose work the page shows", "", metavar="TEXT")
-    parser.option("--licence", "of its images, such as 'CC BY 4.0'", "", metavar="TEXT")
+    """Add --title, --author and --licence of what is shared; the run keeps them."""
+    parser.option("--title", "title of pages and cards; else the run's name", metavar="TEXT")
+    parser.option("--author", "whose work they show; the run keeps all three", metavar="TEXT")
+    parser.option("--licence", "of weights and images, such as 'CC BY 4.0'", metavar="TEXT")
 
 
 def add_device(parser: Parser, engine: str) -> None:

@@ -16,9 +16,11 @@ def report(arguments: Sequence[str]) -> None:
     add_trust(parser)  # as every command that reads a run; a report imports no module
     args = parser.parse_args(arguments)
     from ganbaru import report
+    from ganbaru.report import credits
     from ganbaru.training import run_folder
 
     notes: list[str] = []
-    credits = report.Credits(args.title, args.author, args.licence)
-    path = report.write(run_folder.existing(args.run), notes.append, credits)
-    say(f"report: {path}", *(f"note: {note}" for note in notes))
+    folder = run_folder.existing(args.run)
+    _, kept = credits.given(folder, args.title, args.author, args.licence)
+    path = report.write(folder, notes.append)
+    say(f"report: {path}", *kept, *(f"note: {note}" for note in notes))

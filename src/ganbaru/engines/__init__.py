@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 from typing import NamedTuple
 
 from ganbaru import ops, registry
@@ -64,8 +65,13 @@ class _Process:
 
 
 def own_process() -> None:
-    """Let every engine that is loaded from now on configure the process: for commands."""
+    """Let every engine that is loaded from now on configure the process: for commands.
+
+    ONNX Runtime's telemetry is off, unless $ORT_DISABLE_TELEMETRY is set: from 1.31 on it makes an
+    identifier of the device at import, and warns where no home folder keeps it, as in a container.
+    """
     _Process.ours = True
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def configure_process(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from ganbaru import files
 from ganbaru.errors import InputError, pick
 from ganbaru.export import onnx_file, page, pretrained, weights
 from ganbaru.export.precision import PRECISIONS
-from ganbaru.report.frame import UNSAID, Credits
+from ganbaru.report import credits
 from ganbaru.sampling.players import load_player
 
 PIXELS = {"float32": False, "uint8": True}  # of the images of an ONNX model; whether converted
@@ -33,7 +33,7 @@ FORMATS: dict[str, Format] = {
     ".onnx": Format(onnx_file.write, takes=("pixels",)),
     ".html": Format(page.write, "float16", ("credits",)),
     ".safetensors": Format(weights.write),
-    "": Format(pretrained.write, place=pretrained.place),
+    "": Format(pretrained.write, takes=("credits",), place=pretrained.place),
 }
 
 
@@ -47,13 +47,14 @@ def write(
     pixels: str = "float32",
     trust: Collection[str] = (),
     overwrite: bool = False,
-    title: str = "",
-    author: str = "",
-    licence: str = "",
+    title: str | None = None,
+    author: str | None = None,
+    licence: str | None = None,
 ) -> list[str]:
     """Write a network of a run to `path`, whose ending chooses the format; returns a summary.
 
-    A page shows `title` (by default the run's name), `author` and `licence`. `player` is one of
+    A page or folder shows `title` (else the run's name), `author` and `licence`, which the run
+    keeps for later ones ("" removes one). `player` is one of
     `ganbaru.native.PLAYERS`, `run`, `which` and `trust` are as in `ganbaru.load`, `precision` is
     float32 or float16, None for the format's default. `pixels` of an ONNX generator are float32 in
     [-1, 1], or uint8 (RGB). Raises InputError for an unknown choice, a missing or damaged
@@ -75,15 +76,17 @@ def write(
             f"--pixels {pixels} is for generators in .onnx alone, not for the {player} in {path}: "
             f"give a name ending in .onnx, or leave --pixels out."
         )
-    credits = Credits(title, author, licence)
-    if credits != UNSAID and "credits" not in chosen.takes:
+    texts = (title, author, licence)
+    if any(text is not None for text in texts) and "credits" not in chosen.takes:
         raise InputError(
-            f"--title, --author and --licence are of a page, which {path} is not: leave them out, "
-            f"or give a name ending in .html."
+            f"--title, --author and --licence are of a page or a folder to share, and {path} is "
+            f"neither: leave them out, or give a name ending in .html or without an ending."
         )
-    how |= {"credits": credits} if "credits" in chosen.takes else {}
     path = chosen.place(path, overwrite)
     found = load_player(run, which, player, trust)
+    kept: list[str] = []
+    if "credits" in chosen.takes:
+        how["credits"], kept = credits.given_for(found.path, *texts)
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return chosen.write(path, found, precision, **how)
+        return [*chosen.write(path, found, precision, **how), *kept]

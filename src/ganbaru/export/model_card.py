@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 from ganbaru.formatting import as_markdown
 from ganbaru.metrics.definitions import METRICS
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.report import card, facts
+from ganbaru.report.credits import UNSAID, Credits
 from ganbaru.report.facts import Facts
 from ganbaru.sampling.players import Player
 from ganbaru.training.run_folder import Folder
@@ -16,23 +18,36 @@ from ganbaru.training.run_folder import Folder
 _TOP = """---
 library_name: ganbaru
 pipeline_tag: unconditional-image-generation
-license: other
+{licence}
 tags:
 - gan
 - dcgan
 - image-generation
 ---"""
+# Licences that hubs know by these names; any other is "other" with its own name.
+_KNOWN = re.compile(
+    r"mit|apache-2\.0|bsd-3-clause|gpl-3\.0|cc0-1\.0|cc-by(-nc)?(-sa|-nd)?-4\.0|unlicense"
+)
 
 
-def text(player: Player, name: str, picture: str) -> str:
+def licence_lines(licence: str) -> str:
+    """Return the lines of a hub's front matter for a licence, "" if none is stated."""
+    name = licence.lower().replace(" ", "-")
+    if _KNOWN.fullmatch(name):
+        return f"license: {name}"
+    more = f"\nlicense_name: {json.dumps(licence)}" if licence else ""
+    return f"license: other{more}"
+
+
+def text(player: Player, name: str, picture: str, credits: Credits = UNSAID) -> str:
     """Return the card as Markdown: images, usage, the report's card, and scores if known."""
-    found = _facts(player)
+    found = dataclasses.replace(_facts(player), credits=credits)
     size = "x".join(map(str, found.data["shape"]))
     rows = "\n".join(f"| {name} | {as_markdown(value)} |" for name, value in card.rows(found, size))
     scores = "\n\n".join(map(_scores, found.scores[-1:]))
-    return f"""{_TOP}
+    return f"""{_TOP.format(licence=licence_lines(credits.licence))}
 
-# {as_markdown(name)}
+# {as_markdown(credits.title or name)}
 
 ![images of the first seeds]({picture})
 

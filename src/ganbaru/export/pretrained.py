@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from ganbaru import files
 from ganbaru.errors import InputError, keywords
 from ganbaru.export import metadata, model_card, weights
+from ganbaru.report import credits as kept
+from ganbaru.report.credits import UNSAID, Credits
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.players import Player, load_player
@@ -37,7 +40,8 @@ def save_pretrained(
     since.
     """
     place(Path(folder), overwrite)
-    write(Path(folder), load_player(run, which, trust=trust), precision)
+    player = load_player(run, which, trust=trust)
+    write(Path(folder), player, precision, kept.of_checkpoint(player.path))
     return Path(folder)
 
 
@@ -48,8 +52,13 @@ def place(folder: Path, overwrite: bool) -> Path:
     return folder
 
 
-def write(path: Path, player: Player, precision: str) -> list[str]:
-    """Write a player's folder, `config.json` last; returns a summary."""
+def write(
+    path: Path, player: Player, precision: str, credits: Credits = UNSAID, name: str = ""
+) -> list[str]:
+    """Write a player's folder, `config.json` last; returns a summary.
+
+    `name` is what the card loads the model by: by default the folder's name.
+    """
     if player.name != "generator":
         raise InputError(
             f"A folder to share holds the generator, not the {player.name}: give a name ending in "
@@ -61,11 +70,11 @@ def write(path: Path, player: Player, precision: str) -> list[str]:
     generator = generators.load(path / WEIGHTS)
     columns = image_io.columns(len(generator.classes))
     image_io.save_png(path / PICTURE, image_io.grid(generator.sample(ROWS * columns), columns))
-    files.write_text(
-        path / CARD, files.signed(model_card.text(player, path.resolve().name, PICTURE))
-    )
+    card = model_card.text(player, name or path.resolve().name, PICTURE, credits)
+    files.write_text(path / CARD, files.signed(card))
     facts = {
         **metadata.facts(player),
+        **{key: text for key, text in dataclasses.asdict(credits).items() if text},
         "precision": precision,
         "file_sha256": shared_model.digest(path / WEIGHTS),
     }

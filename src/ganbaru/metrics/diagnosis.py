@@ -71,6 +71,7 @@ class Diagnosis:
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    judged: bool = True  # or the run is too short, as a note says
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{"findings": [...], "notes": [...]}``."""
@@ -133,7 +134,7 @@ class History:
         """
         numbers, notes = self.numbers(), {**NOTES, **texts}
         if not numbers:
-            return Diagnosis(notes=[notes["early"].format(STEPS)])
+            return Diagnosis(notes=[notes["early"].format(STEPS)], judged=False)
         held = [rule for rule in RULES if _holds(rule, numbers)]
         if first := next((rule for rule in held if rule.primary), None):
             held = [first, *(rule for rule in held if rule.independent)]
@@ -194,4 +195,4 @@ def doctor(run: str | Path) -> Diagnosis:
     lines = read_log(folder, notes.append)
     config = from_file(load_yaml(folder.config), folder.config)
     found = diagnose(lines, config)
-    return Diagnosis(found.findings, [*notes, *found.notes])
+    return Diagnosis(found.findings, [*notes, *found.notes], found.judged)

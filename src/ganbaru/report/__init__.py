@@ -6,18 +6,14 @@ from pathlib import Path
 
 from ganbaru import files
 from ganbaru.report import facts, page
-from ganbaru.report.frame import UNSAID, Credits
 from ganbaru.training.run_folder import Folder
 
-__all__ = ["Credits", "write"]
 
-
-def write(folder: Folder, warn: facts.Warn = lambda text: None, credits: Credits = UNSAID) -> Path:
+def write(folder: Folder, warn: facts.Warn = lambda text: None) -> Path:
     """Write a run's report from the files in its folder and return its path.
 
-    `credits` are its title, author and licence. Raises InputError if a file is damaged; `warn` is
-    as in `facts.read`.
+    Raises InputError if a file is damaged; `warn` is as in `facts.read`.
     """
-    text = page.page(facts.read(folder, warn), credits)
+    text = page.page(facts.read(folder, warn))
     files.write_text(folder.report, text)
     return folder.report

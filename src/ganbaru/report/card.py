@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ganbaru.config import Config
 from ganbaru.data import data_licence, licence_note
+from ganbaru.report.credits import Credits
 from ganbaru.report.facts import Facts
-from ganbaru.report.translations import TRANSLATIONS, Translation
+from ganbaru.report.translations import TRANSLATIONS, Translation, sentence
 
 Rows = list[tuple[str, str]]
 
@@ -14,11 +16,12 @@ def rows(facts: Facts, size: str, text: Translation = TRANSLATIONS["en"]) -> Row
     labels = text["unlabelled" if facts.config.conditioning == "none" else "by_class"]
     return [
         (text["card_model"], text["card_kind"].format(facts.config.network, size, labels)),
+        *([(text["author"], facts.credits.author)] if facts.credits.author else []),
         (text["card_data"], _data(facts, size, text)),
         (text["meant_for"], text["meant"]),
         (text["not_for"], text["not_meant"]),
         (text["limits"], " ".join(_limits(facts, text))),
-        (text["licence"], _licence(facts, text)),
+        (text["licence"], licence(facts.config, facts.credits, text)),
     ]
 
 
@@ -47,7 +50,10 @@ def _limits(facts: Facts, text: Translation) -> list[str]:
     return limits
 
 
-def _licence(facts: Facts, text: Translation) -> str:
-    known = data_licence(facts.config)
+def licence(config: Config, credits: Credits, text: Translation) -> str:
+    """Return what is known of the licences of weights, images and data."""
+    known = data_licence(config)
     key = "licence_known" if known else "licence_unknown"
-    return text[key].format(note=licence_note(facts.config), licence=known)
+    note = text[key].format(note=licence_note(config), licence=sentence(known, text))
+    stated = credits.licence
+    return f"{text['licence_stated'].format(stated)} {note}" if stated else note

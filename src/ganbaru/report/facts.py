@@ -18,7 +18,8 @@ from ganbaru.metrics import memorization, milestones, passport
 from ganbaru.metrics.memorization import Authenticity
 from ganbaru.metrics.passport import Evaluation
 from ganbaru.records import Count
-from ganbaru.report import sharing
+from ganbaru.report import credits, sharing
+from ganbaru.report.credits import UNSAID, Credits
 from ganbaru.training import checkpoint, run_folder
 from ganbaru.training.run import Run, describe_data
 from ganbaru.training.run_folder import Folder
@@ -42,6 +43,7 @@ class Facts:
     authenticity: Authenticity | None
     history: list[checkpoint.Change] = field(default_factory=list)  # of its settings
     warnings: Mapping[str, str] = field(default_factory=dict)  # of its result, by code
+    credits: Credits = UNSAID
 
     @property
     def name(self) -> str:
@@ -92,6 +94,7 @@ def read(folder: Folder, warn: Warn = lambda text: None) -> Facts:
         authenticity=clean(memorization.stored(folder.path)),
         history=found.get("history", []),
         warnings=found.get("warnings", {}),
+        credits=credits.read(folder),
     )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 
 from ganbaru import __version__
+from ganbaru.report.credits import UNSAID, Credits
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.report.translations import LANGUAGES, both
 
@@ -30,18 +30,6 @@ THEMES = {
     'm8.4 8.4 2.2 2.2m0-12.8-2.2 2.2m-8.4 8.4-2.2 2.2"/>',
     "dark": '<path d="M16 12.5A7 7 0 0 1 7.5 4 7 7 0 1 0 16 12.5z"/>',
 }
-
-
-@dataclass(frozen=True)
-class Credits:
-    """What its author says of a shared page; "" where nothing is said."""
-
-    title: str = ""
-    author: str = ""
-    licence: str = ""
-
-
-UNSAID = Credits()
 
 
 def style(*names: str) -> str:

@@ -18,7 +18,6 @@ from ganbaru.report import card, chart, film, frame, reproduction
 from ganbaru.report.curves import Chart, curves, evaluated
 from ganbaru.report.facts import Facts
 from ganbaru.report.findings import findings
-from ganbaru.report.frame import UNSAID, Credits
 from ganbaru.report.markup import Markup, joined, tag
 from ganbaru.report.pictures import embedded
 from ganbaru.report.translations import (
@@ -28,6 +27,7 @@ from ganbaru.report.translations import (
     both,
     each,
     lasting,
+    sentence,
 )
 
 NOTHING = Markup()
@@ -35,16 +35,16 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 Part = Callable[[Facts, Translation], Markup]
 
 
-def page(facts: Facts, credits: Credits = UNSAID) -> str:
+def page(facts: Facts) -> str:
     """Return the whole HTML document."""
-    name = credits.title or facts.name
+    name = facts.credits.title or facts.name
     description = TRANSLATIONS["en"]["description"].format(name, facts.data["name"])
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         # Nothing is fetched, whatever a name in the page contains.
         tag("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        frame.head(name, description, credits),
+        frame.head(name, description, facts.credits),
         tag("style", Markup(frame.style("style.css"))),
     )
     section = functools.partial(_section, facts)
@@ -59,7 +59,7 @@ def page(facts: Facts, credits: Credits = UNSAID) -> str:
         section(_card),
         section(_machine),
     )
-    body = tag("body", frame.header(), main, frame.footer(credits))
+    body = tag("body", frame.header(), main, frame.footer(facts.credits))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
@@ -94,7 +94,10 @@ def _top(facts: Facts, name: str) -> Markup:
         time, images = lasting(last["seconds"], text), f"{int(last['images']):,}"
         return text["summary"].format(facts.data["name"], size(facts, text), images, time)
 
-    warnings = (tag("p", each, class_="warning") for each in facts.warnings.values())
+    warnings = (
+        tag("p", each(functools.partial(sentence, warning), "span"), class_="warning")
+        for warning in facts.warnings.values()
+    )
     return joined(tag("h1", name), tag("p", each(line, "span"), class_="summary"), *warnings)
 
 
@@ -112,7 +115,7 @@ def _reproduce(facts: Facts, text: Translation) -> Markup:
         note = text["unplaced"].format(note)
     counts = {name: f"{count:,}" for name, count in facts.made.get("parameters", {}).items()}
     totals = (
-        text[f"length_{name}"].format(f"{getattr(config, name):g}")
+        text[f"length_{name}"].format(f"{getattr(config, name):,.10g}")
         for name in TOTALS
         if getattr(config, name)
     )
@@ -190,7 +193,8 @@ def _scores(facts: Facts, text: Translation) -> Markup:
     known = definitions.METRICS
     rows = (_score(name, score, text) for name, score in newest.scores.items() if name in known)
     counts = f"{passport.fakes:,}", _checkpoint(newest, text), f"{passport.reals:,}"
-    said = tag("p", text["scored"].format(*counts, passport.reference, passport.floor))
+    sets = (sentence(each, text) for each in (passport.reference, passport.floor))
+    said = tag("p", text["scored"].format(*counts, *sets))
     table = tag("table", tag("thead", heading), tag("tbody", *rows), class_="scores")
     conditions = [
         ("scorer", f"{passport.scorer}, {passport.scorer_hash[:12]}"),
@@ -198,7 +202,7 @@ def _scores(facts: Facts, text: Translation) -> Markup:
         ("interval", passport.interval),
         *(("note", note) for note in newest.notes),
     ]
-    rest = _table((text[name], value) for name, value in conditions)
+    rest = _table((text[name], sentence(value, text)) for name, value in conditions)
     details = tag("details", tag("summary", text["depends"]), rest)
     return _titled(text["scores"], said, table, details)
 
@@ -242,7 +246,7 @@ def _memorization(facts: Facts, text: Translation) -> Markup:
     }
     values |= {name: getattr(found.copying, name) for name in ("rate", "low", "high", "floor", "p")}
     verdict = text["copying_yes" if found.is_copying else "copying_no"].format(**values)
-    held = text["held"].format(found.held_out, repeats)
+    held = text["held"].format(sentence(found.held_out, text), repeats)
     return _titled(text["memorization"], tag("p", verdict, class_="verdict"), tag("p", held))
 
 
@@ -268,7 +272,7 @@ def _machine(facts: Facts, text: Translation) -> Markup:
         return _missing(text["machine"], text["not_recorded"])
     known = collections.defaultdict(lambda: "?", facts.made)
     rows = [
-        ("engine", f"{known['engine']}, {facts.config.precision}"),
+        ("engine", sentence(f"{known['engine']}, {facts.config.precision}", text)),
         ("versions", "ganbaru {ganbaru}, Python {python}, NumPy {numpy}".format_map(known)),
         ("computer", text["cores"].format(known["system"], known["cores"])),
     ]

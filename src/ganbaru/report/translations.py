@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -31,6 +33,9 @@ TRANSLATIONS: dict[str, Translation] = {
 # Of the doctor's rules by code, and of titles and meanings of metrics by name.
 FINDINGS: dict[str, Translation] = {"en": {}, "ja": _FOUND["findings"]}
 METRICS: dict[str, Mapping[str, tuple[str, str]]] = {"en": {}, "ja": _FOUND["metrics"]}
+SENTENCES: list[tuple[str, str]] = [
+    (english, japanese) for english, japanese in _FOUND["sentences"]
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,28 @@ def preferred(header: str) -> Translation:
         if language in TRANSLATIONS and rank > best[1]:
             best = (language, rank)
     return TRANSLATIONS[best[0]]
+
+
+@functools.cache
+def _patterns() -> list[tuple[re.Pattern[str], str]]:
+    """Return the English sentences as patterns, with their Japanese."""
+    return [
+        (re.compile(re.sub(r"\\\{\d\\\}", "(.+?)", re.escape(english)), re.S), japanese)
+        for english, japanese in SENTENCES
+    ]
+
+
+def sentence(english: str, text: Translation) -> str:
+    """Return a text that a file or another module has in English in the reader's language.
+
+    It stays English where `sentences` of texts.yaml has no Japanese for it, and where it is so long
+    that matching could take a second.
+    """
+    translated = text["language"] == "ja" and len(english) < 1000
+    for pattern, japanese in _patterns() if translated else ():
+        if found := pattern.fullmatch(english):
+            return japanese.format(*found.groups())
+    return english
 
 
 def each(make: Callable[[Translation], str], kind: str = "div") -> Markup:

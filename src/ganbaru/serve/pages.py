@@ -8,7 +8,7 @@ from typing import Any
 
 from ganbaru.report import frame
 from ganbaru.report.markup import Markup, joined, tag
-from ganbaru.report.translations import Reader, Translation
+from ganbaru.report.translations import Reader, Translation, sentence
 from ganbaru.serve import reference, view_model
 from ganbaru.serve.catalog import Catalog, ServedModel
 
@@ -46,7 +46,7 @@ def _page(
 def error(detail: str, reader: Reader) -> str:
     """Return the page for an error."""
     title = reader.text["absent"]
-    content = tag("h1", title), tag("p", detail)
+    content = tag("h1", title), tag("p", sentence(detail, reader.text))
     return _page(title, reader, *content, back=("/", reader.text["back"]))
 
 

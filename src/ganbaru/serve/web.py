@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from ganbaru.callbacks import grid_layout
 from ganbaru.errors import InputError
 from ganbaru.export import page as playground
-from ganbaru.report import frame
+from ganbaru.report import credits, frame
 from ganbaru.report.translations import TRANSLATIONS, Reader, both, preferred
 from ganbaru.sampling import image_io
 from ganbaru.serve import events, image_service, pages, view_model
@@ -76,9 +77,10 @@ async def play(name: str, request: Request) -> Response:
 
 async def _playground(name: str, model: Model, back: tuple[str, str]) -> Response:
     try:
-        credits = frame.Credits(title=name)
+        found = credits.of_checkpoint(model.player.path)
+        found = dataclasses.replace(found, title=found.title or name)
         header = frame.header(back=back, home="/")
-        given = (model.player, "float16", credits, header)
+        given = (model.player, "float16", found, header)
         text = await asyncio.to_thread(playground.text, *given)
     except InputError as error:
         raise ProblemError(501, f"This model has no playground: {error}") from error

@@ -48,6 +48,7 @@ class Folder:
         self.tensorboard = path / "tensorboard"  # event files
         self.about = path / "about.json"  # data, versions and machine, for the report
         self.report = path / "report.html"
+        self.credits = path / "credits.json"  # title, author and licence, if given
 
     def checkpoint(self, images: int) -> Path:
         """Return the path of the checkpoint at `images`."""

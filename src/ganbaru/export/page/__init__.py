@@ -13,7 +13,7 @@ from ganbaru.errors import InputError
 from ganbaru.export.page import directions, html, packing, plan
 from ganbaru.export.weights import size
 from ganbaru.report import frame
-from ganbaru.report.frame import UNSAID, Credits
+from ganbaru.report.credits import UNSAID, Credits
 from ganbaru.sampling.players import Player
 
 HEADER = frame.header()

@@ -114,6 +114,7 @@ function showFacts(computer) {
     ...model.facts,
     images_trained: say("count", counted(model.facts.images_trained)),
     classes: model.classes.join(", "),
+    licence: model.licences[language],
     latent: say("numbers", model.latent, model.distribution),
     ganbaru: `Ganbaru ${model.facts.ganbaru}`,
     bits: say("bits", model.bits),

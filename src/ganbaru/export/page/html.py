@@ -12,8 +12,8 @@ from typing import Any
 
 from ganbaru.export import metadata
 from ganbaru.export.page.directions import Directions
-from ganbaru.report import frame
-from ganbaru.report.frame import Credits
+from ganbaru.report import card, frame
+from ganbaru.report.credits import Credits
 from ganbaru.report.translations import TRANSLATIONS
 from ganbaru.sampling.players import Player
 from ganbaru.training import run_folder
@@ -42,14 +42,17 @@ def page(
     facts = metadata.facts(player)
     name = facts["preset"] or facts["network"]
     title = credits.title or run_folder.name_of(player.path)
-    if credits.licence:
-        facts["licence"] = credits.licence
+    licences = {
+        language: card.licence(player.config, credits, text)
+        for language, text in TRANSLATIONS.items()
+    }
     description = TRANSLATIONS["en"]["description"].format(title, facts["data"])
     model = {
         "name": name,
         "nodes": nodes,
         "bits": bits,
         "facts": facts,
+        "licences": licences,
         **{key: facts[key] for key in ("classes", "latent", "distribution", "image_shape")},
         "directions": [[round(x, 6) for x in each] for each in found.vectors.tolist()],
     }
