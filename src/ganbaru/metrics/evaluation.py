@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ganbaru import data, registry
 from ganbaru.coerce import MODES
 from ganbaru.data import Progress, Source
+from ganbaru.data.attributes import matched
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.gan.batches import FAKE_LABELS
 from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
@@ -107,13 +108,14 @@ EVEN = (
 )
 
 
-def class_shares(
-    candidate: Candidate, source: Source, rule: str = "shares"
-) -> NDArray[np.float64] | None:
+def class_shares(candidate: Candidate, source: Source, rule: str = "shares") -> NDArray[Any] | None:
     """Return the shares of a candidate's classes by a rule of labels, given those of real images.
 
-    None, equal shares, where real images have other classes.
+    None, equal shares, where real images have other classes. With attributes, their rows (n, A).
     """
+    if candidate.attributes:
+        found = matched(source.attributes, candidate.attributes)
+        return None if found is None else found.rows
     if source.labels is None or set(candidate.classes) - set(source.classes):
         return None
     count = len(source.classes)
