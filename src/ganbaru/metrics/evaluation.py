@@ -18,7 +18,15 @@ from ganbaru.data import Progress, Source
 from ganbaru.data.attributes import matched
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.gan.batches import FAKE_LABELS
-from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
+from ganbaru.metrics import (
+    attribute_scores,
+    candidates,
+    efficientnet,
+    inception,
+    onnx_network,
+    passport,
+    scorer,
+)
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation, Passport
@@ -92,10 +100,13 @@ def _score(
     count = number or int(min(candidate.most, len(evaluator.reference)))
     shares = class_shares(candidate, source, fake_labels)
     images, labels = candidate.images(count, seed, progress, shares)
-    labels = renumbered_like(candidate, labels, source)
+    rows, labels = labels, renumbered_like(candidate, labels, source)
     made = "" if labels is None or candidate.config is None else fake_labels
     origin = {**candidate.origin, "seed": seed}
     found = evaluator.score(candidate.name, origin, images, labels, made)
+    if candidate.attributes and rows is not None:
+        obeyed = attribute_scores.score(source, candidate.attributes, images, rows, progress)
+        found = dataclasses.replace(found, attributes=obeyed)
     notes = found.notes + candidate.notes
     if candidate.config and candidate.config.balance and labels is None:
         notes += (EVEN,)
