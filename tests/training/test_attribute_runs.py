@@ -9,7 +9,7 @@ from data_helpers import png, write_zip
 from train_helpers import ENGINES, newest, run_with, tiny
 
 import ganbaru
-from ganbaru import Config, callbacks, data, train
+from ganbaru import Config, callbacks, data, export, train
 from ganbaru.cli import main
 from ganbaru.data import attributes
 from ganbaru.errors import InputError
@@ -187,3 +187,35 @@ def test_scores_of_attributes_see_who_obeys():
         assert each.floor == wrong[name].floor
     assert np.isclose(wrong["level"].value, -right["level"].value)
     assert np.isclose(wrong["wide"].value, 1 - right["wide"].value)
+
+
+def test_pages_have_a_slider_for_each_attribute(run, tmp_path):
+    pages = pytest.importorskip("page_helpers")
+    export.write(run, tmp_path / "page.html")
+    with pages.browsing() as browser, pages.visiting(browser, tmp_path / "page.html") as visit:
+        sliders = visit.page.locator("#values input")
+        ends = [[each.get_attribute(end) for end in ("min", "max")] for each in sliders.all()]
+        assert ends[1] == ["0", "1"]
+        before = visit.tiles((16, 16, 1))
+        sliders.nth(0).press("End")
+        sliders.nth(1).press("End")
+        sliders.nth(1).press("Home")
+        visit.rest()
+        assert not np.array_equal(before, visit.tiles((16, 16, 1)))
+        assert "wide=0" in visit.page.locator("#command").text_content()
+
+
+def test_the_service_takes_attributes(run):
+    httpx = pytest.importorskip("httpx")
+    helpers = pytest.importorskip("serve_helpers")
+    with helpers.running(run) as (port, _), httpx.Client(base_url=f"http://127.0.0.1:{port}") as c:
+        asked = {"seeds": [1, 2], "labels": "wide=1", "format": "json"}
+        found = c.post(f"/api/models/{run.name}/images", json=asked)
+        assert [each["attributes"]["wide"] for each in found.json()["images"]] == [1, 1]
+        for form in ("zip", "png"):
+            answer = c.post(f"/api/models/{run.name}/images", json={**asked, "format": form})
+            assert answer.status_code == 200
+        film = {"seeds": [1, 2], "labels": "wide=1", "frames": 3}
+        assert c.post(f"/api/models/{run.name}/morphs", json=film).status_code == 200
+        wrong = c.post(f"/api/models/{run.name}/images", json={**asked, "labels": "wide=3"})
+        assert wrong.status_code == 422

@@ -50,6 +50,7 @@ def page(
         "nodes": nodes,
         "bits": bits,
         "facts": facts,
+        "attributes": facts.pop("attributes", []),
         **{key: facts[key] for key in ("classes", "latent", "distribution", "image_shape")},
         "directions": [[round(x, 6) for x in each] for each in found.vectors.tolist()],
     }
