@@ -41,7 +41,8 @@ class Config:
         "auto", "what to train on: auto (train/), none (all as one set), or the name of a folder"
     )
     label_file: str | None = _option(
-        None, "FILE or FILE:COLUMN with the labels of pictures, folders, or none; else found"
+        None,
+        "FILE or FILE:COLUMN (A,B: attributes) with labels, folders, or none; else found",
     )
     key: str | None = _option(
         None, "which arrays of a file (IMAGES,LABELS), set of a folder (letters) or labels (coarse)"

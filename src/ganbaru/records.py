@@ -175,7 +175,10 @@ def _record(kind: Any, value: Any, place: Place) -> Any:
         for name, (of, _) in fields.items()
         if name in found
     }
-    return kind(**made)
+    try:
+        return kind(**made)
+    except ValueError as error:  # of values that do not fit each other
+        raise _misfit(place, value, f"consistent: {error}") from error
 
 
 @functools.cache

@@ -41,11 +41,11 @@ class AdaptiveAugmentation(Callback):
         if not self.adaptive:
             return
         run.strength = self.adaptive.start
-        images, labels = run.source.images, run.source.labels if run.classes else None
+        images, labels = run.source.images, run.source.conditions if run.inputs else None
         train, held = augmentation.split(run.gan.augmentation, len(images))
         self.held_out = Reals(images, labels, held[:SCORED])
         if not len(held):
-            test = validation.load(run.config, run.source, bool(run.classes), progress)
+            test = validation.load(run.config, run.source, bool(run.inputs), progress)
             if test is None:
                 raise InputError(
                     f"--augment {run.config.augment} needs test images, and {run.source.name} has "

@@ -39,11 +39,12 @@ class Examination(Measurement):
 
     def setup(self, run: Run, progress: Progress) -> None:
         """Choose the reals, the same ones each time."""
-        images, labels = run.source.images, run.source.labels if run.classes else None
+        images, labels = run.source.images, run.source.conditions if run.inputs else None
         chosen = held_out.spread(len(images), min(COUNT, len(images)))
         self.reals = Reals(images, labels, chosen)
         shown = images[chosen]
-        self.labels = np.zeros(len(chosen), np.int64) if labels is None else labels[chosen]
+        classes = run.source.labels if run.classes else None
+        self.labels = np.zeros(len(chosen), np.int64) if classes is None else classes[chosen]
         self.distance = _distance_within(shown, self.labels)
         self.nearest = _nearest(shown)
         self.ends, self.mean = _ends(shown / 127.5 - 1), shown.mean() / 127.5 - 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ganbaru.data import attributes
 from ganbaru.data.picture_file import UnreadableError, own_picture
 from ganbaru.errors import InputError
 from ganbaru.sampling import image_io
@@ -24,7 +25,8 @@ def found(run: Run) -> list[Path]:
 
 def columns(run: Run) -> int:
     """Return the number of images in a row of a run's grids."""
-    return image_io.columns(len(run.classes))
+    contrasted = 2 * min(len(run.attributes), attributes.CONTRASTED)
+    return contrasted or image_io.columns(len(run.classes))
 
 
 def arranged(run: Run, images: image_io.Images) -> image_io.Images:

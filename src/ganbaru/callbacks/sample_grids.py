@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ganbaru.callbacks import grid_layout
+from ganbaru.data import silent
 from ganbaru.gan.step import StepMetrics
-from ganbaru.sampling import generators, image_io
+from ganbaru.sampling import generators, image_io, writers
 from ganbaru.training.run import Callback, Every, Run
 
 
 class Samples(Callback):
-    """Draws seeds from 0 every `sample_every` images, and calls `grid` of all callbacks."""
+    """Draws seeds from 0 every `sample_every` images, and calls `grid` of all callbacks.
+
+    With attributes, a row is a seed, and columns are its attributes at their low and high ends.
+    """
 
     def start(self, run: Run) -> None:
         """Delete the grids that are newer than the checkpoint; draw one if it is due now."""
@@ -37,8 +43,11 @@ class Samples(Callback):
         if path.exists():
             return
         run.fetched("ema"), run.fetched("ema_buffers")  # raises if the generator diverged
-        count = grid_layout.ROWS * grid_layout.columns(run)
-        images = generators.from_run(run).sample(count)
+        generator = generators.from_run(run)
+        job = writers.every_label if run.attributes else writers.each_seed
+        count = grid_layout.ROWS * (1 if run.attributes else grid_layout.columns(run))
+        made = job(generator, count, 0, None, truncation=1.0, progress=silent).batches()
+        images = np.concatenate([some for some, _ in made])
         image_io.save_png(path, grid_layout.arranged(run, images))
         for callback in notified:
             callback.grid(run, path)

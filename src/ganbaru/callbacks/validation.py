@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,12 @@ class Validation(Measurement):
         Raises InputError where they do not fit the training images.
         """
         try:
-            self.held_out = load(run.config, run.source, bool(run.classes), progress)
+            self.held_out = load(run.config, run.source, bool(run.inputs), progress)
         except RunError as error:
             self.held_out = None
             run.notes.append(f"Without losses on test images, which could not be loaded: {error}")
         if self.held_out:
-            self.training = held_out.paired(self.held_out, run.source.images, run.source.labels)
+            self.training = held_out.paired(self.held_out, run.source.images, run.source.conditions)
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
         self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
@@ -78,8 +79,12 @@ def load(
     return Reals(test.images, labels, held_out.spread(len(test.images), count))
 
 
-def _labels(source: Source, test: Source) -> NDArray[np.int64]:
+def _labels(source: Source, test: Source) -> NDArray[Any]:
     """Return the test images' labels by the numbers of the training classes."""
+    if source.attributes:
+        if test.attributes is None:
+            raise InputError(f"The test images of {source.name} lack attributes of the others.")
+        return test.attributes.rows
     if test.labels is None:
         raise InputError(f"The test images of {source.name} have no labels.")
     if strange := [name for name in test.classes if name not in source.classes]:

@@ -28,7 +28,7 @@ def _parser() -> Parser:
     parser.option("--background", BACKGROUND, metavar="COLOUR")
     add_reading(parser, "crop")
     parser.option("--split", "auto, train, test, val, none (all) or a folder", "auto")
-    labels = "FILE or FILE:COLUMN with the labels of pictures, folders, or none; else found"
+    labels = "FILE or FILE:COLUMN (A,B: attributes) with labels, folders, or none; else found"
     parser.option("--label-file", labels, metavar="FILE[:COLUMN]")
     key = "which arrays of a file (IMAGES,LABELS), set of a folder (letters) or labels (coarse)"
     parser.option("--key", key, metavar="KEY")

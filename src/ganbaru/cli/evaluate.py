@@ -135,4 +135,9 @@ def _conditions(found: Evaluation) -> list[str]:
     if found.classes and len(found.classes) <= 20:
         shares = (f"{name} {fake:.1%} ({real:.1%})" for name, (fake, real) in found.classes.items())
         lines.append(f"classes   generated (real): {', '.join(shares)}")
+    lines += [
+        f"attribute {name}: {one.measure} {with_interval(one.value, one.low, one.high)}, "
+        f"real images {one.floor:.4g}"
+        for name, one in found.attributes.items()
+    ]
     return [*lines, *(f"note      {note}" for note in found.notes)]

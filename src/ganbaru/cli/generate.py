@@ -18,7 +18,8 @@ def _parser() -> Parser:
     option("--seed", "seed of the first image; the others count up from it", 0, int)
     option(
         "--label",
-        "the label of all images: number, name, index:1 or name:1; else each label in turn",
+        "the label of all images: number, name, index:1 or name:1; else each label in turn; "
+        "attributes: smiling=1,angle=0.3, others at their mean or most frequent value",
     )
     option("--every-label", "each seed with every label: a row of a grid", of=bool)
     truncation = "below 1: latents scaled towards their mean, for fewer odd images and less variety"

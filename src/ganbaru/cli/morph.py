@@ -24,7 +24,7 @@ def _parser() -> Parser:
     parser.add_argument("--pictures", nargs="+", metavar="FILE", help=text)
     labels = (
         "one for all or one for each seed, numbers or names (index:1, name:1); else seed mod "
-        "classes; for the path classes: which classes, else all"
+        "classes; for the path classes: which classes, else all; attributes: smiling=0;smiling=1"
     )
     option("--labels", labels, of=_labels, metavar="L,L")
     option("--frames", "frames in all", 60, int)
@@ -75,4 +75,5 @@ def _seeds(text: str) -> list[int]:
 
 
 def _labels(text: str) -> str | list[str]:
-    return text.split(",") if "," in text else text
+    mark = ";" if "=" in text else ","  # attributes have commas of their own
+    return text.split(mark) if mark in text else text

@@ -21,6 +21,7 @@ def opening(run: Run) -> list[str]:
 
     config, (height, width, channels) = run.config, run.source.images.shape[1:]
     labels = f", {len(run.classes)} classes" if run.classes else ""
+    labels += f", {len(run.attributes)} attributes" if run.attributes else ""
     counts = [nn.parameter_count(run.state[player]) for player in ("generator", "discriminator")]
     start = f"resumed at {run.images:,} images" if run.images else "from the start"
     return [

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ganbaru import files
+from ganbaru import files, records
 from ganbaru.coerce import MODES
 from ganbaru.data import streaming
+from ganbaru.data.attributes import Attribute, Attributes
 from ganbaru.data.claims import read_regular
 from ganbaru.data.decoding import convert, same_size, surveyed
 from ganbaru.data.formats.numpy_files import mapped
@@ -94,6 +96,8 @@ def _read(entry: Path) -> Source | None:
         images = np.asarray(mapped(entry / "images.npy"))
         labelled = {True: True, False: False}[about.pop("labelled")]
         labels = np.array(mapped(entry / "labels.npy")) if labelled else None
+        if columns := about.pop("attributes", None):
+            about["attributes"] = _attributes(columns, np.array(mapped(entry / "attributes.npy")))
         sizes = np.broadcast_to(np.array(mapped(entry / "sizes.npy")), (len(images), 2))
         source = Source(images=images, labels=labels, original_sizes=sizes, **about)
         _check(source)
@@ -116,7 +120,16 @@ def _about(content: bytes) -> dict[str, Any]:
 def _about_text(source: Source) -> str:
     about = {name: getattr(source, name) for name in (*TEXTS, *LISTS)}
     about["labelled"] = source.labels is not None
+    about["attributes"] = source.attributes.facts() if source.attributes else None
     return json.dumps(about, indent=1, default=dataclasses.asdict)
+
+
+def _attributes(columns: Any, values: NDArray[np.float64]) -> Attributes:
+    """Return checked attributes; raises what `records.check` and `Attribute` do."""
+    found = records.check(columns, list[Attribute], "about.json", "")
+    if values.dtype != np.float64 or values.shape[1:] != (len(found),):
+        raise ValueError("attributes do not fit their values")
+    return Attributes(tuple(found), values)
 
 
 def _check(source: Source) -> None:
@@ -144,6 +157,8 @@ def _check(source: Source) -> None:
         or not 0 <= labels.min() <= labels.max() < len(source.classes)
     ):
         raise ValueError("labels do not fit the images")
+    if source.attributes and len(source.attributes.values) != len(images):
+        raise ValueError("attributes do not fit the images")
 
 
 def read_samples(original: Original) -> Samples:
@@ -163,7 +178,8 @@ def _write(
     sizes = source.original_sizes
     if sizes is not None and (sizes == sizes[0]).all():
         sizes = sizes[:1]  # of all; reading 60,000 equal ones takes as long as all the rest
-    for name, array in (("labels", source.labels), ("sizes", sizes)):
+    rows = source.attributes.values if source.attributes else None
+    for name, array in (("labels", source.labels), ("sizes", sizes), ("attributes", rows)):
         if array is not None:
             np.save(folder / f"{name}.npy", array)
     (folder / "about.json").write_text(_about_text(source), encoding="utf-8")
@@ -191,4 +207,5 @@ def _mapped(original: Original, samples: Samples, images: Images, target: Target
     name = f"surveys/{_hash(DECODING, original.location, original.stamp, target.fit)}"
     about = _about(files.cached(name, survey))
     del about["labelled"]
+    about.pop("attributes", None)
     return Source(images=images, labels=samples.labels, original_sizes=same_size(images), **about)

@@ -47,7 +47,7 @@ def convert(
 ) -> Source:
     """Write all readable images, converted to `target`, and return them with their labels."""
     content, labels, notes = samples.images, samples.labels, samples.notes
-    classes = samples.classes
+    classes, attributes = samples.classes, samples.attributes
     place = original.location or original.name
     if target.range == AUTO:
         target = replace(target, range=_own_range(original, content, progress))
@@ -60,14 +60,15 @@ def convert(
             writer.write(fit_block(block_to_bytes(block, target.interval), target))
     else:
         sizes, broken = _write_files(original, content, target, survey, writer, progress)
-        if labels is not None:
-            labels = labels[[name not in broken for name in content]]
+        kept = [name not in broken for name in content]
+        labels = None if labels is None else labels[kept]
+        attributes = attributes and attributes.of(kept)
         notes += _notes(len(content), broken, labels, classes)
         if labels is not None and broken:
             labels, classes = compact(labels, classes)
     survey.check(place)
-    kept = replace(samples, labels=labels, classes=classes, notes=notes)
-    return _source(original, kept, survey, writer.finish(), sizes, target, broken)
+    made = replace(samples, labels=labels, classes=classes, notes=notes, attributes=attributes)
+    return _source(original, made, survey, writer.finish(), sizes, target, broken)
 
 
 def surveyed(original: Original, samples: Samples, images: Images, target: Target) -> Source:
@@ -92,7 +93,7 @@ def _source(
         images=images,
         labels=samples.labels,
         classes=samples.classes,
-        fingerprint=fingerprint(images, samples.labels),
+        fingerprint=fingerprint(images, samples.labels, samples.attributes),
         notes=samples.notes + survey.notes(),
         original_sizes=sizes,
         broken=tuple(f"{name} ({reason})" for name, reason in broken.items()),
@@ -100,6 +101,7 @@ def _source(
         range=range_text(survey.extreme),
         black_white=range_text(survey.interval) if survey.interval else "",
         labels_from=samples.labels_from,
+        attributes=samples.attributes,
         split=samples.split,
         left_out=samples.left_out + survey.left_out(broken.values()),
         warnings=samples.warnings + survey.warnings(sizes, target),

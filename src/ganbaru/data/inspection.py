@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.coerce import MODES, Interval, parse_range
-from ganbaru.data import alpha
+from ganbaru.data import alpha, attributes
 from ganbaru.data.source import Finding, Images, Sizes, Source, Target, blocks
 from ganbaru.data.survey import cropping
 from ganbaru.data.values import BYTES, full_range
@@ -71,6 +71,7 @@ class Inspection(Brief):
             "shape": list(source.images.shape[1:]),
             "channels": source.images.shape[3],
             "classes": dict(self.classes),
+            "attributes": _attributes(source),
             "labels_from": source.labels_from,
             "split": source.split,
             "left_out": [asdict(each) for each in source.left_out],
@@ -92,6 +93,9 @@ class Inspection(Brief):
         }
 
     def _class_line(self) -> str:
+        if self.source.attributes:
+            found = self.source.attributes.columns
+            return f"{len(found)} attributes: {attributes.shown(found)}"
         if not self.classes:
             return "no labels"
         shown = ", ".join(f"{name} {count:,}" for name, count in self.classes[:20])
@@ -107,6 +111,17 @@ class Inspection(Brief):
             examples = ", ".join(map(str, self.constant[:EXAMPLES]))
             text.append(f"{len(self.constant):,} images are of a single colour, such as {examples}")
         return text or ["no exact repeats and no blank images"]
+
+
+def _attributes(source: Source) -> list[dict[str, Any]]:
+    """Return name, kind, range, usual value and mean of each attribute."""
+    if source.attributes is None:
+        return []
+    columns, means = source.attributes.columns, source.attributes.values.mean(axis=0).tolist()
+    return [
+        {**{n: x for n, x in asdict(each).items() if n != "examples"}, "mean": round(mean, 6)}
+        for each, mean in zip(columns, means, strict=True)
+    ]
 
 
 def examine(source: Source, sized: bool) -> Inspection:

@@ -6,7 +6,9 @@ of their own sizes; `decoding` converts those to a `Target`, and the cache retur
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru.coerce import CHANNELS, MODES, Interval, check_background, parse_range
+from ganbaru.data.attributes import Attributes, Rows
 from ganbaru.errors import InputError, unknown
 from ganbaru.formatting import Brief
 
@@ -97,7 +100,7 @@ class Want:
     """What to read of a path, where it holds several splits, label files or arrays."""
 
     split: str = "auto"
-    label_file: str | None = None  # FILE[:COLUMN], "folders" or "none"
+    label_file: str | None = None  # FILE[:COLUMN[,COLUMN]], "folders" or "none"
     key: str | None = None  # which of several arrays, sets or kinds of labels
 
     def located(self, path: Path | str) -> str:
@@ -137,6 +140,7 @@ class Samples:
     split: str = ""  # which split this is and how it was found; "" if the set is undivided
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    attributes: Attributes | None = None  # in place of labels
 
     def __post_init__(self) -> None:
         """Write bytes of class names that are no UTF-8, as a folder's name may be, as escapes."""
@@ -176,10 +180,16 @@ class Source(Brief):
     split: str = ""
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    attributes: Attributes | None = None
 
     def __post_init__(self) -> None:
         """Escape the name as class names are."""
         object.__setattr__(self, "name", _escaped(self.name))
+
+    @functools.cached_property
+    def conditions(self) -> Labels | Rows | None:
+        """What networks take as the second input: labels (n,), or rows of attributes (n, A)."""
+        return self.labels if self.attributes is None else self.attributes.rows
 
 
 def _escaped(name: str) -> str:
@@ -266,8 +276,12 @@ def labelled_fingerprint(images: str, labels: Labels | None) -> str:
     return hashlib.sha256(f"{images}|{labels is not None}|".encode() + data).hexdigest()
 
 
-def fingerprint(images: Images, labels: Labels | None) -> str:
+def fingerprint(images: Images, labels: Labels | None, attributes: Attributes | None = None) -> str:
     """Return the SHA-256 of shape, pixels and labels, reading a block at a time."""
+    if attributes is not None:
+        names = json.dumps([each.name for each in attributes.columns])
+        found = f"{fingerprint(images, labels)}|{names}|".encode()
+        return hashlib.sha256(found + attributes.values.astype("<f8").tobytes()).hexdigest()
     if mark := getattr(images, "mark", ""):  # streamed
         return labelled_fingerprint(mark, labels)
     digest = hashlib.sha256(f"{images.shape}|{labels is not None}|".encode())

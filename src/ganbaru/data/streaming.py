@@ -206,7 +206,10 @@ def source(original: Original, samples: Samples, files: Streamed, target: Target
     survey.add(each.facts for each in found)
     survey.check(place)
     colour = files.colour or any(each.pixels.shape[2] == 3 for each in found)
-    images = StreamedImages(files, target, target.channels or (3 if colour else 1), samples.labels)
+    groups = samples.labels
+    if samples.attributes:  # images of equal rows
+        groups = np.unique(samples.attributes.values, axis=0, return_inverse=True)[1].ravel()
+    images = StreamedImages(files, target, target.channels or (3 if colour else 1), groups)
     how = (
         f"Streamed from {len(files.store.places):,} shards: pictures are decoded as they are read; "
         f"the values of {len(found):,} were looked at."
@@ -216,13 +219,14 @@ def source(original: Original, samples: Samples, files: Streamed, target: Target
         images=cast(Images, images),
         labels=samples.labels,
         classes=samples.classes,
-        fingerprint=fingerprint(cast(Images, images), samples.labels),
+        fingerprint=fingerprint(cast(Images, images), samples.labels, samples.attributes),
         notes=(*samples.notes, *survey.notes(), how),
         original_sizes=files.sizes,
         depth=described(survey.kinds),
         range=range_text(survey.extreme),
         black_white=range_text(survey.interval) if survey.interval else "",
         labels_from=samples.labels_from,
+        attributes=samples.attributes,
         split=samples.split,
         left_out=samples.left_out,
         warnings=samples.warnings + survey.warnings(files.sizes, target),

@@ -27,6 +27,7 @@ def facts(player: Player) -> dict[str, Any]:
         "network": config.network,
         "conditioning": config.conditioning,
         "classes": list(player.classes),
+        **({"attributes": player.header.data["attributes"]} if player.attributes else {}),
         "latent": config.latent,
         "distribution": config.distribution,
         "image_shape": [channels, height, width],

@@ -47,8 +47,13 @@ def trace(player: Player, precision: str, as_bytes: bool = False) -> Traced:
     generates = len(player.shape) == 1
     first = batch("latents" if generates else "images", player.shape)
     labels = Tensor("Input", (), {}, first.shape[:1], "int", name="labels")
-    given, number = [labels] if player.classes else [], KINDS[precision]
-    found = tracing.traced(player, _cast(first, number), *given)
+    number = KINDS[precision]
+    if player.attributes:
+        rows = (*first.shape[:1], len(player.attributes))
+        labels = Tensor("Input", (), {}, rows, name="labels")
+    given = [labels] if player.inputs else []
+    cast = [_cast(labels, number) if player.attributes else labels for _ in given]
+    found = tracing.traced(player, _cast(first, number), *cast)
     result = _bytes(found) if as_bytes else _cast(found, FLOAT, number)
     return Traced([first, *given], result, "images" if generates else "scores")
 

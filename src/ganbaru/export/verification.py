@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganbaru import engines, randomness
+from ganbaru.data import attributes
 from ganbaru.errors import RunError, pip_install
 from ganbaru.export.precision import bound
 from ganbaru.gan import models
@@ -63,6 +64,8 @@ def examples(player: Player, count: int) -> dict[str, np.ndarray]:
         made["images"] = drawn.reshape(count, *player.shape)
     if player.classes:
         made["labels"] = np.arange(count) % len(player.classes)
+    if player.attributes:
+        made["labels"] = attributes.example_rows(player.attributes, range(count))
     return made
 
 

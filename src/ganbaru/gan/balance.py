@@ -58,7 +58,8 @@ def note(source: Source) -> str:
     counts = [] if source.labels is None else np.bincount(source.labels).tolist()
     named = sorted((n, name) for n, name in zip(counts, source.classes, strict=False) if n)
     if len(named) < 2:
-        found = f"the single class {named[0][1]!r}" if named else "no labels"
+        without = "attributes, which are no classes" if source.attributes else "no labels"
+        found = f"the single class {named[0][1]!r}" if named else without
         raise InputError(
             f"--balance draws classes evenly, and {source.name} has {found}: give labels "
             f"(--label-file, or a folder for each class), or leave --balance out."

@@ -114,7 +114,8 @@ class BatchSampler:
     @functools.cached_property
     def _label_pool(self) -> np.ndarray:
         choose = pick("--fake-labels", self.config.fake_labels, FAKE_LABELS)
-        labels = np.empty(0, np.int64) if self.source.labels is None else self.source.labels
+        labels = self.source.conditions
+        labels = np.empty(0, np.int64) if labels is None else labels
         # Those of the reals that D sees: with --balance every class equally often.
         return choose(np.unique(labels) if self.config.balance else labels, self.num_classes)
 
@@ -252,8 +253,9 @@ class BatchSampler:
         latent = self._latents(player, turn, count)
         label = real_label = None
         if self.num_classes:
-            assert self.source.labels is not None
-            real_label = None if chosen is None else self.source.labels[chosen]
+            labels = self.source.conditions
+            assert labels is not None
+            real_label = None if chosen is None else labels[chosen]
             label = real_label if self.gan.same_labels else None
             if label is None:
                 label = self._labels(player, turn, count)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from ganbaru import data
 from ganbaru.config import Config
-from ganbaru.data import Progress, Source
+from ganbaru.data import Progress, Source, attributes
+from ganbaru.data.attributes import Attributes
 from ganbaru.errors import InputError
 from ganbaru.gan import models
+from ganbaru.nn.conditioning import CONDITIONINGS
+
+# The log-softmax and the tables of scales take one class of an image, and so does a score that is
+# an embedding's product alone: it would be 0 where all attributes are in the middle.
+CLASSES_ALONE = frozenset(("class-norm", "embedding", "softmax"))
 
 
 def load_data(config: Config, progress: Progress | None = None) -> Source:
@@ -32,8 +39,15 @@ def load_test_data(config: Config, source: Source, progress: Progress | None) ->
         test = _load(config, progress, split="test", **how)
     except data.SplitError:
         return None
-    # A file of test images, or a module that ignores the split, gives the training images again.
-    return None if test.fingerprint == source.fingerprint else test
+    if test.fingerprint == source.fingerprint:  # a file of test images, or the split is ignored
+        return None
+    return like(source, test)
+
+
+def like(source: Source, test: Source) -> Source:
+    """Return test images with their attributes in the ranges of the training images."""
+    columns = source.attributes.columns if source.attributes else ()
+    return dataclasses.replace(test, attributes=attributes.matched(test.attributes, columns))
 
 
 def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
@@ -44,13 +58,32 @@ def _load(config: Config, progress: Progress | None, **how: Any) -> Source:
 
 
 def label_names(config: Config, source: Source) -> tuple[str, ...]:
-    """Return the names of the labels that the networks take; raises InputError if there are none.
+    """Return the names of the classes or attributes that the networks take.
 
-    Unconditional networks take none: ().
+    Unconditional networks take none: (). Raises InputError if the data have none.
     """
+    if source.attributes:
+        return _attribute_names(config, source.attributes)
     if config.conditioning != "none" and source.labels is None:
         raise InputError(
             f"--conditioning {config.conditioning} needs labels, and {source.name} has none. Put "
             f"each class in a sub-folder of its own, or take --conditioning none."
         )
     return models.class_names(config, source.classes)
+
+
+def _attribute_names(config: Config, found: Attributes) -> tuple[str, ...]:
+    """Return the names of attributes; raises InputError for a conditioning of classes alone."""
+    if config.conditioning in CLASSES_ALONE:
+        *others, last = sorted(CONDITIONINGS.keys() - CLASSES_ALONE)
+        raise InputError(
+            f"--conditioning {config.conditioning} is for classes, of which an image has one, and "
+            f"the data have {len(found.columns)} attributes: take --conditioning "
+            f"{', '.join(others)} or {last}."
+        )
+    if config.fake_labels != "shares":
+        raise InputError(
+            f"--fake-labels {config.fake_labels} is for classes: fakes' attributes are those of "
+            f"random real images, so that they keep their dependence. Take --fake-labels shares."
+        )
+    return models.class_names(config, [column.name for column in found.columns])

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,10 @@ class Reals:
     """Some images of a set, in a fixed order, and their labels by the training classes' numbers."""
 
     images: NDArray[np.uint8]  # (n, H, W, C); may be a read-only memory map
-    labels: NDArray[np.int64] | None  # (n,)
+    labels: NDArray[Any] | None  # (n,), or rows of attributes (n, A)
     chosen: Places  # places in both
 
-    def batches(self, batch: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64] | None]]:
+    def batches(self, batch: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any] | None]]:
         """Yield images and labels in the full batches of a size; fewer images make one batch."""
         size = min(batch, len(self.chosen))
         for start in range(0, len(self.chosen) - size + 1, size):
@@ -60,15 +60,17 @@ def spread(length: int, count: int) -> Places:
     return places[randomness.permutation(0, "held out", 0, count)]
 
 
-def paired(reals: Reals, images: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> Reals:
+def paired(reals: Reals, images: NDArray[np.uint8], labels: NDArray[Any] | None) -> Reals:
     """Choose as many of other images, each of the label that the real in its place has.
 
     So both get the same fakes where networks take labels. A label without images keeps a place
-    spread over all of them.
+    spread over all of them. Rows of attributes are many: each set has its own.
     """
     chosen = spread(len(images), len(reals.chosen))
     if labels is None or reals.labels is None:
         return Reals(images, None, chosen)
+    if labels.ndim == 2:
+        return Reals(images, labels, chosen)
     wanted = reals.labels[reals.chosen]
     for label in np.unique(wanted):
         places, here = np.flatnonzero(labels == label), np.flatnonzero(wanted == label)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from ganbaru import data, files
-from ganbaru.data import Progress
+from ganbaru.data import Progress, attributes
 from ganbaru.errors import InputError, keywords
 from ganbaru.latents import pictures as user_pictures
 from ganbaru.latents import projection
 from ganbaru.latents.projection import Projection
-from ganbaru.sampling import image_io, interpolation, latent_spaces, video
+from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
 from ganbaru.sampling.generators import Generator, Labels, load, on_engine
 from ganbaru.sampling.players import load_player
 
@@ -40,8 +40,12 @@ class Projected:
     output: Path | None
 
     def label(self, i: int) -> str | None:
-        """Return the name of the label that a picture got."""
-        labels = self.found.labels
+        """Return the name of the label that a picture got, or its attributes."""
+        labels, columns = self.found.labels, self.generator.attributes
+        if labels is not None and columns:
+            values = attributes.unscaled(columns, labels[i])
+            pairs = zip(columns, values, strict=True)
+            return ",".join(f"{column.name}={value:.6g}" for column, value in pairs)
         return None if labels is None else self.generator.classes[labels[i]]
 
     def to_json(self) -> dict[str, Any]:
@@ -141,7 +145,7 @@ def _write_npz(path: Path, result: Projected) -> None:
     found = result.found
     arrays: dict[str, Any] = {"images": found.images, "latents": found.latents}
     if found.labels is not None:
-        arrays |= {"labels": found.labels, "class_names": np.array(result.generator.classes)}
+        arrays |= writers.labelled(result.generator, found.labels)
     with files.replacing(path) as made:
         with made.open("wb") as file:
             np.savez_compressed(file, **arrays, error=found.error)
@@ -190,7 +194,9 @@ def film_frames(result: Projected) -> list[image_io.Images]:
     times, made = np.linspace(0, 1, FRAMES), []
     for k in range(points.shape[1]):
         latents = space.from_normal(interpolation.line(points[:, k], times)).astype(np.float32)
-        labels = None if found.labels is None else np.repeat(found.labels[k], FRAMES)
+        labels = (
+            None if found.labels is None else np.repeat(found.labels[k : k + 1], FRAMES, axis=0)
+        )
         made.append(image_io.to_bytes(generator.floats(latents, labels)))
     columns = min(COLUMNS, len(made))
     frames = [image_io.grid(np.stack(each), columns) for each in zip(*made, strict=True)]

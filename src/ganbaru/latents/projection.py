@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Projection:
 
     images: image_io.Images
     latents: NDArray[np.float32]
-    labels: NDArray[np.int64] | None
+    labels: NDArray[Any] | None
     error: Array
     starts: NDArray[np.float32]
 
@@ -75,17 +76,17 @@ class _Search:
         self.space = latent_spaces.space(generator.distribution)
         self.target = picture.transpose(2, 0, 1).ravel() / 127.5 - 1
 
-    def residuals(self, w: Array, label: int | None) -> Array:
+    def residuals(self, w: Array, label: Any) -> Array:
         """Return the differences (N, pixels) of images of normal numbers (N, Z) from the target."""
         latents = self.space.from_normal(w).astype(np.float32)
-        labels = None if label is None else np.full(len(w), label)
+        labels = None if label is None else np.repeat(np.asarray(label)[None], len(w), axis=0)
         return _floats(self.generator, latents, labels).reshape(len(w), -1) - self.target
 
-    def start(self, w: Array, label: int | None) -> _Point:
+    def start(self, w: Array, label: Any) -> _Point:
         """Return the point at normal numbers (Z,)."""
         return _Point(w, self.residuals(w[None], label)[0])
 
-    def step(self, point: _Point, label: int | None, prior: float) -> _Point:
+    def step(self, point: _Point, label: Any, prior: float) -> _Point:
         """Return the point after a step, itself if none makes the loss smaller."""
         w, residual = point.w, point.residual
         moved = self.residuals(w + DIFFERENCE * np.eye(len(w)), label)
@@ -103,7 +104,7 @@ class _Search:
                 return best
         return point
 
-    def descend(self, point: _Point, label: int | None, prior: float, steps: int) -> _Point:
+    def descend(self, point: _Point, label: Any, prior: float, steps: int) -> _Point:
         """Take steps until none helps by a thousandth."""
         for _ in range(steps):
             before, point = point, self.step(point, label, prior)
@@ -115,7 +116,7 @@ class _Search:
 def project(
     generator: Generator,
     pictures: image_io.Images,
-    labels: Sequence[int] | NDArray[np.int64] | None = None,
+    labels: Sequence[int] | NDArray[Any] | None = None,
     progress: Progress = silent,
 ) -> Projection:
     """Return the images of a generator that are nearest to pictures (N, H, W, C), uint8.
@@ -136,25 +137,28 @@ def project(
     for i, picture in enumerate(pictures):
         search = _Search(generator, picture)
         near = ((small - _reduced(search.target.reshape(1, *pool.shape[1:]))) ** 2).mean(1)
-        if of is not None and labels is not None:
+        own = of
+        if of is not None and labels is not None and of.ndim == 2:  # rows of attributes
+            own = np.repeat(np.asarray(labels[i])[None], len(of), axis=0)
+        elif of is not None and labels is not None:
             near = np.where(of == labels[i], near, np.inf)  # a pool has images of every label
-        rows.append(_projected(search, latents, of, near))
+        rows.append(_projected(search, latents, own, near))
         progress(i + 1, len(pictures), "projecting")
     found, starts = np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows])
-    chosen = None if of is None else np.array([row[2] for row in rows], np.int64)
+    chosen = None if of is None else np.array([row[2] for row in rows], of.dtype)
     images = image_io.to_bytes(_floats(generator, found, chosen))
     error = np.abs(images.astype(np.float64) - pictures).mean((1, 2, 3)) / 255
     return Projection(images, found, chosen, error, starts)
 
 
 def _projected(
-    search: _Search, latents: NDArray[np.float32], labels: NDArray[np.int64] | None, near: Array
-) -> tuple[NDArray[np.float32], NDArray[np.float32], int | None]:
+    search: _Search, latents: NDArray[np.float32], labels: NDArray[Any] | None, near: Array
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Any]:
     """Return a latent (Z,), the start that led to it, and its label."""
-    found: list[tuple[_Point, int, int | None]] = []
+    found: list[tuple[_Point, int, Any]] = []
     prior, _ = SCHEDULE[-1]
     for start in np.argsort(near, kind="stable")[:STARTS]:
-        label = None if labels is None else int(labels[start])
+        label = None if labels is None else labels[start]
         point = search.start(search.space.to_normal(np.float64(latents[start])), label)
         for each, steps in SCHEDULE:
             point = search.descend(point, label, each, steps)
@@ -187,7 +191,7 @@ def _reduced(images: NDArray[np.floating]) -> Array:
 
 
 def _floats(
-    generator: Generator, latents: NDArray[np.float32], labels: NDArray[np.int64] | None
+    generator: Generator, latents: NDArray[np.float32], labels: NDArray[Any] | None
 ) -> Array:
     """Return images (N, C, H, W) in batches of one size, the last one filled up."""
     made = []

@@ -16,6 +16,7 @@ from ganbaru import data, randomness
 from ganbaru.coerce import AUTO, MODES
 from ganbaru.config import Config, from_file
 from ganbaru.data import Progress, Source
+from ganbaru.data.attributes import Attribute
 from ganbaru.data.values import BYTES
 from ganbaru.errors import InputError, RunError
 from ganbaru.sampling import generators, image_io
@@ -23,7 +24,7 @@ from ganbaru.sampling.generators import Generator
 from ganbaru.training import checkpoint, run_folder
 
 Images = NDArray[np.uint8]
-Labels = NDArray[np.int64]
+Labels = NDArray[Any]
 Shares = NDArray[np.float64]
 
 
@@ -35,7 +36,8 @@ class Candidate:
     shape: tuple[int, ...]  # height, width and channels of the images
     classes: tuple[str, ...]  # names of the labels, () without labels
     origin: dict[str, Any]  # for the passport: run and checkpoint, or name and fingerprint
-    # Given a number, a seed, a progress callback and the shares of the classes (None: equal):
+    # Given a number, a seed, a progress callback and the shares of the classes (None: equal), or
+    # rows of attributes (n, A) to draw from:
     # images (N, H, W, C) and their labels (N,).
     images: Callable[[int, int, Progress, Shares | None], tuple[Images, Labels | None]]
     most: float = math.inf  # images available
@@ -44,6 +46,7 @@ class Candidate:
     folder: Path | None = None  # the run's, None for a checkpoint outside one
     reading: dict[str, str] = field(default_factory=dict)  # arguments of `data.load` for the reals
     notes: tuple[str, ...] = ()  # sentences on how the images were converted
+    attributes: tuple[Attribute, ...] = ()  # that the generator takes
 
 
 def by_shares(shares: Shares, count: int) -> Labels:
@@ -69,7 +72,10 @@ def of_generator(
         """Generate images of the seeds from `seed` on, of classes in turn or by their shares."""
         seeds = generator.seeds(number, seed)
         labels = generator.labels(seeds)
-        if labels is not None and shares is not None:
+        if shares is not None and shares.ndim == 2:  # rows of attributes
+            drawn = randomness.integers(seed, "attributes of fakes", 0, number, len(shares))
+            labels = shares[drawn]
+        elif labels is not None and shares is not None:
             labels = by_shares(shares, number)
         parts = []
         for start in range(0, number, generators.BATCH):
@@ -86,6 +92,7 @@ def of_generator(
         return np.concatenate(parts), labels
 
     origin = {"run": name, "checkpoint": path.stem}
+    about = {"attributes": generator.attributes, **about}
     return Candidate(name, shape, generator.classes, origin, images, **about)
 
 

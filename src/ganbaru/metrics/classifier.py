@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,10 +115,27 @@ def untrained(shape: tuple[int, int, int], width: int, classes: int, seed: int) 
     return Classifier(width, classes, parameters, buffers)
 
 
+# loss(scores (N, K), labels=those of the images, like=a tensor of the engine) -> a number.
+Loss = Callable[..., Tensor]
+
+
+def of_classes(scores: Tensor, labels: Labels, like: Tensor) -> Tensor:
+    """Return the cross-entropy of labels (N,)."""
+    return cross_entropy(scores, ops.one_hot(labels, scores.shape[1], like=like))
+
+
 def train(
-    images: Images, labels: Labels, classes: int, recipe: Recipe, progress: Progress
+    images: Images,
+    labels: NDArray[Any],
+    classes: int,
+    recipe: Recipe,
+    progress: Progress,
+    loss: Loss = of_classes,
 ) -> Classifier:
-    """Train a classifier on images (N, H, W, C) by Adam; deterministic for a recipe."""
+    """Train a classifier on images (N, H, W, C) by Adam; deterministic for a recipe.
+
+    With another loss, labels (N, ...) are what that takes, and `classes` counts outputs.
+    """
     start = untrained(images.shape[1:], recipe.width, classes, recipe.seed)
     network = functools.partial(logits, width=recipe.width, classes=classes)
     optimizer = optimizers.Adam(PEAK_LR, (0.9, 0.99))
@@ -127,7 +146,8 @@ def train(
     for step in range(steps):
         chosen = order.indices(step)
         batch = shifted(images[chosen], recipe.seed, step)
-        gradients, buffers = _gradients(network, parameters, buffers, batch, labels[chosen])
+        error = functools.partial(loss, labels=labels[chosen])
+        gradients, buffers = _gradients(network, parameters, buffers, batch, error)
         optimizer_step = optimizer.optimizer_step(step + 1, lr_factor(step / steps))
         parameters, moments = optimizer.update(parameters, gradients, moments, optimizer_step)
         progress(step + 1, steps, "training the scorer")
@@ -135,15 +155,18 @@ def train(
 
 
 def _gradients(
-    network: nn.Network, parameters: Parameters, buffers: Parameters, images: Images, labels: Labels
+    network: nn.Network,
+    parameters: Parameters,
+    buffers: Parameters,
+    images: Images,
+    error: Callable[..., Tensor],
 ) -> tuple[Parameters, Parameters]:
     engine = engines.load("numpy")
     batch = engine.from_numpy(to_range(images))
 
     def loss(given: Parameters) -> tuple[Tensor, Parameters]:
         scores, after = nn.apply(network, given, buffers, batch, training=True)
-        one_hot = ops.one_hot(labels, scores.shape[1], like=batch)
-        return cross_entropy(scores, one_hot), after
+        return error(scores, like=batch), after
 
     _, after, gradients = ops.value_and_grad(loss, parameters)
     return gradients, after

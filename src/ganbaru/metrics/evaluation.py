@@ -15,9 +15,18 @@ from numpy.typing import NDArray
 from ganbaru import data, registry
 from ganbaru.coerce import MODES
 from ganbaru.data import Progress, Source
+from ganbaru.data.attributes import matched
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.gan.batches import FAKE_LABELS
-from ganbaru.metrics import candidates, efficientnet, inception, onnx_network, passport, scorer
+from ganbaru.metrics import (
+    attribute_scores,
+    candidates,
+    efficientnet,
+    inception,
+    onnx_network,
+    passport,
+    scorer,
+)
 from ganbaru.metrics.candidates import Candidate, Labels
 from ganbaru.metrics.evaluator import MAX_IMAGES, MIN_IMAGES, Evaluator, make_evaluator
 from ganbaru.metrics.passport import Evaluation, Passport
@@ -91,10 +100,13 @@ def _score(
     count = number or int(min(candidate.most, len(evaluator.reference)))
     shares = class_shares(candidate, source, fake_labels)
     images, labels = candidate.images(count, seed, progress, shares)
-    labels = renumbered_like(candidate, labels, source)
+    rows, labels = labels, renumbered_like(candidate, labels, source)
     made = "" if labels is None or candidate.config is None else fake_labels
     origin = {**candidate.origin, "seed": seed}
     found = evaluator.score(candidate.name, origin, images, labels, made)
+    if candidate.attributes and rows is not None:
+        obeyed = attribute_scores.score(source, candidate.attributes, images, rows, progress)
+        found = dataclasses.replace(found, attributes=obeyed)
     notes = found.notes + candidate.notes
     if candidate.config and candidate.config.balance and labels is None:
         notes += (EVEN,)
@@ -107,13 +119,14 @@ EVEN = (
 )
 
 
-def class_shares(
-    candidate: Candidate, source: Source, rule: str = "shares"
-) -> NDArray[np.float64] | None:
+def class_shares(candidate: Candidate, source: Source, rule: str = "shares") -> NDArray[Any] | None:
     """Return the shares of a candidate's classes by a rule of labels, given those of real images.
 
-    None, equal shares, where real images have other classes.
+    None, equal shares, where real images have other classes. With attributes, their rows (n, A).
     """
+    if candidate.attributes:
+        found = matched(source.attributes, candidate.attributes)
+        return None if found is None else found.rows
     if source.labels is None or set(candidate.classes) - set(source.classes):
         return None
     count = len(source.classes)

@@ -57,6 +57,17 @@ class Score:
         return f"{number(self.low)} to {number(self.high)}{p}"
 
 
+@dataclass(frozen=True)
+class AttributeScore:
+    """How well one attribute is obeyed, with a 95 % interval and the real-image baseline."""
+
+    measure: str  # "accuracy" of a binary attribute, "correlation" of a number
+    value: float
+    low: float
+    high: float
+    floor: float
+
+
 @dataclass(frozen=True, repr=False)
 class Evaluation(Brief):
     """The scores of a set of images, with their passport."""
@@ -68,6 +79,7 @@ class Evaluation(Brief):
     classes: dict[str, tuple[float, float]]  # share among the fakes and among the reals
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    attributes: dict[str, AttributeScore] = dataclasses.field(default_factory=dict)  # obeyed
 
     def __repr__(self) -> str:
         scores = (f"{name}={score.value:.4g}" for name, score in self.scores.items())

@@ -29,11 +29,18 @@ def check_inputs(
             f"The {player.name} takes {kind} (N, {', '.join(map(str, player.shape))}), not "
             f"{tuple(shape)}."
         )
-    if not player.classes:
+    if not player.inputs:
         if labels is not None:
             raise InputError(f"This {player.name} is unconditional: it takes no labels.")
         return
-    count = len(player.classes)
+    count = len(player.inputs)
+    if player.attributes and (labels is None or tuple(labels) != (shape[0], count)):
+        got = "nothing" if labels is None else f"shape {tuple(labels)}"
+        raise InputError(
+            f"This {player.name} takes rows of {count} attributes ({', '.join(player.inputs)}), "
+            f"each scaled from its range to [-1, 1], as labels of shape ({shape[0]}, {count}), and "
+            f"got {got}."
+        )
     if labels is None or tuple(labels) not in ((shape[0],), (shape[0], count)):
         got = "no labels" if labels is None else f"labels of shape {tuple(labels)}"
         raise InputError(

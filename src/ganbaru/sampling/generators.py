@@ -6,7 +6,7 @@ A seed gives the same image alone or in a batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import engines, randomness
+from ganbaru.data.attributes import Attribute, Rows, example_rows, row
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, did_you_mean, keywords, pick
 from ganbaru.formatting import brief
@@ -26,8 +27,10 @@ from ganbaru.sampling.players import Player, load_player
 from ganbaru.training.run import Run
 
 BATCH = 64
-# A number or a name for all, or one for each; an array (N,) holds numbers, never names.
-Labels = int | str | Sequence[int | str] | NDArray[np.int64] | None
+# A number or a name for all, or one for each; an array (N,) holds numbers, never names. Attributes
+# are texts or dictionaries; an array (N, A) holds rows of them, scaled to [-1, 1].
+Label = int | str | Mapping[str, Any]
+Labels = Label | Sequence[Label] | NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Generator:
     latent: int
     classes: tuple[str, ...]
     distribution: str = "normal"  # of the latents
+    attributes: tuple[Attribute, ...] = ()  # that it takes in place of labels
 
     def __repr__(self) -> str:
         count = sum(math.prod(x.shape) for x in self.parameters.values())
@@ -91,10 +95,10 @@ class Generator:
     ) -> NDArray[np.floating]:
         """Return images (N, C, H, W) in [-1, 1] for latents (N, Z) and labels.
 
-        Labels are integers (N,) or class weights (N, classes).
+        Labels are integers (N,), class weights (N, classes) or rows of attributes (N, A).
         """
         inputs = [self.engine.from_numpy(latents)]
-        if self.classes:
+        if self.classes or self.attributes:
             array = np.asarray(labels)
             array = array if array.dtype.kind == "f" else array.astype(np.int64)
             inputs.append(self.engine.from_numpy(array))
@@ -102,27 +106,35 @@ class Generator:
         images = run(self.parameters, self.buffers, *inputs)
         return self.engine.to_numpy(images)
 
-    def labels(self, seeds: Sequence[int], label: Labels = None) -> NDArray[np.int64] | None:
+    def labels(self, seeds: Sequence[int], label: Labels = None) -> NDArray[Any] | None:
         """Return labels (N,) for seeds: one for all, one for each, or seed mod classes.
 
         "name:7" and "index:7" are the class named 7 and the class of number 7. A bare 7 that is
-        both, of different classes, raises InputError, as does any that is neither.
+        both, of different classes, raises InputError, as does any that is neither. With attributes,
+        rows (N, A), by default those of training images in turn.
         """
+        if self.attributes:
+            return self._rows(seeds, label)
         if not self.classes:
             if label is not None:
                 raise InputError("This generator is unconditional: it takes no label.")
             return None
         if label is None:
             return np.asarray(seeds, np.int64) % len(self.classes)
-        labels = [label] * len(seeds) if isinstance(label, (int, str, np.integer)) else list(label)
-        if len(labels) != len(seeds):
-            raise InputError(
-                f"Got {len(labels)} labels for {len(seeds)} seeds: give one for each, or one for "
-                f"all."
-            )
-        return np.array([self._label_index(each) for each in labels], np.int64)
+        return np.array([self._label_index(each) for each in _for_each(seeds, label)], np.int64)
 
-    def _label_index(self, label: int | str | np.integer) -> int:
+    def _rows(self, seeds: Sequence[int], label: Labels) -> Rows:
+        """Return rows (N, A) of attributes for seeds, as `labels`."""
+        if label is None:
+            return example_rows(self.attributes, seeds)
+        if isinstance(label, np.ndarray) and label.shape == (len(seeds), len(self.attributes)):
+            return label.astype(np.float32)
+        given = _for_each(seeds, label)
+        if wrong := [each for each in given if not isinstance(each, (str, Mapping))]:
+            given = [str(wrong[0])]
+        return np.stack([row(self.attributes, each) for each in given])
+
+    def _label_index(self, label: Label | np.integer) -> int:
         text = str(label)
         way, _, given = text.partition(":")
         if isinstance(label, np.integer) or (way == "index" and text not in self.classes):
@@ -168,7 +180,7 @@ class Generator:
 
     def batches(
         self, seeds: Sequence[int], labels: Labels = None, truncation: float = 1.0
-    ) -> Iterator[tuple[image_io.Images, NDArray[np.int64] | None]]:
+    ) -> Iterator[tuple[image_io.Images, NDArray[Any] | None]]:
         """Yield images (B, H, W, C), uint8, and labels (B,) for seeds, in batches."""
         chosen = self.labels(seeds, labels)
         for start in range(0, len(seeds), BATCH):
@@ -244,17 +256,26 @@ class Generator:
     ) -> NDArray[np.float64] | None:
         """Return class weights (K, classes): of the seeds, or of the path's `own` labels."""
         if own:
-            if len(self.classes) < 2:
+            if self.attributes and (labels is None or isinstance(labels, (str, Mapping))):
+                name, low, high = (getattr(self.attributes[0], n) for n in ("name", "low", "high"))
+                raise InputError(
+                    f"The path classes goes from attributes to attributes: give two or more such "
+                    f"as --labels '{name}={low:g};{name}={high:g}'."
+                )
+            if len(self.classes) < 2 and not self.attributes:
                 raise InputError(
                     f"The path classes needs a generator with at least two classes, not "
                     f"{len(self.classes)}: choose --path slerp, line or loop."
                 )
             labels = np.arange(len(self.classes)) if labels is None else labels
-            if isinstance(labels, (int, str, np.integer)) or len(labels) < 2:
+            if isinstance(labels, (int, str, np.integer, Mapping)) or len(labels) < 2:
                 raise InputError("The path classes needs at least two labels: give --labels 0,1.")
             seeds = range(len(labels))
         chosen = self.labels(seeds, labels)
-        return None if chosen is None else np.eye(len(self.classes))[chosen]
+        if chosen is None or self.attributes:
+            return chosen
+        weights: NDArray[np.float64] = np.eye(len(self.classes))[chosen]
+        return weights
 
     def _frames(
         self, latents: NDArray[np.float32], weights: NDArray[np.float64] | None
@@ -265,11 +286,23 @@ class Generator:
             yield from image_io.to_bytes(self.floats(latents[part], some))
 
 
+def _for_each(seeds: Sequence[int], label: Labels) -> list[Any]:
+    """Return a label for each seed; raises InputError for another number of them."""
+    one = isinstance(label, (int, str, np.integer, Mapping)) or label is None
+    labels = [label] * len(seeds) if one else list(label)  # type: ignore[arg-type]
+    if len(labels) != len(seeds):
+        raise InputError(
+            f"Got {len(labels)} labels for {len(seeds)} seeds: give one for each, or one for all."
+        )
+    return labels
+
+
 def from_run(run: Run) -> Generator:
     """Return the averaged (EMA) generator of a run in progress."""
     state, config = run.averaged, run.config
     network, weights = run.gan.generator, (state["ema"], state["ema_buffers"])
-    return Generator(run.engine, network, *weights, config.latent, run.classes, config.distribution)
+    about: dict[str, Any] = {"distribution": config.distribution, "attributes": run.attributes}
+    return Generator(run.engine, network, *weights, config.latent, run.classes, **about)
 
 
 @keywords(checkpoint="which")
@@ -304,6 +337,5 @@ def on_engine(player: Player, engine: str = "numpy", device: str = "auto") -> Ge
 def from_player(player: Player, engine: Engine) -> Generator:
     """Put a loaded generator on an engine."""
     weights, config = player.on(engine), player.config
-    return Generator(
-        engine, player.network, *weights, config.latent, player.classes, config.distribution
-    )
+    about: dict[str, Any] = {"distribution": config.distribution, "attributes": player.attributes}
+    return Generator(engine, player.network, *weights, config.latent, player.classes, **about)

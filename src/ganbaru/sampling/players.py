@@ -10,6 +10,8 @@ import numpy as np
 
 from ganbaru import engines
 from ganbaru.config import Config, from_file
+from ganbaru.data import attributes
+from ganbaru.data.attributes import Attribute
 from ganbaru.engines import Engine
 from ganbaru.errors import pick
 from ganbaru.gan import models
@@ -46,6 +48,12 @@ class Player:
     path: Path
     config: Config
     header: Header
+    attributes: tuple[Attribute, ...] = ()  # that it takes in place of labels
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the classes or attributes that it takes."""
+        return self.classes or tuple(each.name for each in self.attributes)
 
     def on(self, engine: Engine) -> tuple[Parameters, Parameters]:
         """Return the parameters and the buffers as tensors of an engine."""
@@ -75,7 +83,9 @@ def load_player(
     groups, header = checkpoint.load(path, (group, f"{group}_buffers"), verify=verify)
     config, shape = from_file(header.config, path, trust), tuple(header.data["shape"])
     classes = models.class_names(config, header.data["classes"])
-    shapes = models.tensor_shapes(config, shape, len(classes))
+    columns = () if config.conditioning == "none" else attributes.from_facts(header.data)
+    count = len(classes) or len(columns)
+    shapes = models.tensor_shapes(config, shape, count)
     expected = {group: shapes[kind], f"{group}_buffers": shapes[f"{kind}_buffers"]}
     checkpoint.check_fits(path, groups, expected)
     dtype = engines.storage_precision(config.precision)  # an exported file may hold float16
@@ -83,7 +93,7 @@ def load_player(
         {name: groups[each][name].astype(dtype, copy=False) for name in names}
         for each, names in expected.items()
     )
-    both = models.players(config, shape, len(classes))
+    both = models.players(config, shape, count)
     network, inputs = next((network, inputs) for name, network, inputs in both if name == kind)
     weights, size = (parameters, buffers), tuple(inputs[0][1:])
-    return Player(player, network, *weights, size, classes, path, config, header)
+    return Player(player, network, *weights, size, classes, path, config, header, columns)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import files
-from ganbaru.data import Progress
+from ganbaru.data import Progress, attributes
 from ganbaru.errors import InputError
 from ganbaru.sampling import image_io
 from ganbaru.sampling.generators import Generator, Labels
@@ -39,7 +39,7 @@ class Job:
         self.generator.labels(self.seeds, self.labels)
         self.generator.latents(self.seeds[:1], self.truncation)
 
-    def batches(self) -> Iterator[tuple[image_io.Images, NDArray[np.int64] | None]]:
+    def batches(self) -> Iterator[tuple[image_io.Images, NDArray[Any] | None]]:
         """Yield images and labels in batches, and report progress."""
         made = 0
         for images, labels in self.generator.batches(self.seeds, self.labels, self.truncation):
@@ -56,8 +56,16 @@ def each_seed(generator: Generator, n: int, seed: int, label: str | None, **how:
 
 
 def every_label(generator: Generator, n: int, seed: int, label: str | None, **how: Any) -> Job:
-    """Return the job for every label of each seed: a grid's row is a seed, its column a label."""
+    """Return the job for every label of each seed: a grid's row is a seed, its column a label.
+
+    With attributes, each in turn at its low and its high end (`attributes.contrasts`).
+    """
     classes = len(generator.classes)
+    if generator.attributes and label is None:
+        chosen = generator.seeds(n, seed)
+        rows = attributes.contrasts(generator.attributes, chosen)
+        repeats = len(rows) // n
+        return Job(generator, [s for s in chosen for _ in range(repeats)], rows, repeats, **how)
     if not classes or label is not None:
         raise InputError(
             "--every-label needs a generator with labels and no --label: it generates each seed "
@@ -100,7 +108,10 @@ def _paths(path: Path, job: Job) -> list[Path]:
     path.mkdir(exist_ok=True)
     labels = job.generator.labels(job.seeds, job.labels)
     marks = image_io.label_marks(job.generator.classes)
-    of = [""] * len(job.seeds) if labels is None else [marks[label] for label in labels]
+    of = [marks[label] for label in labels] if marks and labels is not None else []
+    if job.generator.attributes and len({*job.seeds}) < len(job.seeds):  # several rows of a seed
+        of = [f"-row{i % (job.columns or 1):02d}" for i in range(len(job.seeds))]
+    of = of or [""] * len(job.seeds)
     return [path / f"seed{seed:08d}{of[i]}.png" for i, seed in enumerate(job.seeds)]
 
 
@@ -135,10 +146,17 @@ def _npz(paths: list[Path], job: Job) -> None:
                 file.write(images.tobytes())
                 labels += [] if of is None else [of]
         if labels:
-            names = np.array(job.generator.classes)
-            for name, array in (("labels", np.concatenate(labels)), ("class_names", names)):
+            for name, array in labelled(job.generator, np.concatenate(labels)).items():
                 with archive.open(f"{name}.npy", "w") as file:
                     np.save(file, array)
+
+
+def labelled(generator: Generator, labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz that describe labels, or attributes in their own ranges."""
+    if columns := generator.attributes:
+        values, names = attributes.unscaled(columns, labels), [each.name for each in columns]
+        return {"attributes": values, "attribute_names": np.array(names)}
+    return {"labels": labels, "class_names": np.array(generator.classes)}
 
 
 def _begin(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

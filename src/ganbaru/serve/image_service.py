@@ -8,11 +8,13 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from starlette.responses import Response
 
+from ganbaru.data import attributes
 from ganbaru.sampling import image_io, png
 from ganbaru.sampling.image_io import Images
 from ganbaru.serve.limits import Limits
@@ -34,7 +36,7 @@ class ImageJob:
     model: Model
     seeds: Sequence[int] | None
     latents: Latents
-    labels: NDArray[np.int64] | None
+    labels: NDArray[Any] | None
     columns: int | None
 
 
@@ -114,7 +116,7 @@ def _zip(job: ImageJob, images: Images) -> Response:
     marks = image_io.label_marks(job.model.generator.classes)
     with zipfile.ZipFile(stream, "w") as archive:
         for i, image in enumerate(images):
-            label = "" if job.labels is None else marks[job.labels[i]]
+            label = "" if job.labels is None or not marks else marks[job.labels[i]]
             source = f"latent{i:04d}" if job.seeds is None else f"{i:04d}-seed{job.seeds[i]}"
             archive.writestr(f"{source}{label}.png", png.encoded(image))
     attached = {"Content-Disposition": 'attachment; filename="images.zip"'}
@@ -122,7 +124,14 @@ def _zip(job: ImageJob, images: Images) -> Response:
 
 
 def _json(job: ImageJob, images: Images) -> Response:
-    labels = [None] * len(images) if job.labels is None else job.labels.tolist()
+    columns = job.model.generator.attributes
+    plain = None if columns or job.labels is None else job.labels.tolist()
+    labels = plain or [None] * len(images)
+    rows: list[dict[str, Any]] = [{}] * len(images)
+    if columns and job.labels is not None:
+        values = attributes.unscaled(columns, job.labels).round(6).tolist()
+        names = [each.name for each in columns]
+        rows = [{"attributes": dict(zip(names, row, strict=True))} for row in values]
     seeds = [None] * len(images) if job.seeds is None else job.seeds
     classes = job.model.generator.classes
     encoded = [
@@ -130,9 +139,10 @@ def _json(job: ImageJob, images: Images) -> Response:
             "seed": seed,
             "label": label,
             "class": None if label is None else classes[label],
+            **row,
             "png": base64.b64encode(png.encoded(image)).decode(),
         }
-        for seed, label, image in zip(seeds, labels, images, strict=True)
+        for seed, label, row, image in zip(seeds, labels, rows, images, strict=True)
     ]
     trained = job.model.images_trained
     return json_response({"model": job.name, "images_trained": trained, "images": encoded})

@@ -43,11 +43,11 @@ class Model:
         """Return byte images (N, H, W, C)."""
         return image_io.to_bytes(self.draw(latents, weights))
 
-    def weights(self, labels: NDArray[np.int64] | None, count: int) -> Weights:
-        """Return labels (N,) as one-hot weights of the classes (N, classes)."""
+    def weights(self, labels: NDArray[Any] | None, count: int) -> Weights:
+        """Return labels (N,) as one-hot weights (N, classes); rows stay as they are."""
         if labels is None:
             return np.empty((count, 0), np.float32)
-        return self._unit[labels]
+        return labels if self.generator.attributes else self._unit[labels]
 
     @functools.cached_property
     def _unit(self) -> Weights:
@@ -90,7 +90,7 @@ def _by_onnx(player: Player) -> tuple[Draw, str] | None:
     options.intra_op_num_threads = max(1, thread_count() - 1)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    named = {"latents": 0, "labels": 1} if player.classes else {"latents": 0}
+    named = {"latents": 0, "labels": 1} if player.inputs else {"latents": 0}
 
     def draw(*given: NDArray[np.float32]) -> NDArray[np.floating]:
         images: NDArray[np.floating] = session.run(None, {n: given[i] for n, i in named.items()})[0]
@@ -106,8 +106,8 @@ def _traced(player: Player) -> bytes:
     """
     latents = batch("latents", player.shape)
     inputs = [latents]
-    if player.classes:
-        sides = (latents.shape[0], len(player.classes))
+    if player.inputs:
+        sides = (latents.shape[0], len(player.inputs))
         inputs.append(Tensor("Input", (), {}, sides, name="labels"))
     result = tracing.traced(player, *inputs)
     return graph.encoded(inputs, result, "images", "float32", onnx_file.metadata(player, "float32"))

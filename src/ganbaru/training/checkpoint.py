@@ -19,6 +19,7 @@ import numpy as np
 
 from ganbaru import files, records
 from ganbaru.config import from_file, typed
+from ganbaru.data.attributes import MAX_ATTRIBUTES, Attribute
 from ganbaru.errors import InputError, pip_install
 from ganbaru.records import Count, Range, Seconds
 
@@ -55,7 +56,13 @@ class Change(TypedDict):
     settings: dict[str, Annotated[list[str], Range(2, 2)]]
 
 
-class DataFacts(TypedDict):
+class _Attributes(TypedDict, total=False):
+    """What headers of data with attributes have; older files have none."""
+
+    attributes: Annotated[list[Attribute], Range(0, MAX_ATTRIBUTES)]
+
+
+class DataFacts(_Attributes):
     """The description of a run's data in a header."""
 
     name: str

@@ -47,7 +47,7 @@ def check_classes(header: Header, source: Source) -> None:
 def check_data(path: Path, header: Header, source: Source) -> None:
     """Raise InputError if the data are not those of a checkpoint; their name does not count."""
     now = describe_data(source)
-    if {**header.data, "name": source.name} != now:
+    if {"attributes": [], **header.data, "name": source.name} != now:
         raise InputError(
             f"The data has changed since {path} was written: it was {_described(header.data)}, now "
             f"it is {_described(now)}. Put the old data back, or start another --run."

@@ -15,6 +15,7 @@ import numpy as np
 from ganbaru import __version__
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source
+from ganbaru.data.attributes import Attribute
 from ganbaru.engines import Engine
 from ganbaru.errors import DivergedError, InputError
 from ganbaru.formatting import LOG, Brief
@@ -56,6 +57,17 @@ class Run(Brief):
     lock: Lock | None = None  # of the folder, from `setup.build` to the end of the loop
     # The last standing statistics, and the step and the average that they are of.
     _standing: tuple[int, Parameters, Parameters] = (0, {}, {})
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What the networks take in place of labels, () if they take labels or nothing."""
+        found = None if self.config.conditioning == "none" else self.source.attributes
+        return found.columns if found else ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the classes or attributes that the networks take."""
+        return self.classes or tuple(each.name for each in self.attributes)
 
     @property
     def share(self) -> float:
@@ -143,6 +155,7 @@ def describe_data(source: Source) -> dict[str, Any]:
         "fingerprint": source.fingerprint,
         "classes": list(source.classes),
         "shape": list(source.images.shape[1:]),
+        "attributes": source.attributes.facts() if source.attributes else [],
     }
 
 

@@ -116,7 +116,7 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
     states: dict[str, dict[str, Any]] = {}
     if config.resume and checkpoint.found(run.folder.checkpoints):
         shape = run.source.images.shape[1:]
-        states = _resume(run, models.tensor_shapes(config, shape, len(run.classes)))
+        states = _resume(run, models.tensor_shapes(config, shape, len(run.inputs)))
     else:
         if config.resume:
             run.notes.append("The run had no checkpoint yet: it starts from its beginning.")
@@ -143,8 +143,8 @@ def _begin(run: Run, config: Config, callbacks: Sequence[Callback], progress: Pr
 def _first_weights(run: Run, config: Config) -> checkpoint.Groups:
     """Return both players' first weights: new ones, or those of the model to start from."""
     if not config.start_from:
-        return models.initial_parameters(config, run.source.images.shape[1:], len(run.classes))
-    start = starting_point.load(config.start_from, config, run.source, run.classes)
+        return models.initial_parameters(config, run.source.images.shape[1:], len(run.inputs))
+    start = starting_point.load(config.start_from, config, run.source, run.inputs)
     run.notes.append(start.note)
     return start.weights
 
@@ -165,15 +165,16 @@ def _create_folder(run: Run, config: Config) -> None:
 
 def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     """Return a run at step 0, without a state yet."""
-    classes = label_names(config, source)
+    inputs = label_names(config, source)
+    classes = models.class_names(config, source.classes)
     planned = _planned_images(config, source)
     config = dataclasses.replace(config, burn_in=gan_build.burn_in(config, planned))
     exact = dataclasses.replace(config, precision=engine.precision)
-    gan = gan_build.gan(exact, source.images.shape[1:], len(classes))
+    gan = gan_build.gan(exact, source.images.shape[1:], len(inputs))
     resumed = run_folder.existing(config.run or "") if config.resume else None
     folder = resumed or next(run_folder.candidates(config))
     part = ranks.world().rank, ranks.world().size
-    sampler = BatchSampler(config, source, engine, gan, len(classes), part=part)
+    sampler = BatchSampler(config, source, engine, gan, len(inputs), part=part)
     spec = gan_build.ending(config.schedule, planned)
     resolved = dataclasses.replace(
         config,
@@ -188,8 +189,8 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     schedule = gan_build.schedule(spec)
     run = Run(resolved, folder, source, engine, gan, {}, prefetched(sampler), schedule, classes)
     run.notes += [*_data_notes(config, source), *engine.notes()]
-    run.notes += gan_build.notes(config, source.images.shape[1:], len(classes))
-    run.notes += gan_build.ghosts(gan, config, source.images.shape[1:], len(classes))
+    run.notes += gan_build.notes(config, source.images.shape[1:], len(inputs))
+    run.notes += gan_build.ghosts(gan, config, source.images.shape[1:], len(inputs))
     return run
 
 

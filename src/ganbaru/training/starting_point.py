@@ -15,7 +15,7 @@ import numpy as np
 
 from ganbaru.coerce import shown
 from ganbaru.config import Config, flag
-from ganbaru.data import Source
+from ganbaru.data import Source, attributes
 from ganbaru.errors import InputError
 from ganbaru.gan import growing, models
 from ganbaru.gan.batches import to_range
@@ -126,7 +126,8 @@ def _read(name: str) -> _Model:
         if group
     }
     conditional = header.config.get("conditioning", "none") != "none"
-    classes = header.data["classes"] if conditional else []
+    names = [each.name for each in attributes.from_facts(header.data)]
+    classes = (header.data["classes"] or names) if conditional else []
     return _Model(name, header.config, tuple(header.data["shape"]), classes, players)
 
 
@@ -193,7 +194,7 @@ def _reals(source: Source, factor: int) -> Reals:
     blocks = images.reshape(
         count, channels, height // factor, factor, width // factor, factor
     ).mean(axis=(3, 5))
-    return Reals(blocks, None if source.labels is None else source.labels[chosen])
+    return Reals(blocks, None if source.conditions is None else source.conditions[chosen])
 
 
 def _note(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ganbaru.data import claims
 from ganbaru.data.arrays import MAX_CLASSES
-from ganbaru.data.formats import label_table, names, splits
+from ganbaru.data.formats import attribute_table, label_table, names, splits
 from ganbaru.data.formats.arrangement import Arrangement
 from ganbaru.data.formats.label_table import Pictures, UnusableError
 from ganbaru.data.formats.names import Parts
@@ -38,6 +38,8 @@ class Origin:
     files: tuple[str, ...] = ()
     missing: int = 0  # rows without a picture
     split: str = ""  # that a label file is for by its name
+    attributes: tuple[str, ...] = ()  # names, where it has several values for a picture
+    rows: Mapping[Parts, Sequence[object]] = field(default_factory=dict)  # of these
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,9 @@ def available(place: Place) -> tuple[list[Origin], Reasons]:
             found.append(origin)
         else:
             found[same] = _joined(found[same], origin)
-    for field in FIELDS if place.samples else ():
+    for ending in FIELDS if place.samples else ():
         with suppress(UnusableError):
-            found.append(_field(place, field, None, strict=False))
+            found.append(_field(place, ending, None, strict=False))
     return found, reasons
 
 
@@ -165,6 +167,12 @@ def _table(place: Place, name: str, data: bytes, column: str | None, strict: boo
     found = label_table.parse(name, data)
     if found.empty and not strict:
         return Origin(name, name, {}, (name,))
+    if strict and column and (wanted := attribute_table.wanted(found, column)):
+        cells = attribute_table.read(found, wanted, place.pictures, path[:-1])
+        shown = f"{path[-1]}, {len(cells.columns)} attributes"
+        origin = Origin(f"{name}:{column}", shown, dict.fromkeys(cells.rows, ""), (name,))
+        origin = replace(origin, missing=cells.missing, split=role_of(name))
+        return replace(origin, attributes=cells.columns, rows=cells.rows)
     read = label_table.label(found, column, place.pictures, path[:-1], strict)
     shown = path[-1] if path[-1] == STYLE_GAN else f"{path[-1]}, column {read.column}"
     return Origin(f"{name}:{read.column}", shown, read.names, (name,), read.missing, role_of(name))

@@ -69,7 +69,7 @@ def parse(name: str, data: bytes) -> Table:
     read = _PARSERS.get(suffix, _words)
     if len(data) > claims.MAX_TABLE:
         raise UnusableError(f"has {len(data):,} bytes, at most {claims.MAX_TABLE:,} are read")
-    with _faults():
+    with faults():
         table = read(_text(data))
     if len(table.columns) > MAX_COLUMNS:
         raise UnusableError(f"has {len(table.columns):,} columns")
@@ -77,7 +77,7 @@ def parse(name: str, data: bytes) -> Table:
 
 
 @contextmanager
-def _faults() -> Iterator[None]:
+def faults() -> Iterator[None]:
     """Turn what reading a damaged file raises into the reason why it is not used."""
     try:
         yield
@@ -202,19 +202,19 @@ def label(
     Without a `column` the one that is named as labels are is taken. Unless `strict`, labels that
     hardly repeat are none: numbers or identifiers of the pictures.
     """
-    with _faults():
+    with faults():
         return _label(table, column, pictures, folder, strict)
 
 
 def _label(
     table: Table, column: str | None, pictures: Pictures, folder: Parts, strict: bool
 ) -> Labelling:
-    by, headless = _file_column(table, pictures, folder)
+    by, headless = file_column(table, pictures, folder)
     columns = tuple(map(str, range(1, len(table.columns) + 1))) if headless else table.columns
     of = label_column(columns, by, column)
     names: dict[Parts, str] = {}
     missing = 0
-    for row in _rows(table, headless):
+    for row in rows(table, headless):
         path = pictures.find(row[by], folder)
         text = label_text(row[of])
         missing += path is None
@@ -240,7 +240,7 @@ def label_text(value: object) -> str | None:
     return re.sub(r"^(-?\d+)\.0+$", r"\1", text) or None  # numbers as pandas writes them
 
 
-def _rows(table: Table, headless: bool) -> Iterator[Sequence[Any]]:
+def rows(table: Table, headless: bool) -> Iterator[Sequence[Any]]:
     """Yield the rows after the header, each as long as it."""
     width, lists = len(table.columns), table.rows()
     for count, row in enumerate(lists):
@@ -252,11 +252,11 @@ def _rows(table: Table, headless: bool) -> Iterator[Sequence[Any]]:
             yield row
 
 
-def _file_column(table: Table, pictures: Pictures, folder: Parts) -> tuple[int, bool]:
+def file_column(table: Table, pictures: Pictures, folder: Parts) -> tuple[int, bool]:
     """Return which column names the pictures, and whether already that of the first row does."""
     found: dict[int, set[Parts]] = defaultdict(set)
     first: dict[int, int] = {}
-    for number, row in enumerate(itertools.islice(_rows(table, True), TRIED)):
+    for number, row in enumerate(itertools.islice(rows(table, True), TRIED)):
         for k, cell in enumerate(row):
             try:
                 path = pictures.find(cell, folder)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ganbaru.data import attributes
 from ganbaru.data.arrays import MAX_CLASSES
 from ganbaru.data.formats import names
 from ganbaru.data.formats.arrangement import counted
@@ -60,7 +61,9 @@ def _by_file(place: Place, samples: Samples, text: str) -> Samples:
     if count := len(place.found.pictures) - len(kept):
         left += (LeftOut("unlabelled", f"pictures without a label in {origin.shown}", count),)
     samples = replace(samples, images={name: place.files[name] for name in kept}, left_out=left)
-    return _numbered(place, samples, origin, [place.paths[name] for name in kept])
+    chosen = [place.paths[name] for name in kept]
+    label = _attributed if origin.attributes else _numbered
+    return label(place, samples, origin, chosen)
 
 
 def _automatic(place: Place, samples: Samples) -> Samples:
@@ -134,6 +137,16 @@ def _numbered(place: Place, samples: Samples, origin: Origin, chosen: list[Parts
     numbers = {name: k for k, name in enumerate(classes)}
     labels = np.array([numbers[name] for name in found], np.int64)
     return replace(samples, labels=labels, classes=classes, labels_from=origin.shown)
+
+
+def _attributed(place: Place, samples: Samples, origin: Origin, chosen: list[Parts]) -> Samples:
+    """Give the pictures their attributes; raises InputError for values that are none."""
+    cells = [origin.rows[path] for path in chosen]
+    try:
+        found = attributes.read(origin.attributes, cells, ["/".join(path) for path in chosen])
+    except ValueError as error:
+        raise InputError(f"--label-file {place.want.label_file} {error}.") from error
+    return replace(samples, attributes=found, labels_from=origin.shown)
 
 
 # --- folders ------------------------------------------------------------------------------------

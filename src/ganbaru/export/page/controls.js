@@ -25,20 +25,26 @@ function listClasses(id, choose) {
 
 function makeSliders() {
   byId("directions").hidden = model.directions.length === 0;
-  model.directions.forEach((_, i) => {
-    const row = byId("truncation").parentElement.cloneNode(true);
-    const [label, range] = [row.querySelector("label"), row.querySelector("input")];
-    delete label.dataset.word;
-    const id = `direction-${i + 1}`;
-    Object.assign(range, { id, min: -4, max: 4, step: 0.1, value: 0 });
-    label.htmlFor = row.querySelector("output").htmlFor = id;
-    range.addEventListener("input", () => {
-      const shifts = [...state.shifts];
-      shifts[i] = Number(range.value);
-      change({ shifts });
-    });
-    byId("sliders").append(row);
+  model.directions.forEach((_, i) =>
+    makeSlider("sliders", `direction-${i + 1}`, { min: -4, max: 4, step: 0.1, value: 0 }, "shifts", i));
+  byId("attributes").hidden = model.attributes.length === 0;
+  model.attributes.forEach(({ name, kind, low, high, usual }, i) => {
+    const range = { min: low, max: high, step: kind === "binary" ? 1 : "any", value: usual };
+    makeSlider("values", `attribute-${i + 1}`, range, "values", i).textContent = name;
   });
+  byId("as-data").addEventListener("click", () => change({ values: model.attributes.map(() => null) }));
+}
+
+// Adds a slider of entry i of a list of the state; returns its label.
+function makeSlider(place, id, settings, list, i) {
+  const row = byId("truncation").parentElement.cloneNode(true);
+  const [label, range] = [row.querySelector("label"), row.querySelector("input")];
+  delete label.dataset.word;
+  Object.assign(range, { id, ...settings });
+  label.htmlFor = row.querySelector("output").htmlFor = id;
+  range.addEventListener("input", () => change({ [list]: state[list].map((x, k) => (k === i ? Number(range.value) : x)) }));
+  byId(place).append(row);
+  return label;
 }
 
 // Shows the state in the controls, in the current language.
@@ -59,6 +65,11 @@ function showControls() {
     range.parentElement.querySelector("label").textContent = say("direction", i + 1);
     slider(range.id).textContent = shift.toFixed(1);
   });
+  model.attributes.forEach(({ usual }, i) => {
+    const range = byId(`attribute-${i + 1}`);
+    range.value = state.values[i] ?? usual;
+    slider(range.id).textContent = state.values[i] === null ? "–" : plain(state.values[i]);
+  });
   byId("command").textContent = command();
 }
 
@@ -69,12 +80,24 @@ function showSeed(id, seed) {
   box.removeAttribute("aria-invalid");
 }
 
+const plain = (value) => String(Number(value.toPrecision(4)));
+
+// Returns the option that sets attributes: all of them, as the command has other values for the
+// ones that it does not name; "" if none is set, null if only some are.
+function attributeOption() {
+  if (state.values.every((value) => value === null)) return "";
+  if (state.values.some((value) => value === null)) return null;
+  return ` --label '${model.attributes.map(({ name }, i) => `${name}=${state.values[i]}`).join(",")}'`;
+}
+
 // Returns the command with the same result; "" if there is none.
 function command() {
   const { seed, second, chosen, secondClass, truncation } = state;
   const option = truncation < 1 ? ` --truncation ${truncation}` : "";
   if (state.blend !== null || state.shifts.some(Boolean) || (option && state.view === "morph")) return "";
-  const label = chosen === null ? "" : ` --label ${chosen}`;
+  const given = attributeOption();
+  if (given === null) return "";
+  const label = chosen === null ? given : ` --label ${chosen}`;
   const labels = secondClass === null ? label.replace("--label", "--labels")
     : ` --labels ${classOf(seed)},${secondClass}`;
   const commands = {
@@ -124,7 +147,8 @@ function showFacts(computer) {
   define("facts", names.map(([key, name]) => [name, values[key]]));
   define("keyboard", say("shortcuts"));
   byId("summary").textContent =
-    say("summary", WIDTH, HEIGHT, CHANNELS, model.classes.length, counted(model.facts.images_trained));
+    say("summary", WIDTH, HEIGHT, CHANNELS, model.classes.length, model.attributes.length,
+      counted(model.facts.images_trained));
 }
 
 // Fills a definition list with pairs.

@@ -53,6 +53,7 @@ def page(
         "bits": bits,
         "facts": facts,
         "licences": licences,
+        "attributes": facts.pop("attributes", []),
         **{key: facts[key] for key in ("classes", "latent", "distribution", "image_shape")},
         "directions": [[round(x, 6) for x in each] for each in found.vectors.tolist()],
     }

@@ -26,8 +26,8 @@ _NUMBERS = ("float", "bool")  # kinds of tensors with data; shapes and axes have
 def traced(player: Player) -> Tensor:
     """Run a generator on the tracing engine for one latent, and fold its constants."""
     latents = Tensor("Input", (), {}, (1, *player.shape), name="latents")
-    labels = Tensor("Input", (), {}, (1, len(player.classes)), name="labels")
-    return simplified(tracing.traced(player, latents, *([labels] if player.classes else [])))
+    labels = Tensor("Input", (), {}, (1, len(player.inputs)), name="labels")
+    return simplified(tracing.traced(player, latents, *([labels] if player.inputs else [])))
 
 
 def plan(result: Tensor, packer: Packer) -> list[Node]:

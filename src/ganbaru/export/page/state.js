@@ -16,6 +16,7 @@ const state = {
   blendShare: 0.5,
   truncation: 1,
   shifts: model.directions.map(() => 0),
+  values: model.attributes.map(() => null), // of attributes; null: those of training images in turn
 };
 
 // Returns the number of columns at which each is one class, as in `ganbaru generate`.
@@ -30,6 +31,12 @@ function classOf(seed, chosen = state.chosen) {
   return chosen ?? Number(seed % BigInt(model.classes.length));
 }
 
+// Returns an attribute's value for a seed: the chosen one, or that of a training image.
+function valueOf(seed, i) {
+  const { examples } = model.attributes[i];
+  return state.values[i] ?? examples[Number(seed % BigInt(examples.length))];
+}
+
 // Returns the name of a seed's class, "" for a generator without classes.
 function nameOf(seed, chosen = state.chosen) {
   if (!model.classes.length) return "";
@@ -39,8 +46,10 @@ function nameOf(seed, chosen = state.chosen) {
 
 // Returns a worker's input for a seed: with class weights, truncation and shifts.
 function point(seed, chosen = state.chosen) {
-  const weights = model.classes.map(() => 0);
-  if (weights.length) {
+  // Attributes are scaled from their ranges to [-1, 1].
+  const weights = model.classes.length ? model.classes.map(() => 0)
+    : model.attributes.map(({ low, high }, i) => (2 * (valueOf(seed, i) - low)) / (high - low) - 1);
+  if (model.classes.length) {
     const share = state.blend === null ? 0 : state.blendShare;
     weights[classOf(seed, chosen)] += 1 - share;
     if (share) weights[state.blend] += share;

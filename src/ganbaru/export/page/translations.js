@@ -34,6 +34,9 @@ const TRANSLATIONS = {
     blend: "Blend with",
     nothing: "none",
     blendShare: "Share of it",
+    attributes: "Attributes",
+    attributesNote: "Until one is moved, each image has that of a training image.",
+    asData: "As in the data",
     truncation: "Truncation",
     truncationLevel: "Level",
     truncationNote: "Lower: fewer odd images, less variety",
@@ -53,8 +56,8 @@ const TRANSLATIONS = {
       ["Esc", "return to the grid"],
       ["↑ ↓", "in a seed box: next or previous seed"],
     ],
-    summary: (width, height, channels, classes, images) =>
-      [`${width}×${height} ${{ 1: "grey", 3: "colour", 4: "colour with transparency" }[channels]}`, classes ? `${classes} classes` : "",
+    summary: (width, height, channels, classes, attributes, images) =>
+      [`${width}×${height} ${{ 1: "grey", 3: "colour", 4: "colour with transparency" }[channels]}`, classes ? `${classes} classes` : "", attributes ? `${attributes} attributes` : "",
        `${images} images seen in training`].filter(Boolean).join(" · "),
     count: (images) => images,
     pictureOf: (seed, name) => (name ? `Seed ${seed}, class ${name}` : `Seed ${seed}`),
@@ -106,6 +109,9 @@ const TRANSLATIONS = {
     blend: "混ぜるクラス",
     nothing: "なし",
     blendShare: "混ぜる割合",
+    attributes: "属性",
+    attributesNote: "動かすまでは、各画像に学習画像の値が使われます。",
+    asData: "データのとおり",
     truncation: "トランケーション",
     truncationLevel: "強さ",
     truncationNote: "小さいほど崩れた画像が減り、多様性も下がります",
@@ -125,8 +131,8 @@ const TRANSLATIONS = {
       ["Esc", "一覧に戻る"],
       ["↑ ↓", "シード欄で次・前のシード"],
     ],
-    summary: (width, height, channels, classes, images) =>
-      [`${width}×${height} ${{ 1: "グレースケール", 3: "カラー", 4: "カラー・透過" }[channels]}`, classes ? `${classes} クラス` : "",
+    summary: (width, height, channels, classes, attributes, images) =>
+      [`${width}×${height} ${{ 1: "グレースケール", 3: "カラー", 4: "カラー・透過" }[channels]}`, classes ? `${classes} クラス` : "", attributes ? `${attributes} 属性` : "",
        `学習に使った画像 ${images} 枚`].filter(Boolean).join(" · "),
     count: (images) => `${images} 枚`,
     pictureOf: (seed, name) => (name ? `シード ${seed}、クラス ${name}` : `シード ${seed}`),
