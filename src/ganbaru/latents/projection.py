@@ -129,11 +129,13 @@ def project(
     pictures: image_io.Images,
     labels: Sequence[int] | NDArray[np.int64] | None = None,
     progress: Progress = silent,
+    *,
+    starts: int = STARTS,
 ) -> Projection:
     """Return the images of a generator that are nearest to pictures (N, H, W, C), uint8.
 
-    `labels` (N,) are theirs; None: each picture gets that of its nearest start. Raises InputError
-    for pictures of another shape than the generator's images.
+    `labels` (N,) are theirs; None: each picture gets that of its nearest start. `starts` is how
+    many are tried. Raises InputError for pictures of another shape than the generator's images.
     """
     first = generator.seeds(POOL)
     latents, of = generator.latents(first), generator.labels(first)
@@ -152,7 +154,7 @@ def project(
         near = ((small[None] - _reduced(targets)[:, None]) ** 2).mean(2)
         if of is not None and labels is not None:  # a pool has images of every label
             near = np.where(of == np.asarray(labels)[part, None], near, np.inf)
-        nearest = np.argsort(near, axis=1, kind="stable")[:, :STARTS]
+        nearest = np.argsort(near, axis=1, kind="stable")[:, :starts]
         targets = targets.reshape(len(targets), -1)
         found.append(_projected(generator, targets, nearest, latents, of))
         progress(min(start + chunk, len(pictures)), len(pictures), "projecting")
@@ -173,7 +175,7 @@ def _projected(
 ) -> tuple[Array, NDArray[np.int64]]:
     """Return normal numbers (P, Z) for targets (P, pixels), and the starts (P,) that led there.
 
-    `nearest` (P, STARTS) are starts among the `latents`, which have `labels`.
+    `nearest` (P, S) are starts among the `latents`, which have `labels`.
     """
     pool = latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
     prior, _ = SCHEDULE[-1]
