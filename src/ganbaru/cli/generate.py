@@ -23,7 +23,12 @@ def _parser() -> Parser:
     option("--every-label", "each seed with every label: a row of a grid", of=bool)
     best = "the best K of N seeds in place of -n, such as 16-of-64; the cost in recall is printed"
     option("--best", best, metavar="K-of-N")
-    option("--best-by", "d, the realness by D, or density, of real images around an image", "d")
+    option(
+        "--best-by",
+        "d, the realness by D, or density, of real images around an image",
+        "d",
+        metavar="HOW",
+    )
     truncation = "below 1: latents scaled towards their mean, for fewer odd images and less variety"
     option("--truncation", truncation, 1.0, float)
     checkpoint = f"{CHECKPOINT}; all: each into a file with that number in its name"

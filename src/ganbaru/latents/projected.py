@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganbaru import data
 from ganbaru.data import Progress
@@ -38,6 +40,21 @@ class Projected:
     generator: Generator
     note: str
     output: Path | None
+
+    @functools.cached_property
+    def average(self) -> tuple[NDArray[np.float32], image_io.Images]:
+        """The latent (Z,) between all those found, of their mean norm, and its image (H, W, C).
+
+        Of a generator with labels the image is of the mean of their weights.
+        """
+        generator, labels = self.generator, self.found.labels
+        space = latent_spaces.space(generator.distribution)
+        w = space.to_normal(self.found.latents.astype(np.float64))
+        mean = w.mean(axis=0)
+        mean *= np.linalg.norm(w, axis=1).mean() / max(float(np.linalg.norm(mean)), 1e-12)
+        latent = space.from_normal(mean[None]).astype(np.float32)
+        of = None if labels is None else np.eye(len(generator.classes))[labels].mean(0)[None]
+        return latent[0], image_io.to_bytes(generator.floats(latent, of))[0]
 
     def label(self, i: int) -> str | None:
         """Return the name of the label that a picture got."""
@@ -122,6 +139,8 @@ def _write_npz(path: Path, result: Projected) -> None:
     arrays: dict[str, Any] = {"images": found.images, "latents": found.latents}
     if found.labels is not None:
         arrays |= {"labels": found.labels, "class_names": np.array(result.generator.classes)}
+    if len(result.names) > 1:
+        arrays["average_latent"], arrays["average"] = result.average
     write_npz(path, {**arrays, "error": found.error})
 
 
@@ -149,6 +168,8 @@ def _write_folder(path: Path, result: Projected) -> None:
         image_io.save_png(path / f"{i:03d}-{stem}.png", image)
     _write_npz(path / "projection.npz", result)
     _write_sheet(path / "sheet.png", result)
+    if len(result.names) > 1:
+        image_io.save_png(path / "average.png", result.average[1])
     frames = (image_io.enlarge(frame, 256) for frame in film_frames(result))
     video.writer(path / "film.gif", FPS)(frames)
 
