@@ -33,7 +33,7 @@ def _parser() -> Parser:
     option("-n --number", "images that --labels judges", 2000, int, within=(50, 100_000))
     option("--label", "the label of the seeds' images; else each in turn")
     text = "delete a direction; may be repeated"
-    parser.add_argument("--remove", action="append", default=[], metavar="NAME", help=text)
+    parser.add_argument("--drop", action="append", default=[], metavar="NAME", help=text)
     option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     option("--json", "print JSON instead of text", of=bool)
     add_device(parser, "the engine that computes")

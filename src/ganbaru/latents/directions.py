@@ -74,10 +74,11 @@ class _File:
     directions: Annotated[dict[str, Direction], Range(0, MOST)]
 
 
-def place(run: str | Path, player: Player) -> Path:
-    """Return the file of a run's directions: in its folder, or by name here for a single file."""
-    if run_folder.single_file(run) is None:
-        return run_folder.existing(run).path / FILE
+def place(player: Player) -> Path:
+    """Return the file of a run's directions: in its folder, or by name here for a file of none."""
+    folder = player.path.resolve().parent.parent
+    if (folder / "config.yaml").exists():
+        return folder / FILE
     return Path(f"{run_folder.name_of(player.path)}-{FILE}")
 
 

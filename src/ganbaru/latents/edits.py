@@ -66,7 +66,7 @@ def edit(
     ways = {".png": _write_sheet, ".npz": _write_npz, "": _write_folder}
     write = None if path is None else by_ending(path, "edited images", ways, overwrite)
     player = load_player(run, which, trust=trust)
-    known = known_directions.read(known_directions.place(run, player), player.shape[0])
+    known = known_directions.read(known_directions.place(player), player.shape[0])
     chosen = known_directions.steps(along, known)
     how: dict[str, Any] = {"which": which, "engine": engine, "device": device, "trust": trust}
     if pictures:

@@ -57,7 +57,7 @@ def directions(
     answers: str | Path | None = None,
     plus: Sequence[int] = (),
     minus: Sequence[int] = (),
-    remove: Sequence[str] = (),
+    drop: Sequence[str] = (),
     number: int = 2000,
     label: int | str | None = None,
     which: str = "auto",
@@ -72,15 +72,15 @@ def directions(
     `labels` fits one to each label that a classifier of the run's data (True), or of other labelled
     images, gives `number` generated images. `name` is fitted to `answers`, a table of seeds and yes
     or no, or to the seeds `plus` and `minus`, whose images have `label` (None: seed mod classes).
-    Each new one gets a sheet. `remove` deletes some; without all of these they are listed. The rest
+    Each new one gets a sheet. `drop` deletes some; without all of these they are listed. The rest
     is as in `load`. Raises InputError.
     """
     player = load_player(run, which, trust=trust)
     generator = on_engine(player, engine, device)
-    path = known_directions.place(run, player)
+    path = known_directions.place(player)
     known, notes = known_directions.read(path, generator.latent), list[str]()
     checkpoint = checkpoint_of(player)
-    for each in remove:
+    for each in drop:
         pick("direction", each, known)
     found: dict[str, Direction] = {}
     if main:
@@ -92,15 +92,15 @@ def directions(
             found |= _by_labels(player, generator, labels, number, notes, report)
     if answers or plus or minus or name:
         found |= _by_answers(generator, name, answers, plus, minus, label, checkpoint)
-    kept = {each: x for each, x in known.items() if each not in remove}
-    if not found and not remove:
+    kept = {each: x for each, x in known.items() if each not in drop}
+    if not found and not drop:
         return Named(kept, (), (), tuple(notes), path if path.exists() else None)
     every = _measured(generator, kept, found)
     known_directions.write(path, every)
     folder = path.with_suffix("")
     with files.writing(folder):
         folder.mkdir(exist_ok=True)
-        for each in remove:
+        for each in drop:
             (folder / f"{each}.png").unlink(missing_ok=True)
     made = tuple(folder / f"{each}.png" for each in found)
     for each, place in zip(found, made, strict=True):
