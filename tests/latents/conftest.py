@@ -19,5 +19,5 @@ def digits() -> generators.Generator:
 def small(tmp_path, monkeypatch) -> None:
     """Work in an empty folder, with a scorer of moments and few held-out pictures."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=6_400))
+    monkeypatch.setattr(scorer, "RECIPE", scorer.Recipe(width=4, shown=1_280))
     monkeypatch.setattr(detector, "HELD_OUT", 24)

@@ -35,7 +35,7 @@ class Direction:
     """A unit vector (Z,) and where it is from.
 
     `way` is how it was found, `of` the number of images it was fitted to (0: of none), `accuracy`
-    the held-out accuracy of a fit, to which `chance` compares: the share of its commoner answer.
+    the balanced held-out accuracy of a fit (None: too few images), and `chance` that of guessing.
     `pixels` is the mean change of a pixel, in levels of 255, by a step of 1, and `also` how far
     such a step moves the image along other directions. `checkpoint` is the images that the
     checkpoint had been trained on.

@@ -93,7 +93,7 @@ def select(
     if count <= NEAREST:
         why = f"recall is not measured: it needs more than {NEAREST} images"
         return Selection(_seeds(seeds, chosen), None, why)
-    # The first of a seed's order are as good as any: no other choice is made among them.
+    # Seeds are independent, so the first K stand for any K without selection.
     recalls = [neighbourhood(reals, fakes[each]).recall for each in (chosen, np.arange(count))]
     note = f"recall {recalls[0]:.2f}, and {recalls[1]:.2f} of {count:,} images without selection"
     return Selection(_seeds(seeds, chosen), (recalls[0], recalls[1]), note)
