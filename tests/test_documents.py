@@ -115,7 +115,8 @@ def test_options_named_in_documents_exist(document):
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
     takers = (
         "train", "generate", "data", "morph", "import", "conformance", "evaluate", "compare",
-        "authenticity", "utility", "export", "hub", "serve",
+        "authenticity", "utility", "export", "hub", "serve", "project", "directions",
+        "edit", "anomaly", "embed",
     )  # fmt: skip
     pages = [command(name, "--help").out for name in takers]
     own = {"--help", "--version", "--print-completion"}  # of `ganbaru` itself

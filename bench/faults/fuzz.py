@@ -56,6 +56,9 @@ KINDS: dict[str, Kind] = {
     "about, milestones, scores": Kind(
         ("r/about.json", "r/milestones.json", "r/scores.json", "r/authenticity/result.json"),
         mutations.json_file, ("report", "resume", "serve", "watch", "evaluate"), _RUN, 3),
+    "directions.json": Kind(
+        ("r/directions.json",), mutations.json_file, ("directions", "edit"), _RUN),
+    "answers": Kind(("answers.csv",), mutations.damaged, ("answers",), _RUN),
     "run's pictures": Kind(("r/samples/*.png", "r/timelapse.gif", "r/history.png",
                             "r/timelapse/*.gif", "r/losses.png"), mutations.damaged,
                            ("resume", "report", "serve"), _RUN, 2),

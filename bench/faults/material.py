@@ -79,6 +79,9 @@ def _write(folder: Path, full: bool) -> None:
         return
     _run(folder, "evaluate", RUN, "-n", 50, "--json")
     _run(folder, "authenticity", RUN, "-n", 100, "--json")
+    _run(folder, "directions", RUN, "--main", 2)
+    answers = "".join(f"{i},yes\n{i + 1},no\n" for i in range(0, 9, 2))
+    (folder / "answers.csv").write_text(answers)
     for name in ("hub", "weights.safetensors", "page.html"):
         _run(folder, "export", RUN, "-o", name)
     _run(folder, "generate", RUN, "-n", 12, "-o", "made.npz")

@@ -102,6 +102,7 @@ def _watched(path: str) -> Action:
 
 
 _ALL_OF_RUN = ("r", "r/*")
+DIRECTIONS = ("r", "r/directions*")
 RESUME = command("train", "--run", RUN, "--resume", "--steps", 14, writes=_ALL_OF_RUN)
 CHEAP = ("--image-size", 16, "--channels", 1, "--conditioning", "none")
 
@@ -120,6 +121,9 @@ READERS: dict[str, Reader] = {
     "evaluate FILE": command("evaluate", PATH, "--data", "pics.npz", "-n", 50, "--json",
                              writes=("scores.json",)),
     "authenticity": command("authenticity", RUN, "-n", 100, "--json", "-o", "out"),
+    "directions": command("directions", RUN, "--components", 1, writes=DIRECTIONS),
+    "edit": command("edit", RUN, "--along", "main-1=1", "-o", "out.png"),
+    "answers": command("directions", RUN, "--name", "x", "--answers", PATH, writes=DIRECTIONS),
     "resume": RESUME,
     "report": command("report", RUN, writes=("r/report.html",)),
     "serve": Reader(_served),

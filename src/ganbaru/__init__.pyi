@@ -21,6 +21,10 @@ from ganbaru.gan.objectives import objective as objective
 from ganbaru.gan.penalties import penalty as penalty
 from ganbaru.gan.recommendation import from_pictures as from_pictures
 from ganbaru.labs import lab as lab
+from ganbaru.latents.anomaly import anomaly as anomaly
+from ganbaru.latents.edits import edit as edit
+from ganbaru.latents.embedding import embed as embed
+from ganbaru.latents.named import directions as directions
 from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
@@ -46,13 +50,17 @@ __all__ = [
     "InputError",
     "RunError",
     "__version__",
+    "anomaly",
     "api",
     "authenticity",
     "callbacks",
     "compare",
     "data",
     "describe",
+    "directions",
     "doctor",
+    "edit",
+    "embed",
     "evaluate",
     "from_pictures",
     "from_preset",

@@ -32,7 +32,11 @@ from ganbaru.export.hub import push_to_hub as push_to_hub
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
 from ganbaru.labs import lab as lab
-from ganbaru.latents import projected
+from ganbaru.latents import projected, selection
+from ganbaru.latents.anomaly import anomaly as anomaly
+from ganbaru.latents.edits import edit as edit
+from ganbaru.latents.embedding import embed as embed
+from ganbaru.latents.named import directions as directions
 from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
@@ -54,12 +58,16 @@ if TYPE_CHECKING:  # loaded by the functions that need them
     from ganbaru.gan.layer_table import LayerTable
 
 __all__ = [
+    "anomaly",
     "authenticity",
     "compare",
     "conformance",
     "data",
     "describe",
+    "directions",
     "doctor",
+    "edit",
+    "embed",
     "engines",
     "evaluate",
     "export",
@@ -129,6 +137,8 @@ def generate(
     seed: int = 0,
     label: int | str | None = None,
     every_label: bool = False,
+    best: str | None = None,
+    best_by: str = "d",
     truncation: float = 1.0,
     which: str = "auto",
     engine: str = "numpy",
@@ -140,17 +150,21 @@ def generate(
     """Write images of seeds counting up from `seed`: a .png grid, an .npz, or a folder of PNGs.
 
     `label` is that of all images (None: each in turn), `every_label` makes each seed with all of
-    them; `run`, `which` and `trust` are as in `load`. For arrays: ``load(run).sample(64)``. Returns
-    `output`. Raises InputError.
+    them; `best` "16-of-64" writes the best 16 of 64 seeds in place of `number`, by `best_by`: "d",
+    D's realness, or the "density" of real images. `run`, `which` and `trust` are as in `load`. For
+    arrays: ``load(run).sample(64)``. Returns `output`. Raises InputError.
     """
     path = Path(output)
     write = writers.writer(path, overwrite)
     generator = generators.load(run, which=which, engine=engine, device=device, trust=trust)
-    choose = writers.every_label if every_label else writers.each_seed
+    checkpoint = run_folder.find_checkpoint(run, which)
     text = None if label is None else str(label)
     with sources.shown(progress) as report:
-        how: dict[str, Any] = {"truncation": truncation, "progress": report}
-        write(path, choose(generator, number, seed, text, **how))
+        chosen, _ = selection.job(
+            generator, checkpoint, best, best_by, every_label=every_label, n=number, seed=seed,
+            label=text, truncation=truncation, trust=trust, progress=report,
+        )  # fmt: skip
+        write(path, chosen)
     return path
 
 

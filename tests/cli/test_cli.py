@@ -36,9 +36,9 @@ from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.penalties import PENALTIES
 
 COMMANDS = [
-    "train", "plan", "generate", "morph", "project", "evaluate", "compare", "authenticity",
-    "utility", "doctor", "lab", "report", "export", "hub", "serve", "import", "presets",
-    "describe", "data", "engines", "conformance",
+    "train", "plan", "generate", "morph", "project", "directions", "edit", "anomaly", "embed",
+    "evaluate", "compare", "authenticity", "utility", "doctor", "lab", "report", "export", "hub",
+    "serve", "import", "presets", "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------

@@ -54,6 +54,10 @@ COMMANDS = {
     "describe": ["digits", "--data", NAME],
     "evaluate": [NAME, "-n", 7],  # refused, with the name in the message
     "project": [NAME, f"{NAME}/samples/absent.png"],
+    "directions": [f"{NAME}-absent"],
+    "edit": [f"{NAME}-absent", "--along", "a=1"],
+    "anomaly": [NAME, f"{NAME}/samples/absent.png"],
+    "embed": [NAME, "--by", "é"],
     "authenticity": [f"{NAME}-absent"],
     "compare": ["absent-é", "-o", NAME],
     "import": ["absent-é.pth"],

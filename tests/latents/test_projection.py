@@ -20,11 +20,6 @@ FIRST = 10**6  # a seed outside the pool of starts
 
 
 @pytest.fixture(scope="module")
-def digits() -> generators.Generator:
-    return load("zoo:digits")
-
-
-@pytest.fixture(scope="module")
 def found(digits) -> tuple[image_io.Images, projection.Projection]:
     pictures = digits.sample(20, FIRST)
     return pictures, projection.project(digits, pictures)
@@ -122,7 +117,15 @@ def test_a_folder_has_each_image_a_sheet_and_a_film(drawn):
     names = {path.name for path in files.Path("out").iterdir()}
     assert names == {
         "000-a.png", "001-b-b.png", "002-c.png", "projection.npz", "sheet.png", "film.gif",
+        "average.png",
     }  # fmt: skip
+    latent, image = result.average
+    norms = np.linalg.norm(result.found.latents, axis=1)
+    assert np.linalg.norm(latent) == pytest.approx(norms.mean(), rel=1e-5)
+    mean = result.found.latents.mean(axis=0)
+    assert_allclose(latent / norms.mean(), mean / np.linalg.norm(mean), atol=1e-5)
+    assert_array_equal(np.asarray(Image.open("out/average.png")), image[..., 0])
+    assert_array_equal(np.load("out/projection.npz")["average"], image)
     assert_array_equal(np.asarray(Image.open("out/001-b-b.png")), result.found.images[1, ..., 0])
     with Image.open("out/film.gif") as film:
         assert film.n_frames > 1
@@ -152,6 +155,7 @@ WRONG = {
     "a folder": (["."], ["."]),
     "a label that it lacks": (["a.png", "--label", "11"], ["11", "9"]),
     "another format": (["a.png", "-o", "x.txt"], [".npz", ".png"]),
+    "a file as a folder": (["a.png", "-o", "file"], ["file"]),
     "somebody's file": (["a.png", "-o", "mine.npz"], ["mine.npz", "--overwrite"]),
 }
 
@@ -160,6 +164,7 @@ WRONG = {
 def test_wrong_inputs_are_one_message(case, drawn):
     files.Path("notes.txt").write_text("some text")
     files.Path("mine.npz").write_bytes(b"mine")
+    files.Path("file").write_bytes(b"mine")
     words, said_of = WRONG[case]
     said = command("project", "zoo:digits", *words)
     assert said.code == 2 and not said.out and said.err.count("\n") <= 2

@@ -22,6 +22,14 @@ def _parser() -> Parser:
         "attributes: smiling=1,angle=0.3, others at their mean or most frequent value",
     )
     option("--every-label", "each seed with every label: a row of a grid", of=bool)
+    best = "the best K of N seeds in place of -n, such as 16-of-64; the cost in recall is printed"
+    option("--best", best, metavar="K-of-N")
+    option(
+        "--best-by",
+        "d, the realness by D, or density, of real images around an image",
+        "d",
+        metavar="HOW",
+    )
     truncation = "below 1: latents scaled towards their mean, for fewer odd images and less variety"
     option("--truncation", truncation, 1.0, float)
     checkpoint = f"{CHECKPOINT}; all: each into a file with that number in its name"
@@ -39,13 +47,13 @@ def generate(arguments: Sequence[str]) -> None:
     """Generate images and write them."""
     args = _parser().parse_args(arguments)
     from ganbaru import data
+    from ganbaru.latents import selection
     from ganbaru.metrics import milestones
     from ganbaru.sampling import generators, writers
     from ganbaru.training import run_folder
 
     path = Path(args.output)
     write = writers.writer(path, args.overwrite)
-    choose = writers.every_label if args.every_label else writers.each_seed
     say(*milestones.chosen(args.run, args.checkpoint))
     for checkpoint in run_folder.find_checkpoints(args.run, args.checkpoint):
         numbered = path.parent / f"{path.stem}-{checkpoint.stem}{path.suffix}"
@@ -53,14 +61,11 @@ def generate(arguments: Sequence[str]) -> None:
         how = {"engine": args.engine, "device": args.device, "trust": args.trust}
         generator = generators.load(checkpoint, **how, verify=not args.no_verify)
         with data.progress_bar() as progress:
-            chosen = choose(
-                generator,
-                args.number,
-                args.seed,
-                args.label,
-                truncation=args.truncation,
-                progress=progress,
-            )
+            chosen, note = selection.job(
+                generator, checkpoint, args.best, args.best_by, every_label=args.every_label,
+                n=args.number, seed=args.seed, label=args.label, truncation=args.truncation,
+                trust=args.trust, progress=progress,
+            )  # fmt: skip
             write(out, chosen)
-        seeds = f"seeds {chosen.seeds[0]} to {chosen.seeds[-1]}"
+        seeds = note or f"seeds {chosen.seeds[0]} to {chosen.seeds[-1]}"
         say(f"{len(chosen.seeds):,} images, {seeds}: {out}")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Collection, Sequence
+import functools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ganbaru import data, files
+from ganbaru import data
 from ganbaru.data import Progress, attributes
 from ganbaru.errors import InputError, keywords
 from ganbaru.latents import pictures as user_pictures
 from ganbaru.latents import projection
+from ganbaru.latents.outputs import by_ending, write_npz
 from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
 from ganbaru.sampling.generators import Generator, Labels, load, on_engine
@@ -38,6 +40,23 @@ class Projected:
     generator: Generator
     note: str
     output: Path | None
+
+    @functools.cached_property
+    def average(self) -> tuple[NDArray[np.float32], image_io.Images]:
+        """The latent (Z,) between all those found, of their mean norm, and its image (H, W, C).
+
+        Of a generator with labels the image is of the mean of their weights.
+        """
+        generator, labels = self.generator, self.found.labels
+        space = latent_spaces.space(generator.distribution)
+        w = space.to_normal(self.found.latents.astype(np.float64))
+        mean = w.mean(axis=0)
+        mean *= np.linalg.norm(w, axis=1).mean() / max(float(np.linalg.norm(mean)), 1e-12)
+        latent = space.from_normal(mean[None]).astype(np.float32)
+        if labels is not None and not generator.attributes:
+            labels = np.eye(len(generator.classes))[labels]
+        of = None if labels is None else labels.mean(0)[None]
+        return latent[0], image_io.to_bytes(generator.floats(latent, of))[0]
 
     def label(self, i: int) -> str | None:
         """Return the name of the label that a picture got, or its attributes."""
@@ -81,7 +100,8 @@ def project(
     gets the nearest start's); `run`, `which` and `trust` are as in `load`. Raises InputError.
     """
     path = None if output is None else Path(output)
-    write = _writer(path, overwrite) if path else None
+    ways = {".npz": _write_npz, ".png": _write_sheet, "": _write_folder}
+    write = None if path is None else by_ending(path, "a projection", ways, overwrite)
     player = load_player(run, which, trust=trust)
     generator = on_engine(player, engine, device)
     height, width, channels = player.header.data["shape"]
@@ -91,9 +111,8 @@ def project(
         found = projection.project(generator, images, labels, report)
     names = tuple(map(str, pictures))
     result = Projected(names, images, found, generator, note, path)
-    if path and write:
-        with files.writing(path):
-            write(result)
+    if write:
+        write(result)
     return result
 
 
@@ -121,36 +140,14 @@ def points(
     return result.generator, {"latents": result.found.latents, "labels": result.found.labels}
 
 
-def _writer(path: Path, overwrite: bool) -> Callable[[Projected], None]:
-    """Choose the format by a name's ending; raises InputError for files that are not ganbaru's."""
-    ways = {".npz": _write_npz, ".png": _write_sheet}
-    ending = path.suffix.lower()
-    if ending and ending not in ways:
-        raise InputError(
-            f"Cannot write a projection to {path}: give a name ending in .npz (arrays) or .png (a "
-            f"sheet), or a folder's name without an ending (all of them, and a film)."
-        )
-    if not ending:
-        return lambda result: _write_folder(path, result, overwrite)
-    target = files.output(path, overwrite)
-
-    def write(result: Projected) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        ways[ending](target, result)
-
-    return write
-
-
 def _write_npz(path: Path, result: Projected) -> None:
     found = result.found
     arrays: dict[str, Any] = {"images": found.images, "latents": found.latents}
     if found.labels is not None:
         arrays |= writers.labelled(result.generator, found.labels)
-    with files.replacing(path) as made:
-        with made.open("wb") as file:
-            np.savez_compressed(file, **arrays, error=found.error)
-        with zipfile.ZipFile(made, "a") as archive:
-            archive.comment = b"ganbaru"  # by which `files.is_ours` knows it
+    if len(result.names) > 1:
+        arrays["average_latent"], arrays["average"] = result.average
+    write_npz(path, {**arrays, "error": found.error})
 
 
 def _write_sheet(path: Path, result: Projected) -> None:
@@ -171,18 +168,16 @@ def sheet(result: Projected) -> tuple[image_io.Images, int]:
     return np.concatenate(rows), columns
 
 
-def _write_folder(path: Path, result: Projected, overwrite: bool) -> None:
+def _write_folder(path: Path, result: Projected) -> None:
     stems = image_io.file_names([Path(name).stem for name in result.names])
-    places = [f"{i:03d}-{stem}.png" for i, stem in enumerate(stems)]
-    others = ["projection.npz", "sheet.png", "film.gif"]
-    path.mkdir(parents=True, exist_ok=True)
-    *images, npz, sheet, film = (files.output(path / n, overwrite) for n in [*places, *others])
-    for place, image in zip(images, result.found.images, strict=True):
-        image_io.save_png(place, image)
-    _write_npz(npz, result)
-    _write_sheet(sheet, result)
+    for i, (stem, image) in enumerate(zip(stems, result.found.images, strict=True)):
+        image_io.save_png(path / f"{i:03d}-{stem}.png", image)
+    _write_npz(path / "projection.npz", result)
+    _write_sheet(path / "sheet.png", result)
+    if len(result.names) > 1:
+        image_io.save_png(path / "average.png", result.average[1])
     frames = (image_io.enlarge(frame, 256) for frame in film_frames(result))
-    video.writer(film, FPS)(frames)
+    video.writer(path / "film.gif", FPS)(frames)
 
 
 def film_frames(result: Projected) -> list[image_io.Images]:
@@ -194,9 +189,7 @@ def film_frames(result: Projected) -> list[image_io.Images]:
     times, made = np.linspace(0, 1, FRAMES), []
     for k in range(points.shape[1]):
         latents = space.from_normal(interpolation.line(points[:, k], times)).astype(np.float32)
-        labels = (
-            None if found.labels is None else np.repeat(found.labels[k : k + 1], FRAMES, axis=0)
-        )
+        labels = None if found.labels is None else np.repeat(found.labels[k][None], FRAMES, axis=0)
         made.append(image_io.to_bytes(generator.floats(latents, labels)))
     columns = min(COLUMNS, len(made))
     frames = [image_io.grid(np.stack(each), columns) for each in zip(*made, strict=True)]

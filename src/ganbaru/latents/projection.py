@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +31,9 @@ SCHEDULE = ((5e-3, 4), (5e-4, 3))  # priors, and the most steps with each from a
 MORE = 8  # steps from the best one at most
 SCALE = 4  # pixels that are averaged where starts are compared: details of random images mislead
 DIFFERENCE = 3e-3  # of the Jacobian; smaller ones drown in float32's rounding
-DAMPING = (10.0, 1.0, 0.1)  # tried in each step, times the last one that helped
+DAMPING = np.array([10.0, 1.0, 0.1])  # tried in each step, times the last one that helped
 BATCH = 64  # images at once, always: some engines compile for each number
+JACOBIANS = 8_000_000  # numbers of pictures searched at once: 64 MB
 SOLVED = 2.5e-4  # a mean squared difference of 2 levels, below which no other start is tried
 
 Array = NDArray[np.float64]
@@ -50,67 +50,78 @@ class Projection:
 
     images: image_io.Images
     latents: NDArray[np.float32]
-    labels: NDArray[Any] | None
+    labels: NDArray[np.int64] | None
     error: Array
     starts: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class _Point:
-    """A latent as normal numbers, the residual of its image, and the damping that led there."""
-
-    w: Array
-    residual: Array
-    damping: float = 1e-3
-
-    def loss(self, prior: float) -> float:
-        """Return what is minimised."""
-        return float(np.mean(self.residual**2) + prior * np.mean(self.w**2))
-
-
 class _Search:
-    """The search for one picture (H, W, C) with a generator."""
+    """The search for pictures' latents: one point for each of P targets, all in the same batches.
 
-    def __init__(self, generator: Generator, picture: image_io.Images) -> None:
-        self.generator = generator
+    `w` (P, Z) are latents as normal numbers, `residuals` (P, pixels) the differences of their
+    images from the targets, `damping` (P,) what led there.
+    """
+
+    def __init__(
+        self, generator: Generator, targets: Array, w: Array, labels: NDArray[Any] | None
+    ) -> None:
+        self.generator, self.targets, self.w, self.labels = generator, targets, w, labels
         self.space = latent_spaces.space(generator.distribution)
-        self.target = picture.transpose(2, 0, 1).ravel() / 127.5 - 1
+        self.damping = np.full(len(w), 1e-3)
+        self.residuals = self._residuals(w, np.arange(len(w)))
 
-    def residuals(self, w: Array, label: Any) -> Array:
-        """Return the differences (N, pixels) of images of normal numbers (N, Z) from the target."""
+    def _residuals(self, w: Array, of: NDArray[np.int64]) -> Array:
+        """Return the differences (M, pixels) of images of normal numbers from the targets `of`."""
         latents = self.space.from_normal(w).astype(np.float32)
-        labels = None if label is None else np.repeat(np.asarray(label)[None], len(w), axis=0)
-        return _floats(self.generator, latents, labels).reshape(len(w), -1) - self.target
+        labels = None if self.labels is None else self.labels[of]
+        return _floats(self.generator, latents, labels).reshape(len(w), -1) - self.targets[of]
 
-    def start(self, w: Array, label: Any) -> _Point:
-        """Return the point at normal numbers (Z,)."""
-        return _Point(w, self.residuals(w[None], label)[0])
+    def loss(self, prior: float) -> Array:
+        """Return what is minimised, (P,)."""
+        return _loss(self.residuals, self.w, prior)
 
-    def step(self, point: _Point, label: Any, prior: float) -> _Point:
-        """Return the point after a step, itself if none makes the loss smaller."""
-        w, residual = point.w, point.residual
-        moved = self.residuals(w + DIFFERENCE * np.eye(len(w)), label)
-        jacobian = (moved - residual) / DIFFERENCE  # (Z, pixels)
-        hessian = jacobian @ jacobian.T / residual.size + prior / len(w) * np.eye(len(w))
-        slope = jacobian @ residual / residual.size + prior / len(w) * w
-        scale = np.diag(np.diag(hessian) + 1e-12)
-        for base in (point.damping, 100 * point.damping, 1e4 * point.damping):
-            tried = [base * each for each in DAMPING]
-            moves = [np.linalg.solve(hessian + each * scale, slope) for each in tried]
-            others = _within(w - np.stack(moves))
-            found = map(_Point, others, self.residuals(others, label), tried)
-            best = min(found, key=lambda each: each.loss(prior))
-            if best.loss(prior) < point.loss(prior):
-                return best
-        return point
+    def step(self, of: NDArray[np.int64], prior: float) -> None:
+        """Move the points `of` where that makes their loss smaller."""
+        w, residuals, size = self.w[of], self.residuals[of], self.w.shape[1]
+        moved = self._residuals(
+            (w[:, None] + DIFFERENCE * np.eye(size)).reshape(-1, size), np.repeat(of, size)
+        )
+        jacobian = (moved.reshape(len(of), size, -1) - residuals[:, None]) / DIFFERENCE
+        hessian = jacobian @ jacobian.transpose(0, 2, 1) / residuals.shape[1]
+        hessian += prior / size * np.eye(size)
+        slope = (jacobian @ residuals[:, :, None])[..., 0] / residuals.shape[1] + prior / size * w
+        scale = (np.einsum("pzz->pz", hessian) + 1e-12)[:, :, None] * np.eye(size)
+        left = np.arange(len(of))
+        for factor in (1.0, 100.0, 1e4):
+            tried = factor * self.damping[of[left], None] * DAMPING  # (L, 3)
+            damped = hessian[left, None] + tried[:, :, None, None] * scale[left, None]
+            moves = np.linalg.solve(damped, slope[left, None, :, None])[..., 0]
+            others = _within((w[left, None] - moves).reshape(-1, size))
+            found = self._residuals(others, np.repeat(of[left], len(DAMPING)))
+            losses = _loss(found, others, prior).reshape(tried.shape)
+            best = losses.argmin(axis=1)
+            better = losses.min(axis=1) < _loss(residuals[left], w[left], prior)
+            chosen, place = of[left[better]], (np.arange(len(left)) * len(DAMPING) + best)[better]
+            self.w[chosen], self.residuals[chosen] = others[place], found[place]
+            self.damping[chosen] = tried.ravel()[place]
+            left = left[~better]
+            if not len(left):
+                return
 
-    def descend(self, point: _Point, label: Any, prior: float, steps: int) -> _Point:
-        """Take steps until none helps by a thousandth."""
+    def descend(self, prior: float, steps: int) -> None:
+        """Take steps with each point until none helps it by a thousandth."""
+        of = np.arange(len(self.w))
         for _ in range(steps):
-            before, point = point, self.step(point, label, prior)
-            if point.loss(prior) > 0.999 * before.loss(prior):
-                break
-        return point
+            before = self.loss(prior)[of]
+            self.step(of, prior)
+            of = of[self.loss(prior)[of] <= 0.999 * before]
+            if not len(of):
+                return
+
+
+def _loss(residuals: Array, w: Array, prior: float) -> Array:
+    loss: Array = np.mean(residuals**2, axis=1) + prior * np.mean(w**2, axis=1)
+    return loss
 
 
 def project(
@@ -118,11 +129,13 @@ def project(
     pictures: image_io.Images,
     labels: Sequence[int] | NDArray[Any] | None = None,
     progress: Progress = silent,
+    *,
+    starts: int = STARTS,
 ) -> Projection:
     """Return the images of a generator that are nearest to pictures (N, H, W, C), uint8.
 
-    `labels` (N,) are theirs; None: each picture gets that of its nearest start. Raises InputError
-    for pictures of another shape than the generator's images.
+    `labels` (N,) are theirs; None: each picture gets that of its nearest start. `starts` is how
+    many are tried. Raises InputError for pictures of another shape than the generator's images.
     """
     first = generator.seeds(POOL)
     latents, of = generator.latents(first), generator.labels(first)
@@ -133,41 +146,63 @@ def project(
             f"The generator's images are {shape} and the pictures {pictures.shape[1:]} (height, "
             f"width, channels): convert them to its own."
         )
-    small, rows = _reduced(pool), []
-    for i, picture in enumerate(pictures):
-        search = _Search(generator, picture)
-        near = ((small - _reduced(search.target.reshape(1, *pool.shape[1:]))) ** 2).mean(1)
-        own = of
-        if of is not None and labels is not None and of.ndim == 2:  # rows of attributes
-            own = np.repeat(np.asarray(labels[i])[None], len(of), axis=0)
-        elif of is not None and labels is not None:
-            near = np.where(of == labels[i], near, np.inf)  # a pool has images of every label
-        rows.append(_projected(search, latents, own, near))
-        progress(i + 1, len(pictures), "projecting")
-    found, starts = np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows])
-    chosen = None if of is None else np.array([row[2] for row in rows], of.dtype)
-    images = image_io.to_bytes(_floats(generator, found, chosen))
+    given = None if of is None or labels is None else np.asarray(labels, of.dtype)
+    small, pixels, found = _reduced(pool), pool[0].size, []
+    chunk = max(1, JACOBIANS // (generator.latent * pixels))
+    for start in range(0, len(pictures), chunk):
+        part = slice(start, start + chunk)
+        targets = pictures[part].transpose(0, 3, 1, 2) / 127.5 - 1
+        near = ((small[None] - _reduced(targets)[:, None]) ** 2).mean(2)
+        if given is not None and given.ndim == 1:  # a pool has images of every class
+            near = np.where(of == given[part, None], near, np.inf)
+        nearest = np.argsort(near, axis=1, kind="stable")[:, :starts]
+        targets = targets.reshape(len(targets), -1)
+        rows = None if given is None else given[part]
+        found.append(_projected(generator, targets, nearest, latents, of, rows))
+        progress(min(start + chunk, len(pictures)), len(pictures), "projecting")
+    w, begun = (np.concatenate([each[i] for each in found]) for i in (0, 1))
+    made = latent_spaces.space(generator.distribution).from_normal(w).astype(np.float32)
+    chosen = of[begun] if given is None and of is not None else given
+    images = image_io.to_bytes(_floats(generator, made, chosen))
     error = np.abs(images.astype(np.float64) - pictures).mean((1, 2, 3)) / 255
-    return Projection(images, found, chosen, error, starts)
+    return Projection(images, made, chosen, error, latents[begun])
 
 
 def _projected(
-    search: _Search, latents: NDArray[np.float32], labels: NDArray[Any] | None, near: Array
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Any]:
-    """Return a latent (Z,), the start that led to it, and its label."""
-    found: list[tuple[_Point, int, Any]] = []
+    generator: Generator,
+    targets: Array,
+    nearest: NDArray[np.int64],
+    latents: NDArray[np.float32],
+    labels: NDArray[Any] | None,
+    given: NDArray[Any] | None,
+) -> tuple[Array, NDArray[np.int64]]:
+    """Return normal numbers (P, Z) for targets (P, pixels), and the starts (P,) that led there.
+
+    `nearest` (P, S) are starts among the `latents`, which have `labels`; `given` are the targets'.
+    """
+
+    def label(of: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[Any] | None:
+        return given[of] if given is not None else None if labels is None else labels[starts]
+
+    pool = latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
     prior, _ = SCHEDULE[-1]
-    for start in np.argsort(near, kind="stable")[:STARTS]:
-        label = None if labels is None else labels[start]
-        point = search.start(search.space.to_normal(np.float64(latents[start])), label)
+    best, w, begun = np.full(len(targets), np.inf), pool[nearest[:, 0]], nearest[:, 0].copy()
+    left = np.arange(len(targets))
+    for starts in nearest.T:
+        chosen = starts[left]
+        search = _Search(generator, targets[left], pool[chosen], label(left, chosen))
         for each, steps in SCHEDULE:
-            point = search.descend(point, label, each, steps)
-        found.append((point, int(start), label))
-        if np.mean(point.residual**2) < SOLVED:
+            search.descend(each, steps)
+        loss = search.loss(prior)
+        better = loss < best[left]
+        places = left[better]
+        best[places], w[places], begun[places] = loss[better], search.w[better], chosen[better]
+        left = left[np.mean(search.residuals**2, axis=1) >= SOLVED]
+        if not len(left):
             break
-    point, start, label = min(found, key=lambda each: each[0].loss(prior))
-    point = search.descend(point, label, prior, MORE)
-    return search.space.from_normal(point.w).astype(np.float32), latents[start], label
+    search = _Search(generator, targets, w, label(np.arange(len(targets)), begun))
+    search.descend(prior, MORE)
+    return search.w, begun
 
 
 def _within(w: Array) -> Array:
@@ -191,7 +226,7 @@ def _reduced(images: NDArray[np.floating]) -> Array:
 
 
 def _floats(
-    generator: Generator, latents: NDArray[np.float32], labels: NDArray[Any] | None
+    generator: Generator, latents: NDArray[np.float32], labels: NDArray[np.int64] | None
 ) -> Array:
     """Return images (N, C, H, W) in batches of one size, the last one filled up."""
     made = []
