@@ -20,6 +20,7 @@ from ganbaru.gan.objectives import objective as objective
 from ganbaru.gan.penalties import penalty as penalty
 from ganbaru.gan.recommendation import from_pictures as from_pictures
 from ganbaru.labs import lab as lab
+from ganbaru.labs.one_step import explain as explain
 from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
 from ganbaru.metrics.evaluation import evaluate as evaluate
@@ -53,6 +54,7 @@ __all__ = [
     "describe",
     "doctor",
     "evaluate",
+    "explain",
     "from_pictures",
     "from_preset",
     "from_pretrained",

@@ -30,6 +30,7 @@ from ganbaru.export import write as export
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
 from ganbaru.labs import lab as lab
+from ganbaru.labs.one_step import explain as explain
 from ganbaru.latents import projected
 from ganbaru.latents.projected import project as project
 from ganbaru.metrics.diagnosis import doctor as doctor
@@ -59,6 +60,7 @@ __all__ = [
     "doctor",
     "engines",
     "evaluate",
+    "explain",
     "export",
     "generate",
     "import_weights",

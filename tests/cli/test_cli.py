@@ -37,7 +37,7 @@ from ganbaru.gan.penalties import PENALTIES
 
 COMMANDS = [
     "train", "plan", "generate", "morph", "project", "evaluate", "compare", "authenticity",
-    "utility", "doctor", "lab", "report", "export", "serve", "import", "presets", "describe",
+    "utility", "doctor", "lab", "explain", "report", "export", "serve", "import", "presets", "describe",
     "data", "engines", "conformance",
 ]  # fmt: skip
 

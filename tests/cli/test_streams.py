@@ -64,6 +64,7 @@ COMMANDS = {
     "utility": [f"{NAME}-absent"],
     "plan": [f"./{NAME}-absent"],
     "lab": ["é"],
+    "explain": ["é"],
 }
 
 
