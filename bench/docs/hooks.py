@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from pathlib import Path
 
 from bench.docs import reference
 
+
+def _page(model: str) -> str:
+    """Return a model's page that draws."""
+    from ganbaru import native
+    from ganbaru.export import page
+
+    return page.text(native.load_player(model))
+
+
 LOG = logging.getLogger("mkdocs.hooks.ganbaru")  # a warning fails a strict build
+LIVE = {f"try/{name}.html": functools.partial(_page, f"zoo:{name}") for name in ("digits", "mnist")}
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
@@ -18,7 +29,7 @@ def on_files(files, config):
 
     for problem in reference.undocumented():
         LOG.warning("no docstring: %s", problem)
-    for name, made in reference.PAGES.items():
+    for name, made in {**reference.PAGES, **LIVE}.items():
         files.append(File.generated(config, name, content=made()))
     return files
 

@@ -37,8 +37,8 @@ from ganbaru.gan.penalties import PENALTIES
 
 COMMANDS = [
     "train", "plan", "generate", "morph", "project", "evaluate", "compare", "authenticity",
-    "utility", "doctor", "lab", "explain", "report", "export", "serve", "import", "presets", "describe",
-    "data", "engines", "conformance",
+    "utility", "doctor", "lab", "explain", "report", "export", "serve", "import", "presets",
+    "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------
