@@ -1,7 +1,7 @@
 """Run the code of the documentation's pages: python -m bench.docs [--quick | --all | PAGE ...].
 
-`--quick`, the default, runs the pages that take a minute in all. `notebooks` makes the notebooks,
-`pictures` the curves of the objectives.
+`--quick`, the default, runs the pages that take a minute in all. `notebooks [NAME ...]` makes the
+notebooks, `pictures` the curves of the objectives.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["notebooks"]:
         from bench.docs import notebooks
 
-        return notebooks.write()
+        return notebooks.write(arguments[1:])
     if arguments[:1] == ["pictures"]:
         from bench.docs import curves
 

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,10 @@ def notebook(page: Path) -> dict[str, Any]:
     return {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def write() -> int:
+def write(names: Sequence[str] = NOTEBOOKS) -> int:
     """Run the tutorials and write their notebooks."""
     FOLDER.mkdir(exist_ok=True)
-    for name in NOTEBOOKS:
+    for name in names or NOTEBOOKS:
         made = notebook(pages.ROOT / "docs" / "tutorials" / f"{name}.md")
         text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
         (FOLDER / f"{name}.ipynb").write_text(text, encoding="utf-8")
