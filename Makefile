@@ -1,6 +1,7 @@
 # make train   a virtual environment, the base install, and a first GAN, on a CPU without framework
 # make test    lint, types, size report and the test suite, with all engines
 # make wheel-check   builds the wheel and tries it in a fresh environment: train, page, ONNX, service
+# make docs    builds the documentation's site into site/, strictly; make docs-test runs its pages' code
 # make bench   times beside plain code, hours; HOW=--quick: within a minute; HOW=--help: what there is
 # On Windows, or without make: README.md and CONTRIBUTING.md have the same as plain pip lines.
 
@@ -13,7 +14,7 @@ endif
 # Tests start some two hundred processes; each would compile our modules itself, in 0.5 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test lint bench clean wheel-check
+.PHONY: train test lint bench clean docs docs-test wheel-check
 
 train: .venv/installed
 	.venv/bin/ganbaru train digits
@@ -33,6 +34,18 @@ wheel-check:
 bench: .venv-test/installed
 	.venv-test/bin/python -m bench $(HOW)
 
+# HOW=--all runs every page, minutes; by default those of a minute. HOW=PAGE... runs these.
+docs-test: .venv-test/installed
+	.venv-test/bin/python -m bench.docs $(HOW)
+
+docs: .venv-docs/installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict
+
+.venv-docs/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --constraint constraints.txt --editable '.[docs,serve]'
+	@touch $@
+
 .venv/installed: pyproject.toml
 	@echo "1/3  a virtual environment, .venv (some seconds)"
 	@$(PYTHON) -m venv .venv
@@ -47,4 +60,4 @@ bench: .venv-test/installed
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-test .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-test .venv-docs site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,29 +10,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.docs.reference import command_parser
 from train_helpers import ROOT, command, divided, pictures, trained
 
-from ganbaru.cli import compare, options, serve
+from ganbaru.cli import compare, main, options, serve
 from ganbaru.comparison import contestants
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.metrics import evaluator, scorer
 from ganbaru.presets import PRESETS
 
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
-DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ("README.md", "README.ja.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md")
+DOCUMENTS = [*(ROOT / name for name in PAGES), *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SMALL = "images=30_000"  # in the README; two steps here
 
 
-def blocks(text: str, language: str = "") -> list[str]:
-    """Return the fenced blocks of a language."""
+def blocks(text: str, *languages: str) -> list[str]:
+    """Return the fenced blocks of some languages."""
     found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [block for of, block in found if of == language]
+    return [block for of, block in found if of in languages]
 
 
 def commands(text: str) -> Iterator[list[str]]:
     """Yield the words after `ganbaru` of each command line in the fenced blocks."""
-    for line in "\n".join(blocks(text)).splitlines():
+    for line in "\n".join(blocks(text, "", "sh")).splitlines():
         if found := re.match(r"(?:\S*/)?ganbaru (.+?)(?:\s+#.*)?$", line):
             yield shlex.split(found.group(1))
 
@@ -107,18 +109,18 @@ def test_python_blocks_of_the_readme_run(tmp_path, monkeypatch):
     assert names["images"].shape == (16, 16, 16, 1) and names["images"].dtype == np.uint8
 
 
+@functools.cache
+def options_of_all() -> set[str]:
+    """Return every option of every command."""
+    parsers = [command_parser(name) for name in main.COMMANDS]
+    found = {flag for each in parsers for act in each._actions for flag in act.option_strings}
+    return found | {"--help", "--version", "--print-completion"}  # of `ganbaru` itself
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_options_named_in_documents_exist(document):
     text = document.read_text(encoding="utf-8")
-    others = ("ruff", "python -m", "torchrun")  # have options of their own
+    others = ("ruff", "python -m", "torchrun", "ffmpeg")  # have options of their own
     lines = [line for line in text.splitlines() if not any(each in line for each in others)]
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(lines)))
-    takers = (
-        "train", "generate", "data", "morph", "import", "conformance", "evaluate", "compare",
-        "authenticity", "utility", "export", "hub", "serve", "project", "directions",
-        "edit", "anomaly", "embed",
-    )  # fmt: skip
-    pages = [command(name, "--help").out for name in takers]
-    own = {"--help", "--version", "--print-completion"}  # of `ganbaru` itself
-    known = set(re.findall(r"--[a-z][a-z-]+", "\n".join(pages))) | own
-    assert named <= known, named - known
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", "\n".join(lines)))
+    assert named <= options_of_all(), named - options_of_all()

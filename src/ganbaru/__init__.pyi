@@ -21,6 +21,7 @@ from ganbaru.gan.objectives import objective as objective
 from ganbaru.gan.penalties import penalty as penalty
 from ganbaru.gan.recommendation import from_pictures as from_pictures
 from ganbaru.labs import lab as lab
+from ganbaru.labs.one_step import explain as explain
 from ganbaru.latents.anomaly import anomaly as anomaly
 from ganbaru.latents.edits import edit as edit
 from ganbaru.latents.embedding import embed as embed
@@ -62,6 +63,7 @@ __all__ = [
     "edit",
     "embed",
     "evaluate",
+    "explain",
     "from_pictures",
     "from_preset",
     "from_pretrained",

@@ -32,6 +32,7 @@ from ganbaru.export.hub import push_to_hub as push_to_hub
 from ganbaru.export.pytorch_import import weights as import_weights
 from ganbaru.gan import recommendation
 from ganbaru.labs import lab as lab
+from ganbaru.labs.one_step import explain as explain
 from ganbaru.latents import projected, selection
 from ganbaru.latents.anomaly import anomaly as anomaly
 from ganbaru.latents.edits import edit as edit
@@ -70,6 +71,7 @@ __all__ = [
     "embed",
     "engines",
     "evaluate",
+    "explain",
     "export",
     "generate",
     "import_weights",

@@ -37,7 +37,7 @@ from ganbaru.gan.penalties import PENALTIES
 
 COMMANDS = [
     "train", "plan", "generate", "morph", "project", "directions", "edit", "anomaly", "embed",
-    "evaluate", "compare", "authenticity", "utility", "doctor", "lab", "report", "export", "hub",
+    "evaluate", "compare", "authenticity", "utility", "doctor", "lab", "explain", "report", "export", "hub",
     "serve", "import", "presets", "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 

@@ -69,6 +69,7 @@ COMMANDS = {
     "utility": [f"{NAME}-absent"],
     "plan": [f"./{NAME}-absent"],
     "lab": ["é"],
+    "explain": ["é"],
 }
 
 

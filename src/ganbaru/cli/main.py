@@ -28,6 +28,7 @@ COMMANDS = {
     "utility": "test whether generated images help a classifier of real ones",
     "doctor": "examine a run's training: what is wrong with it, and what to try",
     "lab": "provoke a disease of training, see what the doctor finds, and cure it",
+    "explain": "show one training step of a ten-parameter GAN, with every number",
     "report": "write a run's report: one HTML file, for any browser",
     "export": "export a trained network: an ONNX model, a web page, weights, or a folder",
     "hub": "push a generator and its card, or its page, to the Hugging Face hub",

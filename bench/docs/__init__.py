@@ -1,0 +1,1 @@
+"""The documentation as a site and as a program: generated reference, executed pages, notebooks."""

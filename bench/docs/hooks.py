@@ -1,0 +1,58 @@
+"""MkDocs hooks: generated reference pages, links that leave docs/, the language of a page."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from pathlib import Path
+
+from bench.docs import reference
+
+
+def _page(model: str) -> str:
+    """Return a model's page that draws."""
+    from ganbaru import native
+    from ganbaru.export import page
+
+    return page.text(native.load_player(model))
+
+
+LOG = logging.getLogger("mkdocs.hooks.ganbaru")  # a warning fails a strict build
+LIVE = {f"try/{name}.html": functools.partial(_page, f"zoo:{name}") for name in ("digits", "mnist")}
+_LINK = re.compile(r"(\]\()(?![a-z]+:|#|/)([^)#\s]+)")
+
+
+def on_files(files, config):
+    """Add the pages that are made of the code: every option, name, address and preset."""
+    from mkdocs.structure.files import File
+
+    for problem in reference.undocumented():
+        LOG.warning("no docstring: %s", problem)
+    for name, made in {**reference.PAGES, **LIVE}.items():
+        files.append(File.generated(config, name, content=made()))
+    return files
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Lead links to files outside docs/ to the repository; a file that is missing is a warning."""
+    docs = Path(config.docs_dir).resolve()
+    folder = (docs / page.file.src_uri).parent
+
+    def link(found: re.Match[str]) -> str:
+        target = (folder / found[2]).resolve()
+        if target.is_relative_to(docs):
+            return found[0]
+        if not target.exists():
+            LOG.warning("%s links to %s, which does not exist", page.file.src_uri, found[2])
+        kind = "tree" if target.is_dir() else "blob"
+        return f"{found[1]}{config.repo_url}/{kind}/main/{target.relative_to(docs.parent)}"
+
+    return _LINK.sub(link, markdown)
+
+
+def on_post_page(output, page, config):
+    """State the language of Japanese pages, for screen readers and line breaks."""
+    if page.file.src_uri.startswith("ja/"):
+        return output.replace('<html lang="en"', '<html lang="ja"', 1)
+    return output

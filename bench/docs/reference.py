@@ -1,0 +1,138 @@
+"""Reference pages made of the code: command line, Python, HTTP, presets."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import ganbaru
+from ganbaru.cli import main, parser
+from ganbaru.cli.help_page import _head
+from ganbaru.cli.presets import details
+from ganbaru.presets import PRESETS
+
+ROWS = ("is", "system", "deviates", "measured", "sets", "ends")
+
+
+def _cell(text: str) -> str:
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("*", "\\*")
+
+
+def _table(headings: tuple[str, ...], rows: Any) -> str:
+    lines = [headings, ("---",) * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def command_parser(name: str) -> parser.Parser:
+    """Return the parser of a command, as its help page shows it."""
+    module = main._MODULES.get(name, name)
+    return parser.captured(getattr(importlib.import_module(f"ganbaru.cli.{module}"), module))
+
+
+def command_line() -> str:
+    """Every command, option and environment variable, from the parsers."""
+    about = "Generated from the parsers: every command, option and environment variable."
+    parts = [f"# Command line reference\n\n{about}"]
+    parts.append("Examples: [commands in context](../command-line.md).\n")
+    for name in main.COMMANDS:
+        found = command_parser(name)
+        parts += [f"## ganbaru {name}\n", _cell(found.description or ""), ""]
+        actions = sorted(found._actions, key=lambda each: bool(each.option_strings))
+        rows = [(f"`{_head(each)}`", _cell(_sentence(found, each))) for each in actions]
+        parts.append(_table(("argument", "what it is"), rows))
+    rows = [(f"`{name}`", _cell(text)) for name, text in main.ENVIRONMENT.items()]
+    parts += ["## Environment variables\n", _table(("variable", "what it is"), rows)]
+    return "\n".join(parts)
+
+
+def _sentence(found: parser.Parser, action: Any) -> str:
+    default = parser._shown(found.defaults.get(action.dest, action.default))
+    return f"{action.help} [{default}]" if default else str(action.help)
+
+
+def homes() -> dict[str, str]:
+    """Return the full name of each public name."""
+    homes = ganbaru._HOMES
+    return {
+        name: f"ganbaru.{homes[name]}.{name}" if name in homes else f"ganbaru.{name}"
+        for name in ganbaru.__all__
+        if name != "__version__"
+    }
+
+
+def undocumented() -> Iterator[str]:
+    """Yield the public names, and public methods of public classes, without a docstring."""
+    for name, place in homes().items():
+        found = getattr(ganbaru, name)
+        documented = name == "PRESETS" or inspect.getdoc(found)
+        if not documented:
+            yield place
+        if inspect.isclass(found) and found.__module__.startswith("ganbaru"):
+            for part, member in vars(found).items():
+                if not part.startswith("_") and callable(member) and not inspect.getdoc(member):
+                    yield f"{place}.{part}"
+
+
+def python() -> str:
+    """Every name of `ganbaru.__all__`, from its docstring and annotations."""
+    parts = ["# Python reference\n\nEvery name of `ganbaru.__all__`, generated from its docstring."]
+    parts.append("Examples: [Python in context](../python.md).\n")
+    for name, place in homes().items():
+        found = getattr(ganbaru, name)
+        members = sorted(getattr(found, "__all__", ())) if inspect.ismodule(found) else None
+        parts += [f"## ganbaru.{name}\n", f"::: {place}", "    options:"]
+        parts += ["      show_root_heading: false", "      heading_level: 3"]
+        if members is not None:  # those that are public already are above and below
+            shown = [each for each in members if each not in ganbaru.__all__]
+            parts.append(f"      members: {shown}")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def http() -> str:
+    """Every address of `ganbaru serve`, from its OpenAPI document."""
+    from ganbaru.serve import app
+    from ganbaru.serve import reference as page
+    from ganbaru.serve.limits import Limits
+
+    service: Any = SimpleNamespace(limits=Limits())  # the addresses do not depend on models
+    document = app.application(service).openapi()
+    text = str(page.content(document, "http://127.0.0.1:8000", "NAME"))
+    text = re.sub(r"<header>.*?</header>|<p><a .*?</a></p>|</?section>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<h2>(.*?)</h2>", lambda found: f"\n\n## {found[1]}\n\n", text)
+    about = "Generated from the service's OpenAPI document (`GET /openapi.json`)."
+    return f"# HTTP reference\n\n{about} Examples: [serving](../serving.md).\n{text}\n"
+
+
+def presets() -> str:
+    """Every preset: whose settings, where it deviates, what it sets, its measured result."""
+    about = "Generated from `presets.py`; `ganbaru presets NAME` prints the same."
+    parts = [f"# Presets\n\n{about} Train one by `ganbaru train NAME`.\n"]
+    for name in PRESETS:
+        rows = [re.match(r"(\w*) *(.*)", line).groups() for line in details(name)]  # type: ignore[union-attr]
+        parts += [f"## {name}\n", _table(("", ""), _joined(rows[1:]))]
+    return "\n".join(parts)
+
+
+def _joined(rows: Any) -> list[tuple[str, str]]:
+    """Join the lines of each row, whose first alone has a name."""
+    found: list[tuple[str, str]] = []
+    for name, text in rows:
+        if name in ROWS:
+            found.append((name, _cell(text)))
+        else:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {_cell(f'{name} {text}')}")
+    return found
+
+
+PAGES = {
+    "reference/cli.md": command_line,
+    "reference/python.md": python,
+    "reference/http.md": http,
+    "reference/presets.md": presets,
+}
