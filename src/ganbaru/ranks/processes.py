@@ -120,10 +120,13 @@ class Processes(Group):
         # From now on a rank may wait long, such as for rank 0 while it scores.
         dist.distributed_c10d._set_pg_timeout(timedelta(seconds=_seconds()))
 
-    def total(self, x: Any) -> Any:
-        if isinstance(x, self.torch.Tensor):
-            return self._summed(x.detach().clone(memory_format=self.torch.contiguous_format))
-        return self._summed(self.torch.from_numpy(np.array(x, order="C"))).numpy()
+    def total(self, x: Any, reuse: bool = False) -> Any:
+        if not isinstance(x, self.torch.Tensor):
+            own = np.asarray(x, order="C") if reuse else np.array(x, order="C")
+            return self._summed(self.torch.from_numpy(own)).numpy()
+        if reuse and x.is_contiguous():
+            return self._summed(x.detach())
+        return self._summed(x.detach().clone(memory_format=self.torch.contiguous_format))
 
     def _summed(self, tensor: Any) -> Any:
         with self._watched():
