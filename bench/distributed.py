@@ -1,6 +1,7 @@
 """Training on several ranks: python -m bench.distributed [parity|messages|scaling|kills ...]
 
 parity      each objective, penalty, norm and conditioning on 1, 2 and 4 ranks, float64, 20 steps
+rounding    the first step of each of those in float32
 messages    messages and bytes of a step that each rank sends
 scaling     processor time for an image: one process, two by themselves, and two ranks
 kills       a rank is killed at random moments; the run is resumed each time and at its end compared
@@ -14,11 +15,9 @@ import dataclasses
 import functools
 import itertools
 import json
-import multiprocessing
 import os
 import random
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,6 @@ from typing import Any
 import numpy as np
 
 from ganbaru import engines, ranks
-from ganbaru.cli import main as cli
 from ganbaru.config import Config
 from ganbaru.conformance import training_cases
 from ganbaru.gan import models, step
@@ -40,6 +38,8 @@ from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.normalization import NORMS
 from ganbaru.ranks import Group, processes, threads
 from ganbaru.training import checkpoint
+
+from .rank_processes import started, two_forked
 
 LABELLED = itertools.cycle(CONDITIONINGS)
 # Each objective, penalty, norm and conditioning at least once, and what reads a whole batch.
@@ -124,6 +124,29 @@ def parity(steps: int) -> None:
             print(f"| {name} | {size} | {found[0]:.1e} | {found[1]:.1e} | {same:g} |", flush=True)
 
 
+def rounding() -> None:
+    """Compare the first step in float32: metrics relative to the larger of 1 and each, weights.
+
+    Adam and RMSprop make a whole step of a gradient that is nothing but rounding.
+    """
+    print("| game, first step in float32 | ranks | metrics | weights | of them beyond 1e-5 |")
+    for name, options in EACH.items():
+        options = {**options, "batch": 16, "precision": "float32"}
+        alone = trained(options, 1, ranks.ALONE)
+        for size in (2, 4):
+            found = threads.run(size, lambda group: trained(options, 1, group))[0]  # noqa: B023
+            pairs = [(x, found[0][0][key]) for key, x in alone[0][0].items()]
+            metrics = max(abs(a - b) / max(1, abs(a)) for a, b in pairs)
+            ways = [
+                np.abs(x - found[1][group][key]).ravel()
+                for group, tensors in alone[1].items()
+                for key, x in tensors.items()
+            ]
+            way = np.concatenate(ways)
+            beyond = f"{(way > 1e-5).sum():,} of {way.size:,}"
+            print(f"| {name} | {size} | {metrics:.1e} | {way.max():.1e} | {beyond} |", flush=True)
+
+
 def messages() -> None:
     """Count what a rank sends in a step of the default network, 64x64 pictures, width 64."""
     print("| game | messages | bytes |")
@@ -140,27 +163,6 @@ def messages() -> None:
 
         found = threads.run(2, count)[0]
         print(f"| {name} | {found[0]:,} | {found[1]:,} |", flush=True)
-
-
-def _environment(rank: int, size: int, port: int) -> dict[str, str]:
-    place = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    place |= {"GANBARU_TIMEOUT": 60}
-    one = {"GANBARU_THREADS": 1, "OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
-    return {**os.environ, **{name: str(x) for name, x in {**place, **one}.items()}}
-
-
-def _port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _processes(size: int, command: list[str], **how: Any) -> list[subprocess.Popen]:
-    port = _port()
-    return [
-        subprocess.Popen(command, env=_environment(rank, size, port), text=True, **how)
-        for rank in range(size)
-    ]
 
 
 def worker(engine: str, how: str, batch: int, count: int, width: int) -> None:
@@ -185,7 +187,7 @@ def _measured(
 ) -> list[float]:
     command = [sys.executable, "-m", "bench.distributed", "worker", engine, how]
     command += map(str, (batch, count, width))
-    each = _processes(size, command, stdout=subprocess.PIPE)
+    each = started(size, command, stdout=subprocess.PIPE)
     first = each[0].communicate()[0]
     assert not any(process.wait() for process in each)
     return [float(x) for x in json.loads(first.splitlines()[-1])]
@@ -218,28 +220,6 @@ def accumulate(batch: int = 64, width: int = 8) -> None:
         print(f"{precision}: apart by {max(apart(whole, parts, 'd_loss', 'g_loss')):.1e}")
 
 
-def _rank(arguments: list[str], rank: int, port: int, errors: Path) -> None:
-    """Run the command as one of two ranks, in a forked process."""
-    os.environ.update(_environment(rank, 2, port))
-    with errors.open("w") as file, open(os.devnull, "w") as nothing:
-        sys.stdout, sys.stderr = nothing, file
-        code = cli.main(arguments)
-        file.flush()
-        os._exit(code)
-
-
-def _two(arguments: list[str], place: Path) -> list[Any]:
-    """Start two ranks; forked, or importing PyTorch would take most of the time."""
-    port, fork = _port(), multiprocessing.get_context("fork")
-    each = [
-        fork.Process(target=_rank, args=(arguments, rank, port, place / f"errors{rank}"))
-        for rank in range(2)
-    ]
-    for process in each:
-        process.start()
-    return each
-
-
 def kills(times: int, most: float, seed: int = 0) -> None:
     """Kill one of two ranks, again and again, and resume the run each time; print what happened."""
     os.environ["TORCH_CPP_LOG_LEVEL"] = "ERROR"
@@ -254,7 +234,7 @@ def kills(times: int, most: float, seed: int = 0) -> None:
         run = place / "killed"
         for number in range(times + 1):
             resume = ["--resume"] * (run / "config.yaml").exists()
-            each = _two([*command, "--run", str(run), *resume], place)
+            each = two_forked([*command, "--run", str(run), *resume], place)
             victim = rng.randrange(2)
             if number < times:
                 each[victim].join(rng.uniform(0.2, most))
@@ -269,7 +249,7 @@ def kills(times: int, most: float, seed: int = 0) -> None:
             at = steps[-1].stem.lstrip("0") if steps else "no checkpoint"
             print(f"{number}: rank {victim}, codes {codes}, {seconds:.1f} s, {at}: {text}")
         found = checkpoint.load(checkpoint.found(run / "checkpoints")[-1])[0]
-        for process in _two([*command, "--run", str(place / "whole")], place):
+        for process in two_forked([*command, "--run", str(place / "whole")], place):
             process.join()
         whole = checkpoint.load(checkpoint.found(place / "whole" / "checkpoints")[-1])[0]
         print(f"apart from an uninterrupted run: {_apart(whole, found)}")
@@ -288,6 +268,7 @@ def main() -> None:
         return
     every = {
         "parity": functools.partial(parity, given.steps),
+        "rounding": rounding,
         "messages": messages,
         "scaling": functools.partial(scaling, given.turns),
         "kills": functools.partial(kills, given.times, given.most),

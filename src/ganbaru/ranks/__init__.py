@@ -31,6 +31,13 @@ class Group(ABC):
 
     rank: int = 0
     size: int = 1
+    # Whether a step is one program of the whole batch on all ranks' devices, as of JAX.
+    mesh: bool = False
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The part of each batch that this rank draws, and their number."""
+        return (0, 1) if self.mesh else (self.rank, self.size)
 
     @abstractmethod
     def total(self, x: Any, reuse: bool = False) -> Any:
@@ -51,6 +58,13 @@ class Group(ABC):
     def broadcast(self, value: Any) -> Any:
         """Return rank 0's value."""
         return self.gather(value if self.leads else None)[0]
+
+    def ready(self) -> None:  # noqa: B027  most need nothing
+        """Prepare for training, on all ranks at once, when the options of the run are known."""
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Turn an error that another rank's end causes, inside, into one that names it."""
+        return contextlib.nullcontext()
 
 
 class Alone(Group):
@@ -91,9 +105,10 @@ def among(group: Group) -> Iterator[None]:
 
     What one rank computes by itself, such as scores, would wait for the others for ever.
     """
-    token = _among.set(group if group.size > 1 else None)
+    token = _among.set(group if group.size > 1 and not group.mesh else None)
     try:
-        yield
+        with group.watched() if group.mesh else contextlib.nullcontext():
+            yield
     finally:
         _among.reset(token)
 
