@@ -2,8 +2,8 @@
 
 Counted from the networks: operations of a step (`bench.flops`), bytes that are summed over the
 ranks (each player's gradients, in float32, once an update) and messages (those, two for each batch
-norm of a pass, and one that keeps the ranks in step). Assumed, and options: what a GPU sustains,
-and the links within and between machines. A step on W ranks takes
+norm of a pass, three signals of D, and one that keeps the ranks in step). Assumed, and options:
+what a GPU sustains, and the links within and between machines. A step on W ranks takes
 
     compute(b) + 2 (W - 1) / W bytes / link + messages (latency log2 W)
 
@@ -73,7 +73,8 @@ def step(config: Config) -> Step:
     }
     norms = {name: sum(key.endswith("mean") for key in found[f"{name}_buffers"]) for name in sizes}
     g_norms, d_norms = norms["generator"], norms["discriminator"]
-    messages = config.d_steps * (g_norms + 4 * d_norms + 1) + 2 * g_norms + 2 * d_norms + 2
+    # Of D's update three are the doctor's signals: mean scores, some reals and some fakes.
+    messages = config.d_steps * (g_norms + 4 * d_norms + 1 + 3) + 2 * g_norms + 2 * d_norms + 2
     return Step(
         flops, BYTES * (sizes["generator"] + config.d_steps * sizes["discriminator"]), messages
     )

@@ -1,8 +1,9 @@
 """Training on several ranks: python -m bench.distributed [parity|messages|scaling|kills ...]
 
 parity      each objective, penalty, norm and conditioning on 1, 2 and 4 ranks, float64, 20 steps
+rounding    the first step of each of those in float32
 messages    messages and bytes of a step that each rank sends
-scaling     processor time for an image: one process, and two with the same batch each
+scaling     processor time for an image: one process, two by themselves, and two ranks
 kills       a rank is killed at random moments; the run is resumed each time and at its end compared
 accumulate  peak memory of a step in one batch and in micro-batches
 """
@@ -14,22 +15,20 @@ import dataclasses
 import functools
 import itertools
 import json
-import multiprocessing
 import os
 import random
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ganbaru import engines, ranks
-from ganbaru.cli import main as cli
 from ganbaru.config import Config
 from ganbaru.conformance import training_cases
 from ganbaru.gan import models, step
@@ -39,6 +38,8 @@ from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.nn.normalization import NORMS
 from ganbaru.ranks import Group, processes, threads
 from ganbaru.training import checkpoint
+
+from .rank_processes import started, two_forked
 
 LABELLED = itertools.cycle(CONDITIONINGS)
 # Each objective, penalty, norm and conditioning at least once, and what reads a whole batch.
@@ -59,14 +60,23 @@ EACH: dict[str, dict[str, Any]] = {
         {"objective": "rasgan", "penalty": "r1+r2", "minibatch_deviation": True},
     )
 }
+STEPS = 3  # that are timed
 State = dict[str, dict[str, Any]]
 Trained = tuple[list[dict[str, float]], State]
 
 
 def trained(
-    options: dict[str, Any], steps: int, group: Group, engine: str = "numpy", side: int = 16
+    options: dict[str, Any],
+    steps: int,
+    group: Group,
+    engine: str = "numpy",
+    side: int = 16,
+    ended: Callable[[], object] = lambda: None,
 ) -> Trained:
-    """Return the metrics of each step and the last state, as one rank of a group has them."""
+    """Return the metrics of each step and the last state, as one rank of a group has them.
+
+    `ended` is called after each step.
+    """
     small = {"batch": 8, "width": 1, "latent": 6, "lr": 2e-3, "precision": "float64"}
     config = Config(**{**small, **options})
     loaded = engines.load(engine, "cpu", config.precision).over(config.devices)
@@ -83,6 +93,7 @@ def trained(
         with ranks.among(group):
             case.state, found = train_step(case.state, batches, schedule)
         metrics.append({name: float(x) for name, x in found.items()})
+        ended()
     return metrics, case.arrays()
 
 
@@ -113,6 +124,29 @@ def parity(steps: int) -> None:
             print(f"| {name} | {size} | {found[0]:.1e} | {found[1]:.1e} | {same:g} |", flush=True)
 
 
+def rounding() -> None:
+    """Compare the first step in float32: metrics relative to the larger of 1 and each, weights.
+
+    Adam and RMSprop make a whole step of a gradient that is nothing but rounding.
+    """
+    print("| game, first step in float32 | ranks | metrics | weights | of them beyond 1e-5 |")
+    for name, options in EACH.items():
+        options = {**options, "batch": 16, "precision": "float32"}
+        alone = trained(options, 1, ranks.ALONE)
+        for size in (2, 4):
+            found = threads.run(size, lambda group: trained(options, 1, group))[0]  # noqa: B023
+            pairs = [(x, found[0][0][key]) for key, x in alone[0][0].items()]
+            metrics = max(abs(a - b) / max(1, abs(a)) for a, b in pairs)
+            ways = [
+                np.abs(x - found[1][group][key]).ravel()
+                for group, tensors in alone[1].items()
+                for key, x in tensors.items()
+            ]
+            way = np.concatenate(ways)
+            beyond = f"{(way > 1e-5).sum():,} of {way.size:,}"
+            print(f"| {name} | {size} | {metrics:.1e} | {way.max():.1e} | {beyond} |", flush=True)
+
+
 def messages() -> None:
     """Count what a rank sends in a step of the default network, 64x64 pictures, width 64."""
     print("| game | messages | bytes |")
@@ -131,94 +165,59 @@ def messages() -> None:
         print(f"| {name} | {found[0]:,} | {found[1]:,} |", flush=True)
 
 
-def _environment(rank: int, size: int, port: int) -> dict[str, str]:
-    place = {"RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    place |= {"GANBARU_TIMEOUT": 60}
-    one = {"GANBARU_THREADS": 1, "OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
-    return {**os.environ, **{name: str(x) for name, x in {**place, **one}.items()}}
+def worker(engine: str, how: str, batch: int, count: int, width: int) -> None:
+    """Train three steps; print the processor time for an image of a rank, and the peak memory.
 
-
-def _port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def _processes(size: int, command: list[str], **how: Any) -> list[subprocess.Popen]:
-    port = _port()
-    return [
-        subprocess.Popen(command, env=_environment(rank, size, port), text=True, **how)
-        for rank in range(size)
-    ]
-
-
-def worker(engine: str, batch: int, count: int) -> None:
-    """Print the processor time for an image of all ranks together, and the peak memory."""
-    with processes.joined() as group:
-        options = {"precision": "float32", "width": 64, "latent": 100, "batch": batch}
-        options |= {"network": "r3gan"} if count != 1 else {}
-        options["accumulate"] = abs(count)
-        trained(options, 1, group, engine, side=64)
-        began = time.process_time()
-        steps = 3
-        trained(options, 1 + steps, group, engine, side=64)
-        spent = time.process_time() - began
-        began = time.process_time()
-        trained(options, 1, group, engine, side=64)
-        spent -= time.process_time() - began
-        total = float(group.total(np.array(spent)))
-        if group.leads:
+    `how` is "ranks", or "beside": processes that train by themselves at the same time.
+    """
+    with processes.joined() as every:
+        group = every if how == "ranks" else ranks.ALONE
+        options = {"precision": "float32", "width": width, "latent": 100, "accumulate": abs(count)}
+        options |= {"batch": batch * group.size, "network": "dcgan" if count == 1 else "r3gan"}
+        ended: list[float] = []
+        trained(options, 1 + STEPS, group, engine, 64, lambda: ended.append(time.process_time()))
+        each = every.gather((ended[-1] - ended[0]) / STEPS / batch)
+        if every.leads:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            print(json.dumps([total / steps / batch, peak]))
+            print(json.dumps([sum(each) / every.size, peak]))
 
 
-def _measured(engine: str, size: int, batch: int, count: int = 1) -> list[float]:
-    command = [sys.executable, "-m", "bench.distributed", "worker"]
-    command += [engine, str(batch), str(count)]
-    each = _processes(size, command, stdout=subprocess.PIPE)
+def _measured(
+    engine: str, size: int, how: str, batch: int, count: int = 1, width: int = 64
+) -> list[float]:
+    command = [sys.executable, "-m", "bench.distributed", "worker", engine, how]
+    command += map(str, (batch, count, width))
+    each = started(size, command, stdout=subprocess.PIPE)
     first = each[0].communicate()[0]
     assert not any(process.wait() for process in each)
     return [float(x) for x in json.loads(first.splitlines()[-1])]
 
 
-def scaling(batch: int = 16, turns: int = 3) -> None:
-    """Compare one process with two, each with `batch` images and one thread."""
-    print("| engine | ms for an image, 1 process | 2 processes | ratio |")
+def scaling(turns: int, batch: int = 16) -> None:
+    """Compare one process, two that train by themselves at the same time, and two ranks.
+
+    Each has `batch` images and one thread; the second is what the hardware allows the third.
+    """
+    print("| engine | ms for an image: alone | two at once | two ranks | ratios |")
     for engine in ("numpy", "torch"):
-        found = [
-            [_measured(engine, size, size * batch)[0] for size in (1, 2)] for _ in range(turns)
-        ]
-        one, two = np.median(found, axis=0) * 1000
-        print(f"| {engine} | {one:.1f} | {two:.1f} | {two / one:.2f} |", flush=True)
+        cases = (1, "beside"), (2, "beside"), (2, "ranks")
+        found = [[_measured(engine, *case, batch)[0] for case in cases] for _ in range(turns)]
+        alone, beside, both = np.median(found, axis=0) * 1000
+        ratios = f"{both / alone:.2f}, {both / beside:.2f}"
+        print(f"| {engine} | {alone:.1f} | {beside:.1f} | {both:.1f} | {ratios} |", flush=True)
 
 
-def accumulate(batch: int = 64) -> None:
+def accumulate(batch: int = 64, width: int = 8) -> None:
+    """Compare a batch of r3gan (no batch norm) at 64x64 with its micro-batches: peak, numbers."""
     print("| engine | micro-batches | peak memory, MB |")
     for engine, count in itertools.product(("numpy", "torch"), (-1, 4, 16)):
-        peak = _measured(engine, 1, batch, count)[1]
+        peak = _measured(engine, 1, "beside", batch, count, width)[1]
         print(f"| {engine} | {abs(count)} of {batch // abs(count)} images | {peak:.0f} |")
-
-
-def _rank(arguments: list[str], rank: int, port: int, errors: Path) -> None:
-    """Run the command as one of two ranks, in a forked process."""
-    os.environ.update(_environment(rank, 2, port))
-    with errors.open("w") as file, open(os.devnull, "w") as nothing:
-        sys.stdout, sys.stderr = nothing, file
-        code = cli.main(arguments)
-        file.flush()
-        os._exit(code)
-
-
-def _two(arguments: list[str], place: Path) -> list[Any]:
-    """Start two ranks; forked, or importing PyTorch would take most of the time."""
-    port, fork = _port(), multiprocessing.get_context("fork")
-    each = [
-        fork.Process(target=_rank, args=(arguments, rank, port, place / f"errors{rank}"))
-        for rank in range(2)
-    ]
-    for process in each:
-        process.start()
-    return each
+    options = {"network": "r3gan", "objective": "rsgan", "penalty": "r1+r2", "batch": batch}
+    for precision in ("float64", "float32"):
+        how = {**options, "precision": precision}
+        whole, parts = (trained({**how, "accumulate": n}, 2, ranks.ALONE) for n in (1, 4))
+        print(f"{precision}: apart by {max(apart(whole, parts, 'd_loss', 'g_loss')):.1e}")
 
 
 def kills(times: int, most: float, seed: int = 0) -> None:
@@ -235,7 +234,7 @@ def kills(times: int, most: float, seed: int = 0) -> None:
         run = place / "killed"
         for number in range(times + 1):
             resume = ["--resume"] * (run / "config.yaml").exists()
-            each = _two([*command, "--run", str(run), *resume], place)
+            each = two_forked([*command, "--run", str(run), *resume], place)
             victim = rng.randrange(2)
             if number < times:
                 each[victim].join(rng.uniform(0.2, most))
@@ -250,7 +249,7 @@ def kills(times: int, most: float, seed: int = 0) -> None:
             at = steps[-1].stem.lstrip("0") if steps else "no checkpoint"
             print(f"{number}: rank {victim}, codes {codes}, {seconds:.1f} s, {at}: {text}")
         found = checkpoint.load(checkpoint.found(run / "checkpoints")[-1])[0]
-        for process in _two([*command, "--run", str(place / "whole")], place):
+        for process in two_forked([*command, "--run", str(place / "whole")], place):
             process.join()
         whole = checkpoint.load(checkpoint.found(place / "whole" / "checkpoints")[-1])[0]
         print(f"apart from an uninterrupted run: {_apart(whole, found)}")
@@ -260,16 +259,18 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m bench.distributed", description=__doc__)
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--turns", type=int, default=3, help="measurements of each case")
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--most", type=float, default=15.0, help="seconds until a kill, at most")
     given = parser.parse_args()
     if given.cases[:1] == ["worker"]:
-        worker(given.cases[1], *map(int, given.cases[2:]))
+        worker(*given.cases[1:3], *map(int, given.cases[3:]))
         return
     every = {
         "parity": functools.partial(parity, given.steps),
+        "rounding": rounding,
         "messages": messages,
-        "scaling": scaling,
+        "scaling": functools.partial(scaling, given.turns),
         "kills": functools.partial(kills, given.times, given.most),
         "accumulate": accumulate,
     }

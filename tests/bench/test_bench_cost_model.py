@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from bench import cost_model
+from bench import cost_model, distributed
 
-from ganbaru.config import from_preset
+from ganbaru.config import Config, from_preset
 from ganbaru.gan import models
+from ganbaru.ranks import Group, threads
 
 
 @pytest.mark.parametrize("name", cost_model.PRESETS)
@@ -30,5 +31,15 @@ def test_a_step_is_counted_from_the_networks(name):
 def test_a_dcgan_takes_what_its_documents_say():
     step = cost_model.step(from_preset("dcgan", data="digits"))
     assert step.flops == pytest.approx(2.5e9, rel=0.02)
-    # Four batch norms in G, three in D; gradients of two players, and one to keep in step.
-    assert step.messages == (4 + 2 * 2 * 3 + 1) + (2 * 4 + 2 * 3 + 1) + 1
+
+
+@pytest.mark.parametrize("options", [{}, {"d_steps": 2}, {"network": "r3gan"}])
+def test_messages_are_those_that_a_step_sends(options):
+    config = Config(data="digits", width=1, latent=6, image_size="16", channels=1, **options)
+
+    def count(group: Group) -> int:
+        distributed.trained(options, 1, group)
+        return group.table.messages
+
+    together = 1  # the message that keeps the ranks in step is the loop's
+    assert cost_model.step(config).messages == threads.run(2, count)[0] + together

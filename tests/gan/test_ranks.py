@@ -22,6 +22,16 @@ def test_a_step_does_not_depend_on_the_number_of_ranks(name, size):
     assert alone[0][0]["d_loss"] != alone[0][1]["d_loss"]
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("options", [{}, {"objective": "rasgan", "penalty": "r1"}])
+def test_fused_batch_norm_of_pytorch_is_of_the_global_batch(options, precision):
+    pytest.importorskip("torch")
+    how = {**options, "precision": precision}
+    alone = trained(how, 1, ranks.ALONE, "torch")
+    found = threads.run(2, lambda group: trained(how, 1, group, "torch"))[0]
+    assert max(apart(alone, found)) < (1e-9 if precision == "float64" else 1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize(
     "options",

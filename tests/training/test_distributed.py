@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -170,12 +171,6 @@ def test_other_options_and_other_data_of_a_rank_are_refused(tmp_path, monkeypatc
         _on(2, config)
 
 
-def test_an_engine_of_one_process_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("ganbaru.engines.numpy.Engine.RANKS", False)
-    with pytest.raises(InputError, match="torch"):
-        _on(2, _config(tmp_path))
-
-
 @pytest.mark.parametrize("devices", [2, 100])
 def test_more_devices_than_an_engine_divides_batches_over_are_refused(devices, tmp_path):
     with pytest.raises(InputError, match=r"devices.*torchrun"):
@@ -266,6 +261,56 @@ def test_jax_divides_batches_over_devices():
     )
     assert done.returncode == 0, done.stderr
     assert "1 to 4" in done.stdout
+
+
+@pytest.mark.extended
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
+def test_processes_of_jax_train_as_one_does(tmp_path):
+    config = _config(tmp_path, engine="jax", augment="translation", batch=4, steps=3)
+    (tmp_path / "run.yaml").write_text(to_yaml(config))
+    paths = os.pathsep.join(map(str, (NO_PLOTS, ROOT / "src")))
+    place = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{_PORT}", "JAX_NUM_PROCESSES": "2"}
+    each = [
+        subprocess.Popen(
+            [sys.executable, "-m", "ganbaru", "train", "--config", "run.yaml"],
+            env={**os.environ, **place, "JAX_PROCESS_ID": str(rank), "PYTHONPATH": paths},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        for rank in range(2)
+    ]
+    found = [process.communicate(timeout=600) for process in each]
+    assert [process.returncode for process in each] == [0, 0], found
+    assert [out.count("Done:") for out, _ in found] == [1, 0]
+    _on(1, dataclasses.replace(config, run=str(tmp_path / "one")))
+    assert _apart(tmp_path / "one", tmp_path / "run") < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"JAX_COORDINATOR_ADDRESS": "here"}, "here.*host:port"),
+        ({"JAX_COORDINATOR_ADDRESS": "127.0.0.1:1", "JAX_NUM_PROCESSES": "two"}, "two"),
+    ],
+)
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="needs jax")
+def test_a_wrong_environment_of_jax_is_refused(given, said, tmp_path, monkeypatch):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found = command("train", "digits", "--run", tmp_path / "run")
+    assert found.code == 2
+    assert re.search(said, found.err)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("mesh", "fix"), [(True, "jax"), (False, "torch")])
+def test_ranks_started_for_another_engine_are_refused(mesh, fix, tmp_path, monkeypatch):
+    monkeypatch.setattr("ganbaru.engines.numpy.Engine.RANKS", mesh)  # as JAX under torchrun
+    monkeypatch.setattr(threads.Threads, "mesh", mesh)
+    with pytest.raises(InputError, match=f"--engine {fix}"):
+        _on(2, _config(tmp_path))
 
 
 def test_weights_that_drift_apart_end_the_run(tmp_path, monkeypatch):

@@ -13,9 +13,10 @@ from ganbaru.formatting import Verbosity, say
 def train(arguments: Sequence[str]) -> int:
     """Train and print where the files are; returns the exit code.
 
-    Where the environment announces several processes, such as under `torchrun`, this is one rank.
+    Where the environment announces several processes, of `torchrun` or of JAX, this is one rank.
     """
-    if {"-h", "--help"} & {*arguments} or "WORLD_SIZE" not in os.environ:
+    announced = {"WORLD_SIZE", "JAX_COORDINATOR_ADDRESS"} & {*os.environ}
+    if {"-h", "--help"} & {*arguments} or not announced:
         return _train(arguments)
     from ganbaru.ranks import processes
 

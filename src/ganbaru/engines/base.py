@@ -64,7 +64,10 @@ class Engine(ops.Operations, ABC):
     # For float32 or float64, why a device cannot compute in it, "" if it can.
     LIMITS: ClassVar[Mapping[str, Callable[[str], str]]] = {}
 
-    RANKS: ClassVar[bool] = False  # whether several processes may train one run (`ganbaru.ranks`)
+    # Whether several processes may train one run (`ganbaru.ranks`): by exchanges in a step, or each
+    # step as one program of all of them.
+    RANKS: ClassVar[bool] = False
+    MESH: ClassVar[bool] = False
 
     # --- required -----------------------------------------------------------------------------
 
@@ -110,7 +113,7 @@ class Engine(ops.Operations, ABC):
         return self.compile_function(function)
 
     def over(self, devices: int) -> Engine:
-        """Return the engine over several devices of its kind, in this process."""
+        """Return the engine over several devices of its kind, of each process."""
         if devices == 1:
             return self
         raise InputError(
@@ -148,10 +151,13 @@ class Engine(ops.Operations, ABC):
 
     def from_numpy(self, array: Any) -> Any:
         """Copy an array to the device, floating numbers in this engine's precision."""
+        return self.copy_to_device(self.cast(array))
+
+    def cast(self, array: Any) -> np.ndarray:
+        """Return an array, floating numbers in this engine's precision."""
         array = np.asarray(array)
-        if array.dtype.kind == "f":
-            array = array.astype(storage_precision(self.precision))
-        return self.copy_to_device(array)
+        floating = array.dtype.kind == "f"
+        return array.astype(storage_precision(self.precision)) if floating else array
 
     def compile(self, function: Callable, consumes: bool = False) -> Callable:
         """Return a faster form of a pure function of nested tensors, where the engine has one.

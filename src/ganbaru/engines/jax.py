@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import files
+from ganbaru import files, ranks
 from ganbaru.engines import base, sizes
 from ganbaru.errors import InputError
 
@@ -38,6 +38,7 @@ class Engine(base.Engine):
     """The JAX engine."""
 
     TENSOR_MODULES = ("jax", "jaxlib")
+    MESH = True
 
     # --- devices ------------------------------------------------------------------------------
 
@@ -68,33 +69,35 @@ class Engine(base.Engine):
 
         A step stays one program of the whole batch. Raises InputError if there are fewer.
         """
-        kind = self.device.partition(":")[0]
-        if len(jax.devices(kind)) < devices:
+        kind, own = self.device.partition(":")[0], _own(self.device)
+        if len(own) < devices:
             flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={devices}"
             fix = f", or set {flag} before JAX is imported" if kind == "cpu" else ""
             raise InputError(
                 f"--devices {devices} is more than JAX has here: {', '.join(_devices())}. Give a "
-                f"number from 1 to {len(jax.devices(kind))}{fix}."
+                f"number from 1 to {len(own)}{fix}."
             )
-        return dataclasses.replace(self, devices=devices)
+        return dataclasses.replace(self, devices=devices * _processes())
 
-    def copy_to_device(self, array: np.ndarray) -> Tensor:
+    def copy_to_device(self, array: np.ndarray, rows: int = 0) -> Tensor:
         with self._mode():
-            return jnp.array(array, device=self._place())
+            if self.devices == 1:
+                return jnp.array(array, device=_find(self.device))
+            # Without an exchange: each process copies what its own devices have.
+            place = self._place(rows)
+            return jax.make_array_from_callback(array.shape, place, array.__getitem__)
 
     def batch_from_numpy(self, array: Any) -> Tensor:
         """Divide the rows of an array over the devices, or copy it to all, if they do not divide.
 
         Such an array is one row for all images.
         """
-        with self._mode():
-            return jax.device_put(self.from_numpy(array), self._place(len(array)))
+        array = self.cast(array)
+        return self.copy_to_device(array, len(array))
 
-    def _place(self, rows: int = 0) -> Any:
+    def _place(self, rows: int = 0) -> NamedSharding:
         """Return where an array is: whole on each device, or its rows divided over them."""
-        if self.devices == 1:
-            return _find(self.device)
-        mesh = _mesh(self.device.partition(":")[0], self.devices)
+        mesh = _mesh(self.device.partition(":")[0], self.devices, _processes())
         divided = rows and not rows % self.devices
         return NamedSharding(mesh, PartitionSpec(*["batch"] * bool(divided)))
 
@@ -112,13 +115,15 @@ class Engine(base.Engine):
 
     def compile_step(self, function: Callable) -> Callable:
         """Compile a training step; if `fast`, float32 products on a GPU keep TF32's 10 bits."""
+        how = "tensorfloat32" if self.runs_async else "highest", (0,)
+        if self.devices == 1:
+            return self._compiled(function, *how)
         whole = self._place()
 
         def divided(*inputs: Any) -> Any:
             return lax.with_sharding_constraint(function(*inputs), whole)
 
-        how = "tensorfloat32" if self.runs_async else "highest", (0,)
-        return self._compiled(divided if self.devices > 1 else function, *how)
+        return self._compiled(divided, *how)
 
     def _compiled(self, function: Callable, precision: str, donated: tuple = ()) -> Callable:
         program = jax.jit(function, donate_argnums=donated)
@@ -218,12 +223,26 @@ def _flags() -> str:
 def _find(device: str) -> Any:
     """Return JAX's own object for "cpu", "cuda", "cuda:1" or "tpu"."""
     kind, _, index = device.partition(":")
-    return jax.devices(kind)[int(index or 0)]
+    return _own(kind)[int(index or 0)]
+
+
+def _own(device: str) -> list[Any]:
+    """Return this process's devices of a kind."""
+    found: list[Any] = jax.local_devices(backend=device.partition(":")[0])
+    return found
+
+
+def _processes() -> int:
+    """Return the number of processes whose devices divide a batch."""
+    return ranks.world().size if ranks.world().mesh else 1
 
 
 @functools.cache
-def _mesh(kind: str, count: int) -> Mesh:
-    return Mesh(np.array(jax.devices(kind)[:count]), ("batch",))
+def _mesh(kind: str, count: int, processes: int) -> Mesh:
+    """Return `count` devices of a kind, as many of each process."""
+    own = [[x for x in jax.devices(kind) if x.process_index == i] for i in range(processes)]
+    each = own if processes > 1 else [_own(kind)]
+    return Mesh(np.array([x for some in each for x in some[: count // processes]]), ("batch",))
 
 
 def _on_first(x: Any) -> Any:
@@ -234,7 +253,7 @@ def _devices() -> list[str]:
     found = ["cpu"]
     for kind in ("cuda", "tpu"):
         try:
-            found += [f"{kind}:{i}" for i, _ in enumerate(jax.devices(kind))]
+            found += [f"{kind}:{i}" for i, _ in enumerate(_own(kind))]
         except RuntimeError:  # none of that kind
             continue
     return found

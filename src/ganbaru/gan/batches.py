@@ -319,8 +319,7 @@ class Prefetcher:
 
 def prefetched(sampler: BatchSampler) -> BatchSampler | Prefetcher:
     """Use what speeds sampling up on this engine: images in its memory, and prefetching."""
-    engine = sampler.engine
-    sampler = dataclasses.replace(
-        sampler, device_dataset=engine.device_dataset(sampler.source.images)
-    )
+    engine, images = sampler.engine, sampler.source.images
+    if not isinstance(images, StreamedImages):  # those are larger than memory: they stay on disk
+        sampler = dataclasses.replace(sampler, device_dataset=engine.device_dataset(images))
     return Prefetcher(sampler) if engine.runs_async else sampler

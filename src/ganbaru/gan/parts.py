@@ -43,10 +43,8 @@ def _of_all_ranks(part: Part) -> dict[str, Parameters]:
     if ranks.count() == 1:
         return groups
     every = [x for group in groups.values() for x in group.values()]
-    totals = iter(ranks.totals(every))
-    return {
-        name: {key: next(totals) / ranks.count() for key in group} for name, group in groups.items()
-    }
+    means = iter(ranks.averages(every))
+    return {name: {key: next(means) for key in group} for name, group in groups.items()}
 
 
 def mean(buffers: Sequence[Parameters]) -> Parameters:

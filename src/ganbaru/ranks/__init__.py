@@ -9,6 +9,7 @@ to any order. On one rank it is the identity and costs nothing.
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -30,10 +31,20 @@ class Group(ABC):
 
     rank: int = 0
     size: int = 1
+    # Whether a step is one program of the whole batch on all ranks' devices, as of JAX.
+    mesh: bool = False
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The part of each batch that this rank draws, and their number."""
+        return (0, 1) if self.mesh else (self.rank, self.size)
 
     @abstractmethod
-    def total(self, x: Any) -> Any:
-        """Return the sum of a tensor over all ranks, the same bits on each, in new memory."""
+    def total(self, x: Any, reuse: bool = False) -> Any:
+        """Return the sum of a tensor over all ranks, the same bits on each.
+
+        In new memory, or in that of `x` where a group can, if the caller lets it `reuse` that.
+        """
 
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:
@@ -48,11 +59,18 @@ class Group(ABC):
         """Return rank 0's value."""
         return self.gather(value if self.leads else None)[0]
 
+    def ready(self) -> None:  # noqa: B027  most need nothing
+        """Prepare for training, on all ranks at once, when the options of the run are known."""
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Turn an error that another rank's end causes, inside, into one that names it."""
+        return contextlib.nullcontext()
+
 
 class Alone(Group):
     """The group of a run on one process."""
 
-    def total(self, x: Any) -> Any:
+    def total(self, x: Any, reuse: bool = False) -> Any:
         return x
 
     def gather(self, value: Any) -> list[Any]:
@@ -87,9 +105,10 @@ def among(group: Group) -> Iterator[None]:
 
     What one rank computes by itself, such as scores, would wait for the others for ever.
     """
-    token = _among.set(group if group.size > 1 else None)
+    token = _among.set(group if group.size > 1 and not group.mesh else None)
     try:
-        yield
+        with group.watched() if group.mesh else contextlib.nullcontext():
+            yield
     finally:
         _among.reset(token)
 
@@ -133,15 +152,41 @@ def across(x: Tensor) -> Tensor:
 
 def totals(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Return the sum of each tensor over all ranks, in one message; all are of one type."""
-    if count() == 1:
+    return list(tensors) if count() == 1 else _unpacked(across(_packed(tensors)), tensors)
+
+
+def averages(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the mean of each tensor over all ranks, in one message; without a gradient."""
+    group = _among.get()
+    if group is None:
         return list(tensors)
-    flat, found, start = across(ops.concat([ops.reshape(x, (-1,)) for x in tensors])), [], 0
+    flat = group.total(_packed(tensors), reuse=True)
+    flat /= group.size
+    return _unpacked(flat, tensors)
+
+
+# As tensors are in memory (channels last): gradients in another order than weights would make
+# Adam three times as slow.
+_PACKED, _UNPACKED = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+def _packed(tensors: Sequence[Tensor]) -> Tensor:
+    rows = [ops.transpose(x, _PACKED) if len(x.shape) == 4 else x for x in tensors]
+    return ops.concat([ops.reshape(x, (-1,)) for x in rows])
+
+
+def _unpacked(flat: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    found, start = [], 0
     for x in tensors:
-        size = 1
-        for side in x.shape:
-            size *= side
-        found.append(ops.reshape(ops.slice(flat, (start,), (start + size,)), tuple(x.shape)))
-        start += size
+        sides = tuple(x.shape)
+        stop = start + math.prod(sides)
+        part = ops.slice(flat, (start,), (stop,))
+        if len(sides) == 4:
+            rows = ops.reshape(part, tuple(sides[i] for i in _PACKED))
+            found.append(ops.transpose(rows, _UNPACKED))
+        else:
+            found.append(ops.reshape(part, sides))
+        start = stop
     return found
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -18,12 +17,10 @@ import numpy as np
 
 from ganbaru import ranks
 from ganbaru.errors import InputError, RunError, missing_extra
-from ganbaru.ranks import Group, RankError
+from ganbaru.ranks import Group, RankError, mesh
+from ganbaru.ranks.remote import JOIN, Remote, not_started, seconds
 
 PLACE = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-TIMEOUT = "GANBARU_TIMEOUT"  # seconds that a rank waits for the others
-ROLL_CALL = 5.0  # seconds in which a rank that lives reports, after another has ended
-JOIN = 60.0  # seconds in which all ranks must have started, at most
 
 
 @contextlib.contextmanager
@@ -33,17 +30,21 @@ def joined() -> Iterator[Group]:
     Raises InputError for an incomplete environment, RunError if a rank does not start in time.
     """
     given = {name: os.environ[name] for name in PLACE if os.environ.get(name)}
-    if given.get("WORLD_SIZE", "1") == "1":
+    group: Remote
+    if os.environ.get(mesh.ADDRESS):
+        group = mesh.Mesh()
+    elif given.get("WORLD_SIZE", "1") == "1":
         yield ranks.ALONE
         return
-    group = Processes(*_place(given))
+    else:
+        group = Processes(*_place(given))
     try:
         with ranks.joined(group):
             yield group
     except RankError:
         raise
-    except BaseException as error:
-        group.leave(error)
+    except BaseException:
+        group.leave()
         raise
     finally:
         group.close()
@@ -70,14 +71,7 @@ def _place(given: dict[str, str]) -> tuple[int, int, str, int]:
     return rank, size, given["MASTER_ADDR"], port
 
 
-def _seconds() -> float:
-    text = os.environ.get(TIMEOUT, "1800")
-    if not text.isdecimal() or not int(text):
-        raise InputError(f"{TIMEOUT}={text!r}: give whole seconds, such as 1800.")
-    return float(text)
-
-
-class Processes(Group):
+class Processes(Remote):
     """One of the ranks that are processes."""
 
     def __init__(self, rank: int, size: int, host: str, port: int) -> None:
@@ -92,7 +86,7 @@ class Processes(Group):
         local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         os.environ.setdefault("GANBARU_THREADS", str(max(1, cores // local)))
-        limit = timedelta(seconds=min(JOIN, _seconds()))
+        limit = timedelta(seconds=min(JOIN, seconds()))
         agent = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
         try:
             store = dist.TCPStore(
@@ -100,103 +94,54 @@ class Processes(Group):
             )
             again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
             self.store = dist.PrefixStore(f"ganbaru{again}", store)
-            self.store.set(f"here{rank}", "")
+            self.report("here")
         except (RuntimeError, ValueError) as error:
             raise RunError(
                 f"Rank {rank} found no rank 0 at {host}:{port}: start it, and see that "
                 f"MASTER_ADDR and MASTER_PORT are its own."
             ) from error
-        if missing := self._missing("here", limit.total_seconds()):
-            raise RunError(
-                f"{_names(missing)} of {size} did not start within {limit.total_seconds():.0f} s: "
-                f"start all of them, or set WORLD_SIZE to their number."
-            )
+        if missing := self.missing("here", limit.total_seconds()):
+            raise RunError(not_started(missing, size, limit.total_seconds(), "WORLD_SIZE"))
         gpu = torch.cuda.is_available()
         if gpu:  # --device cuda is this rank's then
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         how = {"store": self.store, "rank": rank, "world_size": size, "timeout": limit}
-        with self._watched():
+        with self.watched():
             dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", **how)
         # From now on a rank may wait long, such as for rank 0 while it scores.
-        dist.distributed_c10d._set_pg_timeout(timedelta(seconds=_seconds()))
+        dist.distributed_c10d._set_pg_timeout(timedelta(seconds=seconds()))
 
-    def total(self, x: Any) -> Any:
-        if isinstance(x, self.torch.Tensor):
-            return self._summed(x.detach().clone(memory_format=self.torch.contiguous_format))
-        return self._summed(self.torch.from_numpy(np.array(x, order="C"))).numpy()
+    def total(self, x: Any, reuse: bool = False) -> Any:
+        if not isinstance(x, self.torch.Tensor):
+            own = np.asarray(x, order="C") if reuse else np.array(x, order="C")
+            return self._summed(self.torch.from_numpy(own)).numpy()
+        if reuse and x.is_contiguous():
+            return self._summed(x.detach())
+        return self._summed(x.detach().clone(memory_format=self.torch.contiguous_format))
 
     def _summed(self, tensor: Any) -> Any:
-        with self._watched():
+        with self.watched():
             self.dist.all_reduce(tensor)
         return tensor
 
     def gather(self, value: Any) -> list[Any]:
         found: list[Any] = [None] * self.size
-        with self._watched():
+        with self.watched():
             self.dist.all_gather_object(found, value)
         return found
 
     def broadcast(self, value: Any) -> Any:
         found = [value]
-        with self._watched():
+        with self.watched():
             self.dist.broadcast_object_list(found, 0)
         return found[0]
 
-    @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Turn the error of an exchange into one that names the ranks that ended.
+    def report(self, key: str) -> None:
+        self.store.set(f"{key}{self.rank}", "")
 
-        Of the others the first says so; the rest end without a message.
-        """
-        try:
-            yield
-        except RuntimeError as error:  # of Gloo and NCCL; torch's own errors are among them
-            missing = self._roll_call()
-            speaks = min({*range(self.size)} - {*missing}, default=self.rank) == self.rank
-            raise (self._lost(missing) if speaks else SystemExit(1)) from error
-
-    def _roll_call(self) -> list[int]:
-        """Return the ranks that have ended without a message; ends this one if another has one."""
-        try:
-            self.store.set(f"alive{self.rank}", "")
-            if any(self.store.check([f"ended{i}"]) for i in range(self.size)):
-                raise SystemExit(1)  # it has printed the reason itself
-            return self._missing("alive", ROLL_CALL)
-        except RuntimeError:
-            return [0]  # which had the store
-
-    def _lost(self, missing: list[int]) -> RankError:
-        if not missing:
-            return RankError(
-                f"An exchange between ranks failed, and all of them live: the network broke off, "
-                f"or one took longer than {TIMEOUT}={_seconds():.0f} s. Resume the run with "
-                f"--resume on any number of processes."
-            )
-        return RankError(
-            f"{_names(missing)} of {self.size} ended without a word (killed, out of memory, or its "
-            f"host is gone), and the run with it. Resume it with --resume on any number of "
-            f"processes."
-        )
-
-    def _missing(self, key: str, seconds: float) -> list[int]:
-        """Return the ranks that have not set a key after a time."""
-        until = time.monotonic() + seconds
-        while True:
-            missing = [i for i in range(self.size) if not self.store.check([f"{key}{i}"])]
-            if not missing or time.monotonic() > until:
-                return missing
-            time.sleep(0.05)
-
-    def leave(self, error: BaseException) -> None:
-        """Tell the others that this rank ends by an error, which it prints itself."""
-        with contextlib.suppress(RuntimeError):
-            self.store.set(f"ended{self.rank}", type(error).__name__)
+    def reported(self, key: str) -> set[int]:
+        return {i for i in range(self.size) if self.store.check([f"{key}{i}"])}
 
     def close(self) -> None:
-        """Leave the group."""
         with contextlib.suppress(RuntimeError):
             self.dist.destroy_process_group()
-
-
-def _names(found: list[int]) -> str:
-    return f"Rank{'s' * (len(found) > 1)} {', '.join(map(str, found))}"

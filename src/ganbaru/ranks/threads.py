@@ -52,11 +52,13 @@ class Threads(Group):
     def __init__(self, table: _Table, rank: int) -> None:
         self.table, self.rank, self.size, self.exchanges = table, rank, table.size, 0
 
-    def total(self, x: Any) -> Any:
+    def total(self, x: Any, reuse: bool = False) -> Any:
         if self.leads:
             self.table.messages += 1
             self.table.bytes += x.nbytes
-        return functools.reduce(operator.add, self._exchange(np.array(x)))  # others may change x
+        # A copy, as others may change x; PyTorch's tensors stay what they are.
+        copy = x.detach().clone() if hasattr(x, "detach") else np.array(x)
+        return functools.reduce(operator.add, self._exchange(copy))
 
     def gather(self, value: Any) -> list[Any]:
         return list(self._exchange(value))

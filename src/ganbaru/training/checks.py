@@ -55,7 +55,7 @@ def check_batch(config: Config, count: int) -> None:
 def _check_division(config: Config) -> None:
     """Raise InputError unless ranks and micro-batches divide a batch into equal parts."""
     count = config.accumulate
-    size = max(ranks.world().size, config.devices)  # the one or the other is 1
+    size = ranks.world().size * config.devices  # of each process
     if size * count == 1:
         return
     kind = "devices" if config.devices > 1 else "processes"

@@ -36,6 +36,7 @@ def build(
     if group.size == 1:
         return setup.build(config, callbacks, progress)
     _compare(group, {"version": __version__, **_fields(config)})
+    group.ready()
     first = ranks.attempt(lambda: setup.build(config, callbacks, progress) if group.leads else None)
     given = group.broadcast(_packed(first) if first else None)
     return ranks.attempt(lambda: first or setup.follow(config, *given))  # as rank 0 has the cache

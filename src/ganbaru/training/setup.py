@@ -84,11 +84,13 @@ def _engine(config: Config) -> Engine:
     """Load a configuration's engine; raises InputError for one that cannot train on ranks."""
     how = config.device, config.precision, config.fast
     engine = engines.load(config.engine, *how, trust=config.trust)
-    if ranks.world().size > 1 and not engine.RANKS:
+    group = ranks.world()
+    if group.size > 1 and not (engine.MESH if group.mesh else engine.RANKS):
+        fix = "jax" if group.mesh else "torch or numpy"
         raise InputError(
-            f"The {engine.name} engine trains on one process, and this is one of "
-            f"{ranks.world().size}: take --engine torch or numpy, or start one process (with "
-            f"--engine jax --devices N for several devices)."
+            f"The {engine.name} engine does not train on {group.size} processes started like this: "
+            f"take --engine {fix}, or start one process. JAX is started with "
+            f"JAX_COORDINATOR_ADDRESS, PyTorch and NumPy without it, by torchrun."
         )
     return engine.over(config.devices)
 
@@ -173,8 +175,7 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     gan = gan_build.gan(exact, source.images.shape[1:], len(inputs))
     resumed = run_folder.existing(config.run or "") if config.resume else None
     folder = resumed or next(run_folder.candidates(config))
-    part = ranks.world().rank, ranks.world().size
-    sampler = BatchSampler(config, source, engine, gan, len(inputs), part=part)
+    sampler = BatchSampler(config, source, engine, gan, len(inputs), part=ranks.world().part)
     spec = gan_build.ending(config.schedule, planned)
     resolved = dataclasses.replace(
         config,

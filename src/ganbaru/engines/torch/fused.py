@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from typing import Any
 
 import torch
@@ -39,15 +40,57 @@ def _over_ranks(
     epsilon: float,
 ) -> tuple:
     """Normalise by the global batch; unlike PyTorch's own, differentiable twice."""
+    with torch.no_grad():  # in the kernel of one process; var_mean takes 30 times as long
+        average, variance = ranks.pooled(*torch.batch_norm_update_stats(x, None, None, momentum))
+        count = x.numel() // x.shape[1] * ranks.count()
+        moved = running_mean.lerp(average, momentum)
+        moved_var = running_var.lerp(variance * (count / max(1, count - 1)), momentum)
+    y = _Normalise.apply(x, weight, bias, average, variance, epsilon)  # type: ignore[no-untyped-call]
+    return y, moved, moved_var
+
+
+class _Normalise(torch.autograd.Function):
+    """Batch norm by the global batch's mean and variance, in PyTorch's kernels for given ones."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        x, weight, bias, average, variance, ctx.epsilon = inputs
+        ctx.save_for_backward(x, weight, bias, average, variance)
+        ctx.run = contextvars.copy_context().run  # a GPU's backward pass has a thread of its own
+        return F.batch_norm(x, average, variance, weight, bias, False, 0.0, ctx.epsilon)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Any:  # type: ignore[override]
+        if torch.is_grad_enabled():
+            return *ctx.run(_recorded_back, ctx, slope), None, None, None
+        x, weight, _, average, variance = ctx.saved_tensors
+        # As if the statistics were constants; what they add needs the sums of all ranks.
+        back, product, total = torch.ops.aten.native_batch_norm_backward(
+            slope, x, weight, average, variance, None, None, False, ctx.epsilon, [True] * 3
+        )
+        if ctx.needs_input_grad[0]:
+            count = x.numel() // x.shape[1] * ctx.run(ranks.count)
+            products, totals = ctx.run(ranks.totals, [product, total])
+            inverse = torch.rsqrt(variance + ctx.epsilon)
+            scale = weight * inverse / count
+            tilt = products * inverse * scale
+            shape = (1, -1, *[1] * (x.ndim - 2))
+            back.sub_((totals * scale - average * tilt).view(shape))
+            back.addcmul_(x, tilt.view(shape), value=-1)
+        return back, product, total, None, None, None
+
+
+def _recorded_back(ctx: Any, slope: Tensor) -> list[Tensor | None]:
+    """The same gradients in differentiable operations, for a gradient of this gradient."""
+    x, weight, bias, *_ = ctx.saved_tensors
     axes, shape = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
     own, average = torch.var_mean(x, axes, correction=0)
     average, variance = ranks.pooled(average, own)
-    scale = weight * torch.rsqrt(variance + epsilon)
+    scale = weight * torch.rsqrt(variance + ctx.epsilon)
     y = torch.addcmul(bias.view(shape), x - average.view(shape), scale.view(shape))
-    count = x.numel() // x.shape[1] * ranks.count()
-    moved = running_mean.lerp(average.detach(), momentum)
-    unbiased = variance.detach() * (count / max(1, count - 1))
-    return y, moved, running_var.lerp(unbiased, momentum)
+    wanted = [a for a, needs in zip((x, weight, bias), ctx.needs_input_grad, strict=False) if needs]
+    found = iter(torch.autograd.grad(y, wanted, slope, create_graph=True))
+    return [next(found) if needs else None for needs in ctx.needs_input_grad[:3]]
 
 
 class Across(torch.autograd.Function):
