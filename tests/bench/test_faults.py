@@ -110,6 +110,18 @@ def test_findings_are_counted_and_written(tmp_path, capsys):
     assert content["failures"][0]["trial"] == "c" and "left over" in capsys.readouterr().out
 
 
+def test_a_campaign_goes_on_where_it_was_cut_off(tmp_path):
+    journal = tmp_path / "found.0.jsonl"
+    first = Findings(quiet=True, journal=journal)
+    first.add(Finding("kills", "a", "", "", note="killed"))
+    first.add(Finding("kills", "b", "", "left over"))
+    again = Findings(quiet=True, journal=journal)
+    assert again.earlier == {("kills", "a")}  # what failed is tried again
+    for trial, problem in (("a", ""), ("b", "")):
+        again.add(Finding("kills", trial, "", problem, note="killed"))
+    assert again.counts == {"kills": 2} and again.notes == {"killed": 2} and not again.failures
+
+
 @pytest.mark.extended
 def test_the_quick_campaign_keeps_every_promise(tmp_path):
     words = [sys.executable, "-m", "bench.faults", "--quick", "-o", str(tmp_path / "found.json")]
