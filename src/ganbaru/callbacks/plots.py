@@ -115,7 +115,8 @@ def _printable(name: str) -> str:
     """Return a name in lines that fit a legend; characters that the font lacks become escapes."""
     from matplotlib import font_manager
 
-    glyphs = font_manager.get_font(font_manager.findfont(None)).get_charmap()
+    font = font_manager.findfont(font_manager.FontProperties())
+    glyphs = font_manager.get_font(font).get_charmap()
     shown = (
         c if c.isprintable() and ord(c) in glyphs else c.encode("unicode_escape").decode()
         for c in name
