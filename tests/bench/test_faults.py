@@ -64,6 +64,16 @@ def test_planted_faults_are_found(tmp_path, name):
     assert outcome.problem.startswith(problem) and bool(outcome.problem) == bool(problem), outcome
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
+def test_a_child_that_waits_for_a_processor_is_not_stuck(tmp_path):
+    def busy():
+        while time.process_time() - began < 0.4:
+            pass
+
+    began = time.process_time()
+    assert attempt(busy, tmp_path, wall=0.2).code == 0
+
+
 def test_kills_come_before_the_event(tmp_path):
     def write():
         for name in "abc":
