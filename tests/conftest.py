@@ -6,6 +6,8 @@ import gc
 import importlib.util
 import os
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,9 +69,43 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-def pytest_collection_finish() -> None:
+def _worker(config: pytest.Config) -> tuple[str, Path]:
+    """Return the name of this worker and the file that the first one writes when it has collected.
+
+    The name is "" without pytest-xdist.
+    """
+    about = getattr(config, "workerinput", {})
+    file = Path(tempfile.gettempdir()) / f"ganbaru-tests-{about.get('testrunuid')}"
+    return about.get("workerid", ""), file
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """In a fresh checkout, let the first worker alone rewrite the assertions, for all.
+
+    It takes 8.5 of the 20 s of processor time in which 158 files are collected.
+    """
+    worker, file = _worker(session.config)
+    fresh = not (Path(__file__).parent / "training" / "__pycache__").exists()  # collected last
+    deadline = time.monotonic() + 120
+    if fresh and worker not in ("", "gw0"):
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave the modules and the tests, a million objects, to no later garbage collection."""
+    worker, file = _worker(session.config)
+    if worker == "gw0":
+        file.touch()
     gc.freeze()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the first worker's file."""
+    worker, file = _worker(config)
+    if worker == "gw0":
+        file.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     reader.add_argument("--seed", type=int, default=0, help="of all trials [0]")
     reader.add_argument("--trials", type=int, help="how many of each part")
     reader.add_argument("--only", default="", metavar="TRIAL", help="a kind, or a kind and number")
-    reader.add_argument("-o", "--output", type=Path, help="a JSON file of all failures")
+    reader.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        help="a JSON file of all failures; the "
+        "same command again tries only what is not in its .jsonl beside it",
+    )
     given = reader.parse_args(arguments)
     if unknown := [name for name in given.parts if name not in PARTS]:
         reader.error(f"unknown part {unknown[0]!r}: choose from {', '.join(PARTS)}")
@@ -55,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     child.preload(full=not given.quick)
     material.small_scorers()
     about = reporting.about(["numpy"], " ".join(["python -m bench.faults", *sys.argv[1:]]))
-    found = Findings()
+    form = f".{'quick-' * given.quick}{given.seed}.jsonl"
+    found = Findings(journal=given.output and given.output.with_suffix(form))
     with tempfile.TemporaryDirectory(prefix="faults-") as place:
         base = material.write(Path(place), full=not given.quick)
         for name in [name for name in PARTS if name in names]:

@@ -202,7 +202,8 @@ def run(base: Path, findings: Findings, seed: int, count: int, only: str = "") -
     """Try damaged files of all kinds, or `only` "KIND INDEX", and the handmade ones."""
     case = base.parent / "case"
     for kind, index in trials(base, count):
-        if only and only not in (kind, f"{kind} {index}"):
+        done = ("fuzz", f"{kind} {index}") in findings.earlier
+        if done or (only and only not in (kind, f"{kind} {index}")):
             continue
         if kind == "PyTorch's weights":
             importlib.import_module("torch")

@@ -219,14 +219,13 @@ class Trials:
             raise RuntimeError(f"{words}: {done.code}\n{done.out}{done.err}")
         return done
 
-    def attempted(self, hook: Callable[[], None], where: str) -> tuple[Finding, bool]:
-        """Kill once and go on; return the finding, and whether the kill came in time."""
+    def attempted(self, hook: Callable[[], None], title: str, where: str) -> Finding:
+        """Kill once and go on; the finding's note says whether the kill came in time."""
         material.fresh(self.start, self.case)
         killed = attempt(ganbaru(*self.one.words), self.case, hook, PATIENT)
         problem, said = self._recovered()
-        title = f"{self.name}, {where}"
-        finding = Finding("kills", title, said, problem)
-        return finding, killed.code == -signal.SIGKILL
+        note = "killed" if killed.code == -signal.SIGKILL else "ended before the kill"
+        return Finding("kills", title, f"{where} | {said}", problem, note=note)
 
     def _recovered(self) -> tuple[str, str]:
         """Try what a user tries; return what is wrong, and which command succeeded."""
@@ -276,16 +275,13 @@ def run(base: Path, findings: Findings, seed: int, count: int, only: str = "") -
         share = max(2, round(count * case.weight / total))
         places = list(range(len(trials.events)))
         by_event = sorted(rng.sample(places, min(len(places), max(1, share * 3 // 4))))
-        hooks = [(fatal(at), f"event {at}: {_short(trials.events[at])}") for at in by_event]
-        while len(hooks) < share:
+        hooks = [(fatal(at), f"{name}, event {at}", _short(trials.events[at])) for at in by_event]
+        for index in range(share - len(hooks)):
             seconds = rng.random() * trials.seconds
-            hooks.append((late(seconds), f"after {seconds:.2f} s"))
-        for hook, where in hooks:
-            if only and only not in f"{name}, {where}":
-                continue
-            finding, in_time = trials.attempted(hook, where)
-            findings.add(finding)
-            findings.notes["killed" if in_time else "ended before the kill"] += 1
+            hooks.append((late(seconds), f"{name}, moment {index}", f"after {seconds:.2f} s"))
+        for hook, title, where in hooks:
+            if only in title and ("kills", title) not in findings.earlier:
+                findings.add(trials.attempted(hook, title, where))
         for folder in (trials.start, trials.case):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -64,6 +64,16 @@ def test_planted_faults_are_found(tmp_path, name):
     assert outcome.problem.startswith(problem) and bool(outcome.problem) == bool(problem), outcome
 
 
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="Linux counts it")
+def test_a_child_that_waits_for_a_processor_is_not_stuck(tmp_path):
+    def busy():
+        while time.process_time() - began < 0.4:
+            pass
+
+    began = time.process_time()
+    assert attempt(busy, tmp_path, wall=0.2).code == 0
+
+
 def test_kills_come_before_the_event(tmp_path):
     def write():
         for name in "abc":
@@ -108,6 +118,18 @@ def test_findings_are_counted_and_written(tmp_path, capsys):
     content = json.loads((tmp_path / "found.json").read_text())
     assert (content["trials"], content["failed"]) == ({"kills": 2}, {"kills": 1})
     assert content["failures"][0]["trial"] == "c" and "left over" in capsys.readouterr().out
+
+
+def test_a_campaign_goes_on_where_it_was_cut_off(tmp_path):
+    journal = tmp_path / "found.0.jsonl"
+    first = Findings(quiet=True, journal=journal)
+    first.add(Finding("kills", "a", "", "", note="killed"))
+    first.add(Finding("kills", "b", "", "left over"))
+    again = Findings(quiet=True, journal=journal)
+    assert again.earlier == {("kills", "a")}  # what failed is tried again
+    for trial, problem in (("a", ""), ("b", "")):
+        again.add(Finding("kills", trial, "", problem, note="killed"))
+    assert again.counts == {"kills": 2} and again.notes == {"killed": 2} and not again.failures
 
 
 @pytest.mark.extended

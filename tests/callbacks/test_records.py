@@ -14,6 +14,7 @@ from train_helpers import tiny
 from ganbaru import train
 from ganbaru.callbacks import plots
 from ganbaru.report import curves
+from ganbaru.report.curves import Chart, Line
 from ganbaru.training import setup
 from ganbaru.training.run import Every
 from ganbaru.training.run_folder import Folder
@@ -62,7 +63,7 @@ def test_loss_plot_draws_every_series(tmp_path):
     plots.losses(flat, tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as image:
         paper = np.asarray(image.convert("RGB"), int)
-    assert paper.shape == (720, 960, 3)
+    assert paper.shape[1:] == (960, 3)
     bluer = paper[:, :, 2] - paper[:, :, 0]
     found = {"blue": np.argwhere(bluer > 60), "red": np.argwhere(bluer < -60)}
     above = {name: places[places[:, 0] < 330] for name, places in found.items()}
@@ -85,7 +86,9 @@ def test_loss_plot_draws_losses_of_one_moment(tmp_path, prefix):
         lines[i] |= {f"{prefix}_d_loss": 0.25, f"{prefix}_g_loss": 0.75}
     plots.losses(lines, tmp_path / "plot.png")
     with Image.open(tmp_path / "plot.png") as image:
-        paper = np.asarray(image.convert("RGB"), int)[45:325, 90:]  # the upper axes, no legend
+        paper = np.asarray(image.convert("RGB"), int)
+    top, bottom = np.flatnonzero((paper.sum(axis=2) < 200).sum(axis=1) > 320)[:2]  # its frame
+    paper = paper[top + 2 : bottom - 1, 90:]
     bluer = paper[:, :, 2] - paper[:, :, 0]
     blue, red = (bluer > 60).sum(axis=1), (bluer < -60).sum(axis=1)
     bottom, top = blue.argmax(), red.argmax()
@@ -98,13 +101,44 @@ def test_loss_plot_draws_losses_of_one_moment(tmp_path, prefix):
     assert len(styles) == 6 and len({*styles.values()}) == 3
 
 
-def test_a_plot_of_all_losses_leaves_room_for_its_axes(tmp_path):
-    """Six names beside each other were wider than the figure, which matplotlib warned of."""
-    kinds = [f"{kind}{player}_loss" for kind in ("", "held_out_", "train_") for player in "dg"]
-    lines = [{"images": 64 * i, **dict.fromkeys(kinds, 0.5)} for i in range(3)]
-    plots.losses(lines, tmp_path / "plot.png")
-    dark = np.asarray(Image.open(tmp_path / "plot.png").convert("L")) < 64
-    assert dark.mean(axis=1).max() > 0.8  # the frame of the axes
+def log_with(*keys):
+    return [{"images": i, "d_loss": 0, "g_loss": 1, "real_score": 0, "fake_score": 0}
+            | dict.fromkeys(keys, 0.1 * i) for i in (1, 2)]  # fmt: skip
+
+
+def lines_named(*names):
+    lines = [Line(name, [(0, 1), (1, i + 2)], "C1") for i, name in enumerate(names)]
+    return [Chart("y", "x", lines)] * 2
+
+
+HELD_OUT = ("held_out_d_loss", "held_out_g_loss", "train_d_loss", "train_g_loss")
+SCORES = ("frechet", *curves.ALL_SHARES)
+CHARTS = {
+    "losses": lambda path: plots.losses(log_with(*HELD_OUT), path),
+    "scores": lambda path: plots.scores(log_with(*SCORES), dict.fromkeys(SCORES, 1.0), path),
+    "one": lambda path: plots.draw(lines_named("a"), path, side_by_side=True),
+    "none": lambda path: plots.draw(lines_named(), path, side_by_side=True),
+    "long": lambda path: plots.draw(
+        lines_named("W" * 300, *(f"option-{i}=" + "1.23456, " * 9 for i in range(12))),
+        path, side_by_side=True),
+    "odd": lambda path: plots.draw(lines_named("", "_a", "a$b^$", "$", "\u732b", "\t\n\x1b", " "),
+                                   path, side_by_side=True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_legend_of_any_names_leaves_its_charts_their_size(tmp_path, name):
+    """No warning (pytest makes them errors), nothing cut off, axes of 2 inches or more."""
+    CHARTS[name](tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        dark = np.asarray(image.convert("L"), int) < 100
+    height, width = dark.shape
+    assert width in (960, 1320) and (height > 1000) == (name == "long")
+    assert not dark[[0, -1]].any() and not dark[:, [0, -1]].any()
+    assert (dark.sum(axis=1) > width / 3).sum() >= (
+        2 if width == 1320 else 4
+    )  # the frames' horizontal lines
+    assert dark.sum(axis=0).max() > 240 * (1 if width == 1320 else 2)  # and their vertical ones
 
 
 def test_loss_plot_of_a_run(tmp_path):

@@ -37,8 +37,8 @@ from ganbaru.gan.penalties import PENALTIES
 
 COMMANDS = [
     "train", "plan", "generate", "morph", "project", "directions", "edit", "anomaly", "embed",
-    "evaluate", "compare", "authenticity", "utility", "doctor", "lab", "explain", "report", "export",
-    "hub", "serve", "import", "presets", "describe", "data", "engines", "conformance",
+    "evaluate", "compare", "authenticity", "utility", "doctor", "lab", "explain", "report",
+    "export", "hub", "serve", "import", "presets", "describe", "data", "engines", "conformance",
 ]  # fmt: skip
 
 # --- help -------------------------------------------------------------------------------------
