@@ -51,7 +51,7 @@ class Projection:
 
     images: image_io.Images
     latents: NDArray[np.float32]
-    labels: NDArray[np.int64] | None
+    labels: NDArray[Any] | None  # or rows of attributes (N, A)
     error: Array
     starts: NDArray[np.float32]
 
