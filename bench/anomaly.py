@@ -78,8 +78,10 @@ def _digit(digit: int, train: data.Source, test: data.Source, args: Any) -> dict
 def _knn(pictures: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return the mean distances (N,) of pictures to their nearest known ones."""
     queries, rows = (x.reshape(len(x), -1) / 255.0 for x in (pictures, known))
-    found = [np.sort(distances.squares(queries[part], rows), axis=1)[:, :NEAREST]
-             for part in distances.blocks(queries, rows)]  # fmt: skip
+    found = [
+        np.sort(distances.squares(queries[part], rows), axis=1)[:, :NEAREST]
+        for part in distances.blocks(queries, rows)
+    ]
     return np.sqrt(np.maximum(np.concatenate(found), 0)).mean(axis=1)
 
 

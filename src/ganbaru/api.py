@@ -163,9 +163,18 @@ def generate(
     text = None if label is None else str(label)
     with sources.shown(progress) as report:
         chosen, _ = selection.job(
-            generator, checkpoint, best, best_by, every_label=every_label, n=number, seed=seed,
-            label=text, truncation=truncation, trust=trust, progress=report,
-        )  # fmt: skip
+            generator,
+            checkpoint,
+            best,
+            best_by,
+            every_label=every_label,
+            n=number,
+            seed=seed,
+            label=text,
+            truncation=truncation,
+            trust=trust,
+            progress=report,
+        )
         write(path, chosen)
     return path
 

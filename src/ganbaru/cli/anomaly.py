@@ -39,10 +39,17 @@ def anomaly(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         found = score(
-            args.run, args.pictures, args.output, normal=args.normal, which=args.checkpoint,
-            engine=args.engine, device=args.device, trust=args.trust, overwrite=args.overwrite,
+            args.run,
+            args.pictures,
+            args.output,
+            normal=args.normal,
+            which=args.checkpoint,
+            engine=args.engine,
+            device=args.device,
+            trust=args.trust,
+            overwrite=args.overwrite,
             progress=progress,
-        )  # fmt: skip
+        )
     if args.json:
         say_json(found.to_json())
         return

@@ -20,9 +20,12 @@ def _parser() -> Parser:
     most = (0, 64)
     option("--main", "how many of those that change the first layer most", 0, int, within=most)
     option(
-        "--components", "how many of those that change the last layer's features most", 0, int,
+        "--components",
+        "how many of those that change the last layer's features most",
+        0,
+        int,
         within=most,
-    )  # fmt: skip
+    )
     text = "one for each label that a classifier of the run's data, or of X, gives generated images"
     parser.add_argument("--labels", nargs="?", const=True, default=False, metavar="X", help=text)
     option("--name", "the name of one that is fitted to --answers, or to --plus and --minus")

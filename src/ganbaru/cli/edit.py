@@ -39,11 +39,21 @@ def edit(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         found = move(
-            args.run, args.along, args.output, seed=args.seed, number=args.number,
-            label=args.label, pictures=args.pictures, keep=args.keep, which=args.checkpoint,
-            engine=args.engine, device=args.device, trust=args.trust, overwrite=args.overwrite,
+            args.run,
+            args.along,
+            args.output,
+            seed=args.seed,
+            number=args.number,
+            label=args.label,
+            pictures=args.pictures,
+            keep=args.keep,
+            which=args.checkpoint,
+            engine=args.engine,
+            device=args.device,
+            trust=args.trust,
+            overwrite=args.overwrite,
             progress=progress,
-        )  # fmt: skip
+        )
     say(*(f"note: {note}" for note in found.notes))
     steps = ", ".join(f"{name} {step:+g}" for name, step in found.steps.items())
     say(f"{len(found.names):,} images, {steps}: {found.output}")

@@ -32,8 +32,17 @@ def embed(arguments: Sequence[str]) -> None:
 
     with data.progress_bar() as progress:
         found = place(
-            args.run, args.output, by=args.by, number=args.number, seed=args.seed,
-            label=args.label, which=args.checkpoint, engine=args.engine, device=args.device,
-            trust=args.trust, overwrite=args.overwrite, progress=progress,
-        )  # fmt: skip
+            args.run,
+            args.output,
+            by=args.by,
+            number=args.number,
+            seed=args.seed,
+            label=args.label,
+            which=args.checkpoint,
+            engine=args.engine,
+            device=args.device,
+            trust=args.trust,
+            overwrite=args.overwrite,
+            progress=progress,
+        )
     say(f"{len(found.seeds):,} images by {found.by}: {found.output}")

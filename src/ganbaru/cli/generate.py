@@ -62,10 +62,18 @@ def generate(arguments: Sequence[str]) -> None:
         generator = generators.load(checkpoint, **how, verify=not args.no_verify)
         with data.progress_bar() as progress:
             chosen, note = selection.job(
-                generator, checkpoint, args.best, args.best_by, every_label=args.every_label,
-                n=args.number, seed=args.seed, label=args.label, truncation=args.truncation,
-                trust=args.trust, progress=progress,
-            )  # fmt: skip
+                generator,
+                checkpoint,
+                args.best,
+                args.best_by,
+                every_label=args.every_label,
+                n=args.number,
+                seed=args.seed,
+                label=args.label,
+                truncation=args.truncation,
+                trust=args.trust,
+                progress=progress,
+            )
             write(out, chosen)
         seeds = note or f"seeds {chosen.seeds[0]} to {chosen.seeds[-1]}"
         say(f"{len(chosen.seeds):,} images, {seeds}: {out}")

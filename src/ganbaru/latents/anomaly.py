@@ -98,9 +98,16 @@ def anomaly(
     score, p = found.scores(errors)
     order = np.argsort(-score, kind="stable")
     made = Anomalies(
-        tuple(names[i] for i in order), given[order], result.images[order], score[order],
-        p[order], errors[order], len(found.held_out), (*notes, *([note] if note else [])), path,
-    )  # fmt: skip
+        tuple(names[i] for i in order),
+        given[order],
+        result.images[order],
+        score[order],
+        p[order],
+        errors[order],
+        len(found.held_out),
+        (*notes, *([note] if note else [])),
+        path,
+    )
     if write:
         write(made)
     return made

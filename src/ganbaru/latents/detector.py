@@ -131,9 +131,12 @@ def _held_out(
     if normal is not None:
         height, width, channels = player.header.data["shape"]
         found: Source | None = data.load(
-            str(normal), image_size=(height, width), channels=channels, fit=player.config.fit,
+            str(normal),
+            image_size=(height, width),
+            channels=channels,
+            fit=player.config.fit,
             progress=progress,
-        )  # fmt: skip
+        )
     else:
         found = load_test_data(player.config, source, progress)
     if found is None:

@@ -85,8 +85,9 @@ def edit(
     others = sorted({known[name].checkpoint for name in chosen} - {here})
     notes = tuple(
         f"found at {other} images, and this checkpoint has {here}: find the directions again if "
-        f"they do not fit" for other in others
-    )  # fmt: skip
+        f"they do not fit"
+        for other in others
+    )
     before, moved = (images(generator, each, labels) for each in (w, after))
     found = Edited(names, before, moved, made, labels, generator.classes, chosen, notes, path)
     if write:

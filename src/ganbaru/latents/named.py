@@ -198,12 +198,16 @@ def _measured(generator: Generator, kept: Directions, found: Directions) -> dict
         every[name] = replace(each, pixels=float(change))
     vectors = {name: np.array(each.vector) for name, each in every.items()}
     return {
-        name: replace(each, also={
-            other: float(np.clip(vectors[name] @ v, -1, 1))
-            for other, v in vectors.items() if other != name
-        })
+        name: replace(
+            each,
+            also={
+                other: float(np.clip(vectors[name] @ v, -1, 1))
+                for other, v in vectors.items()
+                if other != name
+            },
+        )
         for name, each in every.items()
-    }  # fmt: skip
+    }
 
 
 def _sheet(path: Path, generator: Generator, name: str, direction: Direction) -> None:
