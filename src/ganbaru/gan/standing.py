@@ -1,7 +1,7 @@
 """Standing statistics: batch norm's, measured for the averaged generator when it is used.
 
 The average of running statistics is not what the averaged weights have: these are measured over
-512 latents of their own (Brock et al. 2019, "BigGAN", section 3.1). docs/performance.md has the
+512 latents of their own (Brock et al. 2019, "BigGAN"). docs/performance.md has the
 gain.
 """
 

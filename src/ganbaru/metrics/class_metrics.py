@@ -41,7 +41,7 @@ def divergence(fake: Shares, fakes: int, real: Shares, reals: int) -> Divergence
 
     The variance of multinomial counts is, to second order, about a t + c for a divergence t, so
     that few images scatter upwards: the limits are the t with (value - t)² = z² (a t + c), as
-    Wilson's of a share. They hold t in 93 to 100 % of cases from 15 images for each class on (1,000
+    Wilson's of a share. They hold t in 93 to 100 % of cases from 15 images for each class on (500
     each); an interval that is symmetrical about the value, in 81 % of two classes in 300 images.
     The `real` shares are those of a given set, so they count as exact.
     """

@@ -45,7 +45,7 @@ def transport_error(one: NDArray[np.float32], other: NDArray[np.float32]) -> flo
 
     They are (rows, N) and (rows, M), a row for each direction. By the delta method, whose
     derivative with respect to the distribution is Kantorovich's potential: the variance of an
-    image's mean potential, over the number of images (del Barrio and Loubes 2019, theorem 4.1; of
+    image's mean potential, over the number of images (del Barrio and Loubes 2019; of
     slices, Xi and Niles-Weed 2022). Between equal distributions the distance falls as 1/n, and
     potentials of so many images are as large as their noise: then about 1.4 times too large.
     """
