@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _SHAPING = (
     "data",
     "data_dir",
+    "label_file",
     "image_size",
     "channels",
     "background",

@@ -77,7 +77,8 @@ def from_checkpoint(path: Path, name: str, trust: Collection[str] = ()) -> Fixtu
     config = from_file(header.config, path, trust)
     height, width, channels = header.data["shape"]
     shape = height, width, channels
-    classes = len(models.class_names(config, header.data["classes"]))
+    names = header.data["classes"] or header.data.get("attributes", [])
+    classes = len(models.class_names(config, names))
     expected = models.tensor_shapes(config, shape, classes)
     checkpoint.check_fits(path, groups, expected)
     # A network without batch norm may have no buffers, and then no group of them in the file.

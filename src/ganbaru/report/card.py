@@ -13,7 +13,8 @@ Rows = list[tuple[str, str]]
 
 def rows(facts: Facts, size: str, text: Translation = TRANSLATIONS["en"]) -> Rows:
     """Return the card's rows, after Mitchell et al. 2019 ("Model cards for model reporting")."""
-    labels = text["unlabelled" if facts.config.conditioning == "none" else "by_class"]
+    labels = text["by_attributes" if facts.data.get("attributes") else "by_class"]
+    labels = text["unlabelled"] if facts.config.conditioning == "none" else labels
     return [
         (text["card_model"], text["card_kind"].format(facts.config.network, size, labels)),
         *([(text["author"], facts.credits.author)] if facts.credits.author else []),
@@ -26,7 +27,8 @@ def rows(facts: Facts, size: str, text: Translation = TRANSLATIONS["en"]) -> Row
 
 
 def _data(facts: Facts, size: str, text: Translation) -> str:
-    data, classes = facts.data, facts.data["classes"]
+    data, columns = facts.data, [each["name"] for each in facts.data.get("attributes", [])]
+    classes = facts.data["classes"] or columns
     if "count" in data:
         found = text["card_images"].format(data["name"], f"{data['count']:,}", size)
     else:
@@ -35,6 +37,7 @@ def _data(facts: Facts, size: str, text: Translation) -> str:
     if classes[20:]:
         names = text["more_names"].format(names, f"{len(classes) - 20:,}")
     labels = text["card_classes" if classes else "card_no_labels"]
+    labels = text["card_attributes"] if columns else labels
     found = labels.format(found, f"{len(classes):,}", names)
     return text["fingerprint"].format(found, data["fingerprint"][:16])
 
