@@ -31,7 +31,7 @@ _KNOWN = re.compile(
 
 
 def licence_lines(licence: str) -> str:
-    """Return the lines of a hub's front matter for a licence, "" if none is stated."""
+    """Return the lines of a hub's front matter for a licence; "" is none that is stated."""
     name = licence.lower().replace(" ", "-")
     if _KNOWN.fullmatch(name):
         return f"license: {name}"
