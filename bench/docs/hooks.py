@@ -20,6 +20,7 @@ def _page(model: str) -> str:
 
 LOG = logging.getLogger("mkdocs.hooks.ganbaru")  # a warning fails a strict build
 LIVE = {f"try/{name}.html": functools.partial(_page, f"zoo:{name}") for name in ("digits", "mnist")}
+SHIM = "https://unpkg.com/iframe-worker/shim"  # of the theme's search, for pages that are files
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
@@ -46,13 +47,19 @@ def on_page_markdown(markdown, page, config, files):
         if not target.exists():
             LOG.warning("%s links to %s, which does not exist", page.file.src_uri, found[2])
         kind = "tree" if target.is_dir() else "blob"
-        return f"{found[1]}{config.repo_url}/{kind}/main/{target.relative_to(docs.parent)}"
+        place = target.relative_to(docs.parent).as_posix()
+        return f"{found[1]}{config.extra['repository']}/{kind}/main/{place}"
 
+    if page.file.src_uri.startswith("ja/"):  # where a line break would show as a space
+        markdown = re.sub(r"(?<=[^\x00-\xff])\n(?=[^\x00-\xff])", "", markdown)
     return _LINK.sub(link, markdown)
 
 
 def on_post_page(output, page, config):
-    """State the language of Japanese pages, for screen readers and line breaks."""
+    """State the language of Japanese pages, and load no script from another server."""
     if page.file.src_uri.startswith("ja/"):
-        return output.replace('<html lang="en"', '<html lang="ja"', 1)
+        output = output.replace('<html lang="en"', '<html lang="ja"', 1)
+    output = output.replace(SHIM, "../" * page.url.count("/") + "assets/worker.js")
+    for address in re.findall(r'(?:src|link[^>]* href)="?(https?://[^"\s>]+)', output):
+        LOG.warning("%s asks another server for %s", page.file.src_uri, address)
     return output
