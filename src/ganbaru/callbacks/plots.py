@@ -67,6 +67,7 @@ def draw(charts: Sequence[Chart], path: Path, *, side_by_side: bool = False) -> 
     panels = figure.subplots(
         rows, columns, sharex=not side_by_side, sharey=side_by_side, squeeze=False
     )
+    lines: dict[str, Any] = {}
     for axes, chart in zip(panels.flat, charts, strict=False):
         lines = {line.name: _line(axes, line) for line in chart.lines if line.points}
         axes.set(xlabel=chart.axis, ylabel=chart.title)
@@ -76,7 +77,7 @@ def draw(charts: Sequence[Chart], path: Path, *, side_by_side: bool = False) -> 
             height += _legend(axes, lines, loc="lower right", bbox_to_anchor=(1, 1))
         elif lines:
             axes.set_yscale("log")
-    if side_by_side and charts:  # the last chart's lines: all have the same
+    if side_by_side:  # the last chart's lines: all have the same
         height += _legend(figure, lines, loc="outside lower center")
     figure.set_size_inches(width, height)
     with files.replacing(path) as temporary:
@@ -97,6 +98,8 @@ def _line(axes: Any, line: Line) -> Any:
 
 def _legend(owner: Any, lines: Mapping[str, Any], **place: Any) -> float:
     """Add a legend of as many columns as fit, and return its height in inches."""
+    if not lines:
+        return 0.0
     figure = owner.get_figure()
     for columns in range(4, 0, -1):
         legend = owner.legend(
