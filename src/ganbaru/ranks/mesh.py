@@ -8,9 +8,12 @@ XLA exchanges what a step needs, by Gloo on CPUs; here is what the run agrees on
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import importlib.util
 import os
 import pickle
+import types
 from typing import Any
 
 import numpy as np
@@ -40,7 +43,7 @@ class Mesh(Remote):
                 f"{ADDRESS} announces processes of JAX", "jax", f"Or unset {ADDRESS}."
             )
         import jax
-        from jax._src.distributed import global_state  # JAX's store has no public name
+        from jax._src import distributed  # JAX's store has no public name
 
         limit = min(JOIN, seconds())
         address = os.environ[ADDRESS]
@@ -48,7 +51,8 @@ class Mesh(Remote):
             raise InputError(f"{ADDRESS}={address!r}: give host:port of process 0.")
         for name, value in SETTINGS.items():
             with contextlib.suppress(AttributeError):  # older versions lack some
-                jax.config.update(name, value)
+                jax.config.update(name, value)  # type: ignore[no-untyped-call]
+        _survive(distributed)
         try:
             jax.distributed.initialize(
                 address,
@@ -64,16 +68,23 @@ class Mesh(Remote):
                 f"from 0, for each, or unset it ({error})."
             ) from error
         except RuntimeError as error:
+            _end(jax, distributed)
             raise RunError(
                 f"Not all processes of JAX came to {address} within {limit:.0f} s: start all "
                 f"{os.environ.get(COUNT, '')} of them, and see that the address is process 0's."
             ) from error
-        self.rank, self.size = global_state.process_id, global_state.num_processes
-        self.client, self.jax, self.exchanges = global_state.client, jax, 0
+        state: Any = distributed.global_state
+        self.rank, self.size, self.client = state.process_id, state.num_processes, state.client
+        self.jax: Any = jax
+        self.exchanges, self.end = 0, functools.partial(_end, jax, distributed)
 
     def ready(self) -> None:
         with self.watched():
             self.jax.devices()  # each process waits here for all others
+            # Now that all are here: Gloo gives the first exchange of a run 30 s, and a step that
+            # one process compiles and another has in its cache may begin further apart.
+            multihost_utils = importlib.import_module("jax.experimental.multihost_utils")
+            multihost_utils.sync_global_devices("ganbaru")
 
     def total(self, x: Any, reuse: bool = False) -> Any:
         return sum(self.gather(np.asarray(x)))
@@ -97,8 +108,7 @@ class Mesh(Remote):
         return {int(name.rpartition("/")[2]) for name, _ in found}
 
     def close(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self.jax.distributed.shutdown()
+        self.end()
 
 
 def _number(name: str) -> int | None:
@@ -106,3 +116,19 @@ def _number(name: str) -> int | None:
     if text and not text.isdecimal():
         raise InputError(f"{name}={text!r} is no whole number.")
     return int(text) if text else None
+
+
+def _survive(distributed: Any) -> None:
+    """Let JAX raise an error where it would abort the process with a page of C++."""
+    client = distributed._jax.get_distributed_runtime_client
+    quiet = functools.partial(client, missed_heartbeat_callback=lambda *_: None)
+    distributed._jax = types.SimpleNamespace(
+        **{**vars(distributed._jax), "get_distributed_runtime_client": quiet}
+    )
+
+
+def _end(jax: Any, distributed: Any) -> None:
+    """Leave the others; without the error that JAX raises at exit if one of them was lost."""
+    with contextlib.suppress(RuntimeError):
+        jax.distributed.shutdown()
+    distributed.global_state.client = None
