@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.docs import pages
 
 # A minute of the processor on two cores in all; the other pages run every night.
-QUICK = ("README.md", "docs/tutorials/first-gan.md", "docs/explanation/one-step.md")
+QUICK = ("docs/tutorials/first-gan.md", "docs/tutorials/sharing.md", "docs/explanation/one-step.md")
 EXECUTED = ("README.md", "docs/tutorials/*.md", "docs/how-to/*.md", "docs/explanation/*.md")
 
 

@@ -57,7 +57,8 @@ def _code(language: str, text: str, output: str | None, folder: Path) -> dict[st
     cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": shown.rstrip()}
     cell |= {"execution_count": None, "outputs": []}
     if output:
-        stream = {"output_type": "stream", "name": "stdout", "text": output}
+        plain = output.replace(f"{folder}/", "")  # no path of this machine
+        stream = {"output_type": "stream", "name": "stdout", "text": plain}
         cell["outputs"].append(stream)
     for name in re.findall(r"-o (\S+\.png)", text) if output is not None else ():
         if (folder / name).exists():

@@ -6,6 +6,7 @@ import html
 import importlib
 import inspect
 import re
+import textwrap
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -85,7 +86,16 @@ def python() -> str:
     for name, place in homes().items():
         found = getattr(ganbaru, name)
         members = sorted(getattr(found, "__all__", ())) if inspect.ismodule(found) else None
-        parts += [f"## ganbaru.{name}\n", f"::: {place}", "    options:"]
+        parts.append(f"## ganbaru.{name}\n")
+        if name == "PRESETS":
+            parts.append(
+                "The presets by name, each with its fields of `Config`: [presets](presets.md).\n"
+            )
+            continue
+        if name == "Config":
+            fields = str(found.__doc__).partition("Fields:")[2].rstrip()
+            parts.append(f"Fields:\n\n```text\n{textwrap.dedent(fields).strip()}\n```\n")
+        parts += [f"::: {place}", "    options:"]
         parts += ["      show_root_heading: false", "      heading_level: 3"]
         if members is not None:  # those that are public already are above and below
             shown = [each for each in members if each not in ganbaru.__all__]
