@@ -33,13 +33,14 @@ class Area:
 
     def show(self, text: str, *, markup: str = "", png: bytes = b"") -> None:
         """Show a picture, or markup; `text` where neither can be shown."""
-        from IPython.display import display
+        from IPython import display as ipython
 
         content = {"text/plain": text}
         content |= {"text/html": markup} if markup else {}
         content |= {"image/png": base64.b64encode(png).decode()} if png else {}
         if self._handle is None:
-            self._handle = display(content, raw=True, display_id=True)
+            show: Any = ipython.display  # without types
+            self._handle = show(content, raw=True, display_id=True)
         else:
             self._handle.update(content, raw=True)
 
