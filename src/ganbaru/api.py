@@ -48,7 +48,7 @@ from ganbaru.presets import PRESETS
 from ganbaru.ranks import processes
 from ganbaru.report import credits
 from ganbaru.sampling import generators, image_io, video, writers
-from ganbaru.sampling.generators import Labels
+from ganbaru.sampling.labels import Labels
 from ganbaru.training import distributed as several
 from ganbaru.training import recovery, run_folder, signals
 

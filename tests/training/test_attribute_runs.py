@@ -219,3 +219,38 @@ def test_the_service_takes_attributes(run):
         assert c.post(f"/api/models/{run.name}/morphs", json=film).status_code == 200
         wrong = c.post(f"/api/models/{run.name}/images", json={**asked, "labels": "wide=3"})
         assert wrong.status_code == 422
+
+
+LATENT_COMMANDS = {
+    "project": "project {run} {a} {a} -o {out}.npz",
+    "project-label": "project {run} {a} --label level=0.9 -o {out}",
+    "morph": "morph {run} --pictures {a} {b} --frames 3 -o {out}.gif",
+    "main": "directions {run} --main 2",
+    "components": "directions {run} --components 2",
+    "edit": "edit {run} --seed 3 --along main-1=1 -o {out}.npz",
+    "edit-picture": "edit {run} --pictures {a} --along main-1=1 -o {out}",
+    "anomaly": "anomaly {run} {a} {b} -o {out}.npz",
+    "embed": "embed {run} -n 10 --label level=0.9 -o {out}.npz",
+    "best": "generate {run} --best 4-of-8 --label wide=1 -o {out}.png",
+    "film": "morph {run} --path classes --labels wide=0;wide=1 --frames 3 -o {out}.gif",
+}
+
+
+@pytest.mark.parametrize("name", LATENT_COMMANDS)
+def test_commands_of_latents_take_attributes(name, run, tmp_path):
+    generator = ganbaru.load(run)
+    for picture, seed in (("a", 1), ("b", 2)):
+        (tmp_path / f"{picture}.png").write_bytes(png(generator.sample(1, seed)[0]))
+    if name.startswith("edit"):
+        assert main.main(["directions", str(run), "--main", "2"]) == 0
+    places = {key: str(tmp_path / f"{key}.png") for key in "ab"}
+    places |= {"run": str(run), "out": str(tmp_path / "out")}
+    assert main.main(LATENT_COMMANDS[name].format(**places).split()) == 0
+    if name == "project":
+        with np.load(tmp_path / "out.npz") as found:
+            assert found["attributes"].shape == (2, 2) and "labels" not in found
+            assert list(found["attribute_names"]) == ["level", "wide"]
+            assert (found["error"] < 0.02).all()
+    if name == "edit":
+        with np.load(tmp_path / "out.npz") as found:
+            assert found["attributes"].shape == (1, 2)

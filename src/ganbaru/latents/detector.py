@@ -57,7 +57,7 @@ class Detector:
         """Return the errors (N, 3) of pictures (N, H, W, C) by their reconstructions: `PARTS`."""
         both = np.concatenate([pictures, found.images])
         floats = (both.transpose(0, 3, 1, 2) / np.float32(127.5) - 1).astype(np.float32)
-        labels = [] if found.labels is None else [np.tile(found.labels, 2)]
+        labels = [] if found.labels is None else [np.concatenate([found.labels, found.labels])]
         arrays = [*self.scorer.extract(both, silent).arrays]
         if self.discriminator:
             arrays.append(last_features(self.discriminator, floats, *labels))

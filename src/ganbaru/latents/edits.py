@@ -16,9 +16,10 @@ from ganbaru.latents import directions as known_directions
 from ganbaru.latents import projected, sheets
 from ganbaru.latents.named import checkpoint_of, images, normal
 from ganbaru.latents.outputs import by_ending, write_npz
-from ganbaru.sampling import image_io, latent_spaces
-from ganbaru.sampling.generators import on_engine
+from ganbaru.sampling import image_io, latent_spaces, writers
+from ganbaru.sampling.generators import Generator, on_engine
 from ganbaru.sampling.image_io import Images
+from ganbaru.sampling.labels import Inputs
 from ganbaru.sampling.players import load_player
 
 
@@ -30,8 +31,8 @@ class Edited:
     before: Images
     images: Images
     latents: NDArray[np.float32]
-    labels: NDArray[np.int64] | None
-    classes: tuple[str, ...]
+    labels: Inputs | None
+    generator: Generator
     steps: Mapping[str, float]
     notes: tuple[str, ...]
     output: Path | None
@@ -89,7 +90,7 @@ def edit(
         for other in others
     )
     before, moved = (images(generator, each, labels) for each in (w, after))
-    found = Edited(names, before, moved, made, labels, generator.classes, chosen, notes, path)
+    found = Edited(names, before, moved, made, labels, generator, chosen, notes, path)
     if write:
         write(found)
     return found
@@ -107,7 +108,7 @@ def _write_npz(path: Path, found: Edited) -> None:
         name: getattr(found, name) for name in ("images", "latents", "before")
     }
     if found.labels is not None:
-        arrays |= {"labels": found.labels, "class_names": np.array(found.classes)}
+        arrays |= writers.labelled(found.generator, found.labels)
     write_npz(path, arrays)
 
 

@@ -20,6 +20,7 @@ from ganbaru.latents.directions import Array, Direction
 from ganbaru.latents.layer_features import last_features
 from ganbaru.sampling import latent_spaces
 from ganbaru.sampling.generators import Generator
+from ganbaru.sampling.labels import groups
 from ganbaru.sampling.players import Player
 
 FOLDS = 5  # of the held-out accuracy
@@ -78,9 +79,8 @@ def components(
     seeds = generator.seeds(SAMPLED)
     latents, labels = generator.latents(seeds), generator.labels(seeds)
     features = last_features(player, latents, *([] if labels is None else [labels]))
-    if labels is not None:  # what the label changes is no direction of latents
-        for label in np.unique(labels):
-            features[labels == label] -= features[labels == label].mean(axis=0)
+    for places in groups(labels, len(seeds)):  # what the label changes is no direction of latents
+        features[places] -= features[places].mean(axis=0)
     features -= features.mean(axis=0)
     values, vectors = np.linalg.eigh((features @ features.T).astype(np.float64))
     w = latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))

@@ -21,6 +21,7 @@ from ganbaru.metrics import scorer
 from ganbaru.sampling import image_io, latent_spaces
 from ganbaru.sampling.generators import Generator, on_engine
 from ganbaru.sampling.image_io import Images
+from ganbaru.sampling.labels import Inputs
 from ganbaru.sampling.players import Player, load_player
 
 MEASURED, SHOWN = 32, 5  # seeds that a direction's change is measured on, and those of its sheet
@@ -181,7 +182,7 @@ def normal(generator: Generator, latents: NDArray[np.float32]) -> Array:
     return latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
 
 
-def images(generator: Generator, w: Array, labels: NDArray[np.int64] | None) -> Images:
+def images(generator: Generator, w: Array, labels: Inputs | None) -> Images:
     """Return the images (N, H, W, C) of normal numbers (N, Z)."""
     latents = latent_spaces.space(generator.distribution).from_normal(w).astype(np.float32)
     return image_io.to_bytes(generator.floats(latents, labels))
@@ -217,7 +218,7 @@ def _sheet(path: Path, generator: Generator, name: str, direction: Direction) ->
     rows = []
     for i, seed in enumerate(seeds):
         line = w[i] + STEPS[:, None] * np.array(direction.vector)
-        of = None if labels is None else np.repeat(labels[i], len(STEPS))
+        of = None if labels is None else np.repeat(labels[i : i + 1], len(STEPS), axis=0)
         rows.append((f"seed {seed}", list(images(generator, line, of))))
     heading = [
         f"{name}: {', '.join(f'{step:+g}' for step in STEPS)}",

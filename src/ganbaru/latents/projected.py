@@ -19,7 +19,8 @@ from ganbaru.latents import projection
 from ganbaru.latents.outputs import by_ending, write_npz
 from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
-from ganbaru.sampling.generators import Generator, Labels, load, on_engine
+from ganbaru.sampling.generators import Generator, load, on_engine
+from ganbaru.sampling.labels import Labels
 from ganbaru.sampling.players import load_player
 
 COLUMNS = 8  # of a sheet: pictures side by side, each above the image found

@@ -25,6 +25,7 @@ from ganbaru.data import Progress, silent
 from ganbaru.errors import InputError
 from ganbaru.sampling import image_io, latent_spaces
 from ganbaru.sampling.generators import Generator
+from ganbaru.sampling.labels import Inputs
 
 POOL = 512  # random latents among which starts are sought
 STARTS = 3  # of each picture
@@ -44,14 +45,15 @@ Array = NDArray[np.float64]
 class Projection:
     """The images nearest to pictures, in their order.
 
-    `images` (N, H, W, C) uint8, `latents` (N, Z), `labels` (N,) or None, and `error` (N,): the mean
+    `images` (N, H, W, C) uint8, `latents` (N, Z), `labels` (N,), rows of
+    attributes (N, A) or None, and `error` (N,): the mean
     absolute difference of pixels from the picture's, 1 being that of black from white. `starts`
     (N, Z) are the latents that the search began with.
     """
 
     images: image_io.Images
     latents: NDArray[np.float32]
-    labels: NDArray[Any] | None  # or rows of attributes (N, A)
+    labels: Inputs | None
     error: Array
     starts: NDArray[np.float32]
 
@@ -64,7 +66,7 @@ class _Search:
     """
 
     def __init__(
-        self, generator: Generator, targets: Array, w: Array, labels: NDArray[Any] | None
+        self, generator: Generator, targets: Array, w: Array, labels: Inputs | None
     ) -> None:
         self.generator, self.targets, self.w, self.labels = generator, targets, w, labels
         self.space = latent_spaces.space(generator.distribution)
@@ -174,15 +176,15 @@ def _projected(
     targets: Array,
     nearest: NDArray[np.int64],
     latents: NDArray[np.float32],
-    labels: NDArray[Any] | None,
-    given: NDArray[Any] | None,
+    labels: Inputs | None,
+    given: Inputs | None,
 ) -> tuple[Array, NDArray[np.int64]]:
     """Return normal numbers (P, Z) for targets (P, pixels), and the starts (P,) that led there.
 
     `nearest` (P, S) are starts among the `latents`, which have `labels`; `given` are the targets'.
     """
 
-    def label(of: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[Any] | None:
+    def label(of: NDArray[np.int64], starts: NDArray[np.int64]) -> Inputs | None:
         return given[of] if given is not None else None if labels is None else labels[starts]
 
     pool = latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
@@ -226,9 +228,7 @@ def _reduced(images: NDArray[np.floating]) -> Array:
     return reduced
 
 
-def _floats(
-    generator: Generator, latents: NDArray[np.float32], labels: NDArray[np.int64] | None
-) -> Array:
+def _floats(generator: Generator, latents: NDArray[np.float32], labels: Inputs | None) -> Array:
     """Return images (N, C, H, W) in batches of one size, the last one filled up."""
     made = []
     for start in range(0, len(latents), BATCH):

@@ -21,8 +21,9 @@ from ganbaru.latents.layer_features import batches, discriminator
 from ganbaru.metrics import efficientnet
 from ganbaru.metrics.neighbours import NEAREST, neighbourhood
 from ganbaru.sampling import writers
-from ganbaru.sampling.generators import Generator, Labels
+from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.image_io import Images
+from ganbaru.sampling.labels import Inputs, Labels, groups
 from ganbaru.sampling.players import Player, load_player
 
 DEFAULT = "d"
@@ -135,12 +136,12 @@ def _seeds(seeds: range, chosen: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(seeds[i] for i in chosen)
 
 
-def _best(scores: Array, labels: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
+def _best(scores: Array, labels: Inputs | None, count: int) -> NDArray[np.int64]:
     """Return the places of the best scores, best first; of each label its share."""
     order = np.argsort(-scores, kind="stable")
     ranks = np.empty(len(scores))
-    for label in [None] if labels is None else np.unique(labels):
-        own = order if labels is None else order[labels[order] == label]
+    for places in groups(labels, len(scores)):
+        own = order[np.isin(order, places)]
         ranks[own] = (np.arange(len(own)) + 0.5) / len(own)
     chosen = np.argsort(ranks, kind="stable")[:count]
     best: NDArray[np.int64] = chosen[np.argsort(-scores[chosen], kind="stable")]
@@ -157,7 +158,7 @@ def _features(judge: Player, images: Images, progress: Progress) -> tuple[Featur
     return found[0], found[1]
 
 
-def _by_d(judge: Player, images: Images, labels: NDArray[np.int64] | None, features: Any) -> Array:
+def _by_d(judge: Player, images: Images, labels: Inputs | None, features: Any) -> Array:
     """Return D's realness (N,) of images."""
     floats = (images.transpose(0, 3, 1, 2) / np.float32(127.5) - 1).astype(np.float32)
     realness = build.objective(judge.config.objective, judge.config.trust)[0].realness
@@ -168,9 +169,7 @@ def _by_d(judge: Player, images: Images, labels: NDArray[np.int64] | None, featu
     return np.concatenate([np.asarray(x, np.float64).reshape(len(x), -1).mean(1) for x in found])
 
 
-def _by_density(
-    judge: Player, images: Images, labels: NDArray[np.int64] | None, features: Any
-) -> Array:
+def _by_density(judge: Player, images: Images, labels: Inputs | None, features: Any) -> Array:
     """Return the negative distances (N,) to the fifth nearest real image."""
     reals, fakes = (x.astype(np.float64) for x in features)
     found = [
@@ -180,7 +179,7 @@ def _by_density(
     return -np.sqrt(np.maximum(np.concatenate(found), 0))
 
 
-BY: dict[str, Callable[[Player, Images, NDArray[np.int64] | None, Any], Array]] = {
+BY: dict[str, Callable[[Player, Images, Inputs | None, Any], Array]] = {
     "d": _by_d,
     "density": _by_density,
 }

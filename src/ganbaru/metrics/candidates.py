@@ -36,9 +36,8 @@ class Candidate:
     shape: tuple[int, ...]  # height, width and channels of the images
     classes: tuple[str, ...]  # names of the labels, () without labels
     origin: dict[str, Any]  # for the passport: run and checkpoint, or name and fingerprint
-    # Given a number, a seed, a progress callback and the shares of the classes (None: equal), or
-    # rows of attributes (n, A) to draw from:
-    # images (N, H, W, C) and their labels (N,).
+    # Given a number, a seed, a progress callback and shares of classes (None: equal) or rows
+    # of attributes (n, A) to draw from: images (N, H, W, C) and their labels, (N,) or (N, A).
     images: Callable[[int, int, Progress, Shares | None], tuple[Images, Labels | None]]
     most: float = math.inf  # images available
     config: Config | None = None  # the run's
@@ -74,7 +73,7 @@ def of_generator(
         labels = generator.labels(seeds)
         if shares is not None and shares.ndim == 2:  # rows of attributes
             drawn = randomness.integers(seed, "attributes of fakes", 0, number, len(shares))
-            labels = shares[drawn]
+            labels = shares[drawn].astype(np.float32)
         elif labels is not None and shares is not None:
             labels = by_shares(shares, number)
         parts = []

@@ -15,22 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganbaru import engines, randomness
-from ganbaru.data.attributes import Attribute, Rows, example_rows, row
+from ganbaru.data.attributes import Attribute
 from ganbaru.engines import Engine
-from ganbaru.errors import InputError, did_you_mean, keywords, pick
+from ganbaru.errors import InputError, keywords, pick
 from ganbaru.formatting import brief
 from ganbaru.gan import models
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters
 from ganbaru.sampling import image_io, interpolation, latent_spaces, png
+from ganbaru.sampling.labels import Inputs, Labels, attribute_rows, class_numbers
 from ganbaru.sampling.players import Player, load_player
 from ganbaru.training.run import Run
 
 BATCH = 64
-# A number or a name for all, or one for each; an array (N,) holds numbers, never names. Attributes
-# are texts or dictionaries; an array (N, A) holds rows of them, scaled to [-1, 1].
-Label = int | str | Mapping[str, Any]
-Labels = Label | Sequence[Label] | NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ class Generator:
         images = run(self.parameters, self.buffers, *inputs)
         return self.engine.to_numpy(images)
 
-    def labels(self, seeds: Sequence[int], label: Labels = None) -> NDArray[Any] | None:
+    def labels(self, seeds: Sequence[int], label: Labels = None) -> Inputs | None:
         """Return labels (N,) for seeds: one for all, one for each, or seed mod classes.
 
         "name:7" and "index:7" are the class named 7 and the class of number 7. A bare 7 that is
@@ -114,73 +111,18 @@ class Generator:
         rows (N, A), by default those of training images in turn.
         """
         if self.attributes:
-            return self._rows(seeds, label)
+            return attribute_rows(self.attributes, seeds, label)
         if not self.classes:
             if label is not None:
                 raise InputError("This generator is unconditional: it takes no label.")
             return None
         if label is None:
             return np.asarray(seeds, np.int64) % len(self.classes)
-        return np.array([self._label_index(each) for each in _for_each(seeds, label)], np.int64)
-
-    def _rows(self, seeds: Sequence[int], label: Labels) -> Rows:
-        """Return rows (N, A) of attributes for seeds, as `labels`."""
-        if label is None:
-            return example_rows(self.attributes, seeds)
-        if isinstance(label, np.ndarray) and label.shape == (len(seeds), len(self.attributes)):
-            return label.astype(np.float32)
-        given = _for_each(seeds, label)
-        if wrong := [each for each in given if not isinstance(each, (str, Mapping))]:
-            given = [str(wrong[0])]
-        return np.stack([row(self.attributes, each) for each in given])
-
-    def _label_index(self, label: Label | np.integer) -> int:
-        text = str(label)
-        way, _, given = text.partition(":")
-        if isinstance(label, np.integer) or (way == "index" and text not in self.classes):
-            found = {self._numbered(given or text)} - {None}
-        elif way == "name" and given in self.classes and text not in self.classes:
-            found = {self.classes.index(given)}
-        else:
-            found = {self._named(text), self._numbered(text)} - {None}
-        if len(found) == 1 and (only := found.pop()) is not None:
-            return only
-        if found:
-            raise InputError(self._two_readings(text))
-        names = ", ".join(
-            name if name == str(i) else f"{i} ({name})" for i, name in enumerate(self.classes)
-        )
-        hint = "" if text.isdigit() else did_you_mean(text, self.classes)
-        raise InputError(f"Label {text!r} is out of range.{hint} This generator's labels: {names}.")
-
-    def _named(self, text: str) -> int | None:
-        """Return the class of a name, or of a number that is written otherwise, such as 7 for 07.
-
-        None if there is none.
-        """
-        if text in self.classes or not (text.isascii() and text.isdecimal()):
-            return self.classes.index(text) if text in self.classes else None
-        same = [name for name in self.classes if name.isascii() and name.isdecimal()]
-        same = [name for name in same if name.lstrip("0") == text.lstrip("0")]
-        return self.classes.index(same[0]) if same else None
-
-    def _numbered(self, text: str) -> int | None:
-        """Return the class of a number, None if there is none."""
-        whole = text.isascii() and text.isdecimal() and len(text) < 20
-        return int(text) if whole and int(text) < len(self.classes) else None
-
-    def _two_readings(self, text: str) -> str:
-        index = self._named(text)
-        name = "" if index is None else self.classes[index]
-        return (
-            f"Label {text} has two readings: the class named {name}, which is number {index}, and "
-            f"class number {int(text)}, which is named {self.classes[int(text)]}. Give name:{name} "
-            f"or index:{int(text)}."
-        )
+        return class_numbers(self.classes, seeds, label)
 
     def batches(
         self, seeds: Sequence[int], labels: Labels = None, truncation: float = 1.0
-    ) -> Iterator[tuple[image_io.Images, NDArray[Any] | None]]:
+    ) -> Iterator[tuple[image_io.Images, Inputs | None]]:
         """Yield images (B, H, W, C), uint8, and labels (B,) for seeds, in batches."""
         chosen = self.labels(seeds, labels)
         for start in range(0, len(seeds), BATCH):
@@ -273,7 +215,7 @@ class Generator:
             seeds = range(len(labels))
         chosen = self.labels(seeds, labels)
         if chosen is None or self.attributes:
-            return chosen
+            return None if chosen is None else chosen.astype(np.float64)
         weights: NDArray[np.float64] = np.eye(len(self.classes))[chosen]
         return weights
 
@@ -284,17 +226,6 @@ class Generator:
             part = slice(start, start + BATCH)
             some = None if weights is None else weights[part]
             yield from image_io.to_bytes(self.floats(latents[part], some))
-
-
-def _for_each(seeds: Sequence[int], label: Labels) -> list[Any]:
-    """Return a label for each seed; raises InputError for another number of them."""
-    one = isinstance(label, (int, str, np.integer, Mapping)) or label is None
-    labels = [label] * len(seeds) if one else list(label)  # type: ignore[arg-type]
-    if len(labels) != len(seeds):
-        raise InputError(
-            f"Got {len(labels)} labels for {len(seeds)} seeds: give one for each, or one for all."
-        )
-    return labels
 
 
 def from_run(run: Run) -> Generator:

@@ -15,7 +15,8 @@ from ganbaru import files
 from ganbaru.data import Progress, attributes
 from ganbaru.errors import InputError
 from ganbaru.sampling import image_io
-from ganbaru.sampling.generators import Generator, Labels
+from ganbaru.sampling.generators import Generator
+from ganbaru.sampling.labels import Labels
 
 MOST_IN_GRID = 4096
 
