@@ -142,6 +142,7 @@ def test_interface_is_what_is_listed():
         "load", "objective", "penalty", "train", "evaluate", "compare", "authenticity",
         "from_pretrained", "save_pretrained", "api", "callbacks", "data", "describe", "generate",
         "import_weights", "morph", "doctor", "lab", "plan", "project", "utility",
+        "anomaly", "directions", "edit", "embed", "explain", "push_to_hub",
     }  # fmt: skip
     for name in ganbaru.__all__:
         assert getattr(ganbaru, name) is not None

@@ -103,8 +103,9 @@ def test_a_framework_is_imported_by_its_own_engine_alone(name):
     own = {engines.LIBRARIES[_engine(name)].module} if _engine(name) in engines.LIBRARIES else set()
     # The NumPy engine computes on CuPy's arrays too.
     allowed = own | ({"cupy"} if _engine(name) == "numpy" else set())
-    # Imported by what cannot work without it: the literature's scorer, torchrun's processes.
+    # Imported by what cannot work without it: the literature's scorer, the processes of a run.
     allowed |= {"torch"} if name in ("metrics.inception", "ranks.processes") else set()
+    allowed |= {"jax"} if name == "ranks.mesh" else set()
     allowed |= {name.removeprefix("native.")} if name.startswith("native.") else set()
     assert not (roots & set(FRAMEWORKS)) - allowed
 

@@ -27,6 +27,7 @@ def fake_run(folder, *, shape=(16, 16, 1), classes=0):
     return SimpleNamespace(
         source=SimpleNamespace(images=np.empty((1, *shape), np.uint8)),
         classes=tuple(f"class {k}" for k in range(classes)),
+        attributes=(),
         images=10**9,
         folder=Folder(folder),
     )
