@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
+from ganbaru.cli import latent_options
+from ganbaru.cli.parser import RUN_HELP, Parser
 from ganbaru.formatting import say, say_json
 
 SHOWN = 10  # pictures that are printed
@@ -18,42 +18,24 @@ def _parser() -> Parser:
     parser.add_argument("pictures", nargs="*", metavar="PATH", help=text)
     normal = "held-out normal pictures to calibrate p on; else the run's test images"
     parser.option("--normal", normal, metavar="X")
-    parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     parser.option("--json", "print JSON instead of text", of=bool)
-    add_device(parser, "the engine that computes")
-    add_trust(parser)
     output = (
         ".png for a sheet with heat maps, .npz for arrays, or a folder with both, a JSON file and "
         "each heat map"
     )
-    add_output(parser, output, "anomaly.png")
+    latent_options.add_options(parser, output, "anomaly.png")
     return parser
 
 
 def anomaly(arguments: Sequence[str]) -> None:
     """Score pictures, write the result and print the most anomalous ones."""
     args = _parser().parse_args(arguments)
-    from ganbaru import data
     from ganbaru.latents.anomaly import anomaly as score
-    from ganbaru.metrics import milestones
 
-    with data.progress_bar() as progress:
-        found = score(
-            args.run,
-            args.pictures,
-            args.output,
-            normal=args.normal,
-            which=args.checkpoint,
-            engine=args.engine,
-            device=args.device,
-            trust=args.trust,
-            overwrite=args.overwrite,
-            progress=progress,
-        )
+    found = latent_options.result(score, args, args.pictures, args.output, normal=args.normal)
     if args.json:
         say_json(found.to_json())
         return
-    say(*milestones.chosen(args.run, args.checkpoint))
     for i, name in enumerate(found.names[:SHOWN]):
         say(f"{name}: p {found.p[i]:.3f}, score {found.score[i]:+.1f}")
     if len(found.names) > SHOWN:

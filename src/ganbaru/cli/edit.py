@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
+from ganbaru.cli import latent_options
+from ganbaru.cli.parser import RUN_HELP, Parser
 from ganbaru.formatting import say
 
 
@@ -23,37 +23,27 @@ def _parser() -> Parser:
     text = "your pictures in place of seeds, each as `ganbaru project` finds it"
     parser.add_argument("--pictures", nargs="+", default=(), metavar="FILE", help=text)
     parser.option("--label", "the label of all images; else each in turn")
-    parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
-    add_device(parser, "the engine that computes")
-    add_trust(parser)
     output = ".png for before and after, .npz for arrays, or a folder with both and each image"
-    add_output(parser, output, "edit.png")
+    latent_options.add_options(parser, output, "edit.png")
     return parser
 
 
 def edit(arguments: Sequence[str]) -> None:
     """Move images along directions and write them."""
     args = _parser().parse_args(arguments)
-    from ganbaru import data
     from ganbaru.latents.edits import edit as move
 
-    with data.progress_bar() as progress:
-        found = move(
-            args.run,
-            args.along,
-            args.output,
-            seed=args.seed,
-            number=args.number,
-            label=args.label,
-            pictures=args.pictures,
-            keep=args.keep,
-            which=args.checkpoint,
-            engine=args.engine,
-            device=args.device,
-            trust=args.trust,
-            overwrite=args.overwrite,
-            progress=progress,
-        )
+    found = latent_options.result(
+        move,
+        args,
+        args.along,
+        args.output,
+        seed=args.seed,
+        number=args.number,
+        label=args.label,
+        pictures=args.pictures,
+        keep=args.keep,
+    )
     say(*(f"note: {note}" for note in found.notes))
     steps = ", ".join(f"{name} {step:+g}" for name, step in found.steps.items())
     say(f"{len(found.names):,} images, {steps}: {found.output}")

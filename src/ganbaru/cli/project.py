@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganbaru.cli.evaluation_options import CHECKPOINT
-from ganbaru.cli.parser import RUN_HELP, Parser, add_device, add_output, add_trust
+from ganbaru.cli import latent_options
+from ganbaru.cli.parser import RUN_HELP, Parser
 from ganbaru.formatting import say, say_json
 
 SHOWN = 10  # pictures that are printed
@@ -17,35 +17,24 @@ def _parser() -> Parser:
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="picture files")
     label = "the label of all pictures: number, name, index:1 or name:1; else the nearest start's"
     parser.option("--label", label)
-    parser.option("--checkpoint", CHECKPOINT, "auto", metavar="WHICH")
     parser.option("--json", "print JSON instead of text", of=bool)
-    add_device(parser, "the engine that computes")
-    add_trust(parser)
     output = (
         ".npz for images, latents, labels and errors, .png for a sheet of both, or a folder with "
         "all of it and a film"
     )
-    add_output(parser, output, "projection.npz")
+    latent_options.add_options(parser, output, "projection.npz")
     return parser
 
 
 def project(arguments: Sequence[str]) -> None:
     """Project pictures, write the result and print the errors."""
     args = _parser().parse_args(arguments)
-    from ganbaru import data
     from ganbaru.latents.projected import project as find
-    from ganbaru.metrics import milestones
 
-    with data.progress_bar() as progress:
-        result = find(
-            args.run, args.pictures, args.output, label=args.label, which=args.checkpoint,
-            engine=args.engine, device=args.device, trust=args.trust, overwrite=args.overwrite,
-            progress=progress,
-        )  # fmt: skip
+    result = latent_options.result(find, args, args.pictures, args.output, label=args.label)
     if args.json:
         say_json(result.to_json())
         return
-    say(*milestones.chosen(args.run, args.checkpoint))
     for i, name in enumerate(result.names[:SHOWN]):
         label = result.label(i)
         kind = "" if label is None else f", label {label}"
