@@ -42,7 +42,7 @@ def settings(pictures, folder, **options) -> Config:
 @pytest.fixture(scope="module")
 def run(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return train(settings(pictures, folder), [callbacks.Samples(), callbacks.Checkpoints()])
+    return train(settings(pictures, folder), callbacks.standard())
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -254,3 +254,12 @@ def test_commands_of_latents_take_attributes(name, run, tmp_path):
     if name == "edit":
         with np.load(tmp_path / "out.npz") as found:
             assert found["attributes"].shape == (1, 2)
+
+
+def test_the_report_of_a_run_names_its_attributes_in_both_languages(run):
+    text = (run / "report.html").read_text(encoding="utf-8")
+    assert text.count("level, wide") >= 2
+    assert main.main(["report", str(run)]) == 0
+    assert main.main(["describe", str(run)]) == 0 and main.main(["doctor", str(run)]) == 0
+    assert main.main(["train", "--run", str(run), "--resume", "--images", "256", "-q"]) == 0
+    assert main.main(["evaluate", str(run), "-n", "40", "--scorer", "pixels"]) in (0, 2)

@@ -77,9 +77,16 @@ class Attributes:
 
 
 def from_facts(data: Mapping[str, Any]) -> tuple[Attribute, ...]:
-    """Return the attributes in a checked header's description of data, () in older files."""
-    facts = data.get("attributes", [])
-    return tuple(Attribute(**{**each, "examples": tuple(each["examples"])}) for each in facts)
+    """Return the attributes in a checked description of data, () in older files.
+
+    They are read as they are from a checkpoint's header, and as `Attribute` from about.json.
+    """
+    return tuple(
+        each
+        if isinstance(each, Attribute)
+        else Attribute(**{**each, "examples": tuple(each["examples"])})
+        for each in data.get("attributes", [])
+    )
 
 
 def scaled(columns: Sequence[Attribute], values: NDArray[np.float64]) -> Rows:

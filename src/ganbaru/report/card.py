@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganbaru.config import Config
-from ganbaru.data import data_licence, licence_note
+from ganbaru.data import attributes, data_licence, licence_note
 from ganbaru.report.credits import Credits
 from ganbaru.report.facts import Facts
 from ganbaru.report.translations import TRANSLATIONS, Translation, sentence
@@ -27,7 +27,7 @@ def rows(facts: Facts, size: str, text: Translation = TRANSLATIONS["en"]) -> Row
 
 
 def _data(facts: Facts, size: str, text: Translation) -> str:
-    data, columns = facts.data, [each["name"] for each in facts.data.get("attributes", [])]
+    data, columns = facts.data, [each.name for each in attributes.from_facts(facts.data)]
     classes = facts.data["classes"] or columns
     if "count" in data:
         found = text["card_images"].format(data["name"], f"{data['count']:,}", size)
