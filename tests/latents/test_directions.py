@@ -149,6 +149,7 @@ def test_uniform_latents_stay_in_their_range(trained_run):
 
 GOOD = {"vector": [1.0] + [0.0] * 31, "way": "test", "checkpoint": "0"}
 DAMAGED = {
+    "an accuracy alone": {"a": {**GOOD, "accuracy": 0.5, "chance": None}},
     "another length": {"a": {**GOOD, "vector": [1.0]}},
     "another norm": {"a": {**GOOD, "vector": [0.5] + [0.0] * 31}},
     "no number": {"a": {**GOOD, "vector": [float("nan")] * 32}},

@@ -50,6 +50,11 @@ class Direction:
     pixels: Annotated[float, Range(0, 255)] = 0.0
     also: dict[str, Annotated[float, Range(-1, 1)]] | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that do not belong together."""
+        if self.accuracy is not None and self.chance is None:
+            raise ValueError(f"an accuracy of {self.accuracy:g} without that of guessing (chance)")
+
     def line(self) -> str:
         """Return what is known of it, in one line."""
         parts = [self.way]
