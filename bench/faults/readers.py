@@ -27,10 +27,10 @@ class Reader:
 
 
 def command(*words: object, writes: tuple[str, ...] = ()) -> Reader:
-    """Return the reader of a command; the word PATH stands for the path."""
+    """Return the reader of a command; PATH in a word stands for the path."""
 
     def action(path: str) -> Action:
-        return ganbaru(*(path if word == PATH else word for word in words))
+        return ganbaru(*(str(word).replace(PATH, path) for word in words))
 
     return Reader(action, writes)
 
@@ -142,5 +142,6 @@ READERS: dict[str, Reader] = {
     "labels named": command("data", "tables/list-txt", "--label-file", PATH, "-o", "out.png"),
     "train data": command("train", "digits", "--data", PATH, *TINY, *CHEAP, "--steps", 1,
                           "--run", "./out"),
-    "train run": command(*TRAIN, "--steps", 1, "--run", PATH),
+    # A bare name would be that of a new run below runs/.
+    "train run": command(*TRAIN, "--steps", 1, "--run", f"./{PATH}"),
 }  # fmt: skip
