@@ -229,7 +229,7 @@ def kills(times: int, most: float, seed: int = 0) -> None:
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         command = ["train", "digits", "--width", "2", "--batch", "8", "--held-out", "0"]
-        command += ["--steps", str(20 * times), "--log-every", "80", "--sample-every", "100000"]
+        command += ["--steps", str(200 * times), "--log-every", "80", "--sample-every", "100000"]
         command += ["--checkpoint-every", "40", "--seed", "1"]
         run = place / "killed"
         for number in range(times + 1):
