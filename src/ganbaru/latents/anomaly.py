@@ -86,7 +86,7 @@ def anomaly(
     """
     path = None if output is None else Path(output)
     ways = {".png": _write_sheet, ".npz": _write_npz, "": _write_folder}
-    write = None if path is None else by_ending(path, "anomaly scores", ways, overwrite)
+    write = by_ending(path, "anomaly scores", ways, overwrite)
     names = expanded(pictures)
     with data.shown(progress) as report:
         how: dict[str, Any] = {"engine": engine, "device": device, "progress": report}
@@ -108,8 +108,7 @@ def anomaly(
         (*notes, *([note] if note else [])),
         path,
     )
-    if write:
-        write(made)
+    write(made)
     return made
 
 

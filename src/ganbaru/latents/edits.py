@@ -65,23 +65,22 @@ def edit(
     """
     path = None if output is None else Path(output)
     ways = {".png": _write_sheet, ".npz": _write_npz, "": _write_folder}
-    write = None if path is None else by_ending(path, "edited images", ways, overwrite)
+    write = by_ending(path, "edited images", ways, overwrite)
     player = load_player(run, which, trust=trust)
     known = known_directions.read(known_directions.place(player), player.shape[0])
     chosen = known_directions.steps(along, known)
-    how: dict[str, Any] = {"which": which, "engine": engine, "device": device, "trust": trust}
+    generator = on_engine(player, engine, device)
     if pictures:
-        result = projected.project(run, pictures, None, label=label, progress=progress, **how)
-        generator, names = result.generator, result.names
+        result = projected.by(player, generator, pictures, label, progress)
+        names = result.names
         latents, labels = result.found.latents, result.found.labels
     else:
-        generator = on_engine(player, engine, device)
         seeds = generator.seeds(number, seed)
         latents, labels = generator.latents(seeds), generator.labels(seeds, label)
         names = tuple(f"seed {each}" for each in seeds)
     w = normal(generator, latents)
     after = known_directions.moved(w, chosen, known, keep)
-    made = latent_spaces.space(generator.distribution).from_normal(after).astype(np.float32)
+    made = latent_spaces.space(generator.distribution).from_normal(after)
     here = checkpoint_of(player)
     others = sorted({known[name].checkpoint for name in chosen} - {here})
     notes = tuple(
@@ -91,8 +90,7 @@ def edit(
     )
     before, moved = (images(generator, each, labels) for each in (w, after))
     found = Edited(names, before, moved, made, labels, generator, chosen, notes, path)
-    if write:
-        write(found)
+    write(found)
     return found
 
 

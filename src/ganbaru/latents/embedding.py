@@ -70,7 +70,7 @@ def embed(
     """
     path = None if output is None else Path(output)
     ways = {".png": _write_sheet, ".npz": _write_npz, "": _write_folder}
-    write = None if path is None else by_ending(path, "a map", ways, overwrite)
+    write = by_ending(path, "a map", ways, overwrite)
     place = pick("--by", by, BY)
     if not LEAST <= number <= MOST:
         raise InputError(f"--number {number} is out of range: give {LEAST} to {MOST:,}.")
@@ -89,8 +89,7 @@ def embed(
     reals = len(images) - number
     seeds = np.array([-1] * reals + list(generator.seeds(number, seed)), np.int64)
     made = Embedding(points, images, seeds, explained, by, path)
-    if write:
-        write(made)
+    write(made)
     return made
 
 

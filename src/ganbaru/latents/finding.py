@@ -83,7 +83,7 @@ def components(
         features[places] -= features[places].mean(axis=0)
     features -= features.mean(axis=0)
     values, vectors = np.linalg.eigh((features @ features.T).astype(np.float64))
-    w = latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
+    w = latent_spaces.space(generator.distribution).to_normal(latents)
     order = np.argsort(-values)[: min(count, w.shape[1])]
     way = "last layer's features"
     return {

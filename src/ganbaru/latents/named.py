@@ -179,12 +179,12 @@ def _by_labels(
 
 def normal(generator: Generator, latents: NDArray[np.float32]) -> Array:
     """Return latents (N, Z) as normal numbers."""
-    return latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
+    return latent_spaces.space(generator.distribution).to_normal(latents)
 
 
 def images(generator: Generator, w: Array, labels: Inputs | None) -> Images:
     """Return the images (N, H, W, C) of normal numbers (N, Z)."""
-    latents = latent_spaces.space(generator.distribution).from_normal(w).astype(np.float32)
+    latents = latent_spaces.space(generator.distribution).from_normal(w)
     return image_io.to_bytes(generator.floats(latents, labels))
 
 

@@ -18,13 +18,15 @@ KINDS = {".npz": ".npz (arrays)", ".png": ".png (a sheet)"}
 
 
 def by_ending(
-    path: Path, what: str, ways: Mapping[str, Callable[[Path, T], None]], overwrite: bool
+    path: Path | None, what: str, ways: Mapping[str, Callable[[Path, T], None]], overwrite: bool
 ) -> Callable[[T], None]:
     """Return the function that writes a result to `path` by its ending; "" is that of a folder.
 
-    Raises InputError for another ending, and for files that are not ganbaru's: of a folder when it
-    is written.
+    For no path it writes nothing. Raises InputError for another ending, and for files that are not
+    ganbaru's: of a folder when it is written.
     """
+    if path is None:
+        return lambda result: None
     ending = path.suffix.lower()
     if ending not in ways:
         known = " or ".join(KINDS[each] for each in ways if each)

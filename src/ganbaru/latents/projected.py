@@ -21,7 +21,7 @@ from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
 from ganbaru.sampling.generators import Generator, load, on_engine
 from ganbaru.sampling.labels import Labels
-from ganbaru.sampling.players import load_player
+from ganbaru.sampling.players import Player, load_player
 
 COLUMNS = 8  # of a sheet: pictures side by side, each above the image found
 FILMED, FRAMES, HELD, FPS = 16, 32, 12, 16.0  # pictures of a film, frames, those of its end, rate
@@ -50,10 +50,10 @@ class Projected:
         """
         generator, labels = self.generator, self.found.labels
         space = latent_spaces.space(generator.distribution)
-        w = space.to_normal(self.found.latents.astype(np.float64))
+        w = space.to_normal(self.found.latents)
         mean = w.mean(axis=0)
         mean *= np.linalg.norm(w, axis=1).mean() / max(float(np.linalg.norm(mean)), 1e-12)
-        latent = space.from_normal(mean[None]).astype(np.float32)
+        latent = space.from_normal(mean[None])
         if labels is not None and not generator.attributes:
             labels = np.eye(len(generator.classes))[labels]
         of = None if labels is None else labels.mean(0)[None]
@@ -102,19 +102,28 @@ def project(
     """
     path = None if output is None else Path(output)
     ways = {".npz": _write_npz, ".png": _write_sheet, "": _write_folder}
-    write = None if path is None else by_ending(path, "a projection", ways, overwrite)
+    write = by_ending(path, "a projection", ways, overwrite)
     player = load_player(run, which, trust=trust)
-    generator = on_engine(player, engine, device)
+    result = by(player, on_engine(player, engine, device), pictures, label, progress, path)
+    write(result)
+    return result
+
+
+def by(
+    player: Player,
+    generator: Generator,
+    pictures: Sequence[str | Path],
+    label: int | str | None,
+    progress: Progress | bool,
+    path: Path | None = None,
+) -> Projected:
+    """Project picture files by a loaded generator, `player` on an engine; writes nothing."""
     height, width, channels = player.header.data["shape"]
     images, note = user_pictures.read(pictures, (height, width, channels), player.config)
     labels = None if label is None else generator.labels(range(len(images)), label)
     with data.shown(progress) as report:
         found = projection.project(generator, images, labels, report)
-    names = tuple(map(str, pictures))
-    result = Projected(names, images, found, generator, note, path)
-    if write:
-        write(result)
-    return result
+    return Projected(tuple(map(str, pictures)), images, found, generator, note, path)
 
 
 def points(
@@ -186,10 +195,10 @@ def film_frames(result: Projected) -> list[image_io.Images]:
     found, generator = result.found, result.generator
     space = latent_spaces.space(generator.distribution)
     ends = (found.starts[:FILMED], found.latents[:FILMED])
-    points = np.stack([space.to_normal(end.astype(np.float64)) for end in ends])
+    points = np.stack([space.to_normal(end) for end in ends])
     times, made = np.linspace(0, 1, FRAMES), []
     for k in range(points.shape[1]):
-        latents = space.from_normal(interpolation.line(points[:, k], times)).astype(np.float32)
+        latents = space.from_normal(interpolation.line(points[:, k], times))
         labels = None if found.labels is None else np.repeat(found.labels[k][None], FRAMES, axis=0)
         made.append(image_io.to_bytes(generator.floats(latents, labels)))
     columns = min(COLUMNS, len(made))

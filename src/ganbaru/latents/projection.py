@@ -75,7 +75,7 @@ class _Search:
 
     def _residuals(self, w: Array, of: NDArray[np.int64]) -> Array:
         """Return the differences (M, pixels) of images of normal numbers from the targets `of`."""
-        latents = self.space.from_normal(w).astype(np.float32)
+        latents = self.space.from_normal(w)
         labels = None if self.labels is None else self.labels[of]
         return _floats(self.generator, latents, labels).reshape(len(w), -1) - self.targets[of]
 
@@ -164,7 +164,7 @@ def project(
         found.append(_projected(generator, targets, nearest, latents, of, rows))
         progress(min(start + chunk, len(pictures)), len(pictures), "projecting")
     w, begun = (np.concatenate([each[i] for each in found]) for i in (0, 1))
-    made = latent_spaces.space(generator.distribution).from_normal(w).astype(np.float32)
+    made = latent_spaces.space(generator.distribution).from_normal(w)
     chosen = of[begun] if given is None and of is not None else given
     images = image_io.to_bytes(_floats(generator, made, chosen))
     error = np.abs(images.astype(np.float64) - pictures).mean((1, 2, 3)) / 255
@@ -187,7 +187,7 @@ def _projected(
     def label(of: NDArray[np.int64], starts: NDArray[np.int64]) -> Inputs | None:
         return given[of] if given is not None else None if labels is None else labels[starts]
 
-    pool = latent_spaces.space(generator.distribution).to_normal(latents.astype(np.float64))
+    pool = latent_spaces.space(generator.distribution).to_normal(latents)
     prior, _ = SCHEDULE[-1]
     best, w, begun = np.full(len(targets), np.inf), pool[nearest[:, 0]], nearest[:, 0].copy()
     left = np.arange(len(targets))

@@ -186,12 +186,12 @@ class Generator:
         times = interpolation.times(frames, closed=closed, bounce=bounce)
         space = latent_spaces.space(self.distribution)
         ends = self.latents(seeds) if latents is None else latents
-        points = space.to_normal(ends.astype(np.float64))
+        points = space.to_normal(ends)
         moved = space.from_normal(chosen.latents(interpolation.closing(points, close), times))
         weights = self._class_weights(seeds, labels, chosen.own_labels)
         if weights is not None:
             weights = interpolation.line(interpolation.closing(weights, closed), times)
-        return moved.astype(np.float32), weights
+        return moved, weights
 
     def _class_weights(
         self, seeds: Sequence[int], labels: Labels, own: bool

@@ -20,8 +20,16 @@ class Space:
     """A distribution's mean, and its quantile-preserving map to normal numbers and back."""
 
     mean: float
-    to_normal: Callable[[Array], Array]
-    from_normal: Callable[[Array], Array]
+    forth: Callable[[Array], Array]
+    back: Callable[[Array], Array]
+
+    def to_normal(self, latents: NDArray[np.floating]) -> Array:
+        """Return latents as normal numbers."""
+        return self.forth(latents.astype(np.float64))
+
+    def from_normal(self, numbers: Array) -> NDArray[np.float32]:
+        """Return normal numbers as latents, in the precision that generators take."""
+        return self.back(numbers).astype(np.float32)
 
 
 def _each(function: Callable[[float], float], numbers: Array) -> Array:
