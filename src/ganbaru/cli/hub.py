@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -35,8 +37,10 @@ def hub(arguments: Sequence[str]) -> None:
     """Push to the hub, and print the address and what was pushed."""
     args = _parser().parse_args(arguments)
     pick("action", args.action, ACTIONS)
-    if not sys.stderr.isatty():
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if not sys.stderr.isatty() and "HF_HUB_DISABLE_PROGRESS_BARS" not in os.environ:
+        # By its function: the library reads the variable when it is imported, maybe long ago.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("huggingface_hub.utils").disable_progress_bars()
     from ganbaru.export.hub import push_to_hub
     from ganbaru.metrics import milestones
 
