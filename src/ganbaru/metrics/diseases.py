@@ -214,11 +214,8 @@ RULES = (
     Rule(
         "overfitting",
         0.71,
-        ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
-        lambda x: (
-            x["held_out_d_loss"] - x["train_d_loss"]
-            > MEMORIZED * max(APART, abs(x["real_score"] - x["fake_score"]))
-        ),
+        ("train_d_loss", "held_out_d_loss", "memorized"),
+        lambda x: x["memorized"] > MEMORIZED,
         "The discriminator overfits: its loss is {train_d_loss:.2f} on training images and "
         "{held_out_d_loss:.2f} on held-out ones of the same moment",
         lambda config: ["--augment auto", "more images", "fewer --steps"],
