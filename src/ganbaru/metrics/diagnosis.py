@@ -25,6 +25,7 @@ STEPS = 100  # before them G has made no progress yet, and nothing is judged
 WINDOW = 3  # lines of the log of which the medians are judged
 SCORED = 6  # scores in the log before a run is said to gain no more
 GAINED = 0.5  # ... if the best one was in this first part of its images
+OLD_ERROR = 0.035  # of D's separation: the gap's error where a log of an older version lacks it
 PAGE = "docs/doctor.md"
 NOTES = {
     "early": "The log has no line after {0} steps: nothing is judged.",
@@ -116,7 +117,7 @@ class History:
         if {"held_out_d_loss", "train_d_loss", "real_score", "fake_score"} <= {*line}:
             apart = max(APART, abs(line["real_score"] - line["fake_score"]))
             gap = line["held_out_d_loss"] - line["train_d_loss"]
-            self.gaps.append((gap - 2 * line.get("held_out_error", 0.0)) / apart)
+            self.gaps.append((gap - 2 * line.get("held_out_error", OLD_ERROR * apart)) / apart)
         if {"lowest", "highest"} <= {*line}:
             self._most("darkest", -line["lowest"])
             self._most("brightest", line["highest"])
