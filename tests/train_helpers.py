@@ -209,11 +209,16 @@ def background(*arguments: Any, cwd: Path, **options: Any) -> Iterator[subproces
             started.kill()
 
 
-def limited(size: int):
-    """Return what makes a process's writes fail beyond `size` bytes in a file."""
+def limited(size: int) -> dict[str, Any]:
+    """Return the options of a process whose writes fail beyond `size` bytes in a file.
+
+    It writes no bytecode: Python 3.11 keeps a file that was cut short, and cannot import it again.
+    """
     import resource
 
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    limit = resource.RLIMIT_FSIZE, (size, size)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {"preexec_fn": lambda: resource.setrlimit(*limit), "env": environment}
 
 
 def until(condition: Callable[[], bool], started: subprocess.Popen, seconds: float = 60) -> None:

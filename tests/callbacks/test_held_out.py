@@ -82,13 +82,15 @@ def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objectiv
         pairs = held_out.paired(Reals(test.images, test.labels, chosen), train.images, train.labels)
         pairs = pairs.chosen
         np.testing.assert_array_equal(train.labels[pairs[:136]], labels[0])
-    shown = {}
+    shown, parts = {}, {}
     for split, source, places in (("test", test, chosen), ("train", train, pairs)):
         reals = batches.to_range(source.images[places[:136]])
         fakes = outputs("generator", networks[0], latents, *labels).astype(np.float32)
         both = (reals, fakes.reshape(reals.shape))
         r, f = (outputs("discriminator", networks[1], x, *labels).reshape(17, 8) for x in both)
-        shown[split] = [loss.mean() for loss in LOSSES[objective](r, f)]
+        losses = LOSSES[objective](r, f)
+        shown[split] = [loss.mean() for loss in losses]
+        parts[split] = losses[0]
     relativistic = objective.startswith("r")
     assert ("train_g_loss" in line) == relativistic
     if not relativistic:
@@ -96,6 +98,8 @@ def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objectiv
         line["train_g_loss"] = shown["test"][1]
     expected = [*shown["test"], *shown["train"]]
     assert [line[key] for key in KEYS] == pytest.approx(expected, abs=1e-5)
+    error = (parts["test"] - parts["train"]).std(ddof=1) / 17**0.5
+    assert line["held_out_error"] == pytest.approx(error, abs=1e-5)
 
 
 def test_nothing_of_the_run_changes(tmp_path):
@@ -107,7 +111,7 @@ def test_nothing_of_the_run_changes(tmp_path):
     assert [line["images"] for line in lines if KEYS[0] in line] == [48, 96]
     for line in lines:
         assert len({*KEYS} & {*line}) in (0, len(KEYS))
-        for key in KEYS:
+        for key in (*KEYS, "held_out_error"):
             line.pop(key, None)
     assert lines == log(without)
 

@@ -115,7 +115,7 @@ def test_full_disk_ends_the_run_with_one_message(tmp_path):
         data.load("digits", image_size=(16, 16), **options)
     arguments = ["train", "digits", "--tensorboard", "--steps", 30, "--width", 4, "--run", "r",
                  "--log-every", 64, "--sample-every", 640]  # fmt: skip
-    said = process(*arguments, cwd=tmp_path, preexec_fn=limited(20_000))
+    said = process(*arguments, cwd=tmp_path, **limited(20_000))
     assert said.code == 1 and said.err.count("\n") == 1
     assert "runs/r/tensorboard: File too large" in said.err
 

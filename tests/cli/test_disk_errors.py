@@ -22,7 +22,7 @@ def test_file_size_limit_on_a_checkpoint(tmp_path):
     before = listing(run / "checkpoints")
     (size,) = {len(content) for content in before.values()}
     arguments = ["train", "--run", run, "--resume", "--steps", 14]
-    said = process(*arguments, cwd=tmp_path, preexec_fn=limited(size // 2))
+    said = process(*arguments, cwd=tmp_path, **limited(size // 2))
     assert said.code == 1 and "Traceback" not in said.err
     wanted = run / "checkpoints" / "0000000112.safetensors"
     assert f"{wanted}: File too large" in said.err
@@ -40,7 +40,7 @@ def test_file_size_limit_on_images(tmp_path, out):
     run = trained(tmp_path, steps=1)
     arguments = ["generate", run, "-n", 400, "-o", tmp_path / out, "--overwrite"]
     (tmp_path / "all.npz").write_bytes(b"old")
-    said = process(*arguments, cwd=tmp_path, preexec_fn=limited(100))
+    said = process(*arguments, cwd=tmp_path, **limited(100))
     assert_one_message(said, out, "File too large", code=1)
     assert (tmp_path / "all.npz").read_bytes() == b"old"
     left = {path.name for path in tmp_path.rglob("*") if "run" not in path.parts}
@@ -63,7 +63,7 @@ def test_file_size_limit_on_a_film(tmp_path, out):
         pytest.importorskip("av")
     run = trained(tmp_path, steps=1)
     arguments = ["morph", run, "--frames", 9, "-o", tmp_path / out]
-    said = process(*arguments, cwd=tmp_path, preexec_fn=limited(100))
+    said = process(*arguments, cwd=tmp_path, **limited(100))
     assert_one_message(said, out, "File too large", code=1)
     left = {path.name for path in tmp_path.rglob("*") if "run" not in path.parts}
     assert left == {"pictures.npz"}

@@ -100,6 +100,23 @@ def test_a_healthy_log_has_no_findings_and_an_effect_is_no_finding():
     assert codes == ["generator-frozen", "overfitting"]
 
 
+@pytest.mark.parametrize("gaps, error, found", [
+    ([0.5] * 5, 0.05, True),
+    ([0.5] * 5, 0.24, False),
+    ([0.5, 0.5, 0.5, -0.2, 0.5], 0.05, False),
+    ([0.05] * 5, 0.0, False),
+    ([0.1] * 5, 0.0, True),
+    ([0.25] * 5, None, False),  # a log of an older version: a tenth of the separation
+    ([0.3] * 5, None, True),
+])  # fmt: skip
+def test_overfitting_is_a_gap_beyond_its_error_at_each_of_the_last_moments(gaps, error, found):
+    """Of a separation of 2.8: a critic's gap scatters, one of memorized images does not."""
+    lines = _log(**({} if error is None else {"held_out_error": error}))
+    for line, gap in zip(lines, gaps, strict=True):
+        line["held_out_d_loss"] = line["train_d_loss"] + gap
+    assert [x.code for x in diagnose(lines, Config()).findings] == ["overfitting"] * found
+
+
 @given(st.sets(st.sampled_from(sorted(HEALTHY.keys() - {"images", "step", "seconds"}))))
 def test_numbers_that_a_log_lacks_are_no_finding_but_a_note(lacking):
     lines = [{n: x for n, x in line.items() if n not in lacking} for line in _log()]

@@ -325,6 +325,26 @@ def test_wilsons_interval_of_shares():
     assert intervals.wilson(0.5, 10_000) == pytest.approx((0.4902, 0.5098), abs=1e-4)
 
 
+@pytest.mark.parametrize("distance", [0, 0.2, 0.5, 1])
+def test_interval_of_a_squared_distance_holds_it_on_both_sides(distance):
+    """Of a mean in 4 dimensions of 50 normal numbers: value ± 2.093 errors holds it less often."""
+    x = np.random.default_rng(0).normal(size=(2000, 50, 4))
+    x[..., 0] -= distance
+    mean, variance = x.mean(axis=1), x.var(axis=1, ddof=1)
+    values = (mean**2).sum(axis=1) - variance.sum(axis=1) / 50
+    errors = 2 * np.sqrt((mean**2 * variance).sum(axis=1) / 50)
+    limits = [intervals.of_squared(*one) for one in zip(values, errors, strict=True)]
+    low, high = np.transpose(limits)
+    held = (low <= distance**2) & (distance**2 <= high)
+    symmetric = np.abs(values - distance**2) <= 2.093 * errors
+    assert 0.94 < held.mean() < 0.99 and held.mean() > symmetric.mean() + 0.005
+    slopes = errors**2 / np.maximum(values, 2.093 * errors)
+    for limit in (low, high):
+        grown = errors**2 + slopes * (limit - values)
+        assert limit - values == pytest.approx(np.copysign(2.093 * grown**0.5, limit - values))
+    assert intervals.of_squared(0.3, 0.0) == (0.3, 0.3)
+
+
 @pytest.mark.parametrize("count", [200, 9000])
 def test_intervals_are_as_wide_as_scores_of_fresh_samples_vary(count):
     """Of a mean, whose error is known: deviation / sqrt(n), at half and at smaller subsamples."""

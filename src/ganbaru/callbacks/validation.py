@@ -23,8 +23,9 @@ class Validation(Measurement):
 
     `held_out_d_loss` and `held_out_g_loss` are of the test images, `train_d_loss` and, for
     relativistic objectives, `train_g_loss` of as many training images, always the same, by the same
-    procedure (`gan.held_out`). Their gap is overfitting: `d_loss` in the same line is a mean over
-    its steps, between which losses oscillate by more.
+    procedure (`gan.held_out`). Their gap is overfitting, `held_out_error` the standard error of D's
+    by which batches of images were drawn: `d_loss` in the same line is a mean over its steps,
+    between which losses oscillate by more.
     """
 
     held_out: Reals | None
@@ -55,6 +56,8 @@ class Validation(Measurement):
         found["train_d_loss"] = train.d_loss
         if run.gan.relativistic:  # others do not compare fakes with reals: it would be the same
             found["train_g_loss"] = train.g_loss
+        if (error := held_out.gap_error(test, train)) is not None:
+            found["held_out_error"] = error
         return found
 
 

@@ -44,10 +44,29 @@ class Reals:
 
 
 class Moment(NamedTuple):
-    """The mean losses on some reals and as many fakes, without penalties."""
+    """The losses on some reals and as many fakes, batch by batch, without penalties."""
 
-    d_loss: float
-    g_loss: float
+    d_losses: tuple[float, ...]
+    g_losses: tuple[float, ...]
+
+    @property
+    def d_loss(self) -> float:
+        """The discriminator's mean loss."""
+        return math.fsum(self.d_losses) / len(self.d_losses)
+
+    @property
+    def g_loss(self) -> float:
+        """The generator's mean loss."""
+        return math.fsum(self.g_losses) / len(self.g_losses)
+
+
+def gap_error(one: Moment, other: Moment) -> float | None:
+    """Return the standard error of the difference of D's mean losses, None of a single batch.
+
+    By the differences of paired batches, which have the same fakes and labels.
+    """
+    gaps = np.subtract(one.d_losses, other.d_losses)
+    return float(gaps.std(ddof=1)) / math.sqrt(len(gaps)) if len(gaps) > 1 else None
 
 
 def spread(length: int, count: int) -> Places:
@@ -91,7 +110,7 @@ def _networks(engine: Engine, gan: GAN, state: State) -> list[Callable[..., Tens
 def moments(
     engine: Engine, gan: GAN, state: State, config: Config, *sets: Reals
 ) -> tuple[Moment, ...]:
-    """Return the mean losses on each set, such as training and held-out images (`paired`).
+    """Return the losses on each set, such as training and held-out images (`paired`).
 
     Fakes are made from the seeds 0, 1, ..., each with the label of the real in its place.
     """
@@ -110,7 +129,7 @@ def moments(
             )
             scores = [discriminator(x, *label) for x in both]
             found.append((float(gan.d_loss(*scores)), float(gan.g_loss(*scores))))
-        return Moment(*(math.fsum(each) / len(found) for each in zip(*found, strict=True)))
+        return Moment(*zip(*found, strict=True))
 
     return tuple(map(losses, sets))
 

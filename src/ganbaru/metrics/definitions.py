@@ -45,7 +45,8 @@ class Metric:
     error_of: str = ""
     jackknifed: bool = False
     limits: Callable[[Comparison], tuple[float, float] | tuple[None, None]] | None = None
-    root: bool = False  # of a mean of squares, whose error is found in its place
+    squared: bool = False  # a squared distance, whose error grows with it
+    root: bool = False  # the root of a squared distance, whose error is found in its place
     has_interval: bool = True
 
     @property
@@ -67,8 +68,11 @@ class Metric:
             return None, None
         margin = intervals.STUDENT * error
         low, high = value - margin, value + margin
+        if self.squared:
+            low, high = intervals.of_squared(value, error)
         if self.root:
-            low, high = (math.sqrt(max(0.0, value * value + m)) for m in (-margin, margin))
+            limits = intervals.of_squared(value * value, error)
+            low, high = (math.sqrt(max(0.0, limit)) for limit in limits)
         if self.share:
             least, most = intervals.wilson(value, counts[self.share])
             low, high = min(low, least), max(high, most)
@@ -155,6 +159,7 @@ METRICS = {
         lambda x: monge.mind(*x.features),
         POSITIVE,
         error=lambda x: monge.standard_error(*x.features),
+        squared=True,
     ),
     "kernel": Metric(
         "kernel distance (KID)",
@@ -164,6 +169,7 @@ METRICS = {
         ANY,
         slow=True,
         error=lambda x: kernel.standard_error(*x.features, x.kernel_distance[1], len(x.subsets)),
+        squared=True,
     ),
     "precision": _of_neighbours("precision", "fakes that could be real", "fake"),
     "recall": _of_neighbours("recall", "reals that could be generated", "real"),

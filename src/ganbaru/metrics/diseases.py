@@ -23,7 +23,7 @@ NARROW, WIDE, BRIGHT = 0.6, 1.5, 0.5
 # Of the values' range of 2: distances from an end that is never reached, and beyond an end. Fakes
 # that are white all over, which they are for long where reals are drawings on white, have 1.9.
 HALF, BEYOND = (0.97, 1.1), 0.15
-OBEYED, MEMORIZED = 0.03, 0.1  # shares of the difference between reals' and fakes' scores
+OBEYED, MEMORIZED = 0.03, 0.03  # shares of the difference between reals' and fakes' scores
 # The least difference that counts: near its equilibrium a relativistic D has 0.006, of which a
 # healthy gap of 0.004 was 44 %.
 APART = 0.3
@@ -214,11 +214,8 @@ RULES = (
     Rule(
         "overfitting",
         0.71,
-        ("train_d_loss", "held_out_d_loss", "real_score", "fake_score"),
-        lambda x: (
-            x["held_out_d_loss"] - x["train_d_loss"]
-            > MEMORIZED * max(APART, abs(x["real_score"] - x["fake_score"]))
-        ),
+        ("train_d_loss", "held_out_d_loss", "memorized"),
+        lambda x: x["memorized"] > MEMORIZED,
         "The discriminator overfits: its loss is {train_d_loss:.2f} on training images and "
         "{held_out_d_loss:.2f} on held-out ones of the same moment",
         lambda config: ["--augment auto", "more images", "fewer --steps"],

@@ -86,6 +86,21 @@ def jackknife(score: Score, reals: int, fakes: int, seed: int) -> Values:
     return {key: math.sqrt(variance) for key, variance in variances.items()}
 
 
+def of_squared(value: float, error: float) -> tuple[float, float]:
+    """Return the 95 % interval of a squared distance, whose `error` is a standard error.
+
+    The variance of such a distance grows with it: near 0 an image moves it by its square. So an
+    error from a sample that came out low is too small, and value ± z error misses upwards (8 % of
+    600 reals and 150 fakes, 0.6 % downwards). As in Wilson's interval of a share, the limits are
+    the t with (value - t)² = z² s(t)², where s² grows from error² with slope error² / value. Of a
+    value below z error, which may be below 0, the slope is error / z.
+    """
+    slope = error * error / max(value, STUDENT * error) if error else 0.0
+    shift = STUDENT * STUDENT * slope / 2
+    half = math.hypot(STUDENT * error, shift)
+    return value + shift - half, value + shift + half
+
+
 def wilson(share: float, count: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share of `count` independent images (Wilson 1927)."""
     z = 1.96

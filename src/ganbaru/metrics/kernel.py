@@ -44,10 +44,14 @@ def standard_error(real: Features, fake: Features, deviation: float, count: int)
     more than 10,000 images so many are used.
     """
     reals, fakes = _some(real, "reals"), _some(fake, "fakes")
+    of_real, of_fake = np.empty(len(reals)), np.zeros(len(fakes))
+    for start in range(0, len(reals), SIZE):  # each kernel of a real and a fake serves both
+        values = _kernel(reals[start : start + SIZE], fakes)
+        of_real[start : start + SIZE] = values.mean(axis=1)
+        of_fake += values.sum(axis=0) / len(reals)
     variance = deviation**2 / count
-    for own, other, images in ((reals, fakes, len(real)), (fakes, reals, len(fake))):
-        moved = [_moved(own, other, start) for start in range(0, len(own), SIZE)]
-        variance += 4 * float(np.var(np.concatenate(moved), ddof=1)) / images
+    for own, other, images in ((reals, of_real, len(real)), (fakes, of_fake, len(fake))):
+        variance += 4 * float(np.var(_own_means(own) - other, ddof=1)) / images
     return math.sqrt(variance)
 
 
@@ -56,12 +60,15 @@ def _some(x: Features, name: str) -> NDArray[np.float64]:
     return x[order[:ERROR_IMAGES]].astype(np.float64)
 
 
-def _moved(own: NDArray[np.float64], other: NDArray[np.float64], start: int) -> NDArray[np.float64]:
-    rows = own[start : start + SIZE]
-    values, places = _kernel(rows, own), np.arange(len(rows))
-    values[places, start + places] = 0  # of an image with itself
-    found: NDArray[np.float64] = values.sum(axis=1) / (len(own) - 1)
-    return found - _kernel(rows, other).mean(axis=1)
+def _own_means(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean kernel (N,) of each row of `x` with the others."""
+    found = np.empty(len(x))
+    for start in range(0, len(x), SIZE):
+        values = _kernel(x[start : start + SIZE], x)
+        places = np.arange(len(values))
+        values[places, start + places] = 0  # of an image with itself
+        found[start : start + SIZE] = values.sum(axis=1) / (len(x) - 1)
+    return found
 
 
 def subsets(reals: int, fakes: int, seed: int) -> Iterator[tuple[Indices, Indices]]:

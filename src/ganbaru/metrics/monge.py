@@ -45,9 +45,10 @@ def transport_error(one: NDArray[np.float32], other: NDArray[np.float32]) -> flo
 
     They are (rows, N) and (rows, M), a row for each direction. By the delta method, whose
     derivative with respect to the distribution is Kantorovich's potential: the variance of an
-    image's mean potential, over the number of images (del Barrio and Loubes 2019; of
-    slices, Xi and Niles-Weed 2022). Between equal distributions the distance falls as 1/n, and
-    potentials of so many images are as large as their noise: then about 1.4 times too large.
+    image's mean potential, over the number of images (del Barrio and Loubes 2019, arXiv
+    1705.01299; of slices, Xi and Niles-Weed 2022, arXiv 2206.00156). Between equal distributions
+    the distance falls as 1/n, and potentials of so many images are as large as their noise: then
+    about 1.4 times too large.
     """
     errors = []
     for x, y in ((one, other), (other, one)):
