@@ -24,6 +24,14 @@ SHIM = "https://unpkg.com/iframe-worker/shim"  # of the theme's search, for page
 _LINK = re.compile(r"(\]\()(?![a-z]+:|#|/)([^)#\s]+)")
 
 
+def on_config(config):
+    """Make anchors of Japanese headings as GitHub does: of their own words."""
+    from markdown.extensions.toc import slugify_unicode
+
+    config.mdx_configs["toc"]["slugify"] = slugify_unicode
+    return config
+
+
 def on_files(files, config):
     """Add the pages that are made of the code: every option, name, address and preset."""
     from mkdocs.structure.files import File

@@ -248,9 +248,9 @@ def test_sentences_are_translated_whole_or_not_at_all():
 
 def test_numbers_stand_where_each_language_has_them(served, home):
     text = text_of(served["report"])
-    assert "学習に使った画像 96 枚" in text and "96 images shown in" in text
-    assert "学習に使った画像 96 枚" in text_of(served["run"], **{"Accept-Language": "ja"})
-    assert "学習に使った画像 ${images} 枚" in text_of(served["page"])
+    assert "のべ 96 枚を学習" in text and "96 images shown in" in text
+    assert "のべ 96 枚を学習" in text_of(served["run"], **{"Accept-Language": "ja"})
+    assert "のべ ${images} 枚を学習" in text_of(served["page"])
 
 
 # --- findings and updates -----------------------------------------------------------------------
