@@ -179,11 +179,26 @@ def test_a_command_that_fails_and_python_that_raises_are_faults(tmp_path):
         assert only.fault
 
 
-def test_pages_that_are_run_have_blocks_of_known_languages_alone():
-    assert {ROOT / name for name in runner.QUICK} <= {*runner.executed()}
-    for page in runner.executed():
+def test_every_block_of_every_page_is_run_or_says_why_not():
+    run, elsewhere = {*runner.executed()}, [ROOT / name for name in runner.ELSEWHERE]
+    assert {ROOT / name for name in runner.QUICK} <= run
+    for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")):
         for block in pages.blocks(page.read_text(encoding="utf-8")):
             assert block.language in ("sh", "python", "text", "toml"), (page, block.line)
+            translated = any(page.is_relative_to(place) for place in elsewhere)
+            assert block.language not in pages.KINDS or page in run or translated, page
+
+
+def test_marks_leave_blocks_out_and_shorten_them():
+    page = "<!-- short: train --run: --images 9; train: --images 7 --width 4 -->\n```sh\n"
+    page += "ganbaru train digits  # long\nganbaru train --run x\necho ganbaru train\n```\n"
+    found, other = pages.blocks(page + "<!-- skip: no -->\n```sh\nganbaru train\n```\n")
+    assert found.command.splitlines() == [
+        "ganbaru train digits --images 7 --width 4  # long",
+        "ganbaru train --run x --images 9",
+        "echo ganbaru train",
+    ]
+    assert (found.skip, other.skip, other.command) == ("", "no", "ganbaru train\n")
 
 
 @pytest.mark.parametrize("name", notebooks.NOTEBOOKS)

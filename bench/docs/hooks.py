@@ -76,7 +76,8 @@ def on_page_markdown(markdown, page, config, files):
         return f"[{found['text']}]({repository()}/{kind}/main/{place}{found['anchor'] or ''})"
 
     if page.file.src_uri.startswith("ja/"):  # where a line break would show as a space
-        markdown = re.sub(r"(?<=[^\x00-\xff])\n(?=[^\x00-\xff])", "", markdown)
+        joined = r"(?<=[^\x00-\xff])\n(?=[^\x00-\xff])|(?<=[、。）」])\n(?=[A-Za-z`\[])"
+        markdown = re.sub(joined, "", markdown)
     return _LINK.sub(link, markdown)
 
 
