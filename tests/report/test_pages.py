@@ -231,6 +231,7 @@ def test_no_english_sentence_is_left_on_japanese_pages(home, served):
     warnings = {str(i): word for i, word in enumerate(words)}
     whole = page.page(dataclasses.replace(facts, scores=[scores], warnings=warnings))
     assert japanese.faults(whole) == []
+    assert not re.findall(r'(?:alt|aria-label)="[^"]*[A-Za-z]{3}[^"]*"', whole)  # in one language
     for name in ("start", "run", "error"):
         assert japanese.faults(text_of(served[name], **{"Accept-Language": "ja"})) == [], name
     english = TRANSLATIONS["en"]["healthy"]
