@@ -123,7 +123,8 @@ def _environment(folder: Path) -> dict[str, str]:
         (tools / name).chmod(0o755)
     paths = os.pathsep.join((str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")))
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": paths, "COLUMNS": "100"}
+    own = {"PATH": path, "PYTHONPATH": paths, "COLUMNS": "100", "GANBARU_LANG": "en"}
+    return {**os.environ, **own}
 
 
 def _shell(text: str, environment: dict[str, str]) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
 def language() -> str:
     """Return the language of help: $GANBARU_LANG, else the locale's if Japanese, else English."""
     if chosen := os.environ.get(VARIABLE):
-        return pick(VARIABLE, chosen, dict(zip(LANGUAGES, LANGUAGES, strict=True)))
+        return pick(VARIABLE, chosen, {each: each for each in LANGUAGES})
     locale = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     return "ja" if _JAPANESE.fullmatch(next(filter(None, locale), "")) else "en"
 
