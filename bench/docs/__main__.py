@@ -13,7 +13,13 @@ from pathlib import Path
 from bench.docs import pages
 
 # A minute of the processor on two cores in all; the other pages run every night.
-QUICK = ("docs/tutorials/first-gan.md", "docs/tutorials/sharing.md", "docs/explanation/one-step.md")
+QUICK = tuple(
+    f"docs/{name}.md"
+    for name in (
+        *("index", "gallery", "exporting", "randomness", "explanation/one-step"),
+        *("tutorials/first-gan", "tutorials/sharing", "how-to/kinds-of-images"),
+    )
+)
 EXECUTED = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
 # The Japanese pages have the code of the English ones, which a test compares, and `make reproduce`
 # runs what the reproductions show.
