@@ -66,6 +66,13 @@ def test_no_address_is_stated_but_the_repositorys_own():
     assert all(url.startswith(urls.get("Repository", "none")) for url in stated), stated
 
 
+def test_workflows_and_forms_are_yaml():
+    found = {
+        path: yaml.safe_load(path.read_text("utf-8")) for path in ROOT.glob(".github/**/*.yml")
+    }
+    assert sum("jobs" in each for each in found.values()) == 3 and len(found) > 5
+
+
 def test_the_citation_is_that_of_this_version():
     """Fields that the Citation File Format 1.2.0 requires, and those that pyproject.toml has, too.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-import yaml
 from train_helpers import ROOT
 
 
@@ -53,7 +52,7 @@ def test_locked_requirements_have_hashes_and_the_same_versions():
 def test_workflows_may_only_read_and_name_actions_by_commit():
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         text = path.read_text(encoding="utf-8")
-        assert yaml.safe_load(text)["jobs"] and "\npermissions: {contents: read}\n" in text, path
+        assert "\npermissions: {contents: read}\n" in text, path
         # A job of its own may write pages, and prove to a package index who it is; nothing else.
         rest = text.replace("    permissions: {pages: write, id-token: write}\n", "")
         rest = rest.replace("    permissions: {id-token: write}\n", "")

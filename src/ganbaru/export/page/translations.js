@@ -136,7 +136,7 @@ const TRANSLATIONS = {
        `のべ ${images} 枚を学習`].filter(Boolean).join(" · "),
     count: (images) => `${images} 枚`,
     pictureOf: (seed, name) => (name ? `シード ${seed}、クラス ${name}` : `シード ${seed}`),
-    between: (percent, one, other) => `シード ${one} からシード ${other} へ ${percent} % の位置`,
+    between: (percent, one, other) => `シード ${one} からシード ${other} までの ${percent} %`,
     drawing: "生成中…",
     drawn: (count, each) => `${count} 枚 · ${count === "1" ? "" : "1 枚あたり "}${each} ミリ秒`,
     saved: (name) => `${name} として保存しました`,
