@@ -127,7 +127,8 @@ def test_japanese_pages_fit_the_terminal_and_have_every_option(
 def test_messages_stay_english(locale, capsys):
     locale(GANBARU_LANG="ja")
     assert main.main(["generate"]) == 2 and main.main(["train", "--lr"]) == 2
-    assert capsys.readouterr().err.isascii()
+    said = capsys.readouterr().err
+    assert said.isascii() and said.count("\n") == 2
 
 
 @given(st.text("あン漢。、（）「」ーっ aZ-9", max_size=60), st.integers(8, 40))
