@@ -23,6 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Handing parts of a tiny net's step to a second thread took a fifth of all trainings' time; tests
 # of what threads do have `several_threads`, or a process of its own.
 os.environ.setdefault("GANBARU_THREADS", "1")
+# Help under a Japanese locale is Japanese; tests of that have their own variables.
+os.environ["GANBARU_LANG"] = "en"
 # TensorFlow imports Keras, scikit-learn and JAX at its end, for 3 s; this names another Keras,
 # which is not installed, and no test needs any.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")

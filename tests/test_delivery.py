@@ -9,6 +9,7 @@ import sys
 from types import ModuleType
 
 import pytest
+import yaml
 from train_helpers import ROOT
 
 from ganbaru import engines
@@ -55,6 +56,34 @@ def test_links_and_pictures_of_the_readme_are_absolute_if_there_is_an_address(ho
 def test_no_address_is_stated_but_the_repositorys_own():
     urls = PROJECT.get("urls", {})
     assert all(url.startswith(urls["Repository"]) for url in urls.values())
+    own = re.compile(r"https?://[^\s\"')<>]*ganbaru/ganbaru")
+    places = (ROOT, *(ROOT / name for name in ("docs", "src", "examples", "bench", ".github")))
+    kinds = {".md", ".py", ".yml", ".cff", ".toml", ".ipynb", ".html", ".js"}
+    files = [each for place in places for each in place.glob("**/*" if place != ROOT else "*")]
+    texts = {each: each.read_text("utf-8") for each in files if each.suffix in kinds}
+    assert len(texts) > 300
+    stated = {found for text in texts.values() for found in own.findall(text)}
+    assert all(url.startswith(urls.get("Repository", "none")) for url in stated), stated
+
+
+def test_workflows_and_forms_are_yaml():
+    found = {
+        path: yaml.safe_load(path.read_text("utf-8")) for path in ROOT.glob(".github/**/*.yml")
+    }
+    assert sum("jobs" in each for each in found.values()) == 3 and len(found) > 5
+
+
+def test_the_citation_is_that_of_this_version():
+    """Fields that the Citation File Format 1.2.0 requires, and those that pyproject.toml has, too.
+
+    `cffconvert --validate` checks the whole schema.
+    """
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert found["cff-version"] == "1.2.0" and found["message"] and found["title"]
+    people, entities = {"family-names", "given-names"}, {"name"}
+    assert found["authors"] and all(each.keys() in (people, entities) for each in found["authors"])
+    assert found["version"] == PROJECT["version"] and found["license"] == PROJECT["license"]
+    assert found["type"] == "software" and not {"repository-code", "url"} & found.keys()
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 from bench.docs import __main__ as runner
 from bench.docs import notebooks, pages, reference
+from japanese import faults
 from train_helpers import ROOT
 
 import ganbaru
 
 DOCS = ROOT / "docs"
-TUTORIALS = sorted({path.name for path in (DOCS / "tutorials").glob("*.md")} - {"index.md"})
+WITHOUT = {"tutorials/index.md"}  # its Japanese is ja/index.md
+PARTS = sorted(
+    path.relative_to(DOCS).as_posix()
+    for part in ("tutorials", "how-to")
+    for path in (DOCS / part).glob("*.md")
+)
 TRANSLATED = [
     ("README.md", "README.ja.md"),
-    *((f"docs/tutorials/{name}", f"docs/ja/tutorials/{name}") for name in TUTORIALS),
+    *((f"docs/{name}", f"docs/ja/{name}") for name in PARTS if name not in WITHOUT),
+]
+
+JAPANESE = [
+    "README.ja.md",
+    *sorted(str(each.relative_to(ROOT)) for each in (DOCS / "ja").rglob("*.md")),
 ]
 
 
@@ -32,21 +44,49 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[-\s]+", "-", each) for each in words}
 
 
+def _prose(name: str) -> str:
+    """Return a page without its blocks and comments."""
+    return re.sub(r"^```.*?^```$|<!--.*?-->", "", text(name), flags=re.MULTILINE | re.DOTALL)
+
+
 def _shape(name: str) -> tuple[list[str], list[str], list[str]]:
     """Return a page's code, the names of its pictures, and the levels of its headings."""
-    page = text(name)
-    code = [each.text for each in pages.blocks(page) if each.language in ("sh", "python", "text")]
-    hidden = [each for each in code if "-q" in each and "runs/NAME" in each]
-    prose = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
-    pictures = [Path(path).name for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", prose)]
-    levels = re.findall(r"^(#+) ", prose, re.MULTILINE)
-    return [each for each in code if each not in hidden], pictures, levels
+    shown = [each for each in pages.blocks(text(name)) if each.language in (*pages.KINDS, "text")]
+    code = [each.text for each in shown if not ("-q" in each.text and "runs/NAME" in each.text)]
+    pictures = [Path(path).name for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", _prose(name))]
+    return code, pictures, re.findall(r"^(#+) ", _prose(name), re.MULTILINE)
+
+
+def _details(name: str) -> tuple[Counter[str], Counter[str]]:
+    """Return the code within a page's prose, and the numbers outside of it."""
+    code = (" ".join(each.split()) for each in re.findall(r"`([^`]+)`", _prose(name)))
+    rest = re.sub(r"`[^`]+`|\]\([^)]*\)|^#+ .*$", "", _prose(name), flags=re.MULTILINE)
+    return Counter(code), Counter(re.findall(r"\d[\d,.]*\d|\d", rest))
 
 
 @pytest.mark.parametrize("english, japanese", TRANSLATED)
-def test_both_languages_have_the_same_code_pictures_and_headings(english, japanese):
+def test_both_languages_have_the_same_code_pictures_headings_and_numbers(english, japanese):
     assert _shape(japanese) == _shape(english)
-    assert len(re.findall(r"[ぁ-ん]", text(japanese))) > 150
+    # Japanese writes "two" as 2, too, and may repeat a name.
+    (code, numbers), (same, written) = _details(english), _details(japanese)
+    assert not code - same and not numbers - written
+    assert not [each for each in same if each not in " ".join(text(english).split())]
+
+
+@pytest.mark.parametrize("name", JAPANESE)
+def test_japanese_pages_are_japanese(name):
+    assert len(re.findall(r"[ぁ-ん]", text(name))) > 100
+    assert not faults(re.sub(r"`.*?`|[A-Za-z]+://\S+", "", _prose(name)))
+
+
+def test_japanese_texts_use_the_words_of_the_glossary():
+    page = text("docs/glossary.md")
+    refused = re.findall(r"^\| (\S+) \| \S+ \|$", page.partition("| not | but |")[2], re.M)
+    used = page.partition("## Japanese")[0]
+    assert len(refused) > 10 and not [word for word in refused if word in used]
+    sources = ("cli/help_ja.yaml", "report/texts.yaml", "export/page/translations.js")
+    for name in (*JAPANESE, *(f"src/ganbaru/{source}" for source in sources)):
+        assert not [word for word in refused if word in text(name)], name
 
 
 def test_every_page_is_in_the_navigation_once():
@@ -61,13 +101,13 @@ def test_every_page_is_in_the_navigation_once():
     assert sorted(listed) == sorted({*there, *reference.PAGES})
 
 
-def test_each_of_the_31_questions_has_an_answer():
-    rows = re.findall(
-        r"^\| (\d+)\. .+\| \[answer\]\((\S+)#(\S+)\)", text("docs/how-to/index.md"), re.M
-    )
+@pytest.mark.parametrize("folder", ["how-to", "ja/how-to"])
+def test_each_of_the_31_questions_has_an_answer(folder):
+    questions = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+)\. .+\| \[.+\]\((\S+)#(\S+)\)", questions, re.M)
     assert [int(number) for number, *_ in rows] == list(range(1, 32))
     for _, page, anchor in rows:
-        assert anchor in _anchors(DOCS / "how-to" / page), (page, anchor)
+        assert anchor in _anchors(DOCS / folder / page), (page, anchor)
 
 
 def test_the_reference_has_every_public_name_option_address_and_preset():
@@ -139,11 +179,26 @@ def test_a_command_that_fails_and_python_that_raises_are_faults(tmp_path):
         assert only.fault
 
 
-def test_pages_that_are_run_have_blocks_of_known_languages_alone():
-    assert {ROOT / name for name in runner.QUICK} <= {*runner.executed()}
-    for page in runner.executed():
+def test_every_block_of_every_page_is_run_or_says_why_not():
+    run, elsewhere = {*runner.executed()}, [ROOT / name for name in runner.ELSEWHERE]
+    assert {ROOT / name for name in runner.QUICK} <= run
+    for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")):
         for block in pages.blocks(page.read_text(encoding="utf-8")):
             assert block.language in ("sh", "python", "text", "toml"), (page, block.line)
+            translated = any(page.is_relative_to(place) for place in elsewhere)
+            assert block.language not in pages.KINDS or page in run or translated, page
+
+
+def test_marks_leave_blocks_out_and_shorten_them():
+    page = "<!-- short: train --run: --images 9; train: --images 7 --width 4 -->\n```sh\n"
+    page += "ganbaru train digits  # long\nganbaru train --run x\necho ganbaru train\n```\n"
+    found, other = pages.blocks(page + "<!-- skip: no -->\n```sh\nganbaru train\n```\n")
+    assert found.command.splitlines() == [
+        "ganbaru train digits --images 7 --width 4  # long",
+        "ganbaru train --run x --images 9",
+        "echo ganbaru train",
+    ]
+    assert (found.skip, other.skip, other.command) == ("", "no", "ganbaru train\n")
 
 
 @pytest.mark.parametrize("name", notebooks.NOTEBOOKS)

@@ -57,5 +57,5 @@ def test_workflows_may_only_read_and_name_actions_by_commit():
         rest = text.replace("    permissions: {pages: write, id-token: write}\n", "")
         rest = rest.replace("    permissions: {id-token: write}\n", "")
         assert "write" not in rest, path
-        used = re.findall(r"uses: (\S+)", text)
+        used = re.findall(r"uses: (?!\./)(\S+)", text)  # those of this repository have no commit
         assert used and all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each) for each in used), used

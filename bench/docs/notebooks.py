@@ -17,7 +17,7 @@ from bench.docs import pages
 
 NOTEBOOKS = ("first-gan", "own-pictures", "by-class", "sharing")
 FOLDER = pages.ROOT / "examples" / "notebooks"
-SITE = "https://github.com/ganbaru/ganbaru/blob/main/docs/"
+DOCS = "../../docs/"  # from FOLDER
 
 
 def cells(page: Path, ran: list[pages.Ran], folder: Path) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def cells(page: Path, ran: list[pages.Ran], folder: Path) -> list[dict[str, Any]
 
 
 def _linked(prose: str, folder: Path) -> str:
-    """Lead relative links to the site's sources; pictures are replaced by the outputs."""
+    """Lead relative links to the pages in this repository; the outputs replace pictures."""
     prose = re.sub(r"^!\[.*?\]\(.*?\)$", "", prose, flags=re.MULTILINE)
     docs = pages.ROOT / "docs"
 
@@ -47,7 +47,7 @@ def _linked(prose: str, folder: Path) -> str:
         path, _, anchor = found[1].partition("#")
         place = (folder / path).resolve()
         inside = place.relative_to(docs) if place.is_relative_to(docs) else f"../{place.name}"
-        return f"]({SITE}{inside}{'#' + anchor if anchor else ''})"
+        return f"]({DOCS}{inside}{'#' + anchor if anchor else ''})"
 
     return re.sub(r"\]\((?![a-z]+:|#)([^)\s]+)\)", link, prose)
 

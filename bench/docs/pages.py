@@ -3,6 +3,8 @@
 A fenced block marked `sh` is run by bash, one marked `python` by Python in one namespace for the
 page. A `text` block after either is its output: `...` stands for anything. `<!-- skip: REASON -->`
 before a block leaves it out, and `<!-- run: COMMANDS -->` holds commands that readers need not see.
+`<!-- short: train: --images 320; compare -o: --seeds 2 -->` before a block shortens it: these
+options are added to its lines that begin with `ganbaru train` and `ganbaru compare -o`.
 Other blocks are not run.
 """
 
@@ -23,7 +25,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _PART = re.compile(
-    r"^<!-- (?P<comment>skip|run): (?P<said>.*?) -->$|^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"^<!-- (?P<comment>skip|run|short): (?P<said>.*?) -->$"
+    r"|^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -32,31 +35,44 @@ KINDS = ("sh", "python")
 
 @dataclass
 class Block:
-    """A block of code: its language, text, line, why it is not run, and the output it shows."""
+    """A block of code: its language, text and line, why it is not run or how it is shortened."""
 
     language: str
     text: str
     line: int
     skip: str = ""
-    output: str | None = None
+    short: str = ""
+    output: str | None = None  # that the page shows
+
+    @property
+    def command(self) -> str:
+        """The text as it is run: in each line the options of the first fitting prefix are added."""
+        added = [part.strip().split(": ", 1) for part in self.short.split(";") if part]
+        lines = []
+        for line in self.text.splitlines():
+            code, space, comment = re.fullmatch(r"(.*?)(?:(\s+)(#.*))?", line).groups("")  # type: ignore[union-attr]
+            fitting = (more for start, more in added if code.startswith(f"ganbaru {start}"))
+            lines.append(" ".join([code, *list(fitting)[:1]]) + space + comment)
+        return "\n".join(lines) + "\n"
 
 
 def blocks(page: str) -> list[Block]:
     """Return the blocks of a page's text, hidden commands among them."""
     found: list[Block] = []
-    skip, before = "", None
+    marks: dict[str, str] = {}
+    before = None
     for part in _PART.finditer(page):
         line = page.count("\n", 0, part.start()) + 1
-        if part["comment"] == "skip":
-            skip = part["said"]
-        elif part["comment"] == "run":
+        if part["comment"] == "run":
             found.append(Block("sh", part["said"] + "\n", line))
+        elif part["comment"]:
+            marks[part["comment"]] = part["said"]
         elif part["language"] == "text" and before is not None:
             before.output, before = part["text"], None
         else:
-            before = Block(part["language"], part["text"], line, skip)
+            before = Block(part["language"], part["text"], line, **marks)
             found.append(before)
-            skip, before = "", before if before.language in KINDS else None
+            marks, before = {}, before if before.language in KINDS else None
     return found
 
 
@@ -81,7 +97,7 @@ def run(page: Path, folder: Path) -> Iterator[Ran]:
             start = time.monotonic()
             try:
                 if block.language == "sh":
-                    output, fault = _shell(block.text, environment)
+                    output, fault = _shell(block.command, environment)
                 else:
                     output, fault = _python(block.text, names)
             except Exception as error:  # of a page's Python
@@ -105,9 +121,10 @@ def _environment(folder: Path) -> dict[str, str]:
     for name, module in {"ganbaru": "-m ganbaru", "python": ""}.items():
         (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
         (tools / name).chmod(0o755)
-    paths = os.pathsep.join((str(ROOT / "src"), os.environ.get("PYTHONPATH", "")))
+    paths = os.pathsep.join((str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")))
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": paths, "COLUMNS": "100"}
+    own = {"PATH": path, "PYTHONPATH": paths, "COLUMNS": "100", "GANBARU_LANG": "en"}
+    return {**os.environ, **own}
 
 
 def _shell(text: str, environment: dict[str, str]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import importlib
 import inspect
@@ -12,8 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import ganbaru
-from ganbaru.cli import main, parser
-from ganbaru.cli.help_page import _head
+from ganbaru.cli import main, parser, translation
 from ganbaru.cli.presets import details
 from ganbaru.presets import PRESETS
 
@@ -24,7 +24,7 @@ def _cell(text: str) -> str:
     return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("*", "\\*")
 
 
-def _table(headings: tuple[str, ...], rows: Any) -> str:
+def _table(headings: Any, rows: Any) -> str:
     lines = [headings, ("---",) * len(headings), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
@@ -35,25 +35,39 @@ def command_parser(name: str) -> parser.Parser:
     return parser.captured(getattr(importlib.import_module(f"ganbaru.cli.{module}"), module))
 
 
-def command_line() -> str:
+TEXTS = {  # of the reference of the command line
+    "en": {
+        "title": "Command line reference",
+        "about": "Generated from the parsers: every command, option and environment variable. "
+        "Examples: [commands in context](../command-line.md).",
+        "argument": ("argument", "what it is"),
+        "environment": "Environment variables",
+        "variable": ("variable", "what it is"),
+    },
+    "ja": {
+        "title": "コマンドラインのリファレンス",
+        "about": "すべてのコマンド、オプション、環境変数です。"
+        "コマンドのヘルプと同じ内容で、コードから生成しています。"
+        "使用例は[コマンドの解説](../../command-line.md)（英語）にあります。",
+        "argument": ("引数", "説明"),
+        "environment": "環境変数",
+        "variable": ("変数", "説明"),
+    },
+}
+
+
+def command_line(language: str = "en") -> str:
     """Every command, option and environment variable, from the parsers."""
-    about = "Generated from the parsers: every command, option and environment variable."
-    parts = [f"# Command line reference\n\n{about}"]
-    parts.append("Examples: [commands in context](../command-line.md).\n")
+    into, text = translation.translator(language), TEXTS[language]
+    parts = [f"# {text['title']}\n\n{text['about']}\n"]
     for name in main.COMMANDS:
         found = command_parser(name)
-        parts += [f"## ganbaru {name}\n", _cell(found.description or ""), ""]
-        actions = sorted(found._actions, key=lambda each: bool(each.option_strings))
-        rows = [(f"`{_head(each)}`", _cell(_sentence(found, each))) for each in actions]
-        parts.append(_table(("argument", "what it is"), rows))
-    rows = [(f"`{name}`", _cell(text)) for name, text in main.ENVIRONMENT.items()]
-    parts += ["## Environment variables\n", _table(("variable", "what it is"), rows)]
+        parts += [f"## ganbaru {name}\n", *(_cell(into(each)) for each in found.paragraphs), ""]
+        rows = [(f"`{head}`", _cell(sentence)) for _, head, sentence in found.rows(into)]
+        parts.append(_table(text["argument"], rows))
+    rows = [(f"`{name}`", _cell(into(each))) for name, each in main.ENVIRONMENT.items()]
+    parts += [f"## {text['environment']}\n", _table(text["variable"], rows)]
     return "\n".join(parts)
-
-
-def _sentence(found: parser.Parser, action: Any) -> str:
-    default = parser._shown(found.defaults.get(action.dest, action.default))
-    return f"{action.help} [{default}]" if default else str(action.help)
 
 
 def homes() -> dict[str, str]:
@@ -142,6 +156,7 @@ def _joined(rows: Any) -> list[tuple[str, str]]:
 
 PAGES = {
     "reference/cli.md": command_line,
+    "ja/reference/cli.md": functools.partial(command_line, "ja"),
     "reference/python.md": python,
     "reference/http.md": http,
     "reference/presets.md": presets,

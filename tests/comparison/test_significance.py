@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ganbaru.comparison import significance
-from ganbaru.comparison.results import claims
+from ganbaru.comparison.results import Result, claims, reading
 from ganbaru.comparison.standings import standings
 
 
@@ -85,3 +86,11 @@ def test_five_seeds_claim_nothing_however_large_the_difference():
     found = standings({"a": np.arange(5.0), "b": np.arange(5.0) + 1000 + np.eye(5)[0]})
     (line,) = claims(found, 5)
     assert "no claim" in line and str(significance.seeds_needed()) in line
+
+
+@pytest.mark.parametrize("names, said", [("ab", None), ("abc", "all 3 pairs")])
+def test_pairs_are_counted_where_there_is_more_than_one(names, said):
+    found = standings({name: np.arange(8.0) + 3 * i for i, name in enumerate(names)})
+    text = " ".join(reading(Result(Path(), found, dict.fromkeys(names, [None] * 8), [])))
+    assert (said in text) if said else "pairs and" not in text
+    assert "adjusted for" in text

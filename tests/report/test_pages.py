@@ -231,6 +231,7 @@ def test_no_english_sentence_is_left_on_japanese_pages(home, served):
     warnings = {str(i): word for i, word in enumerate(words)}
     whole = page.page(dataclasses.replace(facts, scores=[scores], warnings=warnings))
     assert japanese.faults(whole) == []
+    assert not re.findall(r'(?:alt|aria-label)="[^"]*[A-Za-z]{3}[^"]*"', whole)  # in one language
     for name in ("start", "run", "error"):
         assert japanese.faults(text_of(served[name], **{"Accept-Language": "ja"})) == [], name
     english = TRANSLATIONS["en"]["healthy"]
@@ -248,9 +249,9 @@ def test_sentences_are_translated_whole_or_not_at_all():
 
 def test_numbers_stand_where_each_language_has_them(served, home):
     text = text_of(served["report"])
-    assert "学習に使った画像 96 枚" in text and "96 images shown in" in text
-    assert "学習に使った画像 96 枚" in text_of(served["run"], **{"Accept-Language": "ja"})
-    assert "学習に使った画像 ${images} 枚" in text_of(served["page"])
+    assert "のべ 96 枚を学習" in text and "96 images shown in" in text
+    assert "のべ 96 枚を学習" in text_of(served["run"], **{"Accept-Language": "ja"})
+    assert "のべ ${images} 枚を学習" in text_of(served["page"])
 
 
 # --- findings and updates -----------------------------------------------------------------------

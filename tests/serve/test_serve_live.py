@@ -244,7 +244,7 @@ def test_a_run_without_a_checkpoint_is_followed_until_it_has_one(finished, tmp_p
             assert next(received)["run"]["ready"] is True
         with client.stream("GET", "/events", headers={"Accept-Language": "ja"}) as stream:
             again = next(events(stream.iter_lines()))["run"]
-        assert again["ready"] and again["summary"].startswith("学習に使った画像 72 枚")
+        assert again["ready"] and again["summary"].startswith("のべ 72 枚を学習")
         assert "charts" not in again and again["state_text"] in TRANSLATIONS["ja"].values()
         assert client.post("/api/models/run/images", json={}).status_code == 200
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ganbaru import registry
-from ganbaru.cli import logs, streams
+from ganbaru.cli import logs, streams, translation
 from ganbaru.errors import InputError, RunError, as_flags, command_line, started_as, unknown
 from ganbaru.formatting import LOG, say
 
@@ -48,23 +48,30 @@ ENVIRONMENT = {
     "GANBARU_THREADS": "threads of the NumPy engine; else as many as there are cores",
     "GANBARU_TIMEOUT": "seconds that a process of a distributed run waits for the others: 1800",
     "GANBARU_KEY": "the key that `ganbaru serve` requires of requests",
+    translation.VARIABLE: "the language of help: en or ja; else the locale's, if it is Japanese",
 }
+# The other lines of the help page.
+ABOUT = "write a GAN once, run it on any array engine, and trust what comes out"
+START = "`ganbaru COMMAND --help` shows a command's options. Start with: ganbaru train digits"
+COMPLETION = 'completion: eval "$(ganbaru --print-completion bash)" (bash, zsh or tcsh)'
+EXIT_CODES = (
+    "exit codes: 0 success, 1 the run failed, 2 the input was invalid; 130 stopped by Ctrl-C\n"
+    "and 143 by SIGTERM, after saving the run; 141 the reader of the output has exited"
+)
 _MODULES = {"import": "import_weights"}  # a keyword of Python
 
 
-def usage() -> str:
+def usage(language: str = "en") -> str:
     """Return the help page of the command itself."""
-    rows = "\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())
-    return (
-        "ganbaru: write a GAN once, run it on any array engine, and trust what comes out\n\n"
-        f"usage: ganbaru COMMAND ...\n\n{rows}\n\n"
-        "`ganbaru COMMAND --help` shows a command's options. Start with: ganbaru train digits\n\n"
-        "environment:\n"
-        + "\n".join(f"  ${name:16} {text}" for name, text in ENVIRONMENT.items())
-        + "\n\n"
-        'completion: eval "$(ganbaru --print-completion bash)" (bash, zsh or tcsh)\n\n'
-        "exit codes: 0 success, 1 the run failed, 2 the input was invalid; 130 stopped by Ctrl-C\n"
-        "and 143 by SIGTERM, after saving the run; 141 the reader of the output has exited"
+    into = translation.translator(language)
+    return "\n".join(
+        [
+            f"ganbaru: {into(ABOUT)}\n\n{into('usage: {}').format('ganbaru COMMAND ...')}\n",
+            *(f"  {name:12} {into(text)}" for name, text in COMMANDS.items()),
+            f"\n{into(START)}\n\n{into('environment')}:",
+            *(f"  ${name:18} {into(text)}" for name, text in ENVIRONMENT.items()),
+            f"\n{into(COMPLETION)}\n\n{into(EXIT_CODES)}",
+        ]
     )
 
 
@@ -104,7 +111,7 @@ def _guarded(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help") or list(arguments) == ["help"]:
-        say(*usage().split("\n"))
+        say(*usage(translation.language()).split("\n"))
         return 0
     if arguments[0] in ("-V", "--version"):
         from ganbaru import __version__

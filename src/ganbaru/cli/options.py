@@ -12,6 +12,7 @@ from typing import Any
 from ganbaru import config as settings
 from ganbaru import data, registry
 from ganbaru.cli.parser import PLACEHOLDERS, Parser, add_trust
+from ganbaru.cli.translation import Sentence
 from ganbaru.config import Config, flag
 from ganbaru.engines.requirements import LIBRARIES
 from ganbaru.errors import InputError
@@ -40,6 +41,10 @@ HEADINGS = {
 }
 _PRESET = "the preset to start from"
 _OR_PATH = f"{_PRESET}; or a folder, archive or other set of your own pictures"
+_PRESETS = (
+    f"Presets: {{presets}}. Without one: {DEFAULT_PRESET}. In brackets: the values of the preset "
+    "named before --help."
+)
 _FILES = "a state dict, .pth, .pt or .safetensors"
 
 
@@ -152,8 +157,7 @@ def _named_pictures(found: dict[str, Any]) -> bool:
 
 
 def _parser(command: str, description: str) -> Parser:
-    about = f"{description}\nPresets: {', '.join(PRESETS)}. Without one: {DEFAULT_PRESET}."
-    parser = Parser(command, f"{about} In brackets: the values of the preset named before --help.")
+    parser = Parser(command, description, Sentence(_PRESETS, presets=", ".join(PRESETS)))
     parser.headings = HEADINGS
     return parser
 
@@ -161,7 +165,7 @@ def _parser(command: str, description: str) -> Parser:
 def _add(parser: Parser, field: dataclasses.Field[Any]) -> None:
     """Add a field's flag; its text becomes a value where the configuration is built."""
     of, _ = settings.kind(field.name)
-    sentence = field.metadata["help"].replace("{known}", ", ".join(known(field.name)))
+    sentence = Sentence(field.metadata["help"], known=", ".join(known(field.name)))
     how: dict[str, Any] = {"default": SUPPRESS, "help": sentence}
     if of is bool:  # a preset or a run may have set it, so --no-... unsets it
         parser.add_argument(flag(field.name), action=BooleanOptionalAction, **how)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ganbaru import coerce
-from ganbaru.cli import help_page, logs
+from ganbaru.cli import help_page, logs, translation
 from ganbaru.errors import InputError, command_line, did_you_mean
 
 PLACEHOLDERS: dict[Any, str] = {int: "N", float: "X", tuple[float, float]: "X X"}
@@ -23,15 +23,15 @@ class Parser(argparse.ArgumentParser):
     `defaults` are shown on the help page in place of the arguments' own, `headings` before them.
     """
 
-    def __init__(self, command: str, description: str) -> None:
+    def __init__(self, command: str, *paragraphs: str) -> None:
         super().__init__(
             prog=f"ganbaru {command}",
-            description=description,
+            description="\n".join(paragraphs),
             add_help=False,
             allow_abbrev=False,
             exit_on_error=False,
         )
-        self.command = command
+        self.command, self.paragraphs = command, paragraphs
         self.add_argument("-h", "--help", action="help", help="show this page and exit")
         for flags, takes_value, sentence in logs.OPTIONS:
             how: dict[str, Any] = {"metavar": "FORMAT"} if takes_value else {"nargs": 0}
@@ -109,11 +109,20 @@ class Parser(argparse.ArgumentParser):
         return f"There is no option {name}.{near}"
 
     def format_help(self) -> str:
-        """Return the help page, positional arguments first."""
-        actions = sorted(self._actions, key=lambda action: bool(action.option_strings))
-        own = {action.dest: action.default for action in actions}
-        shown = {name: _shown(value) for name, value in {**own, **self.defaults}.items()}
-        return help_page.page(self.prog, self.description or "", actions, self.headings, shown)
+        """Return the help page in the reader's language."""
+        into = translation.translator(translation.language())
+        headings = {name: into(text) for name, text in self.headings.items()}
+        paragraphs = [into(text) for text in self.paragraphs]
+        return help_page.page(self.prog, paragraphs, self.rows(into), headings, into("usage: {}"))
+
+    def rows(self, into: Callable[[str], str]) -> list[help_page.Row]:
+        """Return name, form and translated sentence of each argument, positional ones first."""
+        found = []
+        for action in sorted(self._actions, key=lambda action: bool(action.option_strings)):
+            default = _shown(self.defaults.get(action.dest, action.default))
+            sentence = into(action.help or "") + (f" [{default}]" if default else "")
+            found.append((action.dest, help_page.head(action), sentence))
+        return found
 
 
 class _CapturedParser(BaseException):  # noqa: N818

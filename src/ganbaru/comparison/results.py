@@ -192,12 +192,13 @@ def reading(result: Result) -> list[str]:
     found, seeds = result.standings, len(next(iter(result.outcomes.values())))
     if found.winner_changes is None:
         return [f"One seed gives no ranking: use {significance.seeds_needed()} or more."]
+    of_all = f"for all {len(found.pairs)} pairs and " if found.pairs[1:] else ""
     half = seeds // 2
     halves = f"two tournaments of {half} other seed{'s' * (half > 1)} each"
     return [
         *claims(found, seeds),
         f"p: the probability of a difference as clear as this between equal contestants, by exact "
-        f"tests of paired seeds, adjusted for all {len(found.pairs)} pairs and for choosing the "
+        f"tests of paired seeds, adjusted {of_all}for choosing the "
         f"best after seeing the scores (Westfall and Young 1993). The smallest that {seeds} seeds "
         f"can reach is {significance.smallest_p(seeds):.2g}.",
         f"In brackets: 95 % bootstrap intervals over seeds, also of paired differences, each pair "

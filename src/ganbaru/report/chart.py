@@ -28,8 +28,7 @@ def svg(*charts: Chart) -> Markup:
         *_columns(across),
         *(_line(line, across, up) for line in lines),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=" / ".join(each.title for each in charts),
+        aria_hidden="true",  # title and legend are text, in the reader's language
     )
     names = zip(*([line.name for line in each.lines] for each in charts), strict=True)
     legend = [

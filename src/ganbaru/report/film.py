@@ -9,7 +9,7 @@ import numpy as np
 
 from ganbaru.report.markup import Markup, tag
 from ganbaru.report.pictures import embedded
-from ganbaru.report.translations import TRANSLATIONS, both
+from ganbaru.report.translations import both, picture
 
 MAX_GRIDS, FRAME = 6, 640  # frames of the film, and their width in pixels at most
 
@@ -29,7 +29,7 @@ def film(grids: Sequence[Path]) -> Markup:
 
 def _frame(grid: Path, place: int, shown: bool) -> Markup:
     chosen = {"checked": ""} if shown else {}
-    image = tag("img", src=embedded(grid, FRAME), alt=TRANSLATIONS["en"]["grid_of"])
+    image = picture("grid_of", embedded(grid, FRAME))
     caption = tag("span", both("frame", f"{int(grid.stem):,}"), class_="caption")
     return tag(
         "label",

@@ -27,6 +27,7 @@ from ganbaru.report.translations import (
     both,
     each,
     lasting,
+    picture,
     sentence,
 )
 
@@ -120,11 +121,12 @@ def _reproduce(facts: Facts, text: Translation) -> Markup:
         if getattr(config, name)
     )
     rates = coerce.shown(config.rates)
+    penalty = text["none"] if config.penalty == "none" else config.penalty
     rows = [
         ("preset", config.preset or text["none"]),
         ("networks", text["network"].format(config.network, config.width)),
         *([("parameters", text["counts"].format(*counts.values()))] if counts else []),
-        ("objective", text["penalty"].format(config.objective, config.penalty)),
+        ("objective", text["penalty"].format(config.objective, penalty)),
         ("optimizer", text["rates"].format(config.optimiser, rates)),
         ("batch", str(config.batch)),
         ("length", text["or"].join(totals)),
@@ -255,7 +257,7 @@ def _sheet(facts: Facts) -> Markup:
     sheet = facts.authenticity.folder / SHEET if facts.authenticity else Path()
     if not sheet.is_file():
         return NOTHING
-    image = tag("img", src=embedded(sheet, 1200), alt=TRANSLATIONS["en"]["neighbours"])
+    image = picture("neighbours", embedded(sheet, 1200))
     scrolled = tag("div", image, class_="wide", tabindex=0)
     return tag("figure", scrolled, tag("figcaption", both("neighbour_rows")))
 

@@ -94,6 +94,11 @@ def both(key: str, *values: object) -> Markup:
     return each(lambda text: text[key].format(*values), "span")
 
 
+def picture(key: str, source: str) -> Markup:
+    """Return an image; its text alternative stands beside it, hidden, in each language."""
+    return joined(tag("img", src=source, alt=""), tag("span", both(key), class_="hidden"))
+
+
 def lasting(seconds: float, text: Translation) -> str:
     """Return a duration in words."""
     found = duration(seconds)
