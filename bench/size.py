@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,7 @@ LAYERS = [
 ]
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     """Return every module's syntax tree by its dotted name; a package's is its `__init__`'s."""
     found = {}
@@ -60,8 +62,8 @@ def modules() -> dict[str, ast.Module]:
     return found
 
 
-def imported(name: str, trees: dict[str, ast.Module]) -> set[str]:
-    """Return the modules of ours that one imports anywhere, in functions too."""
+def names(name: str, trees: dict[str, ast.Module]) -> set[str]:
+    """Return the absolute names that a module imports anywhere, in functions too."""
     package = name if (SOURCE.parent / name.replace(".", "/")).is_dir() else name.rpartition(".")[0]
     found = set()
     for node in ast.walk(trees[name]):
@@ -70,14 +72,26 @@ def imported(name: str, trees: dict[str, ast.Module]) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
             home = ".".join([*above, *filter(None, [node.module])])
-            names = {f"{home}.{alias.name}" for alias in node.names}
-            found |= {each if each in trees else home for each in names}
-    return {each for each in found if each in trees} - {name}
+            found |= {f"{home}.{alias.name}" for alias in node.names}
+    return found
+
+
+def imported(name: str, trees: dict[str, ast.Module]) -> set[str]:
+    """Return the modules of ours that one imports anywhere, in functions too."""
+    found = names(name, trees)
+    ours = {full if full in trees else full.rpartition(".")[0] for full in found}
+    return {each for each in ours if each in trees} - {name}
 
 
 def layer(name: str) -> int:
     """Return the place of a module's package in `LAYERS`."""
     return LAYERS.index(name.split(".")[1] if "." in name else name)
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Return the modules of ours that each one imports."""
+    return {name: imported(name, modules()) for name in modules()}
 
 
 def violations(graph: dict[str, set[str]]) -> list[str]:
@@ -133,7 +147,6 @@ def lines(folder: Path) -> dict[Path, int]:
 def report() -> str:
     """Return the size report."""
     trees = modules()
-    graph = {name: imported(name, trees) for name in trees}
     source, tests = lines(SOURCE), lines(ROOT / "tests")
     longest = max(source, key=lambda path: source[path])
     top = len(list(SOURCE.glob("*.py")))
@@ -145,8 +158,8 @@ tests: {len(tests)} files, {sum(tests.values()):,} lines
 longest file: {longest.relative_to(SOURCE)}, {source[longest]} lines
 longest function: {name}, {length} lines
 formatter switched off: {skips} times
-import cycles: {len(cycles(graph))}
-imports against the layers: {len(violations(graph))}"""
+import cycles: {len(cycles(graph()))}
+imports against the layers: {len(violations(graph()))}"""
 
 
 if __name__ == "__main__":
