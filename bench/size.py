@@ -52,21 +52,21 @@ LAYERS = [
 
 
 @cache
-def modules() -> dict[str, ast.Module]:
-    """Return every module's syntax tree by its dotted name; a package's is its `__init__`'s."""
+def modules() -> dict[str, list[ast.AST]]:
+    """Return every module's syntax nodes by its dotted name; a package's are its `__init__`'s."""
     found = {}
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE.parent).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+        found[name] = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     return found
 
 
-def names(name: str, trees: dict[str, ast.Module]) -> set[str]:
+def names(name: str) -> set[str]:
     """Return the absolute names that a module imports anywhere, in functions too."""
     package = name if (SOURCE.parent / name.replace(".", "/")).is_dir() else name.rpartition(".")[0]
     found = set()
-    for node in ast.walk(trees[name]):
+    for node in modules()[name]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -76,22 +76,21 @@ def names(name: str, trees: dict[str, ast.Module]) -> set[str]:
     return found
 
 
-def imported(name: str, trees: dict[str, ast.Module]) -> set[str]:
-    """Return the modules of ours that one imports anywhere, in functions too."""
-    found = names(name, trees)
-    ours = {full if full in trees else full.rpartition(".")[0] for full in found}
-    return {each for each in ours if each in trees} - {name}
+@cache
+def graph() -> dict[str, set[str]]:
+    """Return the modules of ours that each one imports."""
+    return {name: _imported(name) for name in modules()}
+
+
+def _imported(name: str) -> set[str]:
+    ours = modules()
+    found = {full if full in ours else full.rpartition(".")[0] for full in names(name)}
+    return {each for each in found if each in ours} - {name}
 
 
 def layer(name: str) -> int:
     """Return the place of a module's package in `LAYERS`."""
     return LAYERS.index(name.split(".")[1] if "." in name else name)
-
-
-@cache
-def graph() -> dict[str, set[str]]:
-    """Return the modules of ours that each one imports."""
-    return {name: imported(name, modules()) for name in modules()}
 
 
 def violations(graph: dict[str, set[str]]) -> list[str]:
@@ -131,10 +130,10 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
     return found
 
 
-def functions(trees: dict[str, ast.Module]) -> Iterator[tuple[int, str]]:
+def functions() -> Iterator[tuple[int, str]]:
     """Yield the length in lines and the name of every function."""
-    for name, tree in trees.items():
-        for node in ast.walk(tree):
+    for name, nodes in modules().items():
+        for node in nodes:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 yield (node.end_lineno or node.lineno) - node.lineno + 1, f"{name}.{node.name}"
 
@@ -146,12 +145,11 @@ def lines(folder: Path) -> dict[Path, int]:
 
 def report() -> str:
     """Return the size report."""
-    trees = modules()
     source, tests = lines(SOURCE), lines(ROOT / "tests")
     longest = max(source, key=lambda path: source[path])
     top = len(list(SOURCE.glob("*.py")))
     skips = sum(path.read_text(encoding="utf-8").count("# fmt: ") for path in source)
-    length, name = max(functions(trees))
+    length, name = max(functions())
     return f"""\
 source: {len(source)} files, {sum(source.values()):,} lines; {top} files at the top
 tests: {len(tests)} files, {sum(tests.values()):,} lines

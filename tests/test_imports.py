@@ -6,10 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from bench import size
 
 import ganbaru
-from ganbaru import engines
 
 FRAMEWORKS = ("torch", "tensorflow", "jax", "cupy")
 SLOW = (
@@ -30,12 +28,6 @@ SLOW = (
     "uvicorn",
     "pydantic",
 )
-
-
-def _engine(name: str) -> str:
-    """Return the engine that a module is part of, "" for none."""
-    parts = name.split(".")
-    return parts[1] if parts[0] == "engines" and len(parts) > 1 else ""
 
 
 def test_importing_ganbaru_loads_no_framework_and_nothing_slow():
@@ -62,29 +54,6 @@ def test_all_public_names_are_there():
         assert getattr(ganbaru, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ganbaru.nothing
-
-
-def _allowed(name: str) -> set[str]:
-    """Return the frameworks that a module of ours may import, anywhere in it."""
-    engine = _engine(name)
-    allowed = {engines.LIBRARIES[engine].module} if engine in engines.LIBRARIES else set()
-    # The NumPy engine computes on CuPy's arrays too.
-    allowed |= {"cupy"} if engine == "numpy" else set()
-    # Imported by what cannot work without it: the literature's scorer, the processes of a run.
-    allowed |= {"torch"} if name in ("metrics.inception", "ranks.processes") else set()
-    allowed |= {"jax"} if name == "ranks.mesh" else set()
-    return allowed | ({name.removeprefix("native.")} if name.startswith("native.") else set())
-
-
-def test_a_framework_is_imported_by_its_own_engine_alone():
-    trees = size.modules()
-    found = {
-        name: {path.partition(".")[0] for path in size.names(name, trees)} & set(FRAMEWORKS)
-        for name in trees
-    }
-    assert found["ganbaru.engines.jax"] == {"jax"} and found["ganbaru.native.torch"] == {"torch"}
-    wrong = {name: each - _allowed(name.removeprefix("ganbaru.")) for name, each in found.items()}
-    assert {name: each for name, each in wrong.items() if each} == {}
 
 
 def test_a_former_name_of_a_module_is_imported_in_every_way():
