@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -55,10 +56,12 @@ LAYERS = [
 def modules() -> dict[str, list[ast.AST]]:
     """Return every module's syntax nodes by its dotted name; a package's are its `__init__`'s."""
     found = {}
+    gc.disable()  # of a million objects none is garbage: a third of the time, in tests two thirds
     for path in sorted(SOURCE.rglob("*.py")):
         parts = path.relative_to(SOURCE.parent).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    gc.enable()
     return found
 
 

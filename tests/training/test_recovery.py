@@ -134,7 +134,9 @@ def read(run: Path, old: Path) -> None:
     generators.load(run_folder.find_checkpoint(run)).sample(1)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param("start", marks=pytest.mark.extended), "resume", "overwrite"]
+)
 def test_killed_at_every_third_call(tmp_path, case):
     check(tmp_path, case, every=False)
 
