@@ -167,7 +167,7 @@ def test_killed_after_its_last_checkpoint(tmp_path):
         train(replace(config, resume=True), resumed)
 
 
-@pytest.mark.parametrize("kind", ["images", "content"])
+@pytest.mark.parametrize("kind", ["images", pytest.param("content", marks=pytest.mark.extended)])
 def test_killed_while_a_cache_is_written(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "cache"))
     divided(tmp_path / "set", train=3, test=0)

@@ -222,7 +222,7 @@ def test_a_checkpoint_of_format_1_goes_on(tmp_path, trained_run):
 
 # --- real processes ---------------------------------------------------------------------------
 
-KILLED = {"log_every": 40, "sample_every": 80, "checkpoint_every": 400, "keep": 2}
+KILLED = {"log_every": 40, "sample_every": 80, "checkpoint_every": 160, "keep": 2}
 
 
 def started(folder: Path, **options) -> tuple[Path, list]:
