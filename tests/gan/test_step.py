@@ -11,7 +11,7 @@ from helpers import NUMPY32, NUMPY64, TrainingCase, assert_close, table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ganbaru import nn, ops
-from ganbaru.gan import step
+from ganbaru.gan import step, step_inputs
 from ganbaru.gan.objectives import OBJECTIVES
 
 
@@ -231,7 +231,7 @@ def test_only_relativistic_objectives_give_the_generator_reals(objective):
         batch = gan.draw.step(1).g
         assert (batch.real is not None) == relativistic
         if relativistic:
-            batch = step.Batch(latent=batch.latent, real=batch.real - darker)
+            batch = step_inputs.Batch(latent=batch.latent, real=batch.real - darker)
         report = gan.g_update(batch, 2)
         losses.append(float(report["g_loss"]))
     assert (losses[0] != losses[1]) == relativistic
