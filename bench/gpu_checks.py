@@ -14,7 +14,8 @@ from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.engines import Engine
 from ganbaru.gan import build, models, step
-from ganbaru.gan.batches import BatchSampler, prefetched
+from ganbaru.gan.batches import BatchSampler
+from ganbaru.gan.prefetch import prefetched
 
 from .games import gan, random_images
 

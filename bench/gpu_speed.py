@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ganbaru import engines
 from ganbaru.engines import Engine
 from ganbaru.gan import step
-from ganbaru.gan.batches import prefetched
+from ganbaru.gan.prefetch import prefetched
 
 from . import flops
 from .games import gan, random_images

@@ -29,9 +29,13 @@ CASES = {
     "digits, numpy": ["digits"],
     "digits, torch": ["digits", "--engine", "torch"],
     "digits, jax": ["digits", "--engine", "jax"],
+    "digits, tensorflow": ["digits", "--engine", "tensorflow"],
     "mnist, numpy": ["mnist"],
     "mnist, torch": ["mnist", "--engine", "torch"],
+    "mnist, jax": ["mnist", "--engine", "jax"],
+    "mnist, tensorflow": ["mnist", "--engine", "tensorflow"],
     "fashion-mnist, numpy": ["fashion-mnist"],
+    "fashion-mnist, jax": ["fashion-mnist", "--engine", "jax"],
     "small on MNIST, numpy": ["small", "--data", "mnist", "--image-size", "32"],
     "dcgan-cats, width 8, torch": ["dcgan-cats", "--width", "8", "--engine", "torch"],
     "wgan-gp-mnist, width 8, numpy": [

@@ -13,7 +13,7 @@ from ganbaru import engines, nn, ops
 from ganbaru.config import Config
 from ganbaru.conformance import training_cases
 from ganbaru.engines import Engine
-from ganbaru.gan import models, step
+from ganbaru.gan import models, step, step_inputs
 from ganbaru.nn.initializers import Initialisation
 from ganbaru.sampling.generators import Generator
 
@@ -178,13 +178,17 @@ source = training_cases.pictures
 class TrainingCase(training_cases.TrainingCase):
     """A game about to be played, of which a test may also make one update alone."""
 
-    def d_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.StepMetrics:
+    def d_update(
+        self, batch: step_inputs.Batch, update: int = 1, factor: float = 1.0
+    ) -> step.StepMetrics:
         """Make D's update number `update` alone."""
         optimizer_step = self.gan.d_optimizer.optimizer_step(update, factor)
         self.state, report = step.discriminator_update(self.gan, self.state, batch, optimizer_step)
         return report
 
-    def g_update(self, batch: step.Batch, update: int = 1, factor: float = 1.0) -> step.StepMetrics:
+    def g_update(
+        self, batch: step_inputs.Batch, update: int = 1, factor: float = 1.0
+    ) -> step.StepMetrics:
         """Make G's update number `update` alone."""
         found = step.step_schedule(self.gan, update - 1, 1, factor)
         self.state, report = step.generator_update(

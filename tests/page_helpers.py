@@ -80,7 +80,7 @@ class Visit:
     def rest(self) -> None:
         """Wait until all images are up to date."""
         # A change starts with the next animation frame, but marks the stage as busy at once.
-        self.page.wait_for_selector("#stage[aria-busy=false]", timeout=60_000)
+        self.page.wait_for_selector("#stage[aria-busy=false]", timeout=300_000)
 
     def click(self, selector: str) -> None:
         self.page.click(selector)

@@ -41,7 +41,7 @@ class Service(NamedTuple):
     def end(self, signal: int) -> tuple[int, str, str]:
         """Send a signal; return the exit code and the output since the start."""
         self.process.send_signal(signal)
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=300)
         return self.process.returncode, out, err
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from train_helpers import (
+    NO_PLOTS,
     ROOT,
     command,
     log,
@@ -39,10 +40,10 @@ def example(monkeypatch):
 
 
 def run_example(name: str, folder: Path, *arguments: str) -> str:
-    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(NO_PLOTS), str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", f"examples.{name}", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=120,
+        cwd=folder, capture_output=True, text=True, timeout=300,
         env={**os.environ, "PYTHONPATH": paths.rstrip(os.pathsep)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from train_helpers import command
 
 from ganbaru import ops
 from ganbaru.errors import InputError
-from ganbaru.gan import step
+from ganbaru.gan import step, step_inputs
 from ganbaru.gan.objectives import OBJECTIVES
 from ganbaru.gan.optimizers import Adam
 from ganbaru.labs import one_step
@@ -44,9 +44,9 @@ def test_each_number_is_that_of_the_numpy_engine(seed):
         "discriminator": _grouped(shown.before, "wcvd"),
     }
     state = step.start(gan, {**players, "generator_buffers": {}, "discriminator_buffers": {}})
-    batches = step.Batches(
-        [step.Batch(np.array(shown.d_latents), real=np.array(shown.reals))],
-        step.Batch(np.array(shown.g_latents)),
+    batches = step_inputs.Batches(
+        [step_inputs.Batch(np.array(shown.d_latents), real=np.array(shown.reals))],
+        step_inputs.Batch(np.array(shown.g_latents)),
     )
     state, metrics = step.train_step(gan, state, batches, step.step_schedule(gan, 0, 1))
     assert len(shown.before) == 10 and str(shown).count("\n") > 40

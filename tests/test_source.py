@@ -5,27 +5,54 @@ from __future__ import annotations
 import ast
 import re
 
+from bench import size
 from train_helpers import ROOT
 
+from ganbaru import engines
 
-def _of_os(node: ast.AST) -> str:
-    """Return x of `os.x`, "" for other code."""
-    found = isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "os"
-    return node.attr if found else ""
+FRAMEWORKS = ("torch", "tensorflow", "jax", "cupy")
 
 
 def test_source_has_no_absolute_path_and_starts_no_process():
-    for path in (ROOT / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for name, nodes in size.modules().items():
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                assert not re.match(r"[A-Z]:\\|/(home|Users|root|tmp)/", node.value), path
-            names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
-            used = {*names, getattr(node, "module", "")}
-            assert not {"subprocess", "pty", "scipy.misc"} & used, path
-            # Whose workers are tested to end with their parent.
-            own = path.match("comparison/scheduling.py")
-            assert own or not {"multiprocessing", "ProcessPoolExecutor"} & used, path
-            assert not re.match("fork|system|popen|(posix_)?spawn", _of_os(node)), path
+                assert not re.match(r"[A-Z]:\\|/(home|Users|root|tmp)/", node.value), name
+            elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "os":
+                assert not re.match("fork|system|popen|(posix_)?spawn", node.attr), name
+        used = {part for full in size.names(name) for part in (full, *full.split("."))}
+        assert not {"subprocess", "pty", "scipy.misc"} & used, name
+        # Whose workers are tested to end with their parent.
+        own = name == "ganbaru.comparison.scheduling"
+        assert own or not {"multiprocessing", "ProcessPoolExecutor"} & used, name
+
+
+def _engine(name: str) -> str:
+    """Return the engine that a module is part of, "" for none."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "engines" and len(parts) > 1 else ""
+
+
+def _allowed(name: str) -> set[str]:
+    """Return the frameworks that a module of ours may import, anywhere in it."""
+    engine = _engine(name)
+    allowed = {engines.LIBRARIES[engine].module} if engine in engines.LIBRARIES else set()
+    # The NumPy engine computes on CuPy's arrays too.
+    allowed |= {"cupy"} if engine == "numpy" else set()
+    # Imported by what cannot work without it: the literature's scorer, the processes of a run.
+    allowed |= {"torch"} if name in ("metrics.inception", "ranks.processes") else set()
+    allowed |= {"jax"} if name == "ranks.mesh" else set()
+    return allowed | ({name.removeprefix("native.")} if name.startswith("native.") else set())
+
+
+def test_a_framework_is_imported_by_its_own_engine_alone():
+    found = {
+        name: {path.partition(".")[0] for path in size.names(name)} & set(FRAMEWORKS)
+        for name in size.modules()
+    }
+    assert found["ganbaru.engines.jax"] == {"jax"} and found["ganbaru.native.torch"] == {"torch"}
+    wrong = {name: each - _allowed(name.removeprefix("ganbaru.")) for name, each in found.items()}
+    assert {name: each for name, each in wrong.items() if each} == {}
 
 
 def test_every_dependency_has_an_exact_version():

@@ -28,6 +28,7 @@ from ganbaru.training.run import Callback, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_PLOTS = ROOT / "tests" / "stand_ins_plots"  # matplotlib's stand-in
+PATIENCE = 300  # seconds for what takes one or two: a machine may have ten times the work it can do
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(not HAS_TORCH, reason="needs torch, which is not installed")
 COMPILED = [
@@ -173,19 +174,18 @@ def words(*arguments: Any) -> list[str]:
     return [sys.executable, "-m", "ganbaru", *map(str, arguments)]
 
 
-def _environment(given: dict[str, str] | None, plots: bool) -> dict[str, str]:
-    """Return a process's environment; without plots, a stand-in takes matplotlib's place."""
-    found = dict(os.environ if given is None else given)
-    paths = [] if plots else [str(NO_PLOTS)]
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, [*paths, found.get("PYTHONPATH", "")]))
-    return found
+def without_plots(given: dict[str, str]) -> dict[str, str]:
+    """Return a process's environment in which a stand-in takes matplotlib's place."""
+    paths = filter(None, [str(NO_PLOTS), given.get("PYTHONPATH", "")])
+    return {**given, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def process(*arguments: Any, cwd: Path, plots: bool = False, **options: Any) -> Said:
     """Run the command as a process of its own; `plots` says whether a test looks at its plots."""
-    options["env"] = _environment(options.get("env"), plots)
+    given = options.get("env", dict(os.environ))
+    options["env"] = given if plots else without_plots(given)
     done = subprocess.run(
-        words(*arguments), cwd=cwd, capture_output=True, text=True, timeout=120, **options
+        words(*arguments), cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, **options
     )
     return said(done.returncode, done.stdout, done.stderr)
 
@@ -198,7 +198,7 @@ def _default_signals() -> None:
 @contextlib.contextmanager
 def background(*arguments: Any, cwd: Path, **options: Any) -> Iterator[subprocess.Popen]:
     """Start the command and yield its process, which does not outlive the block, without plots."""
-    options["env"] = _environment(options.get("env"), plots=False)
+    options["env"] = without_plots(options.get("env", dict(os.environ)))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     if os.name == "posix":
         pipes["preexec_fn"] = _default_signals
@@ -221,7 +221,9 @@ def limited(size: int) -> dict[str, Any]:
     return {"preexec_fn": lambda: resource.setrlimit(*limit), "env": environment}
 
 
-def until(condition: Callable[[], bool], started: subprocess.Popen, seconds: float = 60) -> None:
+def until(
+    condition: Callable[[], bool], started: subprocess.Popen, seconds: float = PATIENCE
+) -> None:
     """Wait until a condition holds of what a process does."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -7,8 +7,7 @@
     api.export(run, "gan.onnx")
 
 The arguments are the command's options. Those whose names are not also packages are in `ganbaru`
-itself. `import` is a keyword of Python, so that command's function is `import_weights`, and that of
-`hub push` is `push_to_hub`.
+itself. Two names differ: `import_weights` (`import` is a keyword) and `push_to_hub`.
 """
 
 from __future__ import annotations

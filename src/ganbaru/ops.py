@@ -3,8 +3,7 @@
 Arithmetic (``+ - * / **``, comparisons) is by operators. The engine is found from a tensor's type,
 so no function takes an engine as an argument. Images are (N, C, H, W).
 
-Two lists say what an engine can do: `OPERATIONS`, which each must supply, and `COMPOSED`, which are
-written in those operations where they are used and which an engine may replace by a fused form.
+Each engine supplies `OPERATIONS`; those in `COMPOSED` are written in them and may have fused forms.
 """
 
 from __future__ import annotations

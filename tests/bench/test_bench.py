@@ -80,6 +80,7 @@ def test_gpu_goes_on_after_a_failure(tmp_path):
     assert "ZeroDivisionError" in told["failed"][0]["why"] and told["speed"] == [{"": "after"}]
 
 
+@pytest.mark.extended
 def test_gpu_faults_are_checked_on_a_cpu_too(monkeypatch):
     """All but CUDA's own calls; a check fails where what it checks does."""
     pytest.importorskip("torch")
@@ -218,6 +219,16 @@ def test_cases_that_vary_something_else_than_the_batch(monkeypatch, tmp_path, ca
     assert_drawn(tmp_path, *LIKE_BATCH)
 
 
+def test_the_front_door_writes_what_a_case_returns(monkeypatch, tmp_path, capfd):
+    table = interleaved.Table("A title", [{"": "one", "seconds": 0.5}], over="")
+    monkeypatch.setattr(front, "CEILINGS", cases.Case("none", lambda bench: []))
+    monkeypatch.setitem(cases.CASES, "loading", cases.Case("one row", lambda bench: [table]))
+    tables, _ = measured(monkeypatch, tmp_path, "loading", "--engines", "numpy")
+    assert capfd.readouterr().err == ""
+    assert tables["A title"]["rows"] == table.rows
+
+
+@pytest.mark.extended
 @pytest.mark.slow
 def test_all_other_cases_without_a_framework(monkeypatch, tmp_path, capfd):
     monkeypatch.setattr(roofline, "LIBRARIES", {"numpy": roofline.LIBRARIES["numpy"]})
@@ -236,6 +247,14 @@ def test_all_other_cases_without_a_framework(monkeypatch, tmp_path, capfd):
     assert [row["images/s"] * row["seconds"] for row in written] == pytest.approx([8, 16, 8, 16])
 
 
+def test_a_command_without_the_line_that_ends_it_is_an_error():
+    from bench import startup
+
+    with pytest.raises(RuntimeError, match="No line"):
+        startup.to_line(["-c", "print('nothing')"], "step", "")
+
+
+@pytest.mark.extended
 @pytest.mark.slow
 def test_start_up(monkeypatch, tmp_path):
     from bench import startup
@@ -247,8 +266,6 @@ def test_start_up(monkeypatch, tmp_path):
     training = "ganbaru train --engine numpy to its first step"
     assert list(seconds) == [*chosen, training]
     assert 0 < seconds["python -c pass"] < seconds[training]
-    with pytest.raises(RuntimeError, match="No line"):
-        startup.to_line(["-c", "print('nothing')"], "step", "")
 
 
 @pytest.mark.parametrize(

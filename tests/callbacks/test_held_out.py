@@ -46,8 +46,14 @@ LOSSES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("conditioning", ["none", "projection"])
-@pytest.mark.parametrize("objective", LOSSES)
+@pytest.mark.parametrize(
+    ("objective", "conditioning"),
+    [
+        pytest.param(objective, conditioning, marks=[pytest.mark.extended] * ((i + j) % 2))
+        for i, objective in enumerate(LOSSES)
+        for j, conditioning in enumerate(("projection", "none"))
+    ],
+)
 def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objective, conditioning):
     """140 test images are 17 batches of 8, as many of the 43 training images too."""
     options = {"data": divided(tmp_path / "set", test=140), "objective": objective,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import sys
@@ -15,10 +16,9 @@ from train_helpers import divided, grids, limited, needs_posix, process, tiny, t
 from ganbaru import data, train
 from ganbaru.sampling import generators, image_io
 
-pytest.importorskip("tensorboardX", reason="needs tensorboardX, which is not installed")
-reader = pytest.importorskip(
-    "tensorboard.backend.event_processing.event_accumulator",
-    reason="needs tensorboard, which is not installed",
+needed = ("tensorboard", "tensorboardX")
+pytestmark = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, needed)), reason=f"needs {' and '.join(needed)}"
 )
 
 TAGS = {
@@ -36,6 +36,9 @@ TAGS = {
 
 def shown(run: Path):
     """Return all that TensorBoard makes of a run's records."""
+    # Not above, where each process that collects tests would import it, in 1.7 s.
+    from tensorboard.backend.event_processing import event_accumulator as reader
+
     found = reader.EventAccumulator(str(run / "tensorboard"), {"scalars": 0, "images": 0})
     return found.Reload()
 

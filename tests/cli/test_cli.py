@@ -18,6 +18,7 @@ import yaml
 from PIL import Image
 from train_helpers import (
     HAS_TORCH,
+    PATIENCE,
     ROOT,
     command,
     needs_posix,
@@ -26,6 +27,7 @@ from train_helpers import (
     process,
     tiny,
     trained,
+    without_plots,
     words,
 )
 
@@ -160,7 +162,7 @@ def test_own_modules_are_found_in_the_current_folder(tmp_path):
     pictures(tmp_path / "p.npz")
     code = "import sys; sys.path.remove(''); from ganbaru.cli.main import main; sys.exit(main())"
     arguments = ["train", "--network", "mine", "--data", "p.npz", "--batch", "8", "--steps", "1"]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, timeout=300)
     assert done.returncode == 0
 
 
@@ -275,7 +277,7 @@ def test_data_of_mixed_sizes_reports_the_sizes(tmp_path):
 
 
 def in_terminal(arguments, cwd, columns=80, press_at=None) -> tuple[str, int]:
-    """Run the command in a pseudo-terminal; press Ctrl-C when `press_at` appears."""
+    """Run the command in a pseudo-terminal, without plots; press Ctrl-C when `press_at` appears."""
     import fcntl
     import pty
     import struct
@@ -287,12 +289,12 @@ def in_terminal(arguments, cwd, columns=80, press_at=None) -> tuple[str, int]:
     environment = {k: v for k, v in os.environ.items() if k not in names}
     started = subprocess.Popen(
         words(*arguments), cwd=cwd, stdin=child, stdout=child, stderr=child, close_fds=True,
-        env={**environment, "TERM": "xterm-256color"}, start_new_session=True,
+        env=without_plots({**environment, "TERM": "xterm-256color"}), start_new_session=True,
         preexec_fn=lambda: (signal.signal(signal.SIGINT, signal.SIG_DFL),
                             fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
     )  # fmt: skip
     os.close(child)
-    text, deadline = "", time.monotonic() + 60
+    text, deadline = "", time.monotonic() + PATIENCE
     with started:
         while time.monotonic() < deadline:
             if not select.select([parent], [], [], 0.1)[0]:

@@ -176,7 +176,7 @@ def test_a_real_sink(tmp_path, sink, code):
         if arguments[0] == "train" and sink != ">&-":
             continue  # the parts are tried above
         line = f"({' '.join(words(*arguments))}; echo $? > code) {sink}"
-        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, timeout=60)
+        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, timeout=300)
         assert int((tmp_path / "code").read_text()) == expected, done.stderr
         assert b"Traceback" not in done.stderr and b"Exception ignored" not in done.stderr
     assert sink != ">&-" or newest(tmp_path / "run")[1].step == 1

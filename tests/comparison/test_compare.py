@@ -318,7 +318,7 @@ def test_workers_save_and_end_with_the_command(place, how):
         until(lambda: all(path.exists() and path.stat().st_size for path in logs), started)
         started.send_signal(how)
         if how == signal.SIGINT:
-            out, err = started.communicate(timeout=60)
+            out, err = started.communicate(timeout=300)
             assert started.returncode == 130 and err == "", err
             assert f"-m ganbaru compare -o {folder.name}\n" in out
         assert started.wait(60) in (130, -signal.SIGKILL)

@@ -91,6 +91,7 @@ def test_published_checksums_are_those_of_the_files(real):
             assert unpacked == published.unpacked[name]
 
 
+@pytest.mark.extended  # its shape is checked below
 def test_cats(real):
     source = data.load("cat-faces")
     found = data.inspect(source)

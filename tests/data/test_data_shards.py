@@ -1,5 +1,6 @@
 """Shards that are streamed: patterns and URLs, order and resuming, and everything that is wrong."""
 
+import gc
 import io
 import json
 import os
@@ -241,6 +242,7 @@ def test_a_url_that_fails_is_one_message(served, fault, capsys):
     told = capsys.readouterr().err
     assert "/s-2.tar" in told and ("404" if fault == "absent" else "cut") in told
     assert served.requests.count("/s-2.tar") == (1 if fault == "absent" else download.TRIES)
+    gc.collect()  # a connection left open would be a warning here, and that an error
 
 
 # --- what is wrong with shards ---

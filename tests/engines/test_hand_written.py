@@ -8,7 +8,7 @@ from helpers import TrainingCase, normal, table
 from numpy.testing import assert_allclose
 
 from ganbaru import ops
-from ganbaru.gan import step
+from ganbaru.gan import step_inputs
 
 # --- a DCGAN as one would write it in PyTorch -------------------------------------------------
 
@@ -107,7 +107,7 @@ class HandWritten:
         return [p.detach().numpy() for p in module.parameters()], [b.numpy() for b in buffers]
 
 
-def _in_numpy(batch: step.Batch) -> dict:
+def _in_numpy(batch: step_inputs.Batch) -> dict:
     return {n: None if x is None else ops.to_numpy(x) for n, x in batch._asdict().items()}
 
 

@@ -15,7 +15,8 @@ from train_helpers import assert_same_state, command, newest, tiny, trained
 from ganbaru import engines, nn, ops, registry
 from ganbaru.errors import InputError
 from ganbaru.gan import penalties, step
-from ganbaru.gan.batches import Prefetcher, _scaled, to_range
+from ganbaru.gan.batches import _scaled, to_range
+from ganbaru.gan.prefetch import Prefetcher
 from ganbaru.nn import normalization
 from ganbaru.nn.conditioning import CONDITIONINGS
 from ganbaru.sampling.generators import load as load_generator

@@ -259,6 +259,7 @@ def write_bad(folder: Path) -> None:
 
 
 FITS = ["--width", 4, "--latent", 12]
+EXTENDED = pytest.mark.extended  # the search takes 0.6 s
 BAD = [
     (["no.pth"], "There is no file no.pth."),
     (["whole.pth"], "pickled module.*refused.*torch.save.model.state_dict"),
@@ -271,9 +272,9 @@ BAD = [
     (["nan.pth", *FITS], "main.0.weight in nan.pth .*NaN"),
     (["g.pth"], r"main.0 \(weight 12x32x4x4\) .* stem.conv \(weight 100x512x4x4\). "
      r"It would fit with --width 4 --latent 12, or with"),
-    (["g.pth", "--width", 4], "would fit with --latent 12, or"),
+    pytest.param(["g.pth", "--width", 4], "would fit with --latent 12, or", marks=EXTENDED),
     (["g.pth", "--latent", 12], "would fit with --width 4\\.$"),
-    (["g.pth", *FITS, "--image-size", 32], "would fit with --image-size 64"),
+    pytest.param(["g.pth", *FITS, "--image-size", 32], "--image-size 64", marks=EXTENDED),
     (["32.pth", *FITS], "would fit with --image-size 32"),
     (["grey.pth", *FITS], r"main.12 \(weight 4x1x4x4\) .* image.conv \(weight 4x3x4x4\). "
      "It would fit with --channels 1"),
@@ -312,15 +313,18 @@ def test_errors_name_the_cause_and_nothing_is_written(words, message, bad, monke
     assert sorted(bad.rglob("*")) == before
 
 
-def test_proposed_options_fit(bad, monkeypatch):
-    """Import each file with the first options that the error message proposes."""
+@pytest.mark.parametrize(
+    "name",
+    ["g.pth", *(pytest.param(f"{n}.pth", marks=pytest.mark.extended) for n in ("linear", "grey"))],
+)
+def test_proposed_options_fit(name, bad, monkeypatch):
+    """Import a file with the first options that the error message proposes."""
     monkeypatch.chdir(bad)
     start = ["--preset", "small", "--data", "p.npz", "--batch", 8]
-    for name in ("g.pth", "linear.pth", "grey.pth"):
-        said = command("import", name, *start, "--run", "run")
-        proposed = re.search(r"would fit with (.*?)(, or with .*)?\.$", said.err.strip()).group(1)
-        again = command("import", name, *start, *proposed.split(), "--run", bad / f"run-{name}")
-        assert again.code == 0, (name, proposed, again.err)
+    said = command("import", name, *start, "--run", "run")
+    proposed = re.search(r"would fit with (.*?)(, or with .*)?\.$", said.err.strip()).group(1)
+    again = command("import", name, *start, *proposed.split(), "--run", bad / f"run-{name}")
+    assert again.code == 0, (name, proposed, again.err)
 
 
 @pytest.mark.parametrize("network,labelled", [("dcgan", True), ("r3gan", True), ("sagan", False)])

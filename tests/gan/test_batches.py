@@ -17,7 +17,7 @@ from ganbaru.data import Source
 from ganbaru.errors import InputError
 from ganbaru.gan import build
 from ganbaru.gan.batches import BatchSampler, EpochOrder, to_range
-from ganbaru.gan.step import Batch
+from ganbaru.gan.step_inputs import Batch
 from ganbaru.randomness import DISTRIBUTIONS
 
 COUNT, BATCH = 23, 5

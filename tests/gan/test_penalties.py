@@ -22,7 +22,7 @@ from train_helpers import tiny
 from ganbaru import Config, nn, ops, registry
 from ganbaru.config import from_preset
 from ganbaru.errors import InputError
-from ganbaru.gan import build, models, step
+from ganbaru.gan import batch_notes, build, models, step
 from ganbaru.gan.penalties import PENALTIES, PenaltyInputs, penalty
 from ganbaru.nn import normalization
 from ganbaru.nn.initializers import INITIALISATIONS
@@ -152,7 +152,14 @@ def _penalised(name: str):
     return function, *PARAMETERS.values(), *DRAWN
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+# The others differ from these in which images they take.
+DIFFERENT = ("r1", "wgan-gp", "fd-r2")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in DIFFERENT else pytest.param(n, marks=pytest.mark.extended) for n in PENALTIES],
+)
 def test_gradient_of_the_gradient_equals_differences(name):
     """The gradient of a penalty in D's parameters and in the images differentiates a gradient."""
     check_gradients(*_penalised(name), orders=1, tolerance=1e-6)
@@ -292,7 +299,7 @@ def test_scores_that_depend_on_the_batch_are_found(network, norm):
 
 def _notes(**options) -> list[str]:
     config = Config(**{"width": 4, "latent": 3, "penalty": "r1", **options})
-    return build.notes(config, (16, 16, 1), 0)
+    return batch_notes.notes(config, (16, 16, 1), 0)
 
 
 def test_a_penalty_on_scores_of_a_batch_has_one_note_whose_advice_helps():
@@ -321,7 +328,7 @@ def discriminator(scope, image, *, image_size, channels, base_channels):
 @pytest.mark.parametrize("name", PRESETS)
 def test_no_preset_has_the_note(name):
     config = from_preset(name, width=2, latent=2)
-    assert build.notes(config, (32, 32, 3), 10 * (config.conditioning != "none")) == []
+    assert batch_notes.notes(config, (32, 32, 3), 10 * (config.conditioning != "none")) == []
 
 
 def test_the_note_is_part_of_the_run(tmp_path):

@@ -73,9 +73,9 @@ def test_vmap_and_numpy_trees(one):
     latents, labels = inputs(one, "generator")
     wanted = apply(variables, latents, labels)
     single = jax.vmap(lambda z, y: apply(variables, z[None], y[None])[0])
-    assert_allclose(single(latents, labels), wanted, atol=1e-5)
+    assert_allclose(jax.jit(single)(latents, labels), wanted, atol=1e-5)
     two = jax.tree.map(lambda x: np.stack([x, 2 * x]), variables)
-    pair = jax.vmap(apply, in_axes=(0, None, None))(two, latents, labels)
+    pair = jax.jit(jax.vmap(apply, in_axes=(0, None, None)))(two, latents, labels)
     assert_allclose(pair[0], wanted, atol=1e-5)
     assert np.abs(np.asarray(pair[1] - wanted)).max() > 1e-2
     arrays = jax.tree.map(np.asarray, variables)

@@ -288,7 +288,7 @@ def tab():
 def opened(tab, address: str):
     tab.goto(address)
     if "#stage" in tab.content() or address.endswith(("page.html", "/play")):
-        tab.wait_for_selector("#stage[aria-busy=false]", timeout=60_000)
+        tab.wait_for_selector("#stage[aria-busy=false]", timeout=300_000)
     return tab
 
 

@@ -415,7 +415,7 @@ def test_requests_that_have_arrived_are_answered_after_sigterm(run, tmp_path):
         answers = [received(one) for one in (*new, *kept)]
         for one in (*new, *kept):
             one.close()
-        _, err = service.process.communicate(timeout=60)
+        _, err = service.process.communicate(timeout=300)
     assert [answer.count(b"HTTP/1.1 200 OK") for answer in answers] == [3] * 30
     assert all(answer.count(b"connection: close") == 1 for answer in answers)
     assert (service.process.returncode, err) == (143, "")

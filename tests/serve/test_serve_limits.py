@@ -315,7 +315,7 @@ def test_a_signal_lets_accepted_requests_finish(home, number, code):
             service.process.send_signal(number)
             answer = received(film)
             received(page)
-        out, err = service.process.communicate(timeout=60)
+        out, err = service.process.communicate(timeout=300)
     assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b";")  # a GIF's trailer
     assert len(answer) > 100_000
     assert (service.process.returncode, err) == (code, "")

@@ -16,7 +16,7 @@ from train_helpers import newest, tiny
 from ganbaru import callbacks, load, train
 from ganbaru.training import checkpoint
 
-BEFORE = 100  # steps on the first engine; then ten on the second
+BEFORE = 20  # steps on the first engine; then ten on the second
 # Small enough to compile in a second, and no bias stands before a norm that takes it away again:
 # its slope is rounding alone, of which Adam makes whole steps.
 SETUP = {
@@ -24,7 +24,7 @@ SETUP = {
     "width": 2,
     "checkpoint_every": 8 * BEFORE,  # the batch is 8
     "sample_every": 10**6,
-    "log_every": 400,
+    "log_every": 80,
     "keep": 2,
 }
 
@@ -38,9 +38,9 @@ def precision(request) -> str:
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory, precision) -> Callable[[str], Path]:
-    """Return a function that trains 101 steps on an engine, once.
+    """Return a function that trains 21 steps on an engine, once.
 
-    With checkpoints after 100 steps and at the end.
+    With checkpoints after 20 steps and at the end.
     """
     folder = tmp_path_factory.mktemp("whole")
 
@@ -57,7 +57,7 @@ def _train(folder: Path, **options) -> Path:
 
 
 def _continued(whole: Path, folder: Path, engine: str, precision: str) -> Path:
-    """Copy a run as it was at 100 steps and go on for ten on another engine."""
+    """Copy a run as it was at 20 steps and go on for ten on another engine."""
     run = folder / "run"
     shutil.copytree(whole, run)
     checkpoint.found(run / "checkpoints")[-1].unlink()

@@ -183,7 +183,7 @@ def _rank(number: int, folder: Path, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "ganbaru", "train", *arguments],
         env={**os.environ, **{name: str(x) for name, x in place.items()}, "PYTHONPATH": paths},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=folder,
@@ -346,24 +346,36 @@ def test_a_wrong_environment_is_refused(given, said, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
+def _two_processes(cwd: Path, *words: str) -> list[subprocess.Popen]:
+    """Start two ranks as a launcher does, which itself takes 4 s to import PyTorch."""
+    return [_rank(i, cwd, *words) for i in range(2)]
+
+
+def _torchrun(cwd: Path, *words: str) -> list[subprocess.Popen]:
+    paths = os.pathsep.join(map(str, (NO_PLOTS, ROOT / "src")))
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", *launcher, "ganbaru", "train", *words],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return [started]
+
+
 @needs_torch
-def test_torchrun_trains_as_one_process_does(tmp_path):
+@pytest.mark.parametrize(
+    "start", [_two_processes, pytest.param(_torchrun, marks=pytest.mark.extended)]
+)
+def test_two_processes_train_as_one_does(start, tmp_path):
     options = ["--steps", "4", "--width", "2", "--batch", "8", "--precision", "float64"]
     options += ["--held-out", "0", "--log-every", "8", "--seed", "1", "--engine", "torch"]
-    paths = os.pathsep.join(map(str, (NO_PLOTS, ROOT / "src")))
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    torchrun += ["--nproc-per-node", "2", "-m", "--", "ganbaru", "train", "digits"]
-    done = subprocess.run(
-        [*torchrun, *options, "--run", "two"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("Done:") == 1  # one rank prints
+    started = start(tmp_path, "digits", *options, "--run", "two")
+    said = [process.communicate(timeout=240) for process in started]
+    assert [process.returncode for process in started] == [0] * len(started), said
+    assert sum(out.count("Done:") for out, _ in said) == 1  # one rank prints
     found = command("train", "digits", *options, "--run", tmp_path / "one")
     assert found.code == 0, found.err
     assert _apart(tmp_path / "one", tmp_path / "runs" / "two") < 1e-9

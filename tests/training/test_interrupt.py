@@ -131,7 +131,7 @@ def test_second_ctrl_c_ends_a_process_at_once_with_the_checkpoint_saved(tmp_path
             process.send_signal(signal.SIGINT)
             until(lambda: (run / "history.png").exists(), process)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     assert process.returncode == 130 and err == "ganbaru: Stopped at once.\n"
@@ -150,7 +150,7 @@ def test_run_that_a_signal_ends_is_saved(tmp_path, number):
     with background(*arguments, cwd=tmp_path) as process:
         until(lambda: last_images(run) > 0, process)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == 128 + number
     assert newest(run)[1].images >= 40
 
@@ -163,6 +163,6 @@ def test_ctrl_c_before_the_first_step_leaves_no_run(tmp_path):
     with background("train", "--data", "slow.data", "--run", "r", cwd=tmp_path) as process:
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (130, "ganbaru: Stopped at once.\n")
     assert not (tmp_path / "runs").exists()

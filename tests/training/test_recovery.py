@@ -134,7 +134,9 @@ def read(run: Path, old: Path) -> None:
     generators.load(run_folder.find_checkpoint(run)).sample(1)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param("start", marks=pytest.mark.extended), "resume", "overwrite"]
+)
 def test_killed_at_every_third_call(tmp_path, case):
     check(tmp_path, case, every=False)
 
@@ -165,7 +167,7 @@ def test_killed_after_its_last_checkpoint(tmp_path):
         train(replace(config, resume=True), resumed)
 
 
-@pytest.mark.parametrize("kind", ["images", "content"])
+@pytest.mark.parametrize("kind", ["images", pytest.param("content", marks=pytest.mark.extended)])
 def test_killed_while_a_cache_is_written(tmp_path, monkeypatch, kind):
     monkeypatch.setenv("GANBARU_CACHE", str(tmp_path / "cache"))
     divided(tmp_path / "set", train=3, test=0)

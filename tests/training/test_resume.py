@@ -80,10 +80,10 @@ def assert_same_run(parts: Path, whole: Path) -> None:
             np.testing.assert_array_equal(shown[images], frame)
 
 
-# By default on NumPy those that combine the others, and on PyTorch those that its steps differ in.
+# By default on NumPy those that combine the others, and on PyTorch what its steps differ in.
 DEFAULT = {
-    "numpy": [*VARIANTS][4:],
-    "torch": ["relativistic, two D updates", "penalties", "float64"],
+    "numpy": [name for name in [*VARIANTS][4:] if name not in ("replacement", "float64")],
+    "torch": ["penalties"],
 }
 
 
@@ -138,7 +138,7 @@ def test_parts_equal_the_whole_wherever_they_are_cut(tmp_path):
     held_out = [line["images"] for line in log(whole) if "held_out_g_loss" in line]
     assert held_out == [48, 96]
 
-    @settings(max_examples=3)
+    @settings(max_examples=2)
     @given(st.sets(st.integers(1, 11), min_size=1, max_size=3))
     def check(cuts):
         parts = in_parts(tmp_path, sorted(cuts), 12, run=tmp_path / "parts", **options)
@@ -222,7 +222,7 @@ def test_a_checkpoint_of_format_1_goes_on(tmp_path, trained_run):
 
 # --- real processes ---------------------------------------------------------------------------
 
-KILLED = {"log_every": 40, "sample_every": 80, "checkpoint_every": 400, "keep": 2}
+KILLED = {"log_every": 40, "sample_every": 80, "checkpoint_every": 160, "keep": 2}
 
 
 def started(folder: Path, **options) -> tuple[Path, list]:
@@ -238,7 +238,7 @@ def test_interrupted_run_goes_on_as_if_it_had_not_stopped(tmp_path):
     with background(*words, cwd=tmp_path) as process:
         until(lambda: last_images(run) >= 160, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + signal.SIGINT and err == ""
     stopped = newest(run)[1]
     goes_on = f"ganbaru train --run {run} --resume"

@@ -7,7 +7,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ganbaru.data.source import Progress
 from ganbaru.errors import InputError, RunError
@@ -51,11 +51,9 @@ def fetch(name: str, url: str, checksum: str, progress: Progress) -> Path:
     folder = downloads() / name
     pooch.get_logger().setLevel("WARNING")
     meter = _Meter(progress, f"downloading {file}")
-    http = pooch.HTTPDownloader(progressbar=meter, chunk_size=PIECE, timeout=TIMEOUT)
 
     def downloader(url: str, path: str, manager: object) -> None:
-        with open(path, "wb") as file:
-            http(url, _Limited(file, MAX_BYTES), manager)
+        _download(url, path, MAX_BYTES, progressbar=meter)
 
     try:
         # Pooch downloads under another name and renames the file once its checksum is right.
@@ -78,13 +76,9 @@ def retrieve(url: str, path: Path) -> None:
 
     Raises RunError with the reason.
     """
-    import pooch
-
-    http = pooch.HTTPDownloader(chunk_size=PIECE, timeout=TIMEOUT)
     for left in reversed(range(TRIES)):
         try:
-            with open(path, "wb") as file:
-                http(url, _Limited(file, MAX_SHARD), None)
+            _download(url, path, MAX_SHARD)
             return
         except (OSError, ValueError) as error:
             answer = getattr(error, "response", None)
@@ -94,6 +88,24 @@ def retrieve(url: str, path: Path) -> None:
                     f"fixed: files that are complete are not downloaded again."
                 ) from error
             time.sleep(PAUSE)
+
+
+def _download(url: str, path: Path | str, most: int, **options: Any) -> None:
+    """Download at most `most` bytes, and close the connection, which pooch leaves to the collector.
+
+    After an error that is late: the response is in a reference cycle with the traceback.
+    """
+    import pooch
+
+    answers: list[Any] = []
+    options |= {"chunk_size": PIECE, "timeout": TIMEOUT}
+    http = pooch.HTTPDownloader(**options, hooks={"response": lambda a, **_: answers.append(a)})
+    try:
+        with open(path, "wb") as file:
+            http(url, _Limited(file, most), None)
+    finally:
+        for answer in answers:
+            answer.close()
 
 
 class _TooLargeError(OSError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ganbaru import nn, ops
 from ganbaru.gan import ema, optimizers, parts, signals
@@ -19,6 +19,7 @@ from ganbaru.gan.optimizers import Optimizer, OptimizerStep
 from ganbaru.gan.parts import Part
 from ganbaru.gan.penalties import Penalty, PenaltyInputs
 from ganbaru.gan.schedules import Change
+from ganbaru.gan.step_inputs import Batch, Batches, StepSchedule
 from ganbaru.nn import Network
 from ganbaru.ops import Parameters, Tensor
 
@@ -52,47 +53,6 @@ class GAN:
     burn_in: float | None = None  # images during which numbers change; None: at their end at once
     frozen: frozenset[str] = frozenset()  # D's parameters that are not updated
     exact_scores: bool = False  # D's scores in training are not rounded to bf16
-
-
-class Batch(NamedTuple):
-    """The inputs of one update: images (N, C, H, W) in [-1, 1], labels (N,), latents (N, Z)."""
-
-    latent: Tensor
-    label: Tensor | None = None  # of the fakes
-    real: Tensor | None = None
-    real_label: Tensor | None = None
-    mix: Tensor | None = None  # (N, 1, 1, 1), uniform in [0, 1), for penalties
-    fake: Tensor | None = None  # if None, D's update makes them
-    draws: dict[str, Parameters] | None = None  # what is drawn for "real" and "fake" images, named
-    noise: Tensor | None = None  # (M, C, H, W), standard normal, for penalties on M images
-    rest: Sequence[Any] | None = None  # further micro-batches of the update, each a Batch
-
-    @property
-    def parts(self) -> list[Batch]:
-        """The micro-batches of the update, one if it has not been divided."""
-        return [self._replace(rest=None), *(self.rest or ())]
-
-
-class Batches(NamedTuple):
-    """The inputs of one step: a batch for each of D's updates, and one for G's."""
-
-    d: Sequence[Batch]
-    g: Batch
-
-    @property
-    def images(self) -> int:
-        """The number of real images that this rank shows D."""
-        each = (part for batch in self.d for part in batch.parts)
-        return sum(part.real.shape[0] for part in each if part.real is not None)
-
-
-class StepSchedule(NamedTuple):
-    """The rates and corrections of each update of one step."""
-
-    d: Sequence[OptimizerStep]
-    g: OptimizerStep
-    ema_decay: float  # the part of G's running average that stays
-    gammas: Sequence[float | None] = ()  # of the penalties; None: a penalty's own
 
 
 def step_schedule(
@@ -252,17 +212,9 @@ def _penalty_inputs(
 
         return realness
 
-    real, fake = realness if gan.exact_scores else (None, None)
-    return PenaltyInputs(
-        score_real=score(buffers[0], batch.real_label),
-        score_fake=score(buffers[1], batch.label),
-        real=batch.real,
-        fake=batch.fake,
-        mix=batch.mix,
-        noise=batch.noise,
-        real_scores=real,
-        fake_scores=fake,
-    )
+    scores = score(buffers[0], batch.real_label), score(buffers[1], batch.label)
+    images = batch.real, batch.fake, batch.mix, batch.noise
+    return PenaltyInputs(*scores, *images, *(realness if gan.exact_scores else ()))
 
 
 def _first(label: Tensor | None, image: Tensor) -> Tensor | None:

@@ -34,7 +34,7 @@ class Lab:
     """A disease: what provokes it (options, and a change of the run), and the cure.
 
     `code` is the doctor's name of it. The cured run has the options `cured` in place of `options`,
-    and no change.
+    and no change; `both` replaces options of `SMALL`.
     """
 
     code: str
@@ -43,6 +43,7 @@ class Lab:
     options: dict[str, Any] = field(default_factory=dict)
     plant: Plant = plants.nothing
     cured: dict[str, Any] = field(default_factory=dict)
+    both: dict[str, Any] = field(default_factory=dict)
 
 
 LABS = {
@@ -57,6 +58,7 @@ LABS = {
         "G receives a latent that depends on the label alone: one image a class",
         "G receives random latents",
         plant=plants.latents(plants.by_class),
+        both={"steps": 400},  # with 300 G has not moved far enough to be judged, with some seeds
     ),
     "d-wins": Lab(
         "discriminator-strong",
@@ -161,7 +163,7 @@ def lab(
     something else.
     """
     chosen, place = pick("lab", name, LABS), Path(folder or run_folder.RUNS / f"lab-{name}")
-    common = {**SMALL, "seed": seed, **options}
+    common = {**SMALL, **chosen.both, "seed": seed, **options}
     with shown(progress) as report:
         sick = {**common, **chosen.options}
         over = overwrite or folder is None

@@ -20,7 +20,8 @@ from ganbaru.engines import Engine
 from ganbaru.errors import DivergedError, InputError
 from ganbaru.formatting import LOG, Brief
 from ganbaru.gan import standing
-from ganbaru.gan.batches import BatchSampler, Prefetcher
+from ganbaru.gan.batches import BatchSampler
+from ganbaru.gan.prefetch import Prefetcher
 from ganbaru.gan.step import GAN, State, StepMetrics
 from ganbaru.ops import Parameters
 from ganbaru.training import checkpoint

@@ -16,10 +16,11 @@ from ganbaru.data import Progress, Source
 from ganbaru.engines import Engine
 from ganbaru.errors import InputError, in_terms
 from ganbaru.formatting import LOG
-from ganbaru.gan import augmentation, auto_augmentation, balance, models, step
+from ganbaru.gan import augmentation, auto_augmentation, balance, batch_notes, models, step
 from ganbaru.gan import build as gan_build
-from ganbaru.gan.batches import BatchSampler, prefetched
+from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.dataset import label_names, load_data
+from ganbaru.gan.prefetch import prefetched
 from ganbaru.gan.step import State
 from ganbaru.training import checkpoint, checks, resuming, run_folder, starting_point
 from ganbaru.training.lock import InUseError
@@ -190,8 +191,8 @@ def _new_run(config: Config, source: Source, engine: Engine) -> Run:
     schedule = gan_build.schedule(spec)
     run = Run(resolved, folder, source, engine, gan, {}, prefetched(sampler), schedule, classes)
     run.notes += [*_data_notes(config, source), *engine.notes()]
-    run.notes += gan_build.notes(config, source.images.shape[1:], len(inputs))
-    run.notes += gan_build.ghosts(gan, config, source.images.shape[1:], len(inputs))
+    run.notes += batch_notes.notes(config, source.images.shape[1:], len(inputs))
+    run.notes += batch_notes.ghosts(gan, config, source.images.shape[1:], len(inputs))
     return run
 
 
