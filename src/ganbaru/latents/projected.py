@@ -20,7 +20,7 @@ from ganbaru.latents.outputs import by_ending, write_npz
 from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
 from ganbaru.sampling.generators import Generator, load, on_engine
-from ganbaru.sampling.labels import Labels
+from ganbaru.sampling.labels import Inputs, Labels
 from ganbaru.sampling.players import Player, load_player
 
 COLUMNS = 8  # of a sheet: pictures side by side, each above the image found
@@ -61,12 +61,7 @@ class Projected:
 
     def label(self, i: int) -> str | None:
         """Return the name of the label that a picture got, or its attributes."""
-        labels, columns = self.found.labels, self.generator.attributes
-        if labels is not None and columns:
-            values = attributes.unscaled(columns, labels[i])
-            pairs = zip(columns, values, strict=True)
-            return ",".join(f"{column.name}={value:.6g}" for column, value in pairs)
-        return None if labels is None else self.generator.classes[labels[i]]
+        return label_text(self.generator, self.found.labels, i)
 
     def to_json(self) -> dict[str, Any]:
         """Return the errors and labels of the pictures."""
@@ -77,6 +72,15 @@ class Projected:
         mean = float(self.found.error.mean())
         output = None if self.output is None else str(self.output)
         return {"pictures": rows, "mean_error": mean, "note": self.note, "output": output}
+
+
+def label_text(generator: Generator, labels: Inputs | None, i: int) -> str | None:
+    """Return the name of a label, or attributes as options take them."""
+    columns = generator.attributes
+    if labels is not None and columns:
+        pairs = zip(columns, attributes.unscaled(columns, labels[i]), strict=True)
+        return ",".join(f"{column.name}={value:.6g}" for column, value in pairs)
+    return None if labels is None else generator.classes[labels[i]]
 
 
 @keywords(checkpoint="which")
