@@ -148,6 +148,21 @@ def test_a_film_passes_through_pictures(drawn, digits):
     assert_array_equal(frame, np.asarray(Image.open("again/00000.png")))
 
 
+def test_a_point_of_a_film_may_be_an_average(drawn, digits):
+    """Files joined by +, or a list; a file whose own name has a + is one."""
+    average = api.project("zoo:digits", drawn[:2], None, progress=False).average[1]
+    files.Path("c.png").rename("a.png+b b.png+c")
+    for k, points in enumerate((["+".join(drawn[:2]), "b b.png"], [drawn[:2], "b b.png"])):
+        api.morph("zoo:digits", f"film{k}", pictures=points, frames=2, size=16)
+        frame = np.asarray(Image.open(f"film{k}/00000.png"))
+        assert_array_equal(frame, average[..., 0])
+    api.morph("zoo:digits", "plus", pictures=["a.png+b b.png+c", "a.png"], frames=2, size=16)
+    one = api.project("zoo:digits", ["a.png+b b.png+c"], None, progress=False).found.images[0]
+    assert_array_equal(np.asarray(Image.open("plus/00000.png")), one[..., 0])
+    said = command("morph", "zoo:digits", "--pictures", "a.png+absent.png", "a.png")
+    assert said.code == 2 and "absent.png" in said.err and "+absent" not in said.err
+
+
 WRONG = {
     "no picture": ([], ["0 pictures", "1 to"]),
     "a text": (["notes.txt"], ["notes.txt", "PNG"]),

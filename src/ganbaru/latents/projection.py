@@ -28,9 +28,9 @@ from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.labels import Inputs
 
 POOL = 512  # random latents among which starts are sought
-STARTS = 3  # of each picture
+STARTS = 6  # of each picture; MNIST: 98 % of own samples found, 95.5 % from 3
 SCHEDULE = ((5e-3, 4), (5e-4, 3))  # priors, and the most steps with each from a start
-MORE = 8  # steps from the best one at most
+MORE, FINAL = 12, 1e-6  # steps from the best one at most, until one helps by less than this share
 SCALE = 4  # pixels that are averaged where starts are compared: details of random images mislead
 DIFFERENCE = 3e-3  # of the Jacobian; smaller ones drown in float32's rounding
 DAMPING = np.array([10.0, 1.0, 0.1])  # tried in each step, times the last one that helped
@@ -75,7 +75,7 @@ class _Search:
 
     def _residuals(self, w: Array, of: NDArray[np.int64]) -> Array:
         """Return the differences (M, pixels) of images of normal numbers from the targets `of`."""
-        latents = self.space.from_normal(w)
+        latents = self.space.back(w)  # unrounded, which engines in float64 take as they are
         labels = None if self.labels is None else self.labels[of]
         return _floats(self.generator, latents, labels).reshape(len(w), -1) - self.targets[of]
 
@@ -111,13 +111,13 @@ class _Search:
             if not len(left):
                 return
 
-    def descend(self, prior: float, steps: int) -> None:
-        """Take steps with each point until none helps it by a thousandth."""
+    def descend(self, prior: float, steps: int, least: float = 1e-3) -> None:
+        """Take steps with each point until one helps it by less than the share `least`."""
         of = np.arange(len(self.w))
         for _ in range(steps):
             before = self.loss(prior)[of]
             self.step(of, prior)
-            of = of[self.loss(prior)[of] <= 0.999 * before]
+            of = of[self.loss(prior)[of] <= (1 - least) * before]
             if not len(of):
                 return
 
@@ -204,7 +204,7 @@ def _projected(
         if not len(left):
             break
     search = _Search(generator, targets, w, label(np.arange(len(targets)), begun))
-    search.descend(prior, MORE)
+    search.descend(prior, MORE, FINAL)
     return search.w, begun
 
 
@@ -228,7 +228,7 @@ def _reduced(images: NDArray[np.floating]) -> Array:
     return reduced
 
 
-def _floats(generator: Generator, latents: NDArray[np.float32], labels: Inputs | None) -> Array:
+def _floats(generator: Generator, latents: NDArray[np.floating], labels: Inputs | None) -> Array:
     """Return images (N, C, H, W) in batches of one size, the last one filled up."""
     made = []
     for start in range(0, len(latents), BATCH):

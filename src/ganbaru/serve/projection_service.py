@@ -34,7 +34,7 @@ class _Bounded(Generator):
     busy: float = 0.0
 
     def floats(
-        self, latents: NDArray[np.float32], labels: NDArray[np.generic] | None = None
+        self, latents: NDArray[np.floating], labels: NDArray[np.generic] | None = None
     ) -> NDArray[np.floating]:
         """Return images as the generator does, or raise ProblemError."""
         if time.monotonic() > self.until or time.thread_time() > self.busy:

@@ -63,8 +63,8 @@ function showControls() {
   byId("blend").options[0].text = say("nothing");
   byId("second-class").options[0].text = say("asPicked");
   showSeed("seed", state.seed);
-  showSeed("first", state.seed);
-  showSeed("second", state.second);
+  showSeed("first", state.seed, state.ownFirst);
+  showSeed("second", state.second, state.ownSecond);
   byId("blending").hidden = state.blend === null;
   slider("blend-share").textContent = percent(state.blendShare);
   slider("truncation").textContent = state.truncation.toFixed(2);
@@ -84,10 +84,12 @@ function showControls() {
   byId("command").textContent = command();
 }
 
-// Writes a seed into its box, unless the text there already means it.
-function showSeed(id, seed) {
+// Writes a seed into its box, unless the text there already means it, or a picture is in its place.
+function showSeed(id, seed, own = false) {
   const box = byId(id);
-  if (seedIn(box.value) !== seed) box.value = seed;
+  box.placeholder = own ? say("yourPicture") : "";
+  if (own) box.value = "";
+  else if (seedIn(box.value) !== seed) box.value = seed;
   box.removeAttribute("aria-invalid");
 }
 

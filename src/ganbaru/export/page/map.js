@@ -28,7 +28,7 @@ function showMap() {
   set("aria-valuenow", Math.max(k, 0));
   set("aria-valuetext", text);
   const share = model.map.explained === null ? "" : percent(model.map.explained);
-  byId("map-note").textContent = say("mapNote", model.map.by.toUpperCase(), share);
+  byId("map-note").textContent = say("mapNote", { pca: "PCA", tsne: "t-SNE" }[model.map.by] ?? model.map.by, share);
   byId("mapped").setAttribute("aria-label", text);
   byId("map-caption").textContent = k >= 0 ? text : say("notOnMap", text);
   show(byId("mapped"), [point(state.seed)]);
