@@ -34,6 +34,12 @@ def png(image: Image.Image) -> bytes:
 
 
 @pytest.fixture(scope="module")
+def own() -> Image.Image:
+    """Return an image of the generator, whose search ends soon."""
+    return Image.fromarray(load("zoo:digits").sample(1, FIRST)[0, ..., 0])
+
+
+@pytest.fixture(scope="module")
 def service():
     with running("zoo:digits") as (port, _):
         yield f"http://127.0.0.1:{port}"
@@ -45,21 +51,19 @@ def client(service):
         yield client
 
 
-def test_a_picture_is_found_as_by_project(client, tmp_path):
-    """A larger one in colour, too; its latent makes the image again, and is a point of a film."""
-    own = load("zoo:digits").sample(1, FIRST)[0, ..., 0]
-    wide = Image.fromarray(own).convert("RGB").resize((96, 64))
-    for name, picture in (("own.png", Image.fromarray(own)), ("wide.png", wide)):
-        picture.save(tmp_path / name)
-        answer = client.post(f"{PATH}/projections", json={"picture": encoded(png(picture))})
-        assert answer.status_code == 200, answer.text
-        found = answer.json()
-        expected = api.project("zoo:digits", [tmp_path / name], None, progress=False)
-        assert_allclose(found["latent"], expected.found.latents[0], atol=1e-6)
-        assert found["label"] == expected.found.labels[0] == np.argmax(found["weights"])
-        image = pixels(base64.b64decode(found["png"]))
-        assert_array_equal(image, expected.found.images[0])
-        assert_array_equal(pixels(base64.b64decode(found["picture"])), expected.pictures[0])
+def test_a_picture_is_found_as_by_project(client, own, tmp_path):
+    """One that is larger and in colour; its latent is an image's, and a point of a film."""
+    wide = own.convert("RGB").resize((96, 64))
+    wide.save(tmp_path / "wide.png")
+    answer = client.post(f"{PATH}/projections", json={"picture": encoded(png(wide))})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    expected = api.project("zoo:digits", [tmp_path / "wide.png"], None, progress=False)
+    assert_allclose(found["latent"], expected.found.latents[0], atol=1e-6)
+    assert found["label"] == expected.found.labels[0] == np.argmax(found["weights"])
+    image = pixels(base64.b64decode(found["png"]))
+    assert_array_equal(image, expected.found.images[0])
+    assert_array_equal(pixels(base64.b64decode(found["picture"])), expected.pictures[0])
     body = {"latents": [found["latent"]], "labels": [found["label"]]}
     assert np.abs(pixels(client.post(f"{PATH}/images", json=body).content) - image).max() <= 1
     ends = {"latents": [found["latent"]] * 2, "labels": [found["label"]] * 2, "size": 16}
@@ -67,9 +71,9 @@ def test_a_picture_is_found_as_by_project(client, tmp_path):
     assert np.abs(pixels(film.content)[..., :1] - image).max() <= 1
 
 
-def test_a_given_label_is_kept(client):
-    picture = encoded(png(Image.fromarray(load("zoo:digits").sample(1, FIRST)[0, ..., 0])))
-    answer = client.post(f"{PATH}/projections", json={"picture": picture, "label": 3})
+def test_a_given_label_is_kept(client, own):
+    body = {"picture": encoded(png(own)), "label": 3}
+    answer = client.post(f"{PATH}/projections", json=body)
     assert answer.json()["label"] == 3 and answer.json()["class"] == "3"
 
 
@@ -127,27 +131,30 @@ def test_films_have_points_of_one_kind(client):
     assert "32" in problem(client.post(f"{PATH}/morphs", json={"latents": [[0.0]] * 2}), 422)
 
 
-BODY = {"picture": encoded(png(Image.new("L", (16, 16), 99)))}
-
-
-def test_a_search_that_takes_too_long_is_given_up(client, monkeypatch):
+def test_a_search_that_takes_too_long_is_given_up(client, own, monkeypatch):
+    """One that has found something by then returns that."""
+    body = {"picture": encoded(png(own))}
+    whole = client.post(f"{PATH}/projections", json=body).json()
     monkeypatch.setattr(projection_service, "SECONDS", 0.0)
-    assert "ganbaru project" in problem(client.post(f"{PATH}/projections", json=BODY), 503)
+    early = client.post(f"{PATH}/projections", json=body).json()
+    assert whole["finished"] and not early["finished"] and early["error"] > whole["error"]
+    monkeypatch.setattr(projection_service, "MOST", 0.0)
+    assert "ganbaru project" in problem(client.post(f"{PATH}/projections", json=body), 503)
 
 
-def test_searches_wait_for_each_other_and_nothing_else_for_them(monkeypatch):
+def test_searches_wait_for_each_other_and_nothing_else_for_them(own, monkeypatch):
     search, going, begun = projection.project, threading.Event(), threading.Event()
 
-    def slow(*given: object) -> projection.Projection:
+    def slow(*given: object, **how: object) -> projection.Projection:
         begun.set()
         assert going.wait(30)
-        return search(*given)
+        return search(*given, **how)
 
     monkeypatch.setattr(projection, "project", slow)
     found: list[httpx.Response] = []
     with running("zoo:digits", projections=1) as (port, _):
         home = f"http://127.0.0.1:{port}"
-        how = {"json": BODY, "trust_env": False, "timeout": 60}
+        how = {"json": {"picture": encoded(png(own))}, "trust_env": False, "timeout": 60}
 
         def post() -> None:
             found.append(httpx.post(f"{home}{PATH}/projections", **how))

@@ -14,7 +14,7 @@ time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,14 @@ class _Search:
     """
 
     def __init__(
-        self, generator: Generator, targets: Array, w: Array, labels: Inputs | None
+        self,
+        generator: Generator,
+        targets: Array,
+        w: Array,
+        labels: Inputs | None,
+        enough: Callable[[], bool],
     ) -> None:
+        self.enough = enough
         self.generator, self.targets, self.w, self.labels = generator, targets, w, labels
         self.space = latent_spaces.space(generator.distribution)
         self.damping = np.full(len(w), 1e-3)
@@ -115,6 +121,8 @@ class _Search:
         """Take steps with each point until one helps it by less than the share `least`."""
         of = np.arange(len(self.w))
         for _ in range(steps):
+            if self.enough():
+                return
             before = self.loss(prior)[of]
             self.step(of, prior)
             of = of[self.loss(prior)[of] <= (1 - least) * before]
@@ -134,11 +142,13 @@ def project(
     progress: Progress = silent,
     *,
     starts: int = STARTS,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Projection:
     """Return the images of a generator that are nearest to pictures (N, H, W, C), uint8.
 
     `labels` (N,) are theirs; None: each picture gets that of its nearest start. `starts` is how
-    many are tried. Raises InputError for pictures of another shape than the generator's images.
+    many are tried; once `enough` returns true, before a step, the best so far is the result.
+    Raises InputError for pictures of another shape than the generator's images.
     """
     first = generator.seeds(POOL)
     latents, of = generator.latents(first), generator.labels(first)
@@ -161,7 +171,7 @@ def project(
         nearest = np.argsort(near, axis=1, kind="stable")[:, :starts]
         targets = targets.reshape(len(targets), -1)
         rows = None if given is None else given[part]
-        found.append(_projected(generator, targets, nearest, latents, of, rows))
+        found.append(_projected(generator, targets, nearest, latents, of, rows, enough))
         progress(min(start + chunk, len(pictures)), len(pictures), "projecting")
     w, begun = (np.concatenate([each[i] for each in found]) for i in (0, 1))
     made = latent_spaces.space(generator.distribution).from_normal(w)
@@ -178,6 +188,7 @@ def _projected(
     latents: NDArray[np.float32],
     labels: Inputs | None,
     given: Inputs | None,
+    enough: Callable[[], bool],
 ) -> tuple[Array, NDArray[np.int64]]:
     """Return normal numbers (P, Z) for targets (P, pixels), and the starts (P,) that led there.
 
@@ -193,7 +204,7 @@ def _projected(
     left = np.arange(len(targets))
     for starts in nearest.T:
         chosen = starts[left]
-        search = _Search(generator, targets[left], pool[chosen], label(left, chosen))
+        search = _Search(generator, targets[left], pool[chosen], label(left, chosen), enough)
         for each, steps in SCHEDULE:
             search.descend(each, steps)
         loss = search.loss(prior)
@@ -201,9 +212,9 @@ def _projected(
         places = left[better]
         best[places], w[places], begun[places] = loss[better], search.w[better], chosen[better]
         left = left[np.mean(search.residuals**2, axis=1) >= SOLVED]
-        if not len(left):
+        if not len(left) or enough():
             break
-    search = _Search(generator, targets, w, label(np.arange(len(targets)), begun))
+    search = _Search(generator, targets, w, label(np.arange(len(targets)), begun), enough)
     search.descend(prior, MORE, FINAL)
     return search.w, begun
 

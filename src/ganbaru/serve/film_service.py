@@ -52,8 +52,9 @@ def _check(request: FilmRequest, limits: Limits) -> None:
             raise ProblemError(422, f"{name} may be {most} at most, not {value}.")
     if request.seeds and request.latents:
         raise ProblemError(422, "Give one of seeds and latents: both are the points of the film.")
-    if (count := len(request.seeds or request.latents or ())) > request.frames:
-        raise ProblemError(422, f"{count} points do not fit into {request.frames} frames.")
+    kind, points = ("latents", request.latents) if request.latents else ("seeds", request.seeds)
+    if (count := len(points or ())) > request.frames:
+        raise ProblemError(422, f"{count} {kind} do not fit into {request.frames} frames.")
 
 
 def _encoded(kind: video.Format, frames: Images, fps: float, size: int, until: float) -> bytes:

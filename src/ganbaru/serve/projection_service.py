@@ -23,7 +23,9 @@ from ganbaru.serve.responses import json_response
 from ganbaru.serve.schemas import ProjectionRequest
 from ganbaru.serve.service import Service
 
-SECONDS = 10.0  # of the thread's processor time for a picture
+# Of the thread's processor time for a picture: a search ends with the best latent so far, and one
+# that has none yet is given up.
+SECONDS, MOST = 8.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,12 @@ class _Bounded(Generator):
 
     until: float = 0.0
     busy: float = 0.0
+    left: float = 0.0  # seconds before `until` from which on it is enough
+
+    def enough(self) -> bool:
+        """Return whether a search should end with what it has."""
+        early = (time.monotonic() + self.left, time.thread_time() + MOST - SECONDS)
+        return early[0] > self.until or early[1] > self.busy
 
     def floats(
         self, latents: NDArray[np.floating], labels: NDArray[np.generic] | None = None
@@ -39,7 +47,7 @@ class _Bounded(Generator):
         """Return images as the generator does, or raise ProblemError."""
         if time.monotonic() > self.until or time.thread_time() > self.busy:
             detail = (
-                f"The search took too long: it may have {SECONDS:g} s of processor time. For a "
+                f"The search took too long: it may have {MOST:g} s of processor time. For a "
                 f"large model use `ganbaru project`."
             )
             raise ProblemError(503, detail, RETRY)
@@ -54,10 +62,9 @@ async def make(service: Service, name: str, model: Model, request: ProjectionReq
     except (binascii.Error, ValueError) as error:
         raise ProblemError(422, f"picture is not base64: {error}.") from error
     with service.searches.place(1) as until:
-        pair = await asyncio.get_running_loop().run_in_executor(
-            service.searching, _found, model, content, labels, until
+        picture, found, finished = await asyncio.get_running_loop().run_in_executor(
+            service.searching, _found, model, content, labels, until, service.limits.seconds / 6
         )
-    picture, found = pair
     weights = model.weights(found.labels, 1)[0].tolist()
     label, text = None, projected.label_text(model.generator, found.labels, 0)
     if found.labels is not None:
@@ -71,6 +78,7 @@ async def make(service: Service, name: str, model: Model, request: ProjectionReq
             "class": None if model.generator.attributes else text,
             "weights": weights,
             "error": float(found.error[0]),
+            "finished": finished,
             "png": base64.b64encode(png.encoded(found.images[0])).decode(),
             "picture": base64.b64encode(png.encoded(picture[0])).decode(),
         }
@@ -78,11 +86,12 @@ async def make(service: Service, name: str, model: Model, request: ProjectionReq
 
 
 def _found(
-    model: Model, content: bytes, labels: Inputs | None, until: float
-) -> tuple[Images, projection.Projection]:
-    """Return the picture (1, H, W, C) as the model's images are, and its projection."""
+    model: Model, content: bytes, labels: Inputs | None, until: float, left: float
+) -> tuple[Images, projection.Projection, bool]:
+    """Return the picture (1, H, W, C) as the model has it, its projection, and if that is done."""
     height, width, channels = model.player.header.data["shape"]
     picture = pictures.uploaded(content, (height, width, channels), model.player.config)
     own = {each.name: getattr(model.generator, each.name) for each in fields(Generator)}
-    bounded = _Bounded(**own, until=until, busy=time.thread_time() + SECONDS)
-    return picture, projection.project(bounded, picture, labels)
+    bounded = _Bounded(**own, until=until, busy=time.thread_time() + MOST, left=left)
+    found = projection.project(bounded, picture, labels, enough=bounded.enough)
+    return picture, found, not bounded.enough()

@@ -75,7 +75,7 @@ class FilmRequest(BaseModel):
 class ProjectionRequest(BaseModel):
     """A picture, to which the nearest image of the generator is sought."""
 
-    model_config = _strict({"picture": _PICTURE})
+    model_config = _strict({"picture": _PICTURE}, {"picture": _PICTURE, "label": 0})
 
     picture: str = Field(
         min_length=1, description="a PNG, JPEG, WebP, GIF or BMP in base64, fitted as in training"
@@ -146,6 +146,7 @@ class Projection(BaseModel):
     class_name: str | None = Field(alias="class")
     weights: list[float] = Field(description="of the classes, or attributes from -1 to 1")
     error: float = Field(description="mean difference of pixels, 1 being black from white")
+    finished: bool = Field(description="whether the search ended before its time did")
     png: str = Field(description="the image, in base64")
     picture: str = Field(description="the picture as fitted, a PNG in base64")
 

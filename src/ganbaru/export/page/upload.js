@@ -49,9 +49,9 @@ async function upload() {
   byId("own-file").disabled = false;
   byId("own-file").value = ""; // so that the same file can be chosen again
   if (!answer) return;
-  const { latent, weights, error } = answer;
+  const { latent, weights, error, finished } = answer;
   byId("own-picture").src = `data:image/png;base64,${answer.picture}`;
-  change({ own: { latent, weights, error } });
+  change({ own: { latent, weights, error, finished } });
   showOwn();
 }
 
@@ -61,7 +61,7 @@ function showOwn() {
   byId("own-found").hidden = state.own === null;
   if (state.own === null) return;
   byId("own-picture").alt = say("yourPicture");
-  byId("own-note").textContent = say("ownError", (255 * state.own.error).toFixed(1));
+  byId("own-note").textContent = say("ownError", (255 * state.own.error).toFixed(1), state.own.finished);
   show(byId("own-image"), [ownPoint()]);
 }
 
