@@ -214,7 +214,7 @@ class Generator:
             if isinstance(labels, (int, str, np.integer, Mapping)) or len(labels) < 2:
                 raise InputError("The path classes needs at least two labels: give --labels 0,1.")
             seeds = range(len(labels))
-        if isinstance(labels, np.ndarray) and labels.ndim == 2:
+        if isinstance(labels, np.ndarray) and labels.shape == (len(seeds), len(self.classes)):
             return labels.astype(np.float64)
         chosen = self.labels(seeds, labels)
         if chosen is None or self.attributes:
