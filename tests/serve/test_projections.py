@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import os
+import re
 import struct
 import threading
 import zlib
@@ -11,12 +14,14 @@ import zlib
 import httpx
 import numpy as np
 import pytest
+from native_helpers import save
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from serve_helpers import pixels, problem, running
 
 from ganbaru import api, load
 from ganbaru.latents import projection
+from ganbaru.sampling import directions
 from ganbaru.serve import projection_service
 
 PATH = "/api/models/digits"
@@ -169,3 +174,22 @@ def test_searches_wait_for_each_other_and_nothing_else_for_them(own, monkeypatch
         going.set()
         thread.join()
     assert found[0].status_code == 200
+
+
+def test_the_playground_has_the_directions_of_the_run(tmp_path):
+    """Those found since it was rendered, too; of a damaged file none."""
+    run = save(tmp_path).folder.path
+    path, found = run / directions.FILE, []
+    one = directions.Direction([1.0] + [0.0] * 7, "answers", "0")
+    with running(run) as (port, _):
+        for k, content in enumerate((None, {"smiling": one}, "damaged")):
+            if isinstance(content, dict):
+                directions.write(path, content)
+            elif content:
+                path.write_text(content)
+            os.utime(path if path.exists() else run, (k, k))
+            page = httpx.get(f"http://127.0.0.1:{port}/models/run/play", trust_env=False)
+            assert page.status_code == 200
+            model = re.search('id="model">(.*?)</script>', page.text)
+            found.append([each["name"] for each in json.loads(model[1])["named"]])
+    assert found == [[], ["smiling"], []]
