@@ -17,9 +17,9 @@ from ganbaru.sampling.image_io import Images
 
 MOST = 1_000  # pictures at once
 # Of uploads: formats that one picture of a body takes long to decode in are not among them (an icon
-# has up to 64 pictures), and a phone's photographs have 12 million pixels.
+# has up to 64 pictures). RGBA of so many pixels takes 130 MiB while it is decoded.
 UPLOADS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-PIXELS, SCANS = 2**24, 64
+PIXELS, SCANS = 2**23, 64
 
 
 def read(
