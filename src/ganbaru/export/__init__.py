@@ -98,7 +98,7 @@ def write(
     if "directions" in chosen.takes and player != CRITIC:
         how["directions"] = taken = named.of(found, directions)
         said += [f"directions: {', '.join(taken)}"] if taken else []
-        said += named.stale(taken, found.header.images)
+        said += [f"note: directions {each}" for each in named.stale(taken, found.header.images)]
     if seed_map is not None:
         how["seed_map"] = seed_map()
     if "credits" in chosen.takes:
