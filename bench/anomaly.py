@@ -1,6 +1,6 @@
 """Anomaly detection on one-class MNIST: AUROC of `ganbaru anomaly` beside k-NN on pixels.
 
-    python -m bench.anomaly [--minutes 2] [--pictures 1000] [--folder anomaly-bench]
+    python -m bench.anomaly [--minutes 2] [--pictures 1000] [--seed 0] [--folder anomaly-bench]
 
 For each digit a small generator is trained on its training images alone, and scores the same test
 pictures as all others do; p is not needed for AUROC, but the errors are put on a scale by 200 other
@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=2.0, help="of each training")
     parser.add_argument("--pictures", type=int, default=1000, help="test pictures scored")
+    parser.add_argument("--seed", type=int, default=0, help="of each training; a folder for each")
     parser.add_argument("--folder", type=Path, default=Path("anomaly-bench"))
     parser.add_argument("--digits", type=int, nargs="*", default=range(10))
     args = parser.parse_args()
@@ -56,7 +57,12 @@ def _digit(digit: int, train: data.Source, test: data.Source, args: Any) -> dict
     if not run.exists():
         np.savez(npz, images=own)
         config = dataclasses.replace(
-            from_preset("mnist"), data=str(npz), minutes=args.minutes, run=str(run), **SMALL
+            from_preset("mnist"),
+            data=str(npz),
+            minutes=args.minutes,
+            run=str(run),
+            seed=args.seed,
+            **SMALL,
         )
         api.train(config, progress=False)
     pictures, labels = test.images[: args.pictures], test.labels[: args.pictures]

@@ -186,7 +186,7 @@ def morph(
     seeds: Sequence[int] | None = None,
     labels: Labels = None,
     *,
-    pictures: Sequence[str | Path] | None = None,
+    pictures: Sequence[projected.Picture] | None = None,
     frames: int = 60,
     fps: float = 20.0,
     close: bool = False,
@@ -201,8 +201,8 @@ def morph(
     """Write a film that interpolates between images: .gif, .mp4, .webp, .png, or a folder.
 
     `path`, `seeds` and `labels` are as in `Generator.walk`; `pictures` are files whose nearest
-    images (as by `project`) are the points in place of seeds. `size` is the least length in pixels
-    of the longer side. Returns `output`. Raises InputError.
+    images (as by `project`) are the points in place of seeds; a list of files is their average.
+    `size` is the least length in pixels of the longer side. Returns `output`. Raises InputError.
     """
     place = Path(output)
     write = video.writer(files.output(place, overwrite) if place.suffix else place, fps)

@@ -18,7 +18,7 @@ from ganbaru.export import graph, metadata, onnx_file, precision, verification
 from ganbaru.gan import models
 from ganbaru.gan.models import SPECTRAL_NORMS
 from ganbaru.nn.conditioning import CONDITIONINGS
-from ganbaru.sampling import image_io
+from ganbaru.sampling import directions, image_io
 from ganbaru.sampling.players import load_player
 
 onnx = pytest.importorskip("onnx")
@@ -361,3 +361,45 @@ def test_own_networks_can_be_exported(tmp_path, monkeypatch):
     made = save(tmp_path, network="own_plain", conditioning="none")
     of = load_player(made.folder.path)
     assert apart(of, content(of), 5) < 1e-5
+
+
+# --- directions -------------------------------------------------------------------------------
+
+
+def _metadata(path) -> dict:
+    if path.suffix == ".onnx":
+        found = {each.key: each.value for each in onnx.load(path).metadata_props}
+        return json.loads(found.get("directions", "{}"))
+    return json.loads((path / "config.json").read_text()).get("directions", {})
+
+
+@pytest.mark.parametrize("name", ["gan.onnx", "shared"])
+def test_directions_are_in_the_metadata(before, name):
+    vectors = {each: np.eye(8)[k].tolist() for k, each in enumerate(("smiling", "glasses"))}
+    found = {each: directions.Direction(x, "answers", "0") for each, x in vectors.items()}
+    directions.write(before / "runs" / "a" / directions.FILE, found)
+    assert "glasses" in command("export", "a", "-o", name).out
+    assert {k: each["vector"] for k, each in _metadata(before / name).items()} == vectors
+    command("export", "a", "-o", name, "--directions", "glasses")
+    assert list(_metadata(before / name)) == ["glasses"]
+    command("export", "a", "-o", name, "--directions", "none")
+    assert _metadata(before / name) == {}
+    (before / "runs" / "a" / directions.FILE).unlink()
+
+
+LATENT_OPTIONS = {
+    "no direction": (["-o", "not.onnx", "--directions", "a"], ["ganbaru directions"]),
+    "another format": (["-o", "not.safetensors", "--directions", "a"], ["--directions", ".html"]),
+    "discriminator": (["-o", "not.onnx", "--player", "discriminator", "--directions", "none"],
+                      ["--directions", "discriminator"]),
+    "a map elsewhere": (["-o", "not.onnx", "--map", "pca"], ["--map", ".html"]),
+    "a map by nothing": (["-o", "not.html", "--map", "umap"], ["umap", "tsne"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LATENT_OPTIONS)
+def test_directions_and_maps_that_cannot_be_are_one_message(before, case):
+    words, said_of = LATENT_OPTIONS[case]
+    said = command("export", "a", *words)
+    assert said.code == 2 and all(word in said.err for word in said_of), said.err
+    assert not list(before.glob("not.*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import product
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 from bench import page
 from browser_helpers import needs_chromium
+from native_helpers import save
 from page_helpers import PHONE, browsing, exported, visiting
 from PIL import Image, ImageSequence
 from train_helpers import pictures
 
-from ganbaru import load, registry
-from ganbaru.sampling import image_io, latent_spaces
+from ganbaru import export, load, registry
+from ganbaru.latents import edits, embedding, named
+from ganbaru.sampling import directions, image_io, latent_spaces
 
 pytestmark = needs_chromium
 SHAPE = (16, 16, 1)
@@ -198,6 +201,70 @@ def test_directions_move_the_latents(visit, generator):
     visit.click("#reset")
     assert visit.page.input_value("#direction-1") == "0"
     assert apart(visit.tiles(SHAPE), generator.sample(36)) <= 1
+
+
+NAMED = "JSON.parse(model.textContent)"
+
+
+def test_named_directions_move_images_as_edit_does(chromium, tmp_path):
+    """Those of a run are sliders by default; one that is a main direction is not there twice."""
+    run = save(tmp_path, distribution="uniform").folder.path
+    odd = np.eye(8)[3] * 0.6 + np.eye(8)[5] * 0.8
+    about = {"of": 40, "accuracy": 0.93, "chance": 0.5, "pixels": 4.2}
+    found = {"odd": directions.Direction(odd.tolist(), "answers", "7", **about)}
+    directions.write(run / directions.FILE, found)
+    named.directions(run, main=1, progress=False)
+    export.write(run, tmp_path / "page.html")
+    with visiting(chromium, tmp_path / "page.html") as visit:
+        known = [each["name"] for each in visit.page.evaluate(f"{NAMED}.named")]
+        assert known == ["odd", "main-1"]
+        assert visit.page.evaluate(f"{NAMED}.directions.length") == 7 + 2
+        sliders = "#named-sliders input"
+        first, second = visit.page.eval_on_selector_all(sliders, "all => all.map(x => `#${x.id}`)")
+        visit.slide(first, 1.5)
+        visit.slide(second, -2)
+        expected = edits.edit(run, {"odd": 1.5, "main-1": -2}, None, number=36, progress=False)
+        assert apart(visit.tiles(SHAPE), expected.images) <= 1
+        said = visit.page.inner_text("#command")
+        assert said == "ganbaru edit RUN --seed 0 -n 36 --along odd=1.5 --along main-1=-2"
+        facts = visit.page.inner_text(f"{first}-note")
+        assert all(part in facts for part in ("40 images", "93 %", "50 %", "after 7 images"))
+        visit.click("#reset-named")
+        assert apart(visit.tiles(SHAPE), load(run).sample(36)) <= 1
+    for names in (["odd"], []):
+        export.write(run, tmp_path / "page.html", directions=names)
+        model = re.search('id="model">(.*?)</script>', (tmp_path / "page.html").read_text())
+        assert [each["name"] for each in json.loads(model[1])["named"]] == names
+
+
+BIG = 2**53 + 1  # a seed that no double is
+
+
+def test_map_shows_the_image_of_a_dot(chromium, tmp_path):
+    """By click, where the nearest dot counts, and by keys."""
+    run = save(tmp_path).folder.path
+    points = np.array([[0.5, 0.5], [0, 0], [1, 0], [0, 1], [1, 1]])
+    seeds = np.array([-1, 7, BIG, 12, 5])
+    placed = embedding.Embedding(points, np.zeros((5, 16, 16, 1), "u1"), seeds, 0.4, "pca", None)
+    export.write(run, tmp_path / "page.html", seed_map=lambda: placed)
+    of = load(run)
+    with visiting(chromium, tmp_path / "page.html") as visit:
+        visit.click("#tab-map")
+        box = visit.page.locator("#map-dots").bounding_box()
+        visit.page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.1 * box["height"])
+        visit.rest()
+        assert apart(visit.pixels("#mapped", SHAPE), of.sample(1, BIG)) <= 1
+        assert visit.page.input_value("#seed") == str(BIG)
+        visit.page.focus("#map-area")
+        for key, seed in (("ArrowLeft", 7), ("ArrowDown", 12), ("ArrowDown", 12), ("End", 5)):
+            visit.page.keyboard.press(key)
+            visit.rest()
+            assert apart(visit.pixels("#mapped", SHAPE), of.sample(1, seed)) <= 1
+            said = visit.page.get_attribute("#map-area", "aria-valuetext")
+            assert said == visit.page.inner_text("#map-caption") == f"Seed {seed}, class {seed % 3}"
+        visit.page.keyboard.press("Enter")
+        visit.rest()
+        assert apart(visit.pixels("#single", SHAPE), of.sample(1, 5)) <= 1
 
 
 DRAG = """async (slider) => {

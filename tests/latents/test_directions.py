@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from train_helpers import command
 
 from ganbaru import api, errors, files, nn
-from ganbaru.latents import directions as known
 from ganbaru.latents import finding
 from ganbaru.latents.layer_features import discriminator, last_features
+from ganbaru.sampling import directions as known
 from ganbaru.sampling import image_io
 from ganbaru.sampling.players import load_player
 

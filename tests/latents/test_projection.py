@@ -11,7 +11,7 @@ from train_helpers import command
 
 from ganbaru import api, files, load
 from ganbaru.engines.base import PRECISIONS
-from ganbaru.latents import projection
+from ganbaru.latents import projected, projection
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.players import load_player
 
@@ -146,6 +146,21 @@ def test_a_film_passes_through_pictures(drawn, digits):
     frame = np.asarray(Image.open("frames/00000.png"))
     assert_array_equal(frame, found.images[0, ..., 0])
     assert_array_equal(frame, np.asarray(Image.open("again/00000.png")))
+
+
+def test_a_point_of_a_film_may_be_an_average(drawn):
+    """Files joined by +, or a list; a file whose own name has a + is one."""
+    files.Path("c.png").rename("a.png+c")
+    given = [[f"{drawn[0]}+{drawn[1]}", "a.png+c"], [drawn[:2], "a.png+c"]]
+    one, other = (projected.points("zoo:digits", x, None, None, progress=False)[1] for x in given)
+    result = api.project("zoo:digits", [*drawn[:2], "a.png+c"], None, progress=False)
+    for found in (one, other):
+        assert_array_equal(found["latents"], result.means([[0, 1], [2]])[0])
+        assert_allclose(found["labels"].sum(axis=1), 1)
+    norms = np.linalg.norm(result.found.latents[:2], axis=1)
+    assert np.linalg.norm(one["latents"][0]) == pytest.approx(norms.mean(), rel=1e-5)
+    said = command("morph", "zoo:digits", "--pictures", "a.png+absent.png", "a.png")
+    assert said.code == 2 and "absent.png" in said.err and "+absent" not in said.err
 
 
 WRONG = {

@@ -218,7 +218,7 @@ def test_cards_and_pages_have_no_path_of_this_computer(client, home):
 def test_the_examples_in_the_openapi_document_work(client):
     api = client.get("/openapi.json").json()
     posts = [path for path, kinds in api["paths"].items() if "post" in kinds]
-    assert posts == ["/api/models/{name}/images", "/api/models/{name}/morphs"]
+    assert posts == [f"/api/models/{{name}}/{each}" for each in ("images", "morphs", "projections")]
     for path in posts:
         body = api["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         schema = api["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from browser_helpers import needs_chromium
-from page_helpers import browsing
+from page_helpers import PIXELS, SLIDE, browsing
+from PIL import Image
 from serve_helpers import serving
 from train_helpers import background, pictures, trained, until
 
+from ganbaru import load
 from ganbaru.report.translations import TRANSLATIONS
+from ganbaru.sampling import image_io
 
 pytestmark = needs_chromium
 
@@ -235,3 +240,46 @@ def test_the_playground_of_a_model(visit, service):
     page.goto(f"{service.url}/models/done/play")
     shown(page, "document.querySelector('[aria-busy=\"false\"]')")
     assert page.query_selector("canvas")
+
+
+def test_a_picture_is_uploaded_in_the_playground(visit, service, home, tmp_path):
+    """It is shown beside the image found, sliders move that, and it is an end of a morph."""
+    own = load(home / "runs" / "done").sample(1, 10**6)[0, ..., 0]
+    Image.fromarray(own).resize((40, 30)).save(tmp_path / "own.png")
+    (tmp_path / "notes.png").write_text("some text")
+    page = visit(PHONE).page
+    page.goto(f"{service.url}/models/done/play")
+    page.set_input_files("#own-file", tmp_path / "notes.png")
+    shown(page, "document.getElementById('own-note').innerText.includes('PNG')")
+    with page.expect_response("**/projections") as answer:
+        page.set_input_files("#own-file", tmp_path / "own.png")
+    found = answer.value.json()
+    shown(page, "!document.getElementById('own-found').hidden")
+    shown(page, STILL)
+    error = f"{255 * found['error']:.1f} levels"
+    assert error in page.inner_text("#own-note") and loaded(page, "#own-picture")
+    latent, weights = (np.array([found[each]], "f4") for each in ("latent", "weights"))
+    expected = image_io.to_bytes(load(home / "runs" / "done").floats(latent, weights))
+    assert abs(seen(page, "#own-image") - expected[0, ..., 0]).max() <= 1
+    page.click("#own-second")
+    page.eval_on_selector("#moment", SLIDE, 30)
+    shown(page, STILL)
+    assert abs(seen(page, "#film") - expected[0, ..., 0]).max() <= 1
+    assert page.get_attribute("#end-second", "aria-label") == "Your picture"
+    page.eval_on_selector("#direction-1", SLIDE, 2)
+    shown(page, STILL)
+    assert abs(seen(page, "#own-image") - expected[0, ..., 0]).max() > 1
+    assert overflows(page) <= 0
+    page.fill("#second", "9")
+    shown(page, STILL)
+    assert page.get_attribute("#end-second", "aria-label").startswith("Seed 9")
+
+
+STILL = "document.getElementById('stage').ariaBusy === 'false'"
+
+
+def seen(page, selector: str) -> np.ndarray:
+    """Return a grey image on a canvas (H, W) as integers."""
+    shape = page.eval_on_selector(selector, "canvas => [canvas.height, canvas.width]")
+    content = base64.b64decode(page.evaluate(PIXELS, selector)[0])
+    return np.frombuffer(content, np.uint8).reshape(*shape, 4)[..., 0].astype(int)

@@ -19,6 +19,7 @@ KINDS = [
     "GET /metrics",
     "POST /api/models/{name}/images",
     "POST /api/models/{name}/morphs",
+    "POST /api/models/{name}/projections",
 ]
 
 

@@ -21,6 +21,10 @@ def _parser() -> Parser:
     parser.option("--precision", precision)
     pixels = "of a generator in .onnx: float32 in [-1, 1], or uint8, RGB bytes for torch-fidelity"
     parser.option("--pixels", pixels, "float32")
+    text = "of `ganbaru directions`, named sliders of a page, metadata of others; or none [all]"
+    parser.option("--directions", text, metavar="NAME,NAME")
+    text = "adds a map of seeds beside real images to a page: pca, or tsne (`ganbaru embed`)"
+    parser.option("--map", text, metavar="BY")
     add_trust(parser)
     output = (
         ".onnx for a model that any runtime takes, .html for a page that generates images in any "
@@ -34,20 +38,29 @@ def _parser() -> Parser:
 def export(arguments: Sequence[str]) -> None:
     """Write a trained network as a file, or a folder to share, and print what it contains."""
     args = _parser().parse_args(arguments)
-    from ganbaru import export
+    from ganbaru import data, export
+    from ganbaru.latents.embedding import Embedding, embed
     from ganbaru.metrics import milestones
+    from ganbaru.sampling import directions
+
+    how = {"which": args.checkpoint, "trust": args.trust}
+
+    def placed() -> Embedding:
+        with data.progress_bar() as progress:
+            return embed(args.run, None, by=args.map, **how, progress=progress)
 
     lines = export.write(
         args.run,
         args.output,
         player=args.player,
-        which=args.checkpoint,
         precision=args.precision,
         pixels=args.pixels,
-        trust=args.trust,
+        **how,
         overwrite=args.overwrite,
         title=args.title,
         author=args.author,
         licence=args.licence,
+        directions=directions.parsed(args.directions),
+        seed_map=placed if args.map else None,
     )
     say(*milestones.chosen(args.run, args.checkpoint), *lines)

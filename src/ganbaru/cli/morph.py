@@ -20,7 +20,10 @@ def _parser() -> Parser:
     option("--path", "; ".join(f"{name}, {path.summary}" for name, path in PATHS.items()), "slerp")
     seeds = "the images to pass through, such as 3,7,9; else as many from 0 as the path needs"
     option("--seeds", seeds, of=_seeds, metavar="N,N")
-    text = "your pictures to pass through in place of seeds, each as `ganbaru project` finds it"
+    text = (
+        "your pictures to pass through in place of seeds, each as `ganbaru project` finds it; "
+        "a.png+b.png is the average of several"
+    )
     parser.add_argument("--pictures", nargs="+", metavar="FILE", help=text)
     labels = (
         "one for all or one for each seed, numbers or names (index:1, name:1); else seed mod "

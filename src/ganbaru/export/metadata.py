@@ -12,13 +12,14 @@ from ganbaru import __version__, registry
 from ganbaru.config import Config
 from ganbaru.data import licence_note
 from ganbaru.report import sharing
+from ganbaru.sampling.directions import Directions
 from ganbaru.sampling.players import Player
 from ganbaru.training.checkpoint import Header
 
 
-def facts(player: Player) -> dict[str, Any]:
-    """Return what a user of an exported file needs to know, and its origin."""
-    config, header = player.config, player.header
+def facts(player: Player, directions: Directions | None = None) -> dict[str, Any]:
+    """Return what a user of an exported file needs to know, its origin and a run's directions."""
+    config, header, found = player.config, player.header, directions or {}
     height, width, channels = header.data["shape"]
     return {
         "ganbaru": __version__,
@@ -36,6 +37,7 @@ def facts(player: Player) -> dict[str, Any]:
         "images_trained": header.images,
         "weights_sha256": digest(player),
         "licence": licence_note(config),
+        **({"directions": {k: dataclasses.asdict(x) for k, x in found.items()}} if found else {}),
     }
 
 

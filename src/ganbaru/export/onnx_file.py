@@ -12,6 +12,7 @@ from ganbaru.engines.onnx.shape_ops import concat
 from ganbaru.export import graph, tracing, verification
 from ganbaru.export import metadata as about
 from ganbaru.export.weights import size
+from ganbaru.sampling.directions import Directions
 from ganbaru.sampling.players import Player
 
 KINDS = {"float32": FLOAT, "float16": HALF}
@@ -25,16 +26,23 @@ class Traced(NamedTuple):
     output: str
 
 
-def write(path: Path, player: Player, precision: str, pixels: str = "float32") -> list[str]:
+def write(
+    path: Path,
+    player: Player,
+    precision: str,
+    pixels: str = "float32",
+    directions: Directions | None = None,
+) -> list[str]:
     """Verify a player's ONNX model and write it; returns a summary.
 
     Images are float32 in [-1, 1], or with `pixels` uint8 RGB bytes, as torch-fidelity takes.
+    The run's `directions` are in its metadata.
     Raises InputError if onnx is missing or the weights do not fit, and RunError if ONNX Runtime
     is installed and disagrees with the NumPy engine.
     """
     graph.library()
     traced = trace(player, precision, pixels == "uint8")
-    content = graph.encoded(*traced, precision, metadata(player, precision))
+    content = graph.encoded(*traced, precision, metadata(player, precision, directions))
     verdict = verification.agreement(content, player, precision)
     with files.replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -71,9 +79,11 @@ def _cast(x: Tensor, to: int, own: int = FLOAT) -> Tensor:
     return x if to == own else Tensor("Cast", (x,), {"to": to}, x.shape)
 
 
-def metadata(player: Player, precision: str) -> dict[str, str]:
+def metadata(
+    player: Player, precision: str, directions: Directions | None = None
+) -> dict[str, str]:
     """Return the model's metadata, lists as JSON."""
-    facts = {**about.facts(player), "precision": precision}
+    facts = {**about.facts(player, directions), "precision": precision}
     return {name: x if isinstance(x, str) else json.dumps(x) for name, x in facts.items()}
 
 

@@ -12,7 +12,9 @@ from ganbaru.errors import InputError, keywords
 from ganbaru.export import metadata, model_card, weights
 from ganbaru.report import credits as kept
 from ganbaru.report.credits import UNSAID, Credits
+from ganbaru.sampling import directions as named
 from ganbaru.sampling import generators, image_io
+from ganbaru.sampling.directions import Directions
 from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.players import Player, load_player
 from ganbaru.training import shared_model
@@ -53,11 +55,17 @@ def place(folder: Path, overwrite: bool) -> Path:
 
 
 def write(
-    path: Path, player: Player, precision: str, credits: Credits = UNSAID, name: str = ""
+    path: Path,
+    player: Player,
+    precision: str,
+    credits: Credits = UNSAID,
+    name: str = "",
+    directions: Directions | None = None,
 ) -> list[str]:
     """Write a player's folder, `config.json` last; returns a summary.
 
-    `name` is what the card loads the model by: by default the folder's name.
+    `name` is what the card loads the model by: by default the folder's name. `directions` are in
+    `config.json`, None: all of the run's.
     """
     if player.name != "generator":
         raise InputError(
@@ -73,7 +81,7 @@ def write(
     card = model_card.text(player, name or path.resolve().name, PICTURE, credits)
     files.write_text(path / CARD, files.signed(card))
     facts = {
-        **metadata.facts(player),
+        **metadata.facts(player, named.of(player) if directions is None else directions),
         **{key: text for key, text in dataclasses.asdict(credits).items() if text},
         "precision": precision,
         "file_sha256": shared_model.digest(path / WEIGHTS),

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ganbaru.data import Progress
 from ganbaru.errors import keywords
-from ganbaru.latents import directions as known_directions
 from ganbaru.latents import projected, sheets
-from ganbaru.latents.named import checkpoint_of, images, normal
+from ganbaru.latents.named import images, normal
 from ganbaru.latents.outputs import by_ending, write_npz
+from ganbaru.sampling import directions as known_directions
 from ganbaru.sampling import image_io, latent_spaces, writers
 from ganbaru.sampling.generators import Generator, on_engine
 from ganbaru.sampling.image_io import Images
@@ -67,7 +67,7 @@ def edit(
     ways = {".png": _write_sheet, ".npz": _write_npz, "": _write_folder}
     write = by_ending(path, "edited images", ways, overwrite)
     player = load_player(run, which, trust=trust)
-    known = known_directions.read(known_directions.place(player), player.shape[0])
+    known = known_directions.of(player)
     chosen = known_directions.steps(along, known)
     generator = on_engine(player, engine, device)
     if pictures:
@@ -81,13 +81,8 @@ def edit(
     w = normal(generator, latents)
     after = known_directions.moved(w, chosen, known, keep)
     made = latent_spaces.space(generator.distribution).from_normal(after)
-    here = checkpoint_of(player)
-    others = sorted({known[name].checkpoint for name in chosen} - {here})
-    notes = tuple(
-        f"found at {other} images, and this checkpoint has {here}: find the directions again if "
-        f"they do not fit"
-        for other in others
-    )
+    taken = {name: known[name] for name in chosen}
+    notes = tuple(known_directions.stale(taken, player.header.images))
     before, moved = (images(generator, each, labels) for each in (w, after))
     found = Edited(names, before, moved, made, labels, generator, chosen, notes, path)
     write(found)

@@ -16,9 +16,9 @@ from ganbaru.engines.numpy.parallel import ONE_BLAS_THREAD
 from ganbaru.errors import InputError, shortened
 from ganbaru.export.page import directions as closed_form
 from ganbaru.export.page import plan
-from ganbaru.latents.directions import Array, Direction
 from ganbaru.latents.layer_features import last_features
 from ganbaru.sampling import latent_spaces
+from ganbaru.sampling.directions import Array, Direction
 from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.labels import groups
 from ganbaru.sampling.players import Player

@@ -14,11 +14,11 @@ from ganbaru import data, files
 from ganbaru.data import Progress
 from ganbaru.errors import InputError, keywords, pick
 from ganbaru.gan.dataset import load_data
-from ganbaru.latents import directions as known_directions
 from ganbaru.latents import finding, sheets
-from ganbaru.latents.directions import Array, Direction, Directions
 from ganbaru.metrics import scorer
+from ganbaru.sampling import directions as known_directions
 from ganbaru.sampling import image_io, latent_spaces
+from ganbaru.sampling.directions import Array, Direction, Directions
 from ganbaru.sampling.generators import Generator, on_engine
 from ganbaru.sampling.image_io import Images
 from ganbaru.sampling.labels import Inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,10 @@ from ganbaru.latents.outputs import by_ending, write_npz
 from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
 from ganbaru.sampling.generators import Generator, load, on_engine
-from ganbaru.sampling.labels import Labels
+from ganbaru.sampling.labels import Inputs, Labels
 from ganbaru.sampling.players import Player, load_player
+
+Picture = str | Path | Sequence[str | Path]  # a point of a film: a file, or several: their average
 
 COLUMNS = 8  # of a sheet: pictures side by side, each above the image found
 FILMED, FRAMES, HELD, FPS = 16, 32, 12, 16.0  # pictures of a film, frames, those of its end, rate
@@ -48,25 +51,29 @@ class Projected:
 
         Of a generator with labels the image is of the mean of their weights.
         """
-        generator, labels = self.generator, self.found.labels
-        space = latent_spaces.space(generator.distribution)
-        w = space.to_normal(self.found.latents)
-        mean = w.mean(axis=0)
-        mean *= np.linalg.norm(w, axis=1).mean() / max(float(np.linalg.norm(mean)), 1e-12)
-        latent = space.from_normal(mean[None])
-        if labels is not None and not generator.attributes:
-            labels = np.eye(len(generator.classes))[labels]
-        of = None if labels is None else labels.mean(0)[None]
-        return latent[0], image_io.to_bytes(generator.floats(latent, of))[0]
+        latents, weights = self.means([list(range(len(self.names)))])
+        return latents[0], image_io.to_bytes(self.generator.floats(latents, weights))[0]
+
+    def means(
+        self, groups: Sequence[Sequence[int]]
+    ) -> tuple[NDArray[np.float32], NDArray[np.floating] | None]:
+        """Return the latents (K, Z) between those of K groups of pictures, and their mean labels.
+
+        The norm is the mean of a group's. Labels are class weights (K, classes), or attributes.
+        """
+        labels, space = self.found.labels, latent_spaces.space(self.generator.distribution)
+        w, made = space.to_normal(self.found.latents), []
+        for group in groups:
+            mean, norm = w[group].mean(axis=0), np.linalg.norm(w[group], axis=1).mean()
+            made.append(mean * (norm / max(float(np.linalg.norm(mean)), 1e-12)))
+        if labels is not None and not self.generator.attributes:
+            labels = np.eye(len(self.generator.classes))[labels]
+        rows = None if labels is None else np.stack([labels[group].mean(0) for group in groups])
+        return space.from_normal(np.stack(made)), rows
 
     def label(self, i: int) -> str | None:
         """Return the name of the label that a picture got, or its attributes."""
-        labels, columns = self.found.labels, self.generator.attributes
-        if labels is not None and columns:
-            values = attributes.unscaled(columns, labels[i])
-            pairs = zip(columns, values, strict=True)
-            return ",".join(f"{column.name}={value:.6g}" for column, value in pairs)
-        return None if labels is None else self.generator.classes[labels[i]]
+        return label_text(self.generator, self.found.labels, i)
 
     def to_json(self) -> dict[str, Any]:
         """Return the errors and labels of the pictures."""
@@ -77,6 +84,15 @@ class Projected:
         mean = float(self.found.error.mean())
         output = None if self.output is None else str(self.output)
         return {"pictures": rows, "mean_error": mean, "note": self.note, "output": output}
+
+
+def label_text(generator: Generator, labels: Inputs | None, i: int) -> str | None:
+    """Return the name of a label, or attributes as options take them."""
+    columns = generator.attributes
+    if labels is not None and columns:
+        pairs = zip(columns, attributes.unscaled(columns, labels[i]), strict=True)
+        return ",".join(f"{column.name}={value:.6g}" for column, value in pairs)
+    return None if labels is None else generator.classes[labels[i]]
 
 
 @keywords(checkpoint="which")
@@ -128,15 +144,16 @@ def by(
 
 def points(
     run: str | Path,
-    pictures: Sequence[str | Path] | None,
+    pictures: Sequence[Picture] | None,
     seeds: Sequence[int] | None,
     labels: Labels,
     **how: Any,
 ) -> tuple[Generator, dict[str, Any]]:
     """Return a run's generator and the points of a path for `Generator.walk`.
 
-    They are pictures if these are given, else `seeds`; `how` are further arguments of `load`.
-    Raises InputError for `seeds` beside pictures, and then for `labels` that are not one for all.
+    They are pictures if these are given, else `seeds`; "a.png+b.png", or a list of files in place
+    of one, is their average. `how` are further arguments of `load`. Raises InputError for `seeds`
+    beside pictures, and then for `labels` that are not one for all.
     """
     if not pictures:
         return load(run, **how), {"seeds": seeds, "labels": labels}
@@ -146,8 +163,19 @@ def points(
         raise InputError(
             "Beside --pictures give one label for all, or none: each picture then gets its own."
         )
-    result = project(run, pictures, None, label=labels, **how)
-    return result.generator, {"latents": result.found.latents, "labels": result.found.labels}
+    files = [_files(each) for each in pictures]
+    result = project(run, [file for each in files for file in each], None, label=labels, **how)
+    ends = np.cumsum([len(each) for each in files])
+    groups = [list(range(end - len(each), end)) for each, end in zip(files, ends, strict=True)]
+    latents, weights = result.means(groups)
+    return result.generator, {"latents": latents, "labels": weights}
+
+
+def _files(point: Picture) -> list[str | Path]:
+    """Return the files of a point of a path: one, or those joined by + if no file has that name."""
+    if not isinstance(point, (str, Path)):
+        return list(point)
+    return [point] if os.path.exists(point) else list(str(point).split("+"))
 
 
 def _write_npz(path: Path, result: Projected) -> None:

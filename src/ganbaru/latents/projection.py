@@ -14,7 +14,7 @@ time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,9 @@ from ganbaru.sampling.generators import Generator
 from ganbaru.sampling.labels import Inputs
 
 POOL = 512  # random latents among which starts are sought
-STARTS = 3  # of each picture
+STARTS = 6  # of each picture; MNIST: 98 % of own samples found, 95.5 % from 3
 SCHEDULE = ((5e-3, 4), (5e-4, 3))  # priors, and the most steps with each from a start
-MORE = 8  # steps from the best one at most
+MORE, FINAL = 12, 1e-6  # steps from the best one at most, until one helps by less than this share
 SCALE = 4  # pixels that are averaged where starts are compared: details of random images mislead
 DIFFERENCE = 3e-3  # of the Jacobian; smaller ones drown in float32's rounding
 DAMPING = np.array([10.0, 1.0, 0.1])  # tried in each step, times the last one that helped
@@ -66,8 +66,14 @@ class _Search:
     """
 
     def __init__(
-        self, generator: Generator, targets: Array, w: Array, labels: Inputs | None
+        self,
+        generator: Generator,
+        targets: Array,
+        w: Array,
+        labels: Inputs | None,
+        enough: Callable[[], bool],
     ) -> None:
+        self.enough = enough
         self.generator, self.targets, self.w, self.labels = generator, targets, w, labels
         self.space = latent_spaces.space(generator.distribution)
         self.damping = np.full(len(w), 1e-3)
@@ -75,7 +81,7 @@ class _Search:
 
     def _residuals(self, w: Array, of: NDArray[np.int64]) -> Array:
         """Return the differences (M, pixels) of images of normal numbers from the targets `of`."""
-        latents = self.space.from_normal(w)
+        latents = self.space.back(w)  # unrounded, which engines in float64 take as they are
         labels = None if self.labels is None else self.labels[of]
         return _floats(self.generator, latents, labels).reshape(len(w), -1) - self.targets[of]
 
@@ -111,13 +117,15 @@ class _Search:
             if not len(left):
                 return
 
-    def descend(self, prior: float, steps: int) -> None:
-        """Take steps with each point until none helps it by a thousandth."""
+    def descend(self, prior: float, steps: int, least: float = 1e-3) -> None:
+        """Take steps with each point until one helps it by less than the share `least`."""
         of = np.arange(len(self.w))
         for _ in range(steps):
+            if self.enough():
+                return
             before = self.loss(prior)[of]
             self.step(of, prior)
-            of = of[self.loss(prior)[of] <= 0.999 * before]
+            of = of[self.loss(prior)[of] <= (1 - least) * before]
             if not len(of):
                 return
 
@@ -134,11 +142,13 @@ def project(
     progress: Progress = silent,
     *,
     starts: int = STARTS,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Projection:
     """Return the images of a generator that are nearest to pictures (N, H, W, C), uint8.
 
     `labels` (N,) are theirs; None: each picture gets that of its nearest start. `starts` is how
-    many are tried. Raises InputError for pictures of another shape than the generator's images.
+    many are tried; once `enough` returns true, before a step, the best so far is the result.
+    Raises InputError for pictures of another shape than the generator's images.
     """
     first = generator.seeds(POOL)
     latents, of = generator.latents(first), generator.labels(first)
@@ -161,7 +171,7 @@ def project(
         nearest = np.argsort(near, axis=1, kind="stable")[:, :starts]
         targets = targets.reshape(len(targets), -1)
         rows = None if given is None else given[part]
-        found.append(_projected(generator, targets, nearest, latents, of, rows))
+        found.append(_projected(generator, targets, nearest, latents, of, rows, enough))
         progress(min(start + chunk, len(pictures)), len(pictures), "projecting")
     w, begun = (np.concatenate([each[i] for each in found]) for i in (0, 1))
     made = latent_spaces.space(generator.distribution).from_normal(w)
@@ -178,6 +188,7 @@ def _projected(
     latents: NDArray[np.float32],
     labels: Inputs | None,
     given: Inputs | None,
+    enough: Callable[[], bool],
 ) -> tuple[Array, NDArray[np.int64]]:
     """Return normal numbers (P, Z) for targets (P, pixels), and the starts (P,) that led there.
 
@@ -193,7 +204,7 @@ def _projected(
     left = np.arange(len(targets))
     for starts in nearest.T:
         chosen = starts[left]
-        search = _Search(generator, targets[left], pool[chosen], label(left, chosen))
+        search = _Search(generator, targets[left], pool[chosen], label(left, chosen), enough)
         for each, steps in SCHEDULE:
             search.descend(each, steps)
         loss = search.loss(prior)
@@ -201,10 +212,10 @@ def _projected(
         places = left[better]
         best[places], w[places], begun[places] = loss[better], search.w[better], chosen[better]
         left = left[np.mean(search.residuals**2, axis=1) >= SOLVED]
-        if not len(left):
+        if not len(left) or enough():
             break
-    search = _Search(generator, targets, w, label(np.arange(len(targets)), begun))
-    search.descend(prior, MORE)
+    search = _Search(generator, targets, w, label(np.arange(len(targets)), begun), enough)
+    search.descend(prior, MORE, FINAL)
     return search.w, begun
 
 
@@ -228,7 +239,7 @@ def _reduced(images: NDArray[np.floating]) -> Array:
     return reduced
 
 
-def _floats(generator: Generator, latents: NDArray[np.float32], labels: Inputs | None) -> Array:
+def _floats(generator: Generator, latents: NDArray[np.floating], labels: Inputs | None) -> Array:
     """Return images (N, C, H, W) in batches of one size, the last one filled up."""
     made = []
     for start in range(0, len(latents), BATCH):

@@ -88,7 +88,7 @@ class Generator:
         return (mean + truncation * (drawn - mean)).astype(np.float32)
 
     def floats(
-        self, latents: NDArray[np.float32], labels: NDArray[np.generic] | None = None
+        self, latents: NDArray[np.floating], labels: NDArray[np.generic] | None = None
     ) -> NDArray[np.floating]:
         """Return images (N, C, H, W) in [-1, 1] for latents (N, Z) and labels.
 
@@ -173,10 +173,11 @@ class Generator:
         """Return the latents (F, Z) and the class weights (F, classes) along a path.
 
         `seeds` are the points of the path, by default counting up from 0; `latents` (K, Z) are
-        points in their place, such as those of `ganbaru.project`. `labels` are as in
-        `sample`, or for the path "classes" the points in label space (None: all classes); they are
-        interpolated. `frames` counts both ends. `close` returns to the first seed and leaves out
-        the last frame, which equals the first; `bounce` returns the same way. Raises InputError.
+        points in their place, such as those of `ganbaru.project`. `labels` are as in `sample`, rows
+        of class weights or attributes, or for the path "classes" the points in label space (None:
+        all classes); they are interpolated. `frames` counts both ends. `close` returns to the first
+        seed and leaves out the last frame, which equals the first; `bounce` returns the same way.
+        Raises InputError.
         """
         chosen = pick("path", path, interpolation.PATHS)
         if latents is not None:
@@ -213,6 +214,8 @@ class Generator:
             if isinstance(labels, (int, str, np.integer, Mapping)) or len(labels) < 2:
                 raise InputError("The path classes needs at least two labels: give --labels 0,1.")
             seeds = range(len(labels))
+        if isinstance(labels, np.ndarray) and labels.shape == (len(seeds), len(self.classes)):
+            return labels.astype(np.float64)
         chosen = self.labels(seeds, labels)
         if chosen is None or self.attributes:
             return None if chosen is None else chosen.astype(np.float64)

@@ -7,7 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, Response
 
-from ganbaru.serve import bodies, catalog, film_service, image_service, measures, schemas
+from ganbaru.serve import (
+    bodies,
+    catalog,
+    film_service,
+    image_service,
+    measures,
+    projection_service,
+    schemas,
+)
 from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.problems import PROBLEM
 from ganbaru.serve.responses import json_response, response
@@ -87,6 +95,20 @@ async def make_images(name: str, body: schemas.ImageRequest, request: Request) -
 async def make_morphs(name: str, body: schemas.FilmRequest, request: Request) -> Response:
     """Make a film that interpolates between images."""
     return await film_service.make(serving(request), find(request, name).ready(), body)
+
+
+@router.post(
+    "/api/models/{name}/projections",
+    operation_id="projections",
+    tags=["make"],
+    response_model=schemas.Projection,
+    responses=_problems(401, 404, 408, 413, 415, 421, 422, 429, 503),
+)
+async def make_projections(
+    name: str, body: schemas.ProjectionRequest, request: Request
+) -> Response:
+    """Find the latent whose image is nearest to a picture, which is not kept."""
+    return await projection_service.make(serving(request), name, find(request, name).ready(), body)
 
 
 # --- models -------------------------------------------------------------------------------------

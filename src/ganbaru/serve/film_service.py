@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ganbaru.sampling import image_io, video
 from ganbaru.sampling.image_io import Images
+from ganbaru.serve.image_service import checked_latents
 from ganbaru.serve.limits import Limits
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import RETRY, ProblemError
@@ -26,8 +27,15 @@ async def make(service: Service, model: Model, request: FilmRequest) -> Response
     kind = video.checked(f".{request.format}", request.fps)
     with service.admission.place(request.frames) as until:
         path, close, bounce = request.path, request.close, request.bounce
+        rows, size = request.latents, model.generator.latent
         latents, weights = model.generator.walk(
-            path, request.seeds, request.labels, request.frames, close=close, bounce=bounce
+            path,
+            request.seeds,
+            request.labels,
+            request.frames,
+            close=close,
+            bounce=bounce,
+            latents=None if rows is None else checked_latents(rows, size),
         )
         given = model.weights(None, len(latents)) if weights is None else weights
         frames = await service.batcher.make(model, latents, given.astype(np.float32), until)
@@ -42,8 +50,11 @@ def _check(request: FilmRequest, limits: Limits) -> None:
     for name, most in {"frames": limits.frames, "size": limits.side}.items():
         if (value := getattr(request, name)) > most:
             raise ProblemError(422, f"{name} may be {most} at most, not {value}.")
-    if (count := len(request.seeds or ())) > request.frames:
-        raise ProblemError(422, f"{count} seeds do not fit into {request.frames} frames.")
+    if request.seeds and request.latents:
+        raise ProblemError(422, "Give one of seeds and latents: both are the points of the film.")
+    kind, points = ("latents", request.latents) if request.latents else ("seeds", request.seeds)
+    if (count := len(points or ())) > request.frames:
+        raise ProblemError(422, f"{count} {kind} do not fit into {request.frames} frames.")
 
 
 def _encoded(kind: video.Format, frames: Images, fps: float, size: int, until: float) -> bytes:

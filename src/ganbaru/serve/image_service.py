@@ -72,7 +72,7 @@ def _job(name: str, model: Model, request: ImageRequest, count: int) -> ImageJob
     if isinstance(labels, list) and len(labels) != count:
         raise ProblemError(422, f"Got {len(labels)} labels for {count} images.")
     if request.latents is not None:
-        latents, seeds = _latents(request.latents, generator.latent), None
+        latents, seeds = checked_latents(request.latents, generator.latent), None
         indices = generator.labels(range(count), labels)
     else:
         seeds = request.seeds or generator.seeds(count, request.seed)
@@ -81,7 +81,8 @@ def _job(name: str, model: Model, request: ImageRequest, count: int) -> ImageJob
     return ImageJob(name, model, seeds, latents, indices, request.columns)
 
 
-def _latents(rows: list[list[float]], size: int) -> Latents:
+def checked_latents(rows: list[list[float]], size: int) -> Latents:
+    """Return the latents (N, size) of a request; raises ProblemError for wrong ones."""
     if wrong := [len(row) for row in rows if len(row) != size]:
         detail = f"A latent of this model has {size} numbers, and one in the request {wrong[0]}."
         raise ProblemError(422, detail)

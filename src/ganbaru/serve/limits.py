@@ -23,6 +23,7 @@ class Limits:
     seconds: float = 30.0  # that a request may wait, or a response remain unread
     arriving: float = 10.0  # seconds in which a request must have arrived
     head: int = 2**16  # bytes of a request before its body
+    projections: int = 4  # pictures that wait or are searched for
     streams: int = 64  # event streams open at once
     connections: int = 1024
 

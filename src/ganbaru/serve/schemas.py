@@ -14,6 +14,10 @@ _LABELS = (
     "a class's number or name for all, or one for each; name:1 or index:1 where 1 is the name of "
     "one class and the number of another; default: seed mod classes"
 )
+_PICTURE = (  # 8x8 pixels
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAF0lEQVR42mNgQAL//zMwMDDBeMQw4AAAdjsC"
+    "Ca0quowAAAAASUVORK5CYII="
+)
 
 
 def _strict(*examples: dict[str, Any]) -> ConfigDict:
@@ -57,6 +61,9 @@ class FilmRequest(BaseModel):
     path: str = Field("slerp", description="slerp, line, loop, or classes (one seed, all labels)")
     seeds: Many[Seed] | None = Field(None, min_length=1, description="the images on the path")
     labels: Label | Many[Label] | None = Field(None, description=_LABELS)
+    latents: Many[Many[float]] | None = Field(
+        None, min_length=1, description="points in place of seeds, such as those of projections"
+    )
     frames: int = Field(45, ge=2, description="number of frames in all")
     fps: float = Field(20.0, ge=0.1, le=1000, description="frames a second")
     close: bool = Field(False, description="return to the first seed")
@@ -65,8 +72,25 @@ class FilmRequest(BaseModel):
     format: Literal["gif", "apng", "webp", "mp4"] = "gif"
 
 
+class ProjectionRequest(BaseModel):
+    """A picture, to which the nearest image of the generator is sought."""
+
+    model_config = _strict({"picture": _PICTURE}, {"picture": _PICTURE, "label": 0})
+
+    picture: str = Field(
+        min_length=1, description="a PNG, JPEG, WebP, GIF or BMP in base64, fitted as in training"
+    )
+    label: Label | None = Field(
+        None, description="a class's number or name, or attributes; default: the nearest start's"
+    )
+
+
 # The body of a POST request, by the last part of its path.
-BODIES: dict[str, type[BaseModel]] = {"images": ImageRequest, "morphs": FilmRequest}
+BODIES: dict[str, type[BaseModel]] = {
+    "images": ImageRequest,
+    "morphs": FilmRequest,
+    "projections": ProjectionRequest,
+}
 
 
 class Problem(BaseModel):
@@ -110,6 +134,21 @@ class EncodedImages(BaseModel):
     model: str
     images_trained: int
     images: list[EncodedImage]
+
+
+class Projection(BaseModel):
+    """The generator's image nearest to a picture; `latent` and `label` make it again."""
+
+    model: str
+    images_trained: int
+    latent: list[float]
+    label: int | str | None = Field(description="a class's number, or attributes")
+    class_name: str | None = Field(alias="class")
+    weights: list[float] = Field(description="of the classes, or attributes from -1 to 1")
+    error: float = Field(description="mean difference of pixels, 1 being black from white")
+    finished: bool = Field(description="whether the search ended before its time did")
+    png: str = Field(description="the image, in base64")
+    picture: str = Field(description="the picture as fitted, a PNG in base64")
 
 
 class Health(BaseModel):

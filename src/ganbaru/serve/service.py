@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.responses import Response
 
@@ -33,8 +33,10 @@ class Service:
     def __post_init__(self) -> None:
         """Build the parts."""
         self.admission = Admission(self.limits)
+        self.searches = Admission(replace(self.limits, queue=self.limits.projections))
         self.encoding = ThreadPoolExecutor(1, "films")  # encodes one film after the other
-        self._cache: dict[tuple[str, str], tuple[Model, Response]] = {}
+        self.searching = ThreadPoolExecutor(1, "projections")
+        self._cache: dict[tuple[str, str], tuple[Model, float, Response]] = {}
         self._rendering = asyncio.Lock()
 
     async def refresh(self) -> None:
@@ -44,14 +46,20 @@ class Service:
                 await asyncio.to_thread(served.watch)
             await asyncio.sleep(REFRESH)
 
-    async def cached(self, served: ServedModel, what: str, render: Render) -> Response:
-        """Return a response that is rendered once for each checkpoint, such as a playground."""
+    async def cached(
+        self, served: ServedModel, what: str, render: Render, stamp: float = 0
+    ) -> Response:
+        """Return a response that is rendered once for each checkpoint, such as a playground.
+
+        Another `stamp`, the time of a file that it depends on, renders it again.
+        """
         model = served.ready()
         async with self._rendering:
             found = self._cache.get((served.name, what))
-            if found is None or found[0] is not model:
-                found = self._cache[served.name, what] = (model, await render(served.name, model))
-        return found[1]
+            if found is None or found[0] is not model or found[1] != stamp:
+                made = await render(served.name, model)
+                found = self._cache[served.name, what] = (model, stamp, made)
+        return found[2]
 
     @contextlib.contextmanager
     def stream(self) -> Iterator[None]:
@@ -69,3 +77,4 @@ class Service:
         """End the threads."""
         self.batcher.close()
         self.encoding.shutdown()
+        self.searching.shutdown()

@@ -16,8 +16,8 @@ from ganbaru.errors import InputError
 from ganbaru.export import page as playground
 from ganbaru.report import credits, frame
 from ganbaru.report.translations import TRANSLATIONS, Reader, both, preferred
-from ganbaru.sampling import image_io
-from ganbaru.serve import events, image_service, pages, view_model
+from ganbaru.sampling import directions, image_io
+from ganbaru.serve import events, image_service, log, pages, view_model
 from ganbaru.serve.api import find, serving
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
@@ -72,7 +72,25 @@ async def play(name: str, request: Request) -> Response:
     async def made(name: str, model: Model) -> Response:
         return await _playground(name, model, back)
 
-    return await serving(request).cached(served, "play", made)
+    stamp = await asyncio.to_thread(_directions_time, served.ready())
+    return await serving(request).cached(served, "play", made, stamp)
+
+
+def _directions_time(model: Model) -> float:
+    """Return when a run's directions were written, 0 without any."""
+    try:
+        return directions.place(model.player).stat().st_mtime
+    except OSError:
+        return 0
+
+
+def _directions(name: str, model: Model) -> directions.Directions:
+    """Return a run's directions; of a file that does not fit none, and the log has the cause."""
+    try:
+        return directions.of(model.player)
+    except InputError as error:
+        log.problem(f"{name}'s directions", error)
+        return {}
 
 
 async def _playground(name: str, model: Model, back: tuple[str, str]) -> Response:
@@ -80,8 +98,14 @@ async def _playground(name: str, model: Model, back: tuple[str, str]) -> Respons
         found = credits.of_checkpoint(model.player.path)
         found = dataclasses.replace(found, title=found.title or name)
         header = frame.header(back=back, home="/")
-        given = (model.player, "float16", found, header)
-        text = await asyncio.to_thread(playground.text, *given)
+        text = await asyncio.to_thread(
+            playground.text,
+            model.player,
+            credits=found,
+            header=header,
+            directions=await asyncio.to_thread(_directions, name, model),
+            projections=f"/api/models/{name}/projections",
+        )
     except InputError as error:
         raise ProblemError(501, f"This model has no playground: {error}") from error
     return response(text, HTML, headers=REVALIDATE, policy=WHOLE)

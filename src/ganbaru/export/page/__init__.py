@@ -7,22 +7,29 @@ into the page; multiply.wat is the matrix product in WebAssembly, and the runtim
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ganbaru import files
 from ganbaru.errors import InputError
-from ganbaru.export.page import directions, html, packing, plan
+from ganbaru.export.page import directions as sliders
+from ganbaru.export.page import html, packing, plan
+from ganbaru.export.page.html import SeedMap
 from ganbaru.export.weights import size
 from ganbaru.report import frame
 from ganbaru.report.credits import UNSAID, Credits
+from ganbaru.sampling import directions as stored
+from ganbaru.sampling.directions import Directions
 from ganbaru.sampling.players import Player
 
 HEADER = frame.header()
 MAX_BYTES = 100_000_000  # a phone holds the page's text, its bytes and the numbers at once
 
 
-def write(path: Path, player: Player, precision: str, credits: Credits = UNSAID) -> list[str]:
-    """Write a generator as a page; returns a summary."""
-    page = text(player, precision, credits)
+def write(
+    path: Path, player: Player, precision: str, credits: Credits = UNSAID, **parts: Any
+) -> list[str]:
+    """Write a generator as a page; returns a summary. `parts` are further arguments of `text`."""
+    page = text(player, precision, credits, **parts)
     files.write_text(path, page)
     code = html.code_bytes()
     return [
@@ -37,12 +44,16 @@ def text(
     precision: str = "float16",
     credits: Credits = UNSAID,
     header: str = HEADER,
+    directions: Directions | None = None,
+    seed_map: SeedMap | None = None,
+    projections: str = "",
 ) -> str:
     """Return a generator as HTML, with the run's name as title if `credits` have none.
 
     `precision` float16 stores weights as 16-bit integers with a scale for each row, float32
-    unchanged. Raises InputError for a discriminator, an operation that pages lack, and a model
-    that is too large.
+    unchanged. `directions` get sliders with their names (None: all of the run's), `seed_map` shows
+    where seeds are, and `projections` is the address to which a service takes pictures. Raises
+    InputError for a discriminator, an operation that pages lack, and a model that is too large.
     """
     if len(player.shape) != 1:
         raise InputError(
@@ -53,8 +64,15 @@ def text(
     _check_size(player, packer.bits)
     result = plan.traced(player)
     nodes = plan.plan(result, packer)
-    found = directions.main(result, *player.shape)
-    return html.page(player, nodes, bytes(packer.content), packer.bits, found, credits, header)
+    named = stored.of(player) if directions is None else directions
+    model = {
+        "nodes": nodes,
+        "bits": packer.bits,
+        **sliders.listed(sliders.main(result, *player.shape), named),
+        "map": None if seed_map is None else html.mapped(seed_map),
+        "projections": projections,
+    }
+    return html.page(player, model, bytes(packer.content), credits, header)
 
 
 def _check_size(player: Player, bits: int) -> None:

@@ -23,10 +23,19 @@ function listClasses(id, choose) {
   byId(id).addEventListener("change", ({ target }) => choose(target.value === "" ? null : Number(target.value)));
 }
 
+const MAINS = model.directions.length - model.named.length; // those with names are last
+
 function makeSliders() {
-  byId("directions").hidden = model.directions.length === 0;
-  model.directions.forEach((_, i) =>
-    makeSlider("sliders", `direction-${i + 1}`, { min: -4, max: 4, step: 0.1, value: 0 }, "shifts", i));
+  byId("directions").hidden = MAINS === 0;
+  byId("named").hidden = model.named.length === 0;
+  model.directions.forEach((_, i) => {
+    const [id, place] = [`direction-${i + 1}`, i < MAINS ? "sliders" : "named-sliders"];
+    makeSlider(place, id, { min: -4, max: 4, step: 0.1, value: 0 }, "shifts", i);
+    if (i < MAINS) return;
+    const note = Object.assign(document.createElement("p"), { id: `${id}-note`, className: "note" });
+    byId(id).setAttribute("aria-describedby", note.id);
+    byId(place).append(note);
+  });
   byId("attributes").hidden = model.attributes.length === 0;
   model.attributes.forEach(({ name, kind, low, high, usual }, i) => {
     const range = { min: low, max: high, step: kind === "binary" ? 1 : "any", value: usual };
@@ -54,15 +63,17 @@ function showControls() {
   byId("blend").options[0].text = say("nothing");
   byId("second-class").options[0].text = say("asPicked");
   showSeed("seed", state.seed);
-  showSeed("first", state.seed);
-  showSeed("second", state.second);
+  showSeed("first", state.seed, state.ownFirst);
+  showSeed("second", state.second, state.ownSecond);
   byId("blending").hidden = state.blend === null;
   slider("blend-share").textContent = percent(state.blendShare);
   slider("truncation").textContent = state.truncation.toFixed(2);
   state.shifts.forEach((shift, i) => {
     const range = byId(`direction-${i + 1}`);
     range.value = shift;
-    range.parentElement.querySelector("label").textContent = say("direction", i + 1);
+    const known = model.named[i - MAINS];
+    range.parentElement.querySelector("label").textContent = known?.name ?? say("direction", i + 1);
+    if (known) byId(`${range.id}-note`).textContent = say("directionFacts", known);
     slider(range.id).textContent = shift.toFixed(1);
   });
   model.attributes.forEach(({ usual }, i) => {
@@ -73,10 +84,12 @@ function showControls() {
   byId("command").textContent = command();
 }
 
-// Writes a seed into its box, unless the text there already means it.
-function showSeed(id, seed) {
+// Writes a seed into its box, unless the text there already means it, or a picture is in its place.
+function showSeed(id, seed, own = false) {
   const box = byId(id);
-  if (seedIn(box.value) !== seed) box.value = seed;
+  box.placeholder = own ? say("yourPicture") : "";
+  if (own) box.value = "";
+  else if (seedIn(box.value) !== seed) box.value = seed;
   box.removeAttribute("aria-invalid");
 }
 
@@ -94,13 +107,23 @@ function attributeOption() {
 function command() {
   const { seed, second, chosen, secondClass, truncation } = state;
   const option = truncation < 1 ? ` --truncation ${truncation}` : "";
-  if (state.blend !== null || state.shifts.some(Boolean) || (option && state.view === "morph")) return "";
+  const moved = state.shifts.some(Boolean);
+  if (state.blend !== null || (option && (moved || state.view === "morph"))) return "";
+  if (state.view === "morph" && (moved || state.ownFirst || state.ownSecond)) return "";
+  if (state.shifts.slice(0, MAINS).some(Boolean)) return "";
   const given = attributeOption();
   if (given === null) return "";
   const label = chosen === null ? given : ` --label ${chosen}`;
   const labels = secondClass === null ? label.replace("--label", "--labels")
     : ` --labels ${classOf(seed)},${secondClass}`;
+  const along = model.named.map(({ name }, i) => [name, state.shifts[MAINS + i]]).filter(([, step]) => step)
+    .map(([name, step]) => ` --along ${name}=${plain(step)}`).join("");
+  if (along) {
+    const count = state.view === "grid" ? ` -n ${state.rows * COLUMNS}` : "";
+    return `ganbaru edit RUN --seed ${seed}${count}${label}${along}`;
+  }
   const commands = {
+    map: () => commands.picture(),
     grid: () => `generate RUN -n ${state.rows * COLUMNS} --seed ${seed}${label}${option}`,
     picture: () => `generate RUN -n 1 --seed ${seed}${label}${option}`,
     morph: () => `morph RUN --seeds ${seed},${second}${labels} --bounce`,
@@ -116,7 +139,7 @@ function listenToSeeds() {
       if (seed === undefined) {
         box.setAttribute("aria-invalid", "true");
         showStatus(say("seedWrong"));
-      } else change({ [name]: seed });
+      } else change({ [name]: seed, ...{ first: { ownFirst: false }, second: { ownSecond: false } }[id] });
     });
     box.addEventListener("keydown", ({ key }) => {
       if (key === "ArrowUp") step(name, 1n);

@@ -11,15 +11,19 @@ which cost a thousand images, 8.4 times (`docs/results.md`).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganbaru.engines.onnx import Tensor
 from ganbaru.export.folding import order
 from ganbaru.export.page.plan import MATRICES
+from ganbaru.sampling.directions import Direction
 
 COUNT = 8  # directions at most
+SAME = 0.999  # cosine of two directions that are one
 
 
 class Directions(NamedTuple):
@@ -45,6 +49,19 @@ def main(result: Tensor, latent: int) -> Directions:
     # A singular vector's sign is arbitrary: its largest number is made positive.
     signs = np.sign(np.take_along_axis(chosen, np.abs(chosen).argmax(axis=1)[:, None], axis=1))
     return Directions(chosen * signs, energy[:COUNT] / max(energy.sum(), 1e-30))
+
+
+def listed(found: Directions, named: Mapping[str, Direction]) -> dict[str, Any]:
+    """Return what a page knows of directions: the vectors, those with names last, and what is known
+    of these. A main one that has a name in the run's file is left out.
+    """
+    vectors = [np.array(each.vector) for each in named.values()]
+    mains = [x for x in found.vectors if all(abs(x @ other) < SAME for other in vectors)]
+    known = [{"name": name, **asdict(each)} for name, each in named.items()]
+    for each in known:
+        del each["vector"], each["also"]
+    rounded = [[round(float(x), 6) for x in vector] for vector in (*mains, *vectors)]
+    return {"directions": rounded, "named": known}
 
 
 def _first(tensor: Tensor) -> np.ndarray | None:

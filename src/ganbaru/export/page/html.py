@@ -8,10 +8,12 @@ import html
 import json
 import re
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ganbaru.export import metadata
-from ganbaru.export.page.directions import Directions
 from ganbaru.report import card, frame
 from ganbaru.report.credits import Credits
 from ganbaru.report.translations import TRANSLATIONS
@@ -25,20 +27,42 @@ WORKER = (
 )
 SCRIPT = (
     *("translations.js", "pool.js", "state.js", "images.js", "morphing.js", "saving.js"),
-    *("controls.js", "main.js"),
+    *("controls.js", "map.js", "upload.js", "main.js"),
 )
 
 
+class SeedMap(Protocol):
+    """Seeds (N,) in the plane, at points (N, 2) from 0 to 1; seed -1 is a real image.
+
+    `by` is how they were placed, and `explained` the share of the variance in the plane, or None.
+    """
+
+    @property
+    def points(self) -> NDArray[np.float64]: ...
+    @property
+    def seeds(self) -> NDArray[np.int64]: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def explained(self) -> float | None: ...
+
+
+def mapped(found: SeedMap) -> dict[str, Any]:
+    """Return a map as a page has it: points in thousandths, about 10 bytes each."""
+    points, real = np.rint(1000 * found.points).astype(int), found.seeds < 0
+    return {
+        "real": points[real].tolist(),
+        "made": points[~real].tolist(),
+        "seeds": [str(seed) for seed in found.seeds[~real]],  # some are beyond a double's integers
+        "by": found.by,
+        "explained": found.explained,
+    }
+
+
 def page(
-    player: Player,
-    nodes: list[dict[str, Any]],
-    content: bytes,
-    bits: int,
-    found: Directions,
-    credits: Credits,
-    header: str,
+    player: Player, model: dict[str, Any], content: bytes, credits: Credits, header: str
 ) -> str:
-    """Return the HTML document for a generator's operations, packed numbers and directions."""
+    """Return the HTML document for a generator's `model` for the scripts, and packed numbers."""
     facts = metadata.facts(player)
     name = facts["preset"] or facts["network"]
     title = credits.title or run_folder.name_of(player.path)
@@ -48,16 +72,15 @@ def page(
     }
     description = TRANSLATIONS["en"]["description"].format(title, facts["data"])
     model = {
+        **model,
         "name": name,
-        "nodes": nodes,
-        "bits": bits,
         "facts": facts,
         "licences": licences,
         "attributes": facts.pop("attributes", []),
         **{key: facts[key] for key in ("classes", "latent", "distribution", "image_shape")},
-        "directions": [[round(x, 6) for x in each] for each in found.vectors.tolist()],
     }
     return _filled(
+        connect="'self'" if model["projections"] else "'none'",
         head=frame.head(title, description, credits),
         header=header,
         title=html.escape(title),
@@ -72,7 +95,7 @@ def code_bytes() -> int:
     """Return the size of a page without its generator, in bytes."""
     names = ("title", "model", "content")
     parts = {"head": frame.head("", ""), "header": frame.header(), "footer": frame.footer()}
-    return len(_filled(**parts, **dict.fromkeys(names, "")).encode())
+    return len(_filled(connect="'none'", **parts, **dict.fromkeys(names, "")).encode())
 
 
 def webassembly() -> bytes:
@@ -87,19 +110,26 @@ def _filled(**parts: str) -> str:
     """Fill the placeholders of page.html with parts, styles and scripts."""
     script, style = _strict(SCRIPT), frame.style() + frame.compact(_read("style.css"))
     parts |= {"script": script, "style": style, "worker": _strict(WORKER)}
-    parts |= {"policy": policy(script, style), "code": base64.b64encode(webassembly()).decode()}
+    parts |= {
+        "policy": policy(script, style, parts["connect"]),
+        "code": base64.b64encode(webassembly()).decode(),
+    }
     first, *rest = _read("page.html").split("{{")
     named = (each.split("}}", 1) for each in rest)
     return first + "".join(parts[name] + after for name, after in named)
 
 
-def policy(script: str, style: str) -> str:
-    """Return the Content-Security-Policy: the page's own script, style and workers, no request."""
+def policy(script: str, style: str, connect: str) -> str:
+    """Return the Content-Security-Policy: the page's own script, style and workers.
+
+    `connect` is whom it may send requests: 'none', or the service that it is from, 'self'.
+    """
     rules = {
         "default-src": "'none'",
         "script-src": f"{_hash(script)} 'wasm-unsafe-eval'",
         "style-src": _hash(style),
         "worker-src": "blob:",
+        "connect-src": connect,
         "img-src": "data:",
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -1,6 +1,6 @@
 // The page's main script: views, language, colours, and the way from a change to new images.
 
-const VIEWS = { grid: showGrid, picture: showPicture, morph: showMorph };
+const VIEWS = { grid: showGrid, picture: showPicture, morph: showMorph, ...(model.map && { map: showMap }) };
 let computer = "";
 
 function showStatus(text) {
@@ -31,6 +31,7 @@ function change(changes) {
   requestAnimationFrame(() => {
     changing = false;
     VIEWS[state.view]();
+    showOwn();
     workers.rest();
   });
 }
@@ -91,10 +92,11 @@ function listen() {
     next: () => step("seed", 1n),
     less: () => step("seed", -1n),
     greater: () => step("seed", 1n),
-    "as-first": () => choose("morph"),
-    "as-second": () => { state.second = state.seed; choose("morph"); },
+    "as-first": () => { state.ownFirst = false; choose("morph"); },
+    "as-second": () => { [state.second, state.ownSecond] = [state.seed, false]; choose("morph"); },
     random: () => change({ seed: randomSeed() }),
-    reset: () => change({ shifts: state.shifts.map(() => 0) }),
+    reset: () => change({ shifts: state.shifts.map((x, i) => (i < MAINS ? 0 : x)) }),
+    "reset-named": () => change({ shifts: state.shifts.map((x, i) => (i < MAINS ? x : 0)) }),
     play,
     "save-png": savePng,
     "save-gif": saveGif,
@@ -112,6 +114,8 @@ function listen() {
     if (key === "Escape" && state.view !== "grid") { choose("grid"); byId("tab-grid").focus(); }
   });
   listenToSeeds();
+  listenToMap();
+  listenToUpload();
 }
 
 const FINE = 48; // from this many pixels a side, images are smoothed when enlarged
@@ -121,6 +125,7 @@ async function start() {
   document.body.classList.toggle("clear", CHANNELS === 4);
   makeClasses();
   makeSliders();
+  byId("tab-map").hidden = !model.map;
   listen();
   setLanguage(listenToSwitches());
   showStatus(say("drawing"));

@@ -7,7 +7,17 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const film = { key: "", frames: [], timer: 0, forth: true };
 
-const ends = () => [point(state.seed), point(state.second, state.secondClass ?? state.chosen)];
+const ends = () => [
+  state.ownFirst ? ownPoint() : point(state.seed),
+  state.ownSecond ? ownPoint() : point(state.second, state.secondClass ?? state.chosen),
+];
+
+// The names of both ends.
+const endNames = () => [
+  state.ownFirst ? say("yourPicture") : say("pictureOf", state.seed, nameOf(state.seed)),
+  state.ownSecond ? say("yourPicture")
+    : say("pictureOf", state.second, nameOf(state.second, state.secondClass ?? state.chosen)),
+];
 
 // Returns the promise of a frame's pixels, generated once for each pair of ends.
 function frame(i) {
@@ -29,7 +39,7 @@ function frame(i) {
 async function showFrame() {
   const i = Number(byId("moment").value);
   const percent = Math.round((100 * i) / (FRAMES - 1));
-  const text = say("between", percent, state.seed, state.second);
+  const text = say("between", percent, ...endNames());
   byId("moment").setAttribute("aria-valuetext", text);
   byId("film").setAttribute("aria-label", text);
   const pixels = await frame(i);
@@ -38,9 +48,7 @@ async function showFrame() {
 
 function showMorph() {
   const [first, second] = ["end-first", "end-second"].map(byId);
-  first.setAttribute("aria-label", say("pictureOf", state.seed, nameOf(state.seed)));
-  second.setAttribute("aria-label",
-    say("pictureOf", state.second, nameOf(state.second, state.secondClass ?? state.chosen)));
+  endNames().forEach((name, i) => [first, second][i].setAttribute("aria-label", name));
   const [one, other] = ends();
   show(first, [one]);
   show(second, [other]);

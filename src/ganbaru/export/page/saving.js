@@ -41,6 +41,7 @@ function savePng() {
   const sheets = {
     grid: () => sheet(tiles, Math.min(COLUMNS, tiles.length), 2),
     picture: () => sheet([byId("single")], 1, 0),
+    map: () => sheet([byId("mapped")], 1, 0),
     morph: () => sheet([byId("film")], 1, 0),
   };
   sheets[state.view]().toBlob((blob) => save(blob, `${fileName()}.png`), "image/png");

@@ -50,10 +50,10 @@ const SPACES = {
   unit: uniformSpace(0, 1),
 };
 
-// A seed's point among normal numbers: its latent, truncated and moved along directions.
-function pointOf(model, { seed, truncation, shifts }) {
+// The point of a seed, or of a latent, among normal numbers: truncated and moved along directions.
+function pointOf(model, { seed, latent, truncation, shifts }) {
   const space = SPACES[model.distribution];
-  const drawn = space.draw(BigInt(seed), model.latent);
+  const drawn = latent ?? space.draw(BigInt(seed), model.latent);
   const point = Float64Array.from(drawn, (x) =>
     space.toNormal(Math.fround(space.mean + truncation * (x - space.mean))),
   );

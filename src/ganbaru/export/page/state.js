@@ -16,6 +16,9 @@ const state = {
   blendShare: 0.5,
   truncation: 1,
   shifts: model.directions.map(() => 0),
+  own: null, // the latent, class weights and error of an uploaded picture
+  ownFirst: false, // whether it is the start of a morph in place of a seed
+  ownSecond: false,
   values: model.attributes.map(() => null), // of attributes; null: those of training images in turn
 };
 

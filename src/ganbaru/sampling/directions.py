@@ -24,7 +24,10 @@ from ganbaru.training import run_folder
 NAME, FILE = "[a-zA-Z][a-zA-Z0-9_-]{0,39}", "directions.json"
 MOST, LIMIT = 256, 10.0  # directions in a file; steps along one, in standard deviations
 MANY = 4096  # numbers of a latent
+NONE = "none"  # in place of names: no direction; so none may have this name
 REMEDY = "Delete it, and find the directions again with `ganbaru directions`."
+
+FIND = "find some with `ganbaru directions RUN --main 8`"
 
 Share = Annotated[float, Range(0, 1)]
 Array = NDArray[np.float64]
@@ -103,6 +106,31 @@ def read(path: Path, latent: int) -> dict[str, Direction]:
     return found
 
 
+def parsed(text: str | None) -> list[str] | None:
+    """Return the names in a text such as "smiling,glasses"; [] for "none", None for None."""
+    return None if text is None else [] if text == NONE else text.split(",")
+
+
+def of(player: Player, names: Sequence[str] | None = None) -> dict[str, Direction]:
+    """Return a run's directions: all, or those of `names` in their order; raises InputError."""
+    known = read(place(player), player.shape[0])
+    for name in names or ():
+        if not known:
+            raise InputError(f"This run has no directions, such as {shortened(name)!r}: {FIND}.")
+        pick("direction", name, known)
+    return known if names is None else {name: known[name] for name in names}
+
+
+def stale(found: Directions, images: int) -> list[str]:
+    """Return the notes on directions of other checkpoints than that after `images` images."""
+    others = sorted({each.checkpoint for each in found.values()} - {str(images)})
+    return [
+        f"found at {other} images, and this checkpoint has {images}: find the directions again if "
+        f"they do not fit"
+        for other in others
+    ]
+
+
 def write(path: Path, found: Directions) -> None:
     """Write a file of directions."""
     if len(found) > MOST:
@@ -113,10 +141,10 @@ def write(path: Path, found: Directions) -> None:
 
 def named(name: str) -> str:
     """Return a name if it may be a direction's; raises InputError."""
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(NAME, name) or name == NONE:
         raise InputError(
             f"{shortened(name)!r} is no name of a direction: give up to 40 letters, digits, - and "
-            f"_, a letter first."
+            f"_, a letter first, but not {NONE}."
         )
     return name
 
@@ -136,9 +164,7 @@ def steps(along: Sequence[str] | Mapping[str, float], known: Directions) -> dict
                 f"standard deviations from -{LIMIT:g} to {LIMIT:g}, such as smiling=+1.5."
             )
     if given and not known:
-        raise InputError(
-            "This run has no directions yet: find some with `ganbaru directions RUN --main 8`."
-        )
+        raise InputError(f"This run has no directions yet: {FIND}.")
     for name in given:
         pick("direction", name, known)
     if not given:
