@@ -78,19 +78,51 @@ def differences(scalar: Callable[..., float], arrays: Sequence[np.ndarray], step
     return np.array(found)
 
 
+DIRECTIONS = 6
+
+
+def along(scalar: Callable[..., float], arrays: Sequence[np.ndarray], directions: np.ndarray):
+    """Return a scalar function's slopes along directions (K, all float entries), by differences."""
+    which, found = _floats(arrays), []
+    ends = np.cumsum([arrays[i].size for i in which])[:-1]
+    for direction in directions:
+        parts = dict(zip(which, np.split(direction * 1e-5, ends), strict=True))
+        moves = [
+            [
+                x + sign * parts[i].reshape(x.shape) if i in parts else x
+                for i, x in enumerate(arrays)
+            ]
+            for sign in (1, -1)
+        ]
+        ahead, behind = (float(scalar(*moved)) for moved in moves)
+        found.append((ahead - behind) / 2e-5)
+    return np.array(found)
+
+
 def check_gradients(
     function: Function,
     *arrays: np.ndarray,
     engine: Engine = NUMPY64,
     orders: int = 2,
     tolerance: float = 1e-7,
+    each: bool = True,
 ) -> None:
-    """Compare gradients with differences; then the gradients of a contraction of the gradients."""
-    for _ in range(orders):
+    """Compare gradients with differences; then the gradients of a contraction of the gradients.
+
+    In each entry, or along random directions where a difference takes a gradient itself: in the
+    second order, and unless `each`.
+    """
+    for order in range(orders):
         scalar = contracted(engine, function, arrays)
         function = slope(scalar, _floats(arrays))
         found = ops.to_numpy(function(*map(engine.from_numpy, arrays)))
-        expected = differences(lambda *x: scalar(*map(engine.from_numpy, x)), arrays)  # noqa: B023
+        value = lambda *x: scalar(*map(engine.from_numpy, x))  # noqa: B023, E731
+        if order == 0 and each:
+            expected = differences(value, arrays)
+        else:
+            directions = normal(DIRECTIONS, found.size, seed=order)
+            directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+            found, expected = directions @ found, along(value, arrays, directions)
         scale = max(1.0, float(np.abs(expected).max(initial=0)))
         assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
 

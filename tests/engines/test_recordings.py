@@ -69,7 +69,17 @@ def _both(steps: int, loss=None, **options) -> tuple:
 BURN_IN = {"penalty": "r1:end=1+r2", "beta2_end": 0.9, "ema_images": 50, "burn_in": 60}
 
 
-@pytest.mark.parametrize("options", [*GAMES, pytest.param(BURN_IN, id="burn-in")])
+def _by_default(game) -> object:
+    """Return a game, extended if it is one of a single objective or penalty.
+
+    Of these each is recorded alone, and some together, in "everything at once" and "burn-in".
+    """
+    plain = not {*game.values[0]} - {"objective", "penalty", "conditioning", "norm"}
+    marks = [*game.marks, *[pytest.mark.extended] * plain]
+    return pytest.param(*game.values, id=game.id, marks=marks)
+
+
+@pytest.mark.parametrize("options", [*map(_by_default, GAMES), pytest.param(BURN_IN, id="burn-in")])
 def test_a_recorded_step_is_the_step(options):
     """Six steps or, with short batches, twenty; the last ones are replays of operations alone."""
     short = options.get("short_batch")

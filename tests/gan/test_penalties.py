@@ -152,17 +152,10 @@ def _penalised(name: str):
     return function, *PARAMETERS.values(), *DRAWN
 
 
-# The others differ from these in which images they take.
-DIFFERENT = ("r1", "wgan-gp", "fd-r2")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [n if n in DIFFERENT else pytest.param(n, marks=pytest.mark.extended) for n in PENALTIES],
-)
+@pytest.mark.parametrize("name", PENALTIES)
 def test_gradient_of_the_gradient_equals_differences(name):
     """The gradient of a penalty in D's parameters and in the images differentiates a gradient."""
-    check_gradients(*_penalised(name), orders=1, tolerance=1e-6)
+    check_gradients(*_penalised(name), orders=1, tolerance=1e-6, each=False)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
