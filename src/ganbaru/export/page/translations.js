@@ -141,7 +141,7 @@ const TRANSLATIONS = {
     truncationLevel: "強さ",
     truncationNote: "小さいほど崩れた画像が減り、多様性も下がります",
     named: "名前付きの方向",
-    namedNote: "このモデルで見つかった方向です。1 は乱数の潜在変数の標準偏差にあたります。",
+    namedNote: "このモデルで見つかった方向です。1 は乱数の潜在ベクトルの標準偏差にあたります。",
     directionFacts: ({ way, of, accuracy, chance, pixels, checkpoint }) =>
       [WAYS_JA[way] ?? way, of ? `画像 ${counted(of)} 枚` : "",
        accuracy !== null ? `交差検証の正解率 ${percent(accuracy)}（偶然なら ${percent(chance)}）` : of && chance !== null ? "正解率は未測定" : "",
@@ -149,7 +149,7 @@ const TRANSLATIONS = {
        checkpoint === String(model.facts.images_trained) ? "" : `画像 ${counted(checkpoint)} 枚の学習後に発見`].filter(Boolean).join("、"),
     map: "地図",
     mapLabel: "シードの地図",
-    mapNote: (by, share) => `橙の丸はシード、青の四角は実画像です。近いほど似ています（${by}${share && `、分散の ${share}`}）。クリックまたは矢印キーで選べます。`,
+    mapNote: (by, share) => `橙の丸はシード、青の四角は本物の画像です。近いほど似ています（${by}${share && `、分散の ${share}`}）。クリックまたは矢印キーで選べます。`,
     notOnMap: (text) => `${text}（地図にはありません）`,
     yourPicture: "あなたの画像",
     chooseFile: "画像を選ぶ",
