@@ -28,8 +28,9 @@ def server(monkeypatch, tmp_path):
         monkeypatch.setattr(constants, "ENDPOINT", found.address)
         for name, value in environment(found, tmp_path).items():
             monkeypatch.setenv(name, value)
-        for switch in ("HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_PROGRESS_BARS"):
-            monkeypatch.setattr(constants, switch, True)
+        # Imported before, the library does not read this variable; the command calls its function.
+        monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS")
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
         yield found
 
