@@ -67,8 +67,8 @@ class Claim:
     full: str
     expected: str
     limits: str  # what the tiny scale leaves open
+    tiny: Tiny
     slips: list[str] = field(default_factory=list)
-    tiny: Tiny | None = None
     elsewhere: str = ""  # larger runs that were measured
 
 
@@ -119,25 +119,24 @@ def names() -> list[str]:
     return sorted(path.stem for path in CLAIMS.glob("*.yaml"))
 
 
-def read(name: str, folder: Path = CLAIMS) -> Claim:
+def read(name: str, folder: Path | None = None) -> Claim:
     """Read a description; raises InputError for one that says what cannot be tested."""
-    path = folder / f"{name}.yaml"
+    path = (folder or CLAIMS) / f"{name}.yaml"
     claim = records.check(records.read_yaml(path, REMEDY), Claim, path, REMEDY)
-    if tiny := claim.tiny:
-        for one in tiny.statements:
-            for side in (one.better, one.than):
-                if isinstance(side, str) and side not in tiny.contestants:
-                    known = ", ".join(tiny.contestants)
-                    raise InputError(f"{path}: {side!r} is no contestant: name one of {known}.")
-            if one.score not in METRICS:
-                raise InputError(f"{path}: {one.score!r} is no score: use {', '.join(METRICS)}.")
+    for one in claim.tiny.statements:
+        for side in (one.better, one.than):
+            if isinstance(side, str) and side not in claim.tiny.contestants:
+                known = ", ".join(claim.tiny.contestants)
+                raise InputError(f"{path}: {side!r} is no contestant: name one of {known}.")
+        if one.score not in METRICS:
+            raise InputError(f"{path}: {one.score!r} is no score: use {', '.join(METRICS)}.")
     return claim
 
 
-def measurement(name: str, folder: Path = CLAIMS) -> Measurement | None:
+def measurement(name: str, folder: Path | None = None) -> Measurement | None:
     """Return the last measurement of a claim, None without one of the command as it is now."""
-    path, tiny = folder / f"{name}.json", read(name, folder).tiny
-    if tiny is None or not path.exists():
+    path, tiny = (folder or CLAIMS) / f"{name}.json", read(name, folder).tiny
+    if not path.exists():
         return None
     found = records.read(path, Measurement, f"Measure again: make reproduce NAME={name}")
     return found if found.command == quoted("ganbaru", *command(name, tiny)) else None
@@ -185,7 +184,7 @@ def _advantage(one: Statement, found: Measurement) -> NDArray[np.float64]:
 
 def verdict(claim: Claim, found: Measurement | None) -> str:
     """Return the verdict on a claim: the strongest that its statements and seeds support."""
-    if not claim.tiny or not claim.tiny.statements:
+    if not claim.tiny.statements:
         return UNTESTABLE
     if found is None:
         return "not measured yet"

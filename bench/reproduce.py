@@ -86,10 +86,9 @@ def page(name: str, claim: Claim, found: Measurement | None) -> str:
         parts += ["*Known slips:*", "\n".join(f"- {each}" for each in claim.slips)]
     parts += ["## Full scale", f"```sh\n{claim.full.strip()}\n```"]
     parts.append(f"*Published:* {claim.expected.strip()}")
-    if tiny := claim.tiny:
-        parts += ["## Tiny scale", f"`make reproduce NAME={name}` runs"]
-        parts.append(f"```sh\n{quoted('ganbaru', *command(name, tiny))}\n```")
-        parts += _measured(tiny, found) if found else ["Not measured yet."]
+    parts += ["## Tiny scale", f"`make reproduce NAME={name}` runs"]
+    parts.append(f"```sh\n{quoted('ganbaru', *command(name, claim.tiny))}\n```")
+    parts += _measured(claim.tiny, found) if found else ["Not measured yet."]
     parts += ["## What stays open", claim.limits.strip()]
     if claim.elsewhere:
         parts += ["## Larger runs", claim.elsewhere.strip()]
@@ -157,7 +156,7 @@ def index() -> str:
     rows = []
     for name in names():
         claim, found = read(name), measurement(name)
-        judged = judge(claim.tiny, found) if claim.tiny and found else []
+        judged = judge(claim.tiny, found) if found else []
         held = sum(one.verdict == "supported" for one in judged)
         statements = f"{held} of {len(judged)}" if judged else ""
         source = claim.source.split(".")[0].strip()
@@ -184,13 +183,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(wanted.names) - set(names()):
         parser.error(f"unknown claim {min(unknown)!r}: choose from {', '.join(names())}")
     for name in wanted.names:
-        claim = read(name)
-        if not claim.tiny:
-            print(f"{name}: {UNTESTABLE}. {claim.limits.strip()}")
-        elif found := measure(name, claim.tiny):
-            files.write_json(CLAIMS / f"{name}.json", asdict(found))
-        else:
+        found = measure(name, read(name).tiny)
+        if found is None:
             return 1  # stopped: the same command goes on
+        files.write_json(CLAIMS / f"{name}.json", asdict(found))
     for name in wanted.names or names():
         print(f"{name:20} {verdict(read(name), measurement(name))}")
     for file, text in pages().items() if wanted.names or wanted.pages else ():
