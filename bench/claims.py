@@ -145,7 +145,8 @@ def measurement(name: str, folder: Path | None = None) -> Measurement | None:
 def command(name: str, tiny: Tiny) -> list[str]:
     """Return the arguments of `ganbaru` that measure a claim at the tiny scale."""
     budget = {"images": tiny.images, "evaluate-every": tiny.images, "seeds": tiny.seeds}
-    budget["evaluate-images"] = tiny.evaluate_images
+    # One grid and no held-out losses: for runs of seconds they would take as long as the training.
+    budget |= {"evaluate-images": tiny.evaluate_images, "sample-every": tiny.images, "held-out": 0}
     flags = [word for key, value in budget.items() for word in (f"--{key}", str(value))]
     folder = ["-o", f"runs/reproduce/{name}"]
     return ["compare", *tiny.contestants.values(), *shlex.split(tiny.options), *flags, *folder]

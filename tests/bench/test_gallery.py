@@ -30,7 +30,9 @@ def test_the_page_is_made_of_the_results_and_names_every_preset():
 
 
 def test_a_run_becomes_an_entry_with_a_picture(own_place, monkeypatch):
-    pictures(own_place / "grey.npz", count=240)  # unlabelled, so that no classifier is trained
+    pictures(
+        own_place / "grey.npz", count=240, classes=0
+    )  # unlabelled, so that no classifier is trained
     monkeypatch.setattr(gallery, "SCORED", 50)
     monkeypatch.setitem(gallery.SMALL, "width", 4)
     monkeypatch.setitem(gallery.STAND_IN, "", str(own_place / "grey.npz"))

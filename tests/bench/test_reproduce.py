@@ -122,11 +122,11 @@ def test_a_claim_is_measured_and_its_page_written(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr(claims, "CLAIMS", tmp_path)
     monkeypatch.setattr(reproduce, "CLAIMS", tmp_path)
     monkeypatch.setattr(reproduce, "PAGES", tmp_path)
-    pictures(tmp_path / "pictures.npz", count=240)
+    pictures(tmp_path / "pictures.npz", count=240, classes=0)
     one = claim(LOSS, seeds=1, evaluate_images=50)
-    options = "--data pictures.npz --image-size 16 --width 4 --latent 8 --batch 8 --engine numpy"
+    options = "--data pictures.npz --image-size 16 --network dcgan --width 4 --latent 8 --batch 8"
     tiny = dataclasses.replace(
-        one.tiny, contestants={"a": "digits", "b": "digits --lr 1e-4"}, options=options, images=16
+        one.tiny, contestants={"a": "small", "b": "small --lr 1e-4"}, options=options, images=16
     )
     content = dataclasses.asdict(dataclasses.replace(one, tiny=tiny))
     (tmp_path / "one.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
