@@ -159,7 +159,7 @@ def index() -> str:
         judged = judge(claim.tiny, found) if found else []
         held = sum(one.verdict == "supported" for one in judged)
         statements = f"{held} of {len(judged)}" if judged else ""
-        source = claim.source.split(".")[0].strip()
+        source = claim.source.partition(",")[0]
         rows.append([f"[{claim.title}]({name}.md)", source, statements, verdict(claim, found)])
     headings = ["claim", "source", "statements supported", "verdict at the tiny scale"]
     return f"{INTRODUCTION}\n{_table(headings, rows)}\n"

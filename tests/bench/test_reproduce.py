@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 
 import pytest
 import yaml
 from bench import claims, reproduce
 from bench.claims import SUPPORTED, UNSUPPORTED, UNTESTABLE, Claim, Measurement, Statement, Tiny
+from bench.docs.reference import command_parser
 from train_helpers import pictures
 
 from ganbaru import Config, InputError
@@ -40,6 +42,20 @@ def test_every_contestant_of_a_claim_is_a_configuration(name):
     configs = [from_fields({**preset_fields(x["preset"]), **fields, **x}, None) for x in made]
     assert all(isinstance(one, Config) for one in configs)
     assert len({repr(dataclasses.replace(one, preset="")) for one in configs}) == len(configs)
+
+
+@pytest.mark.parametrize("name", claims.names())
+def test_the_commands_of_the_full_scale_are_right(name):
+    for line in claims.read(name).full.splitlines():
+        program, command, *words = shlex.split(line)
+        assert program == "ganbaru"
+        if command == "compare":
+            _, others = compare.options.given(compare._parser(), words, contestants.FREE)
+            assert [compare._entry(text, contestants.FREE) for text in others["contestants"]]
+        elif command == "train":
+            assert compare.options.config("train", "", words).data
+        else:
+            assert command_parser(command).parse_args(words)
 
 
 def test_pages_are_those_of_descriptions_and_measurements():
