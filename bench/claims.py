@@ -38,9 +38,9 @@ class Statement:
 
     def __str__(self) -> str:
         title, higher = METRICS[self.score].title, METRICS[self.score].better == HIGHER
-        if isinstance(self.than, float):
+        if not isinstance(self.than, str):
             return f"{self.better}: {title} {'above' if higher else 'below'} {self.than:g}"
-        if isinstance(self.better, float):
+        if not isinstance(self.better, str):
             return f"{self.than}: {title} {'below' if higher else 'above'} {self.better:g}"
         return f"{self.better} better than {self.than}: {title}"
 

@@ -89,6 +89,20 @@ def test_a_verdict_is_no_stronger_than_its_seeds(statements, a, b, verdict, said
     assert f"**Verdict: {verdict}.**" in reproduce.page("one", one, found)
 
 
+@pytest.mark.parametrize(
+    "statement, words",
+    [
+        (Statement("a", "b", "frechet"), "a better than b: Fréchet distance"),
+        (Statement("a", 3, "frechet"), "a: Fréchet distance below 3"),
+        (Statement(100, "b", "modes"), "b: classes made below 100"),
+        (Statement("a", 0.1, "coverage"), "a: coverage above 0.1"),
+        (Statement(0.5, "b", "frechet"), "b: Fréchet distance above 0.5"),
+    ],
+)
+def test_a_statement_in_words(statement, words):
+    assert str(statement) == words
+
+
 def test_p_is_adjusted_for_all_statements_of_a_claim():
     """Six seeds of one sign give 2 / 2^6 alone; beside an even pair they may give no less."""
     noise = [*RISING[:3], *RISING[:3]]
