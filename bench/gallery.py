@@ -159,7 +159,9 @@ def page() -> str:
     found = results()
     shown = "\n\n".join(_section(name, found[name]) for name in PRESETS if name in found)
     missing = ", ".join(f"`{name}`" for name in PRESETS if name not in found)
-    rest = f"\nNo picture yet: {missing}.\n" if missing else ""
+    rest = (
+        f"\nNot run for this page: {missing} ([results](results.md#presets)).\n" if missing else ""
+    )
     return f"{PAGE.read_text(encoding='utf-8').partition(MARK)[0]}{MARK}\n\n{shown}\n{rest}"
 
 
