@@ -5,7 +5,7 @@ python -m bench.gallery                               only writes the page again
 
 `--small` trains at 32x32 and width 16. Results are kept in `recipes/gallery.json`, pictures in
 `docs/images/gallery`, and the end of `docs/gallery.md` is made of them; presets without a result
-are listed as such. Scores are those of `--evaluate-images 500`.
+are listed as such. Scores are those of `--evaluate-images 200`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ RESULTS, PAGE = ROOT / "recipes" / "gallery.json", ROOT / "docs" / "gallery.md"
 PICTURES = ROOT / "docs" / "images" / "gallery"
 SMALL = {"image_size": "32", "width": 16}
 STAND_IN = {"": "cat-faces", "celeba": "cat-faces"}  # for pictures of one's own; for CelebA
-SCORED, IMAGES = 500, 4000  # images scored; images of a run where not given
+SCORED, IMAGES = 200, 4000  # images scored; images of a run where not given
 SCORES = ("frechet", "mind", "label_accuracy")
 MARK = "<!-- made by bench/gallery.py -->"  # in the page, before what is made
 # Images of the published data sets, whose epochs a preset may count: those at hand may be fewer.
