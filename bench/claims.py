@@ -79,7 +79,7 @@ class Measurement:
     date: str
     commit: str
     cores: int
-    seconds: float  # of the processor
+    seconds: float | None  # of the processor; None if the tournament was resumed
     command: str
     images: int
     scores: dict[str, dict[str, list[float | None]]]  # None: the run failed

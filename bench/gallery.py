@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw
 import ganbaru
 from ganbaru import files, records
 from ganbaru.callbacks import Callback, standard
-from ganbaru.config import Config
+from ganbaru.config import Config, flag
 from ganbaru.gan.step import StepMetrics
 from ganbaru.metrics import milestones
 from ganbaru.metrics.definitions import METRICS
@@ -102,13 +102,11 @@ def train(name: str, images: int, small: bool, folder: Path) -> Entry:
     whole, clock = ganbaru.from_preset(name), Clock()
     options = {"data": STAND_IN.get(whole.data, whole.data), **(SMALL if small else {})}
     options = {key: value for key, value in options.items() if getattr(whole, key) != value}
-    flags = [word for key, value in options.items()
-             for word in (f"--{key.replace('_', '-')}", str(value))]  # fmt: skip
+    flags = (word for key, value in options.items() for word in (flag(key), str(value)))
     given = {**options, **dict.fromkeys(("epochs", "minutes", "steps")), "images": images}
-    config = ganbaru.from_preset(
-        name, **given, run=str(folder / name), sample_every=images, log_every=max(1, images // 40),
-        evaluate_every=images, evaluate_images=SCORED,
-    )  # fmt: skip
+    given |= {"run": str(folder / name), "sample_every": images, "evaluate_every": images}
+    given |= {"log_every": max(1, images // 40), "evaluate_images": SCORED}
+    config = ganbaru.from_preset(name, **given)
     run = Folder(ganbaru.train(config, [clock, *standard()], progress=False))
     last = read_log(run)[-1]
     draw(run, PICTURES / f"{name}.png")
@@ -183,8 +181,9 @@ def _section(name: str, one: Entry) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the presets given, and write the page."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m bench.gallery", description=__doc__,
-                                     formatter_class=form)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        "python -m bench.gallery", description=__doc__, formatter_class=form
+    )
     parser.add_argument("presets", nargs="*", metavar="NAME[=IMAGES]", help=", ".join(PRESETS))
     parser.add_argument("--small", action="store_true", help="at 32x32 and width 16")
     wanted = parser.parse_args(arguments)

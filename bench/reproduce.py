@@ -56,6 +56,7 @@ PAGES = ROOT / "docs" / "reproductions"
 def measure(name: str, tiny: Tiny) -> Measurement | None:
     """Run the tiny scale, or go on with it; None if it was stopped."""
     words, start = command(name, tiny), time.process_time()
+    resumed = any(Path(words[-1]).glob("*/*/config.yaml"))
     if ganbaru_command(words):
         return None
     found = json.loads((Path(words[-1]) / "results.json").read_text(encoding="utf-8"))["runs"]
@@ -68,7 +69,7 @@ def measure(name: str, tiny: Tiny) -> Measurement | None:
         date=datetime.date.today().isoformat(),
         commit=reporting._commit(),
         cores=core_count(),
-        seconds=round(time.process_time() - start, 1),
+        seconds=None if resumed else round(time.process_time() - start, 1),
         command=quoted("ganbaru", *words),
         images=tiny.images,
         scores=scores,
@@ -111,11 +112,12 @@ def _measured(tiny: Tiny, found: Measurement) -> list[str]:
     ]
     seeds = len(next(iter(scored.values())))
     least = significance.smallest_p(seeds)
+    time_taken = "" if found.seconds is None else f"{found.seconds:,.0f} s of the processor for "
     how = (
         f"{found.date}, commit {found.commit}, {found.cores} cores beside other work, "
-        f"{found.seconds:,.0f} s of the processor for {seeds * len(found.scores)} runs of "
-        f"{found.images:,} images. Means over {seeds} seeds with 95 % intervals; p adjusted for "
-        f"the claim's statements, {least:.2g} at least."
+        f"{time_taken}{seeds * len(found.scores)} runs of {found.images:,} images. Means over "
+        f"{seeds} seeds with 95 % intervals; p adjusted for the claim's statements, {least:.2g} at "
+        f"least."
     )
     return [
         how,
@@ -144,7 +146,7 @@ Published claims about GANs, each with its source, its known slips, the command 
 tiny scale that a CPU core runs in a minute or two: `make reproduce NAME=...`. A verdict is about
 the tiny scale alone, which is far from the published one in data, size and length:
 
-- *{SUPPORTED}* the claim: every statement tested holds at the {significance.LEVEL:.0%} level over
+- *{SUPPORTED}* the claim: every statement tested holds at the 5 % level over
   paired seeds;
 - *{UNSUPPORTED}*: at least one does not, or the seeds say the opposite. That is no refutation;
 - *{UNTESTABLE}*: nothing that this scale can decide follows from the claim.
