@@ -167,13 +167,14 @@ def _section(name: str, one: Entry) -> str:
     length = f"{one.images:,} images"
     if one.published:
         share = one.images / one.published
-        length += f" of the published {one.published:,} ({share:.2g} of them)"
+        length += f" of the published {one.published:,} ({100 * share:.2g} %)"
     length += f", {one.seconds:,.0f} s of a core, {1000 * one.seconds / one.images:.3g} ms an image"
     scores = "; ".join(
         f"{METRICS[key].title} {value:.3g} (real images {one.baselines[key]:.3g})"
         for key, value in one.scores.items()
     )
-    about = f"{PRESETS[name].summary}. After {length}. {scores}; scorer {one.scorer}."
+    summary = PRESETS[name].summary
+    about = f"{summary[0].upper()}{summary[1:]}. After {length}. {scores}; scorer {one.scorer}."
     drawn = f"![Images of {name}, and the losses of D and G](images/gallery/{name}.png)"
     return f"### {name}\n\n{about}\n\n{drawn}\n\n`{one.command}`"
 
