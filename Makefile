@@ -3,6 +3,7 @@
 # make wheel-check   builds the wheel and tries it in a fresh environment: train, page, ONNX, service
 # make docs    builds the documentation's site into site/, strictly; make docs-test runs its pages' code
 # make bench   times beside plain code, hours; HOW=--quick: within a minute; HOW=--help: what there is
+# make reproduce   lists published claims; NAME=...: runs one at a tiny scale and updates its page
 # On Windows, or without make: README.md and CONTRIBUTING.md have the same as plain pip lines.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ endif
 # Tests start some two hundred processes; each would compile our modules itself, in 0.5 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: train test lint bench clean docs docs-test wheel-check
+.PHONY: train test lint bench reproduce clean docs docs-test wheel-check
 
 train: .venv/installed
 	.venv/bin/ganbaru train digits
@@ -33,6 +34,9 @@ wheel-check:
 
 bench: .venv-test/installed
 	.venv-test/bin/python -m bench $(HOW)
+
+reproduce: .venv-test/installed
+	.venv-test/bin/python -m bench.reproduce $(NAME)
 
 # HOW=--all runs every page, minutes; by default those of a minute. HOW=PAGE... runs these.
 docs-test: .venv-test/installed

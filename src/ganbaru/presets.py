@@ -51,6 +51,7 @@ PRESETS["fashion-mnist"] = Preset(
 PRESETS["stacked-mnist"] = Preset(
     "three digits as red, green and blue: 1,000 modes to count",
     {"data": "stacked-mnist", "width": 32, "lr": 1e-3, "betas": (0.5, 0.99), "minutes": 10},
+    measured="69,000 images: 851 of 1,000 modes",
 )
 PRESETS["cifar10"] = Preset(
     "CIFAR-10 at 32x32, by class", {"data": "cifar10", "conditioning": "projection", "epochs": 50}
