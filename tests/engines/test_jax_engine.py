@@ -66,8 +66,10 @@ def test_programs_are_kept_for_the_next_process(tmp_path, program):
 @pytest.mark.compiled
 def test_a_folder_of_the_users_own_stays(tmp_path):
     own = tmp_path / "own"
-    told = _played(tmp_path, before=f"jax.config.update('jax_compilation_cache_dir', {str(own)!r})")
-    assert told[1] == str(own)
+    found = _played(
+        tmp_path, before=f"jax.config.update('jax_compilation_cache_dir', {str(own)!r})"
+    )
+    assert found[1] == str(own)
     assert not (tmp_path / "programs").exists()
 
 
