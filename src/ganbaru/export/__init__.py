@@ -74,13 +74,7 @@ def write(
     checkpoint, and without `overwrite` for files at `path` that ganbaru did not write.
     """
     path = Path(path)
-    chosen = FORMATS.get(path.suffix.lower())
-    if chosen is None:
-        raise InputError(
-            f"Cannot export to {path}: give a name ending in .onnx (a model for any runtime), "
-            f".html (a page that generates images) or .safetensors (weights only), or a folder's "
-            f"name without an ending (to share)."
-        )
+    chosen = _format(path)
     precision = precision or chosen.precision
     pick("precision", precision, PRECISIONS)
     texts = (title, author, licence)
@@ -97,8 +91,7 @@ def write(
     said: list[str] = []
     if "directions" in chosen.takes and player != CRITIC:
         how["directions"] = taken = named.of(found, directions)
-        said += [f"directions: {', '.join(taken)}"] if taken else []
-        said += [f"note: directions {each}" for each in named.stale(taken, found.header.images)]
+        said += _about(taken, found.header.images)
     if seed_map is not None:
         how["seed_map"] = seed_map()
     if "credits" in chosen.takes:
@@ -107,6 +100,23 @@ def write(
     with files.writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         return [*chosen.write(path, found, precision, **how), *said]
+
+
+def _format(path: Path) -> Format:
+    """Return the format that a path's ending names; raises InputError if there is none."""
+    if found := FORMATS.get(path.suffix.lower()):
+        return found
+    raise InputError(
+        f"Cannot export to {path}: give a name ending in .onnx (a model for any runtime), "
+        f".html (a page that generates images) or .safetensors (weights only), or a folder's "
+        f"name without an ending (to share)."
+    )
+
+
+def _about(directions: named.Directions, images: int) -> list[str]:
+    """Return lines about a file's directions, for a checkpoint of so many images."""
+    names = [f"directions: {', '.join(directions)}"] if directions else []
+    return [*names, *(f"note: directions {each}" for each in named.stale(directions, images))]
 
 
 def _check(given: Mapping[str, bool], chosen: Format, player: str, path: Path) -> None:
