@@ -82,14 +82,15 @@ class Diagnosis:
 class History:
     """The numbers of a log, line by line, in constant time and memory for each.
 
-    Of most numbers the medians of the last lines count. `moved` is how far G has come: its steps
-    times the share of its weights that an update changes; `fastest` the largest such share of a
-    line, for weights grow until a high rate is a small share. `obeyed` is the largest part that
-    labels have had in D's separation: once the fakes have their labels too, nothing trains D on
-    reals with wrong ones, and healthy runs go below 0. `darkest` and `brightest` are the ends that
-    the fakes' values have ever come nearest to the reals'. `memorized` is the smallest of the last
-    gaps between held-out and training loss, less twice its standard error, as a part of D's
-    separation: a Wasserstein critic's gap on 250 images was -0.3 to 0.3 of it in healthy runs.
+    Of most numbers the medians of the last lines count, of `checkerboard` the least. `moved` is how
+    far G has come: its steps times the share of its weights that an update changes; `fastest` the
+    largest such share of a line, for weights grow until a high rate is a small share. `obeyed` is
+    the largest part that labels have had in D's separation: once the fakes have their labels too,
+    nothing trains D on reals with wrong ones, and healthy runs go below 0. `darkest` and
+    `brightest` are the ends that the fakes' values have ever come nearest to the reals'.
+    `memorized` is the smallest of the last gaps between held-out and training loss, less twice its
+    standard error, as a part of D's separation: a Wasserstein critic's gap on 250 images was -0.3
+    to 0.3 of it in healthy runs.
     """
 
     def __init__(self) -> None:
@@ -134,6 +135,8 @@ class History:
             numbers["moved"] = numbers["step"] * numbers["g_update"]
         if len(self.gaps) > 1:
             numbers["memorized"] = min(self.gaps)
+        if "checkerboard" in self.recent:  # one grid of a healthy run may have 60
+            numbers["checkerboard"] = min(self.recent["checkerboard"])
         return {**self.ends, **numbers}
 
     def diagnosis(self, config: Config, texts: Mapping[str, str] = NO_TEXTS) -> Diagnosis:
