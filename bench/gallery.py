@@ -165,9 +165,11 @@ def page() -> str:
 
 def _section(name: str, one: Entry) -> str:
     length = f"{one.images:,} images"
-    if one.published:
+    if one.published and one.images < one.published:
         share = one.images / one.published
         length += f" of the published {one.published:,} ({100 * share:.2g} %)"
+    elif one.published:
+        length += " (its whole length)"
     length += f", {one.seconds:,.0f} s of a core, {1000 * one.seconds / one.images:.3g} ms an image"
     scores = "; ".join(
         f"{METRICS[key].title} {value:.3g} (real images {one.baselines[key]:.3g})"
