@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from ganbaru.config import Config, from_preset
 from ganbaru.gan import models
 
+from . import reporting
 from .flops import forwards, learning, through, work
 
 PRESETS = ("dcgan", "wgan-gp-mnist", "sngan-cifar10", "r3gan-cifar10")
@@ -111,11 +112,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=type(value), default=value)
     options = vars(parser.parse_args())
     presets, images = options.pop("presets"), options.pop("images")
-    for row in (HEAD, ("---",) * len(HEAD)):
-        print(f"| {' | '.join(row)} |")
-    for name in presets:
-        for row in rows(name, images, Machine(**options)):
-            print(f"| {' | '.join(row)} |")
+    machine = Machine(**options)
+    print(reporting.grid(HEAD, (row for name in presets for row in rows(name, images, machine))))
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def train(name: str, images: int, small: bool, folder: Path) -> Entry:
         baselines={key: milestones.baselines(run)[key] for key in kept},
         scorer=passport.scorer,
         date=datetime.date.today().isoformat(),
-        commit=reporting._commit(),
+        commit=reporting.commit(),
     )
 
 

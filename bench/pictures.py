@@ -40,6 +40,7 @@ from ganbaru.training import setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Callback, Run
 
+from . import reporting
 from .picture_scores import Judge
 
 Options = dict[str, Any]
@@ -199,7 +200,7 @@ def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]
     """Return Markdown: medians over seeds with minimum and maximum."""
     titles = ["contestant", "seeds", "cost of an image", "images", "KID", "MIND", "power", "excess",
               "best average", "its KID"]  # fmt: skip
-    rows = [titles, ["---"] * len(titles)]
+    rows = []
     for name, of in results.items():
         own = [one["variants"]["own"] for one in of]
         best = [one["variants"][one["best"]]["kid"] for one in of]
@@ -208,7 +209,7 @@ def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]
             *(_cell([one[key] for one in own]) for key in ("kid", "mind", "power", "excess")),
             ", ".join(one["best"] for one in of), _cell(best),
         ])  # fmt: skip
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return reporting.grid(titles, rows)
 
 
 def _cell(values: Sequence[float]) -> str:

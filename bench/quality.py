@@ -24,6 +24,7 @@ from ganbaru.errors import InputError
 from ganbaru.metrics import milestones
 from ganbaru.training.run_folder import Folder
 
+from . import reporting
 from .judge import COUNT, Judges
 
 # Images between two scores: about ten scores in a minute on two cores.
@@ -69,7 +70,7 @@ def result(preset: str, seed: int, seconds: float, folder: Path, judges: Judges)
 def table(results: Sequence[Result]) -> str:
     """Return Markdown: medians over seeds, minimum and maximum, and the real baseline."""
     titles = ["preset", "seeds", "images", *SCORES.values(), "held-out judge"]
-    rows = [titles, ["---"] * len(titles)]
+    rows = []
     for preset in dict.fromkeys(one["preset"] for one in results):
         of = [one for one in results if one["preset"] == preset]
         ends = [one["end"] for one in of]
@@ -78,7 +79,7 @@ def table(results: Sequence[Result]) -> str:
         rows.append([f"`{preset}`", str(len(of)), *cells])
         reals = [of[0]["reals"].get(name) for name in (*SCORES, "judge")]
         rows.append(["its real images", "", "", *(_cell([x] if x else []) for x in reals)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return reporting.grid(titles, rows)
 
 
 def _cell(values: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def about(libraries: Sequence[str], command: str) -> dict[str, Any]:
     return {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="minutes"),
         "command": command,
-        "commit": _commit(),
+        "commit": commit(),
         "processor": _proc_value("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": core_count(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
@@ -44,7 +44,7 @@ def _proc_value(path: str, name: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the commit, marked if files differ from it; empty outside a repository."""
     command = ["git", "describe", "--always", "--dirty"]
     try:
@@ -79,12 +79,16 @@ def cell(value: Any) -> str:
     return WRITERS.get(type(value), str)(value)
 
 
+def grid(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return cells as a table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Return rows as a table; columns that a row lacks are empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [columns, ["---"] * len(columns)]
-    lines += [[cell(row.get(name, "")) for name in columns] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return grid(columns, ([cell(row.get(name, "")) for name in columns] for row in rows))
 
 
 def section(table: Table) -> str:

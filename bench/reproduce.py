@@ -67,7 +67,7 @@ def measure(name: str, tiny: Tiny) -> Measurement | None:
     }
     return Measurement(
         date=datetime.date.today().isoformat(),
-        commit=reporting._commit(),
+        commit=reporting.commit(),
         cores=core_count(),
         seconds=None if resumed else round(time.process_time() - start, 1),
         command=quoted("ganbaru", *words),
@@ -121,8 +121,8 @@ def _measured(tiny: Tiny, found: Measurement) -> list[str]:
     )
     return [
         how,
-        _table(["contestant", *titles], rows),
-        _table(["statement", "by", "p", "seeds say"], judged),
+        reporting.grid(["contestant", *titles], rows),
+        reporting.grid(["statement", "by", "p", "seeds say"], judged),
     ]
 
 
@@ -133,11 +133,6 @@ def _interval(values: Sequence[float | None]) -> str:
     if len(good):
         text = with_interval(float(good.mean()), *(standings.interval(good) or (None, None)))
     return text + (f", {failed} of {len(values)} failed" if failed else "")
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 INTRODUCTION = f"""# Reproductions
@@ -164,7 +159,7 @@ def index() -> str:
         source = claim.source.partition(",")[0]
         rows.append([f"[{claim.title}]({name}.md)", source, statements, verdict(claim, found)])
     headings = ["claim", "source", "statements supported", "verdict at the tiny scale"]
-    return f"{INTRODUCTION}\n{_table(headings, rows)}\n"
+    return f"{INTRODUCTION}\n{reporting.grid(headings, rows)}\n"
 
 
 def pages() -> dict[str, str]:

@@ -17,6 +17,8 @@ from ganbaru.cli import main, parser, translation
 from ganbaru.cli.presets import details
 from ganbaru.presets import PRESETS
 
+from .. import reporting
+
 ROWS = ("is", "system", "deviates", "measured", "sets", "ends")
 
 
@@ -25,8 +27,7 @@ def _cell(text: str) -> str:
 
 
 def _table(headings: Any, rows: Any) -> str:
-    lines = [headings, ("---",) * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return reporting.grid(headings, rows) + "\n"
 
 
 def command_parser(name: str) -> parser.Parser:
