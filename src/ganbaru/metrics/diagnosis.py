@@ -25,6 +25,7 @@ STEPS = 100  # before them G has made no progress yet, and nothing is judged
 WINDOW = 3  # lines of the log of which the medians are judged
 SCORED = 6  # scores in the log before a run is said to gain no more
 GAINED = 0.5  # ... if the best one was in this first part of its images
+LEAST = {"memorized", "checkerboard"}  # ... or the least: one grid of a healthy run may have 60
 OLD_ERROR = 0.035  # of D's separation: the gap's error where a log of an older version lacks it
 PAGE = "docs/doctor.md"
 NOTES = {
@@ -82,11 +83,11 @@ class Diagnosis:
 class History:
     """The numbers of a log, line by line, in constant time and memory for each.
 
-    Of most numbers the medians of the last lines count, of `checkerboard` the least. `moved` is how
-    far G has come: its steps times the share of its weights that an update changes; `fastest` the
-    largest such share of a line, for weights grow until a high rate is a small share. `obeyed` is
-    the largest part that labels have had in D's separation: once the fakes have their labels too,
-    nothing trains D on reals with wrong ones, and healthy runs go below 0. `darkest` and
+    Of most numbers the medians of the last lines count, of those in `LEAST` the least. `moved` is
+    how far G has come: its steps times the share of its weights that an update changes; `fastest`
+    the largest such share of a line, for weights grow until a high rate is a small share. `obeyed`
+    is the largest part that labels have had in D's separation: once the fakes have their labels
+    too, nothing trains D on reals with wrong ones, and healthy runs go below 0. `darkest` and
     `brightest` are the ends that the fakes' values have ever come nearest to the reals'.
     `memorized` is the smallest of the last gaps between held-out and training loss, less twice its
     standard error, as a part of D's separation: a Wasserstein critic's gap on 250 images was -0.3
@@ -96,7 +97,6 @@ class History:
     def __init__(self) -> None:
         self.recent: dict[str, deque[float]] = {}
         self.ends: dict[str, float] = {}
-        self.gaps: deque[float] = deque(maxlen=WINDOW)
         self.images = 0.0
         self.scores, self.best = 0, (math.inf, 0.0)
 
@@ -110,15 +110,13 @@ class History:
             self.best = min(self.best, (line[BEST], self.images))
         if line["step"] < STEPS and NOT_FINITE not in line:
             return
+        if {"held_out_d_loss", "train_d_loss", "real_score", "fake_score"} <= {*line}:
+            line = {**line, "memorized": _memorized(line)}
         for name, value in line.items():
             self.recent.setdefault(name, deque(maxlen=WINDOW)).append(value)
         if {"label_gap", "real_score", "fake_score"} <= {*line}:
             apart = abs(line["real_score"] - line["fake_score"])
             self._most("obeyed", line["label_gap"] / max(1e-6, apart))
-        if {"held_out_d_loss", "train_d_loss", "real_score", "fake_score"} <= {*line}:
-            apart = max(APART, abs(line["real_score"] - line["fake_score"]))
-            gap = line["held_out_d_loss"] - line["train_d_loss"]
-            self.gaps.append((gap - 2 * line.get("held_out_error", OLD_ERROR * apart)) / apart)
         if {"lowest", "highest"} <= {*line}:
             self._most("darkest", -line["lowest"])
             self._most("brightest", line["highest"])
@@ -130,13 +128,14 @@ class History:
         """Return the numbers that rules judge; {} before `STEPS`."""
         if not self.recent:
             return {}
-        numbers = {name: statistics.median(values) for name, values in self.recent.items()}
+        numbers = {
+            name: min(values) if name in LEAST else statistics.median(values)
+            for name, values in self.recent.items()
+        }
         if "g_update" in numbers:
             numbers["moved"] = numbers["step"] * numbers["g_update"]
-        if len(self.gaps) > 1:
-            numbers["memorized"] = min(self.gaps)
-        if "checkerboard" in self.recent:  # one grid of a healthy run may have 60
-            numbers["checkerboard"] = min(self.recent["checkerboard"])
+        if len(self.recent.get("memorized", ())) == 1:  # by chance, maybe
+            del numbers["memorized"]
         return {**self.ends, **numbers}
 
     def diagnosis(self, config: Config, texts: Mapping[str, str] = NO_TEXTS) -> Diagnosis:
@@ -179,6 +178,13 @@ def diagnose(
     for line in lines:
         history.add(line)
     return history.diagnosis(config, texts)
+
+
+def _memorized(line: Line) -> float:
+    """Return the gap to held-out images less twice its error, as a part of D's separation."""
+    apart = max(APART, abs(line["real_score"] - line["fake_score"]))
+    gap = line["held_out_d_loss"] - line["train_d_loss"]
+    return (gap - 2 * line.get("held_out_error", OLD_ERROR * apart)) / apart
 
 
 def _holds(rule: Rule, numbers: Numbers) -> bool:
