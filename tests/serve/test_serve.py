@@ -12,11 +12,15 @@ import shutil
 import socket
 import zipfile
 
+import httpx
 import numpy as np
 import pytest
-from serve_helpers import pixels, problem, serving
+from serve_helpers import pixels, problem, running, serving
 from train_helpers import command, frames, needs_torch, process, trained
 
+from ganbaru.data import silent
+from ganbaru.export.page.html import mapped
+from ganbaru.latents import embedding
 from ganbaru.sampling import generators, image_io
 from ganbaru.serve import models
 
@@ -342,6 +346,24 @@ def test_browsers_get_error_pages(client):
     assert 'lang="ja"' in answer.text
 
 
+def test_a_map_is_in_the_playground_until_a_newer_checkpoint(tmp_path):
+    run = trained(tmp_path, steps=2)
+    with running(run) as (port, service):
+        served = service.catalog[run.name]
+        served.place_seeds("pca", silent)
+
+        def shown():
+            text = httpx.get(
+                f"http://127.0.0.1:{port}/models/{run.name}/play", trust_env=False
+            ).text
+            return json.loads(re.search('id="model">(.*?)</script>', text)[1])["map"]
+
+        assert shown() == mapped(embedding.embed(run, None, progress=False))
+        trained(tmp_path, run=run, resume=True, steps=4)
+        served.refresh()
+        assert shown() is None
+
+
 # --- the command --------------------------------------------------------------------------------
 
 
@@ -353,6 +375,7 @@ def test_browsers_get_error_pages(client):
         (["run", "--port", "70000"], "--port 70000 is out of range"),
         (["run", "--host", "203.0.113.7"], "Cannot listen"),
         (["run", "--queue", "0"], "--queue 0 is out of range"),
+        (["run", "--map", "umap"], "tsne"),
         (["run", "--key-file", "absent"], "Cannot read the key"),
         (["run", "--key-file", "short.txt"], "16 letters"),
     ],

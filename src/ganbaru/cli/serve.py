@@ -33,6 +33,8 @@ def _parser() -> Parser:
     parser.option("--queue", queue, 1024, int, within=bounds)
     timeout = "seconds after which a waiting request is given up"
     parser.option("--timeout", timeout, 30, int, within=bounds)
+    text = "adds a map of seeds beside real images to the playground: pca, or tsne"
+    parser.option("--map", text, metavar="BY")
     add_trust(parser)
     return parser
 
@@ -44,6 +46,7 @@ def serve(arguments: Sequence[str]) -> int:
     if not given.runs:
         raise InputError("Give a RUN to serve: a folder, its name below runs/, or a checkpoint.")
     key = _key(given.key_file)
+    from ganbaru import data
     from ganbaru.serve import catalog, server
     from ganbaru.serve.limits import Limits
     from ganbaru.serve.service import Service
@@ -54,7 +57,12 @@ def serve(arguments: Sequence[str]) -> int:
         seconds=float(given.timeout),
         connections=server.connections(Limits.connections),
     )
-    service = Service(catalog.load(given.runs, given.trust), limits)
+    served = catalog.load(given.runs, given.trust)
+    if given.map:
+        with data.progress_bar() as progress:
+            for each in served.values():
+                each.place_seeds(given.map, progress)
+    service = Service(served, limits)
     return server.serve(service, given.host, given.port, key)
 
 

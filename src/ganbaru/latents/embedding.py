@@ -71,7 +71,7 @@ def embed(
     path = None if output is None else Path(output)
     ways = {".png": _write_sheet, ".npz": _write_npz, "": _write_folder}
     write = by_ending(path, "a map", ways, overwrite)
-    place = pick("--by", by, BY)
+    place = pick("map", by, BY)
     if not LEAST <= number <= MOST:
         raise InputError(f"--number {number} is out of range: give {LEAST} to {MOST:,}.")
     player = load_player(run, which, trust=trust)

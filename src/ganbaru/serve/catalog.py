@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganbaru.data import Progress
 from ganbaru.errors import did_you_mean
+from ganbaru.latents.embedding import Embedding, embed
 from ganbaru.serve import log, models
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
@@ -29,6 +31,7 @@ class ServedModel:
     trust: Collection[str] = ()
     model: Model | None = None
     problem: bool = False  # whether the newest checkpoint cannot be loaded
+    _map: tuple[Model, Embedding] | None = None
     _tried: tuple[Path, int] | None = None  # the checkpoint last loaded, and when it was written
 
     def refresh(self) -> None:
@@ -56,6 +59,16 @@ class ServedModel:
             return self.checkpoint
         found = checkpoint.found(self.watcher.folder.checkpoints)
         return found[-1] if found else None
+
+    def place_seeds(self, by: str, progress: Progress) -> None:
+        """Map seeds beside real images, `by` pca or tsne; raises InputError without the data."""
+        if self.model:
+            path = self.model.player.path
+            self._map = self.model, embed(path, None, by=by, trust=self.trust, progress=progress)
+
+    def seed_map(self, model: Model) -> Embedding | None:
+        """Return the map of a model, None without one: a newer checkpoint has other images."""
+        return self._map[1] if self._map and self._map[0] is model else None
 
     def ready(self) -> Model:
         """Return the model; raises ProblemError before a run's first checkpoint."""

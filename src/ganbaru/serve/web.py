@@ -19,6 +19,7 @@ from ganbaru.report.translations import TRANSLATIONS, Reader, both, preferred
 from ganbaru.sampling import directions, image_io
 from ganbaru.serve import events, image_service, log, pages, view_model
 from ganbaru.serve.api import find, serving
+from ganbaru.serve.catalog import ServedModel
 from ganbaru.serve.models import Model
 from ganbaru.serve.problems import ProblemError
 from ganbaru.serve.responses import OWN, WHOLE, response
@@ -70,7 +71,7 @@ async def play(name: str, request: Request) -> Response:
     back = (f"/runs/{name}", name) if served.watcher else ("/", both("back"))
 
     async def made(name: str, model: Model) -> Response:
-        return await _playground(name, model, back)
+        return await _playground(served, model, back)
 
     stamp = await asyncio.to_thread(_directions_time, served.ready())
     return await serving(request).cached(served, "play", made, stamp)
@@ -93,7 +94,8 @@ def _directions(name: str, model: Model) -> directions.Directions:
         return {}
 
 
-async def _playground(name: str, model: Model, back: tuple[str, str]) -> Response:
+async def _playground(served: ServedModel, model: Model, back: tuple[str, str]) -> Response:
+    name = served.name
     try:
         found = credits.of_checkpoint(model.player.path)
         found = dataclasses.replace(found, title=found.title or name)
@@ -104,6 +106,7 @@ async def _playground(name: str, model: Model, back: tuple[str, str]) -> Respons
             credits=found,
             header=header,
             directions=await asyncio.to_thread(_directions, name, model),
+            seed_map=served.seed_map(model),
             projections=f"/api/models/{name}/projections",
         )
     except InputError as error:
