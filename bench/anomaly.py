@@ -1,6 +1,6 @@
 """Anomaly detection on one-class MNIST: AUROC of `ganbaru anomaly` beside k-NN on pixels.
 
-    python -m bench.anomaly [--minutes 2] [--pictures 1000] [--seed 0] [--folder anomaly-bench]
+    python -m bench.anomaly [--images 20000] [--pictures 1000] [--seed 0] [--folder anomaly-bench]
 
 For each digit a small generator is trained on its training images alone, and scores the same test
 pictures as all others do; p is not needed for AUROC, but the errors are put on a scale by 200 other
@@ -32,7 +32,7 @@ SMALL = {"conditioning": "none", "width": 16, "latent": 16, "batch": 16, "split"
 def main() -> None:
     """Train, score and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=2.0, help="of each training")
+    parser.add_argument("--images", type=int, default=20_000, help="of each training")
     parser.add_argument("--pictures", type=int, default=1000, help="test pictures scored")
     parser.add_argument("--seed", type=int, default=0, help="of each training; a folder for each")
     parser.add_argument("--folder", type=Path, default=Path("anomaly-bench"))
@@ -59,7 +59,8 @@ def _digit(digit: int, train: data.Source, test: data.Source, args: Any) -> dict
         config = dataclasses.replace(
             from_preset("mnist"),
             data=str(npz),
-            minutes=args.minutes,
+            minutes=None,
+            images=args.images,
             run=str(run),
             seed=args.seed,
             **SMALL,

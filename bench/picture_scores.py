@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganbaru import config, data
-from ganbaru.gan.dataset import load_data
+from ganbaru import data
 from ganbaru.metrics import efficientnet, kernel, monge
 from ganbaru.metrics.checkerboard import peaks, spectrum
 from ganbaru.metrics.scorer import Scorer
@@ -27,17 +27,18 @@ def checkerboard(fake: np.ndarray, real: np.ndarray) -> tuple[float, float]:
 
 
 class Judge:
-    """The features of all reals of a set, cached in the folder, and scores of fakes."""
+    """The features of reals, cached in the folder, and scores of fakes."""
 
-    def __init__(self, settings: config.Config, folder: Path) -> None:
-        self.source = load_data(settings)
-        self.scorer: Scorer = efficientnet.efficientnet("numpy", "auto", self.source, data.silent)
-        path = folder / f"reals-{self.source.fingerprint[:12]}.npy"
+    def __init__(self, source: data.Source, folder: Path, without: Sequence[int] = ()) -> None:
+        """Take the first `REALS` images of a set, but for those `without`."""
+        reals = np.delete(source.images, np.asarray(without, int), axis=0)[:REALS]
+        self.scorer: Scorer = efficientnet.efficientnet("numpy", "auto", source, data.silent)
+        path = folder / f"reals-{source.fingerprint[:12]}-{len(without)}.npy"
         if not path.exists():
-            np.save(path, self._features(self.source.images[:REALS]))
+            np.save(path, self._features(reals))
         self.reals = np.load(path).astype(np.float64)
         self.within = kernel.within(self.reals)
-        self.power = spectrum(self.source.images[:REALS])
+        self.power = spectrum(reals)
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         found: np.ndarray = self.scorer.extract(images, data.silent).arrays[0]

@@ -3,6 +3,7 @@
 python -m bench.pictures -o runs/pictures --images 12000                 all named ones, seed 0
 python -m bench.pictures -o runs/pictures base small 'mine={batch: 32, lr: 5.0e-4}' --seeds 3
 python -m bench.pictures -o runs/pictures                                again: runs are reused
+python -m bench.pictures -o runs/few small augmented --few 300 --images 20000 --seeds 3
 
 Every contestant gets the processor time that the first one needs for --images. On a shared machine
 neither a clock nor the processor's own is steady, so the cost of an image is measured in turns (one
@@ -15,6 +16,9 @@ Scores are the kernel distance and MIND of 2,000 images by EfficientNet's featur
 width 0.05 to 0.25, Karras et al. 2024, and the last weights). `power` is that at
 the frequencies of a checkerboard (periods of 2 and 4 pixels) relative to reals, and `excess` that
 relative to frequencies near them too: the largest of eight. Reals have up to 1.2 of either.
+
+With --few N, runs are trained on N images by chance, the same for all, and scored against others of
+the set. `copies` is then the copy rate of `ganbaru authenticity`, in %.
 """
 
 from __future__ import annotations
@@ -30,11 +34,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ganbaru import config, engines, files
+from ganbaru import config, engines, files, randomness
 from ganbaru.gan import build, ema, models, step
 from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.dataset import label_names, load_data
 from ganbaru.gan.step import State, StepMetrics
+from ganbaru.metrics import memorization
 from ganbaru.sampling import generators, image_io
 from ganbaru.training import setup
 from ganbaru.training.loop import loop
@@ -52,9 +57,11 @@ BASE: Options = {"network": "dcgan", "width": 32, "batch": 64, "latent": 64, "ob
 FAST: Options = {"batch": 16, "lr": 2e-3}
 CLEAN: Options = {**FAST, "network": "dcgan-filtered"}
 FINITE = "fd-r1:gamma=0.5+fd-r2:gamma=0.5"
+SMALL: Options = {**CLEAN, "lr": 1e-3, "width": 24}  # the preset as it is now
 CONTESTANTS: dict[str, Options] = {
     "base": {},
-    "small": {**CLEAN, "lr": 1e-3, "width": 24},  # as it is now
+    "small": SMALL,
+    "augmented": {**SMALL, "augment": "auto"},
     "batch 16": {"batch": 16},
     "batch 16, half the rate": {"batch": 16, "lr": 5e-4},
     "batch 8": {"batch": 8},
@@ -73,7 +80,7 @@ CONTESTANTS: dict[str, Options] = {
     "clean, half the rate of D": {**CLEAN, "lr_d": 1e-3},
     "clean, beta2 0.9": {**CLEAN, "betas": (0.0, 0.9)},
 }
-FIRST_SEED = 1_000_000  # of the scored images
+FIRST_SEED, FAKES = 1_000_000, "fakes.npy"  # of the scored images
 WIDTHS = {"0.05": 17.0, "0.10": 6.94, "0.15": 3.56, "0.20": 1.83, "0.25": 0.71}  # and exponents
 
 
@@ -190,16 +197,45 @@ def trained(settings: config.Config, judge: Judge, count: int, scored: Sequence[
         images = fakes(run, state, count)
         found[name] = judge.scores(images)
         if name == "own":
+            np.save(folder / FAKES, images)
             image_io.save_png(folder / "grid.png", image_io.enlarge(image_io.grid(images[:64], 8)))
     best = min(found, key=lambda name: found[name]["kid"])
     return {"images": run.images, "steps": run.step, "seconds": averages.seconds, "best": best,
             "variants": found}  # fmt: skip
 
 
+def copies(folder: Path, trained_on: str) -> float:
+    """Return the copy rate of the images that `trained` left in a folder, in %."""
+    images = np.load(folder / FAKES)[:1000]
+    found = memorization.authenticity(images, trained_on, output=folder, progress=False)
+    return 100 * found.copying.rate
+
+
+class Task:
+    """What runs are trained on, and what they are scored against."""
+
+    def __init__(self, name: str, few: int, folder: Path) -> None:
+        """Write `few` images of a set into the folder, if it isn't 0."""
+        self.folder, self.data, self.few = folder, name, few
+        self.source = load_data(configured(name, {}))
+        self.chosen = randomness.permutation(0, "few images", 0, len(self.source.images))[:few]
+        if few:
+            self.data = str(folder / f"few-{few}.npz")
+            np.savez(self.data, images=self.source.images[self.chosen])
+
+    def result(self, settings: config.Config, count: int, scored: Sequence[str]) -> Result:
+        """Train a run and return its scores."""
+        judge = Judge(self.source, self.folder, self.chosen.tolist())
+        found = trained(settings, judge, count, scored)
+        if self.few:
+            found["copies"] = copies(Path(str(settings.run)), self.data)
+        return found
+
+
 def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]) -> str:
     """Return Markdown: medians over seeds with minimum and maximum."""
     titles = ["contestant", "seeds", "cost of an image", "images", "KID", "MIND", "power", "excess",
-              "best average", "its KID"]  # fmt: skip
+              "best average", "its KID", "copies"]  # fmt: skip
     rows = []
     for name, of in results.items():
         own = [one["variants"]["own"] for one in of]
@@ -208,6 +244,7 @@ def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]
             name, str(len(of)), f"{relative[name]:.2f}", f"{of[0]['images']:,}",
             *(_cell([one[key] for one in own]) for key in ("kid", "mind", "power", "excess")),
             ", ".join(one["best"] for one in of), _cell(best),
+            _cell([one["copies"] for one in of]) if "copies" in of[0] else "",
         ])  # fmt: skip
     return reporting.grid(titles, rows)
 
@@ -224,6 +261,7 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("contestants", nargs="*", type=contestant, metavar="CONTESTANT")
     found.add_argument("-o", "--output", required=True, type=Path, help="the folder for runs")
     found.add_argument("--data", default="cat-faces")
+    found.add_argument("--few", type=int, default=0, help="train on so many images; 0: on all")
     found.add_argument("--images", type=int, default=9_500, help="of the first contestant")
     found.add_argument("--seeds", type=int, default=1)
     found.add_argument("--fakes", type=int, default=2_000, help="images that are scored")
@@ -240,19 +278,19 @@ def main() -> None:
     chosen = dict(wanted.contestants) or CONTESTANTS
     engines.configure_process(engines.load("numpy"))
     wanted.output.mkdir(parents=True, exist_ok=True)
-    relative = costs({n: configured(wanted.data, o) for n, o in chosen.items()}, wanted.rounds)
+    task = Task(wanted.data, wanted.few, wanted.output)
+    relative = costs({n: configured(task.data, o) for n, o in chosen.items()}, wanted.rounds)
     results: dict[str, list[Result]] = {name: [] for name in chosen}
     for seed in range(wanted.seeds):
         for name, options in chosen.items():
             run = wanted.output / f"{name.replace(' ', '-')}-{seed}"
             settings = configured(
-                wanted.data, options, seed=seed, run=str(run), overwrite=True, engine="numpy",
+                task.data, options, seed=seed, run=str(run), overwrite=True, engine="numpy",
                 held_out=0, images=round(wanted.images / relative[name]),
             )  # fmt: skip
             path = run / "result.json"
             if not path.exists():
-                judge = Judge(settings, wanted.output)
-                made = trained(settings, judge, wanted.fakes, wanted.averages)
+                made = task.result(settings, wanted.fakes, wanted.averages)
                 files.write_text(path, json.dumps(made))
             results[name].append(json.loads(path.read_text(encoding="utf-8")))
             print(table({n: of for n, of in results.items() if of}, relative), flush=True)
