@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from engine_names import engine
@@ -12,6 +14,7 @@ from train_helpers import command
 from ganbaru import api, files, load
 from ganbaru.engines.base import PRECISIONS
 from ganbaru.latents import projected, projection
+from ganbaru.latents.layer_features import by_discriminator
 from ganbaru.sampling import generators, image_io
 from ganbaru.sampling.players import load_player
 
@@ -80,6 +83,40 @@ def test_engines_find_the_same(name, digits):
         assert np.abs(ours.images.astype(int) - other.images).max() <= 2
         if precision == "float64":
             assert_allclose(other.latents, ours.latents, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("conditioning", ["none", "projection"])
+def test_features_of_the_discriminator_come_nearer(conditioning, trained_run, tmp_path):
+    """Of pictures that the generator cannot make; its own are found as by pixels alone."""
+    run = trained_run(conditioning=conditioning)
+    generator, features = load(run), by_discriminator(run, "newest", ())
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1), np.uint8)
+    pixels = projection.project(generator, pictures)
+    both = projection.project(generator, pictures, features=features)
+
+    def apart(found):
+        given, made = (x.transpose(0, 3, 1, 2) / 127.5 - 1 for x in (pictures, found.images))
+        difference = features(made, found.labels) - features(given, found.labels)
+        return np.square(difference).mean(axis=1)
+
+    assert np.all(apart(both) < apart(pixels)) and np.all(both.error <= 1.2 * pixels.error)
+    own = generator.sample(4, FIRST)
+    first, second = (projection.project(generator, own, features=each) for each in (None, features))
+    solved = np.square(first.images.astype(float) - own).mean((1, 2, 3)) < 1
+    assert solved.any()
+    assert_array_equal(first.latents[solved], second.latents[solved])
+    image_io.save_png(tmp_path / "a.png", pictures[0])
+    words = ["project", run, tmp_path / "a.png", "--json", "-o", tmp_path / "a.npz", "--overwrite"]
+    for more in ([], ["--pixels"]):
+        found = json.loads(command(*words, *more).out)
+        assert found["by_features"] == (not more)
+        expected = (pixels if more else both).error[0]
+        assert_allclose(found["pictures"][0]["error"], expected, atol=1e-6)
+
+
+def test_no_features_without_an_image_of_its_own(trained_run):
+    assert by_discriminator("zoo:digits", "auto", ()) is None
+    assert by_discriminator(trained_run(minibatch_deviation=True), "newest", ()) is None
 
 
 # --- files ------------------------------------------------------------------------------------

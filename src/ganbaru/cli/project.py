@@ -17,6 +17,8 @@ def _parser() -> Parser:
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="picture files")
     label = "the label of all pictures: number, name, index:1 or name:1; else the nearest start's"
     parser.option("--label", label)
+    pixels = "compare pixels alone, not features of the run's discriminator too"
+    parser.option("--pixels", pixels, of=bool)
     parser.option("--json", "print JSON instead of text", of=bool)
     output = (
         ".npz for images, latents, labels and errors, .png for a sheet of both, or a folder with "
@@ -31,7 +33,8 @@ def project(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     from ganbaru.latents.projected import project as find
 
-    result = latent_options.result(find, args, args.pictures, args.output, label=args.label)
+    how = {"label": args.label, "features": not args.pixels}
+    result = latent_options.result(find, args, args.pictures, args.output, **how)
     if args.json:
         say_json(result.to_json())
         return
@@ -43,4 +46,5 @@ def project(arguments: Sequence[str]) -> None:
         say(f"and {len(result.names) - SHOWN:,} more; mean {255 * result.found.error.mean():.1f}")
     if result.note:
         say(f"note: {result.note}")
-    say(f"{len(result.names):,} pictures: {result.output}")
+    compared = "pixels and features" if result.by_features else "pixels"
+    say(f"{len(result.names):,} pictures, by {compared}: {result.output}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ganbaru.data import Progress
 from ganbaru.errors import keywords
 from ganbaru.latents import projected, sheets
+from ganbaru.latents.layer_features import by_discriminator
 from ganbaru.latents.named import images, normal
 from ganbaru.latents.outputs import by_ending, write_npz
 from ganbaru.sampling import directions as known_directions
@@ -71,7 +72,8 @@ def edit(
     chosen = known_directions.steps(along, known)
     generator = on_engine(player, engine, device)
     if pictures:
-        result = projected.by(player, generator, pictures, label, progress)
+        judge = by_discriminator(player.path, which, trust)
+        result = projected.by(player, generator, pictures, label, progress, None, judge)
         names = result.names
         latents, labels = result.found.latents, result.found.labels
     else:

@@ -17,6 +17,7 @@ from ganbaru.data import Progress, attributes
 from ganbaru.errors import InputError, keywords
 from ganbaru.latents import pictures as user_pictures
 from ganbaru.latents import projection
+from ganbaru.latents.layer_features import Features, by_discriminator
 from ganbaru.latents.outputs import by_ending, write_npz
 from ganbaru.latents.projection import Projection
 from ganbaru.sampling import image_io, interpolation, latent_spaces, video, writers
@@ -35,7 +36,8 @@ class Projected:
     """The result for picture files: `found` has arrays in the order of `names`.
 
     `pictures` (N, H, W, C) are the files as the generator's images, `note` says what was changed
-    for that, and `output` is what was written, None for nothing.
+    for that, and `output` is what was written, None for nothing. `by_features`: the search compared
+    features of D too.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,7 @@ class Projected:
     generator: Generator
     note: str
     output: Path | None
+    by_features: bool = False
 
     @functools.cached_property
     def average(self) -> tuple[NDArray[np.float32], image_io.Images]:
@@ -83,7 +86,8 @@ class Projected:
         ]
         mean = float(self.found.error.mean())
         output = None if self.output is None else str(self.output)
-        return {"pictures": rows, "mean_error": mean, "note": self.note, "output": output}
+        about = {"by_features": self.by_features, "note": self.note, "output": output}
+        return {"pictures": rows, "mean_error": mean, **about}
 
 
 def label_text(generator: Generator, labels: Inputs | None, i: int) -> str | None:
@@ -102,6 +106,7 @@ def project(
     output: str | Path | None = "projection.npz",
     *,
     label: int | str | None = None,
+    features: bool = True,
     which: str = "auto",
     engine: str = "numpy",
     device: str = "auto",
@@ -114,13 +119,17 @@ def project(
     `output` is an .npz with `images` as `generate` writes them, `latents`, `labels` and `error`; a
     .png with the pictures above the images found; a folder with all of that, each image and a film
     from the start of the search to its result; or None. `label` is that of all pictures (None: each
-    gets the nearest start's); `run`, `which` and `trust` are as in `load`. Raises InputError.
+    gets the nearest start's); with `features` the last steps compare those of the run's
+    discriminator too, if the file has one, else pixels alone; `run`, `which` and `trust` are as in
+    `load`. Raises InputError.
     """
     path = None if output is None else Path(output)
     ways = {".npz": _write_npz, ".png": _write_sheet, "": _write_folder}
     write = by_ending(path, "a projection", ways, overwrite)
     player = load_player(run, which, trust=trust)
-    result = by(player, on_engine(player, engine, device), pictures, label, progress, path)
+    generator = on_engine(player, engine, device)
+    judge = by_discriminator(player.path, which, trust) if features else None
+    result = by(player, generator, pictures, label, progress, path, judge)
     write(result)
     return result
 
@@ -132,14 +141,16 @@ def by(
     label: int | str | None,
     progress: Progress | bool,
     path: Path | None = None,
+    features: Features | None = None,
 ) -> Projected:
     """Project picture files by a loaded generator, `player` on an engine; writes nothing."""
     height, width, channels = player.header.data["shape"]
     images, note = user_pictures.read(pictures, (height, width, channels), player.config)
     labels = None if label is None else generator.labels(range(len(images)), label)
     with data.shown(progress) as report:
-        found = projection.project(generator, images, labels, report)
-    return Projected(tuple(map(str, pictures)), images, found, generator, note, path)
+        found = projection.project(generator, images, labels, report, features=features)
+    names = tuple(map(str, pictures))
+    return Projected(names, images, found, generator, note, path, features is not None)
 
 
 def points(

@@ -16,6 +16,7 @@ from ganbaru.engines.numpy.parallel import thread_count
 from ganbaru.engines.onnx import Tensor, batch
 from ganbaru.errors import InputError
 from ganbaru.export import graph, metadata, onnx_file, tracing
+from ganbaru.latents.layer_features import Features, by_discriminator
 from ganbaru.sampling import image_io
 from ganbaru.sampling.generators import Generator, on_engine
 from ganbaru.sampling.players import Player, load_player
@@ -33,6 +34,15 @@ class Model:
     player: Player
     draw: Draw
     computes: str
+    trust: Collection[str] = ()
+
+    @functools.cached_property
+    def features(self) -> Features | None:
+        """What projections compare beside pixels, None without a discriminator."""
+        try:
+            return by_discriminator(self.player.path, "auto", self.trust)
+        except InputError:  # the file has gone: a run keeps its newest checkpoints
+            return None
 
     @property
     def images_trained(self) -> int:
@@ -70,8 +80,8 @@ def load(checkpoint: Path, trust: Collection[str] = ()) -> Model:
     player = load_player(checkpoint, trust=trust)
     generator = on_engine(player, "numpy", "cpu")
     # A user's network may not be expressible in ONNX.
-    drawn_by = _by_onnx(player) or (generator.floats, generator.engine.describe())
-    return Model(generator, player, *drawn_by)
+    draw, computes = _by_onnx(player) or (generator.floats, generator.engine.describe())
+    return Model(generator, player, draw, computes, trust)
 
 
 def _by_onnx(player: Player) -> tuple[Draw, str] | None:

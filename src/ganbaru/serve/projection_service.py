@@ -93,5 +93,7 @@ def _found(
     picture = pictures.uploaded(content, (height, width, channels), model.player.config)
     own = {each.name: getattr(model.generator, each.name) for each in fields(Generator)}
     bounded = _Bounded(**own, until=until, busy=time.thread_time() + MOST, left=left)
-    found = projection.project(bounded, picture, labels, enough=bounded.enough)
+    found = projection.project(
+        bounded, picture, labels, enough=bounded.enough, features=model.features
+    )
     return picture, found, not bounded.enough()
