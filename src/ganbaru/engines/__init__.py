@@ -145,9 +145,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "cpu": (
         Rule(
             "numpy",
-            "level with PyTorch (a step takes 0.8 to 1.0 of a plain PyTorch loop's time, our "
-            "PyTorch engine 0.7 to 0.9; TensorFlow and JAX are slower), in half the memory, and "
-            "starts seconds sooner",
+            "near PyTorch (a step takes 0.8 to 1.3 of a plain PyTorch loop's time, our PyTorch "
+            "engine 0.7 to 0.8; TensorFlow and JAX are slower), in half the memory, and starts "
+            "seconds sooner",
         ),
     ),
 }
