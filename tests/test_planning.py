@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -103,6 +104,27 @@ def test_commands_print_plans_and_write_nothing(tmp_path, monkeypatch, light):
     assert dry.code == 0 and "80 images" in dry.out
     assert command("train", *TINY, "--images", "80", "--dry-run", "--run", "mine").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.compiled
+def test_another_process_compiles_what_the_run_will_find_stored(tmp_path, monkeypatch, light):
+    jax = pytest.importorskip("jax")
+    monkeypatch.setenv("GANBARU_CACHE", str(tmp_path))
+    options = {"width": 1, "batch": 8, "engine": "jax", "held_out": 0, "progress": False}
+    programs, true, counts = tmp_path / "programs", trial._stored, []
+
+    def stored(*given):
+        found = true(*given)
+        counts.append(len([*programs.rglob("*")]))
+        return found
+
+    monkeypatch.setattr(trial, "_stored", stored)
+    jax.config.update("jax_compilation_cache_dir", None)  # that of another test's run
+    found = ganbaru.plan("digits", **options)
+    assert counts == [len([*programs.rglob("*")])] and counts[0] > 2
+    assert plan.COMPILED not in found.notes
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    assert plan.COMPILED in ganbaru.plan("digits", **options).notes
 
 
 @pytest.mark.parametrize("state", ["other", "run", "locked", "missing"])

@@ -64,6 +64,9 @@ class Engine(ops.Operations, ABC):
     # For float32 or float64, why a device cannot compute in it, "" if it can.
     LIMITS: ClassVar[Mapping[str, Callable[[str], str]]] = {}
 
+    # Whether compiled programs are stored, and found by later processes.
+    STORES_PROGRAMS: ClassVar[bool] = False
+
     # Whether several processes may train one run (`ganbaru.ranks`): by exchanges in a step, or each
     # step as one program of all of them.
     RANKS: ClassVar[bool] = False

@@ -25,6 +25,9 @@ READING = (
     *("engine", "device", "precision"),
 )
 PAGE = 4096  # what a file of the run's folder takes beside its content, at most
+COMPILED = (
+    "Programs were compiled here, which the run will find stored: it needs less time and memory."
+)
 HIGH, WIDE = 1.5, 0.9  # sides up to this factor are alike; part of the memory that may be taken
 
 
@@ -155,7 +158,7 @@ def of_trial(config: Config, tried: Trial) -> Plan:
         record.images if record else None,
         record.run if record else "",
         _advice(config, tried, images, record),
-        [*run.notes, *_left_out(config)],
+        [*run.notes, *_left_out(config), *([COMPILED] if tried.compiled else [])],
     )
 
 

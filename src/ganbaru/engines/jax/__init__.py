@@ -38,6 +38,7 @@ class Engine(base.Engine):
     """The JAX engine."""
 
     TENSOR_MODULES = ("jax", "jaxlib")
+    STORES_PROGRAMS = True
     MESH = True
 
     # --- devices ------------------------------------------------------------------------------
