@@ -224,6 +224,22 @@ def test_pairs_have_the_same_numbers_and_others_their_own(how, paired):
         assert len(np.unique(fake[name])) == fake[name].size
 
 
+def test_fakes_are_not_mirrored():
+    """D would see what both sides of an image have in common alone; all else stays the same."""
+    gan = table(NUMPY64, shape=(16, 16, 3), augment="flip:p=1+colour")
+    calls = recorded(gan)
+    batches = gan.draw.step(0)
+    gan.step(0)
+    colour = augmentation.parse("colour").apply
+    seen = [call.x for call in calls if call.player == "discriminator"]
+    for update in (batches.d[0], batches.g):
+        assert {name.partition(".")[0] for name in update.draws["fake"]} == {"colour"}
+    made = [call.y for call in calls if call.player == "generator"]
+    assert_array_equal(seen[1], colour(made[0], batches.d[0].draws["fake"]))
+    mirrored = np.ascontiguousarray(batches.d[0].real[:, :, :, ::-1])
+    assert_array_equal(seen[0], colour(mirrored, batches.d[0].draws["real"]))
+
+
 def test_draws_depend_on_seed_step_and_transform_alone():
     """Another transform beside it changes no number of the first."""
     alone, both = _sampler(augment="cutout"), _sampler(augment="flip+cutout+scale")

@@ -90,12 +90,17 @@ class Augmentation:
             for name, array in _arrays(each, draws[each.NAME], strength, shape).items()
         }
 
+    def of_side(self, side: str, given: Parameters) -> Parameters:
+        """Return those of the tensors of `arrays` that a side, "real" or "fake", is given."""
+        out = tuple(f"{x.NAME}." for x in self.transforms if side == "fake" and not x.FAKES)
+        return {name: x for name, x in given.items() if not name.startswith(out)}
+
     def apply(self, images: Tensor, given: Parameters) -> Tensor:
-        """Transform images (N, C, H, W) by the tensors of `arrays`."""
+        """Transform images (N, C, H, W) by the tensors of `arrays`, or those of a side."""
         for each in self.transforms:
             prefix = f"{each.NAME}."
             own = {n.removeprefix(prefix): x for n, x in given.items() if n.startswith(prefix)}
-            images = each.apply(images, own)
+            images = each.apply(images, own) if own else images
         return images
 
 

@@ -214,7 +214,8 @@ class BatchSampler:
                 arrays = self._augmentation.arrays(each, strength, shape)
                 copy = self.engine.batch_from_numpy
                 found[id(each)] = {name: copy(array) for name, array in arrays.items()}
-        return {side: found[id(each)] for side, each in draws.items()}
+        of_side = self._augmentation.of_side
+        return {side: of_side(side, found[id(each)]) for side, each in draws.items()}
 
     def images(self, number: int) -> int:
         """Return the number of real images that step `number` shows D, on all ranks."""

@@ -38,6 +38,7 @@ class Transform:
 
     NAME: ClassVar[str]
     ADAPTS: ClassVar[bool] = True  # whether `p` is multiplied by the strength
+    FAKES: ClassVar[bool] = True  # whether fakes have it too, lest G make transformed images
     NUMBERS: ClassVar[int] = 1  # random numbers for each image, besides the one for `p`
 
     p: float = _option(1.0, 0, 1)
@@ -93,9 +94,14 @@ def _from_centre(side: int) -> NDArray[np.float64]:
 @transform
 @dataclass(frozen=True)
 class Flip(Transform):
-    """Mirrors left and right, whatever the strength: mirrored images of a set are more of it."""
+    """Mirrors reals left and right, whatever the strength: mirrored images are more of the set.
 
-    ADAPTS = False
+    Fakes stay as they are. Were they mirrored too, every mixture of sides would look alike to D,
+    and it would see faces with one dark half by what halves have in common alone: of cat faces
+    (`small`, 300 of them, 10,000 images) the kernel distance was 8.0, and is 4.9.
+    """
+
+    ADAPTS = FAKES = False
     NUMBERS = 0
 
     p: float = _option(0.5, 0, 1)
