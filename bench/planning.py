@@ -20,7 +20,7 @@ from typing import Any
 from ganbaru import callbacks, data, engines
 from ganbaru.cli import options
 from ganbaru.gan.step import StepMetrics
-from ganbaru.planning import plan, trial
+from ganbaru.planning import memory, plan, trial
 from ganbaru.training import setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Run
@@ -74,7 +74,7 @@ def trained(words: list[str], folder: str, clock: Callable[[], float]) -> dict[s
     engines.configure_process(run.engine)
     loop(run, lambda: False)
     disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-    return {"seconds": watch.now - watch.began, "memory": trial.memory(), "disk": disk}
+    return {"seconds": watch.now - watch.began, "memory": memory.peak(), "disk": disk}
 
 
 def child(call: str) -> dict[str, Any]:

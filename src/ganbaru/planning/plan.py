@@ -14,6 +14,7 @@ from ganbaru.errors import InputError
 from ganbaru.formatting import duration
 from ganbaru.gan import auto_augmentation, recommendation
 from ganbaru.planning import trial
+from ganbaru.planning.memory import installed
 from ganbaru.planning.trial import Trial
 from ganbaru.presets import PRESETS
 from ganbaru.training import checks
@@ -203,7 +204,7 @@ def _advice(config: Config, tried: Trial, images: int, record: Record | None) ->
             f"{images:,} images are fewer than that: give --minutes {minutes:.2g}, or a --width "
             f"below {config.width}"
         )
-    memory = trial.installed()
+    memory = installed()
     if tried.memory and memory and tried.memory > WIDE * memory:
         found.append(f"this machine has {_size(memory)}: give a --batch below {config.batch}")
     return found

@@ -19,6 +19,7 @@ from ganbaru import callbacks, config, engines
 from ganbaru.config import TOTALS, Config
 from ganbaru.data import Progress, silent
 from ganbaru.gan.step import StepMetrics
+from ganbaru.planning import memory
 from ganbaru.training import setup
 from ganbaru.training.loop import loop
 from ganbaru.training.run import Callback, Run
@@ -185,7 +186,7 @@ def _measured(run: Run, pace: Pace) -> Trial:
     return Trial(
         run,
         pace,
-        memory(),
+        memory.peak(),
         run.engine.peak_memory(),
         _bytes(checkpoints[:1]),
         _bytes(grids + films) // max(1, len(grids)),
@@ -196,20 +197,3 @@ def _measured(run: Run, pace: Pace) -> Trial:
 
 def _bytes(paths: Sequence[Path]) -> int:
     return sum(path.stat().st_size for path in paths if path.exists())
-
-
-def memory() -> int | None:
-    """Return the largest memory of this process so far, in bytes; None where unknown (Windows)."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def installed() -> int | None:
-    """Return the memory of this machine in bytes, None where unknown (Windows)."""
-    if sys.platform == "win32":
-        return None
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
