@@ -341,13 +341,13 @@ def _letters(count: int) -> np.ndarray:
     return np.stack([np.roll(image, rng.integers(-3, 4, 2), (0, 1)) for image in images])
 
 
-FEW = {"flip", "translation", "colour", "cutout"}
+FEW = {"flip", "translation", "cutout"}
 CHOICES = {
     "photographs": (_photographs(300, one_sided=False), FEW),
     "one side is lighter": (_photographs(300, one_sided=True), FEW - {"flip"}),
     "too few to tell": (_photographs(20, one_sided=False), FEW - {"flip"}),
-    "many photographs": (_photographs(6_000, one_sided=False), {"flip", "translation", "colour"}),
-    "letters": (_letters(300), FEW - {"flip", "colour"}),
+    "many photographs": (_photographs(6_000, one_sided=False), {"flip", "translation"}),
+    "letters": (_letters(300), FEW - {"flip"}),
     "many letters": (_letters(6_000), {"translation"}),
 }
 
