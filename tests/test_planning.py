@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -107,24 +106,25 @@ def test_commands_print_plans_and_write_nothing(tmp_path, monkeypatch, light):
 
 
 @pytest.mark.compiled
-def test_another_process_compiles_what_the_run_will_find_stored(tmp_path, monkeypatch, light):
+def test_a_plan_is_measured_again_where_programs_were_compiled(tmp_path, monkeypatch, light):
+    """As the run after it finds them: stored."""
     jax = pytest.importorskip("jax")
+    jax.config.update("jax_compilation_cache_dir", None)  # that of another test's run
     monkeypatch.setenv("GANBARU_CACHE", str(tmp_path))
     options = {"width": 1, "batch": 8, "engine": "jax", "held_out": 0, "progress": False}
-    programs, true, counts = tmp_path / "programs", trial._stored, []
+    true, trials = trial._tried, []
 
-    def stored(*given):
-        found = true(*given)
-        counts.append(len([*programs.rglob("*")]))
-        return found
+    def tried(*given):
+        trials.append(true(*given))
+        return trials[-1]
 
-    monkeypatch.setattr(trial, "_stored", stored)
-    jax.config.update("jax_compilation_cache_dir", None)  # that of another test's run
-    found = ganbaru.plan("digits", **options)
-    assert counts == [len([*programs.rglob("*")])] and counts[0] > 2
-    assert plan.COMPILED not in found.notes
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
-    assert plan.COMPILED in ganbaru.plan("digits", **options).notes
+    monkeypatch.setattr(trial, "_tried", tried)
+    first = ganbaru.plan("digits", **options)
+    assert [compiled for _, compiled in trials] == [True, False]
+    later = ganbaru.plan("digits", **options)
+    assert [compiled for _, compiled in trials[2:]] == [False]
+    assert plan.COMPILED in first.notes and plan.COMPILED not in later.notes
+    assert trials[0][0].pace.first > 2 * trials[1][0].pace.first
 
 
 @pytest.mark.parametrize("state", ["other", "run", "locked", "missing"])

@@ -64,9 +64,6 @@ class Engine(ops.Operations, ABC):
     # For float32 or float64, why a device cannot compute in it, "" if it can.
     LIMITS: ClassVar[Mapping[str, Callable[[str], str]]] = {}
 
-    # Whether compiled programs are stored, and found by later processes.
-    STORES_PROGRAMS: ClassVar[bool] = False
-
     # Whether several processes may train one run (`ganbaru.ranks`): by exchanges in a step, or each
     # step as one program of all of them.
     RANKS: ClassVar[bool] = False
@@ -135,6 +132,10 @@ class Engine(ops.Operations, ABC):
 
     def synchronise(self) -> None:
         """Wait until the device has finished its work."""
+
+    def stored_programs(self) -> int:
+        """Return how many compiled programs are stored, for later processes to find."""
+        return 0
 
     def peak_memory(self) -> int | None:
         """Return the largest memory used on the device, in bytes; None where it is not known."""

@@ -27,7 +27,7 @@ READING = (
 )
 PAGE = 4096  # what a file of the run's folder takes beside its content, at most
 COMPILED = (
-    "Programs were compiled here, which the run will find stored: it needs less time and memory."
+    "Programs were compiled here, which the run will find stored: it needs less memory than this."
 )
 HIGH, WIDE = 1.5, 0.9  # sides up to this factor are alike; part of the memory that may be taken
 

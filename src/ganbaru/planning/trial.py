@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganbaru import callbacks, config, engines
+from ganbaru import callbacks, engines
 from ganbaru.config import TOTALS, Config
-from ganbaru.data import Progress, silent
+from ganbaru.data import Progress
 from ganbaru.gan.step import StepMetrics
 from ganbaru.planning import memory
 from ganbaru.training import setup
@@ -122,58 +119,31 @@ class Trial:
 
 
 def measure(
-    of: Config, seconds: float, progress: Progress, clock: Clock = time.perf_counter
+    config: Config, seconds: float, progress: Progress, clock: Clock = time.perf_counter
 ) -> Trial:
-    """Train for some seconds as a configuration says, and measure; nothing is left on the disk.
+    """Train for some seconds as `config` says, and measure; nothing is left on the disk.
 
-    Scores (`evaluate_every`) are left out. Where an engine stores compiled programs, a process of
-    its own compiles them first: the run after a plan does not, and needs less memory. Raises what
-    `setup.build` and the loop do.
+    Scores (`evaluate_every`) are left out. Where the engine compiled programs and stored them, all
+    is measured again, as a run after a plan finds them; the memory includes the compilation. Raises
+    what `setup.build` and the loop do.
     """
     changed: dict[str, Any] = {**dict.fromkeys(TOTALS), **WITHOUT, "images": ENDLESS}
     with tempfile.TemporaryDirectory(prefix="ganbaru-plan-") as folder:
-        trial = dataclasses.replace(of, **changed, run=str(Path(folder) / "run"))
-        compiled = _stores_programs(trial) and not _stored(trial, Path(folder) / "first")
-        run, pace = _tried(trial, Timer(seconds, clock), progress)
-        return dataclasses.replace(_measured(run, pace), compiled=compiled)
+        places = (str(Path(folder) / name) for name in ("first", "second"))
+        trials = (dataclasses.replace(config, **changed, run=place) for place in places)
+        found, compiled = _tried(next(trials), Timer(seconds, clock), progress)
+        if compiled:
+            found, _ = _tried(next(trials), Timer(seconds, clock), progress)
+        return dataclasses.replace(found, compiled=compiled)
 
 
-def _stores_programs(of: Config) -> bool:
-    name = engines.choose(of.device).engine if of.engine == "auto" else of.engine
-    return engines.imported(name, of.trust).STORES_PROGRAMS
-
-
-def _tried(of: Config, timer: Timer, progress: Progress) -> tuple[Run, Pace]:
-    run = setup.build(of, [timer, *callbacks.standard()], progress)
+def _tried(config: Config, timer: Timer, progress: Progress) -> tuple[Trial, bool]:
+    """Return what a trial measured, and whether it has stored programs."""
+    run = setup.build(config, [timer, *callbacks.standard()], progress)
     engines.configure_process(run.engine)
+    before = run.engine.stored_programs()
     loop(run, timer)
-    return run, timer.pace()
-
-
-def _stored(trial: Config, folder: Path) -> bool:
-    """Let another process compile and store a trial's programs; return whether it could.
-
-    It cannot for a network of one's own that only this process has imported.
-    """
-    folder.mkdir()
-    path = folder / "config.yaml"
-    path.write_text(config.to_yaml(dataclasses.replace(trial, run=str(folder / "run"))))
-    code = "import sys; from ganbaru.planning import trial; trial.compile_programs(sys.argv[1])"
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    command: list[Any] = [sys.executable, "-c", code, path]
-    try:
-        subprocess.run(
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
-
-
-def compile_programs(path: str) -> None:
-    """Make the fewest steps of the configuration in a file, so that their programs are stored."""
-    of = config.from_fields(config.load_yaml(Path(path)), None)
-    _tried(of, Timer(0), silent)
+    return _measured(run, timer.pace()), run.engine.stored_programs() > before
 
 
 def _measured(run: Run, pace: Pace) -> Trial:

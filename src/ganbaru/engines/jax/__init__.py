@@ -38,7 +38,6 @@ class Engine(base.Engine):
     """The JAX engine."""
 
     TENSOR_MODULES = ("jax", "jaxlib")
-    STORES_PROGRAMS = True
     MESH = True
 
     # --- devices ------------------------------------------------------------------------------
@@ -64,6 +63,10 @@ class Engine(base.Engine):
         if self.precision == "float64":
             jax.config.update("jax_enable_x64", True)
         _cache_programs(files.cache() / "programs" / "jax")
+
+    def stored_programs(self) -> int:
+        folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+        return len(list(Path(folder).glob("*"))) if folder else 0
 
     def over(self, devices: int) -> Engine:
         """Return the engine over several devices: XLA divides batches and exchanges what it must.
