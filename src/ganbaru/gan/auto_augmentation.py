@@ -25,7 +25,7 @@ Images = NDArray[np.uint8]
 FEW, TOO_FEW = 5_000, 200
 # Of D's overfitting, and the largest strength. On 300 cat faces (64x64, 40,000 images of `small`)
 # 0.6 and 0.5 led to half of the kernel distance that 0.3 and 0.8 did. Colour changed nothing but a
-# checkerboard's power, which it raised from 2 to 5 (docs/augmentation.md), so it is not taken.
+# checkerboard's power, raised from 2 to 4 to 5 to 6 (docs/augmentation.md), so it is not taken.
 TARGET, MOST = 0.6, 0.5
 FIXED = MOST  # the strength where it cannot adapt
 # Part of the training images held out to measure D where there are no test images, and how many.
