@@ -35,6 +35,7 @@ import numpy as np
 import yaml
 
 from ganbaru import config, engines, files, randomness
+from ganbaru.callbacks import AdaptiveAugmentation
 from ganbaru.gan import build, ema, models, step
 from ganbaru.gan.batches import BatchSampler
 from ganbaru.gan.dataset import label_names, load_data
@@ -185,7 +186,7 @@ def fakes(run: Run, state: State, count: int) -> np.ndarray:
 def trained(settings: config.Config, judge: Judge, count: int, scored: Sequence[str]) -> Result:
     """Train a run and score `count` images of each of the averages `scored`."""
     folder, averages = Path(str(settings.run)), Averages()
-    run = setup.build(settings, [averages])
+    run = setup.build(settings, [AdaptiveAugmentation(), averages])
     loop(run, lambda: False)
     found = {}
     for name, state in averages.variants(run).items():
@@ -207,8 +208,8 @@ def trained(settings: config.Config, judge: Judge, count: int, scored: Sequence[
 def copies(folder: Path, trained_on: str) -> float:
     """Return the copy rate of the images that `trained` left in a folder, in %."""
     images = np.load(folder / FAKES)[:1000]
-    found = memorization.authenticity(images, trained_on, output=folder, progress=False)
-    return 100 * found.copying.rate
+    of = memorization.authenticity(images, trained_on, output=folder, progress=False).copying
+    return 100 * of.rate
 
 
 class Task:
