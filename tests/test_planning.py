@@ -120,11 +120,11 @@ def test_a_plan_is_measured_again_where_programs_were_compiled(tmp_path, monkeyp
 
     monkeypatch.setattr(trial, "_tried", tried)
     first = ganbaru.plan("digits", **options)
-    assert [compiled for _, compiled in trials] == [True, False]
+    assert [each.compiled for each in trials] == [True, False]
     later = ganbaru.plan("digits", **options)
-    assert [compiled for _, compiled in trials[2:]] == [False]
+    assert [each.compiled for each in trials[2:]] == [False]
     assert plan.COMPILED in first.notes and plan.COMPILED not in later.notes
-    assert trials[0][0].pace.first > 2 * trials[1][0].pace.first
+    assert trials[0].pace.first > 2 * trials[1].pace.first
 
 
 @pytest.mark.parametrize("state", ["other", "run", "locked", "missing"])

@@ -115,7 +115,7 @@ class Trial:
     grid: int  # of one grid's files
     line: int  # of a line of the log
     rest: int
-    compiled: bool = False  # here, what a run after it finds stored
+    compiled: bool  # whether it compiled programs that a run after it finds stored
 
 
 def measure(
@@ -129,24 +129,26 @@ def measure(
     """
     changed: dict[str, Any] = {**dict.fromkeys(TOTALS), **WITHOUT, "images": ENDLESS}
     with tempfile.TemporaryDirectory(prefix="ganbaru-plan-") as folder:
-        places = (str(Path(folder) / name) for name in ("first", "second"))
-        trials = (dataclasses.replace(config, **changed, run=place) for place in places)
-        found, compiled = _tried(next(trials), Timer(seconds, clock), progress)
-        if compiled:
-            found, _ = _tried(next(trials), Timer(seconds, clock), progress)
-        return dataclasses.replace(found, compiled=compiled)
+        first, second = (
+            dataclasses.replace(config, **changed, run=str(Path(folder) / name))
+            for name in ("first", "second")
+        )
+        found = _tried(first, Timer(seconds, clock), progress)
+        if not found.compiled:
+            return found
+        again = _tried(second, Timer(seconds, clock), progress)
+        return dataclasses.replace(again, compiled=True)
 
 
-def _tried(config: Config, timer: Timer, progress: Progress) -> tuple[Trial, bool]:
-    """Return what a trial measured, and whether it has stored programs."""
+def _tried(config: Config, timer: Timer, progress: Progress) -> Trial:
     run = setup.build(config, [timer, *callbacks.standard()], progress)
     engines.configure_process(run.engine)
     before = run.engine.stored_programs()
     loop(run, timer)
-    return _measured(run, timer.pace()), run.engine.stored_programs() > before
+    return _measured(run, timer.pace(), run.engine.stored_programs() > before)
 
 
-def _measured(run: Run, pace: Pace) -> Trial:
+def _measured(run: Run, pace: Pace, compiled: bool) -> Trial:
     folder = run.folder
     grids = [*folder.samples.glob("*.png")]
     films = [folder.timelapse, *folder.class_timelapses.glob("*.gif")]
@@ -162,6 +164,7 @@ def _measured(run: Run, pace: Pace) -> Trial:
         _bytes(grids + films) // max(1, len(grids)),
         max(map(len, lines)),
         _bytes([path for path in folder.path.rglob("*") if path.is_file()]) - apart,
+        compiled,
     )
 
 
