@@ -73,7 +73,7 @@ def edit(
     generator = on_engine(player, engine, device)
     if pictures:
         judge = by_discriminator(player.path, which, trust)
-        result = projected.by(player, generator, pictures, label, progress, None, judge)
+        result = projected.by(player, generator, pictures, label, progress, features=judge)
         names = result.names
         latents, labels = result.found.latents, result.found.labels
     else:

@@ -129,7 +129,7 @@ def project(
     player = load_player(run, which, trust=trust)
     generator = on_engine(player, engine, device)
     judge = by_discriminator(player.path, which, trust) if features else None
-    result = by(player, generator, pictures, label, progress, path, judge)
+    result = by(player, generator, pictures, label, progress, path, features=judge)
     write(result)
     return result
 

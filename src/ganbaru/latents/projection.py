@@ -12,8 +12,8 @@ time.
 
 The pixels of a picture that the generator cannot make are nearest to those of a blurred image. So
 some last steps compare features too: those of D's last layer (AnoGAN's discrimination loss, Schlegl
-et al. 2017, eq. 4), which see eyes and stripes where pixels see a mean. They cost a tenth of the
-time; a picture scorer's took half of it and made less of a difference to be seen.
+et al. 2017, eq. 4), which see eyes and stripes where pixels see a mean. They cost two
+fifths of the time; a picture scorer's cost more and made less of a difference to be seen.
 """
 
 from __future__ import annotations
