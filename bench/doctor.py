@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbaru import callbacks, config, data, engines, labs
+from ganbaru import callbacks, config, data, engines, labs, presets
 from ganbaru.labs import plants
 from ganbaru.labs.plants import Plant
 from ganbaru.metrics import diagnosis, intervals
@@ -37,20 +37,21 @@ class Case:
     expected: str = ""
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     plant: Plant = plants.nothing
+    labels: bool = False  # it needs classes
 
 
 CASES = {
     "healthy": Case(),
     "healthy, relativistic": Case(options={"objective": "rsgan", "penalty": "r1"}),
     "healthy, hinge, no labels": Case(options={"objective": "hinge", "conditioning": "none"}),
-    "healthy, projection": Case(options={"conditioning": "projection"}),
+    "healthy, projection": Case(options={"conditioning": "projection"}, labels=True),
     "healthy, lr 2e-4": Case(options={"lr": 2e-4}),
     "healthy, wgan-gp": Case(options={"objective": "wgan", "penalty": "wgan-gp"}),
     "rates x30": Case("learning-rate", {"lr": 3e-2}),
     "generator frozen": Case("generator-frozen", {"lr_g": 1e-8}),
     "discriminator frozen": Case("discriminator-weak", {"lr_d": 1e-8}),
     "discriminator x20, generator x0.1": Case("discriminator-strong", {"lr_d": 4e-3, "lr_g": 2e-5}),
-    "labels shuffled": Case("labels", plant=plants.source(plants.shuffled)),
+    "labels shuffled": Case("labels", plant=plants.source(plants.shuffled), labels=True),
     "100 images": Case("overfitting", plant=plants.source(plants.few)),
     "fakes from 0 to 1": Case("value-range", plant=plants.output(lambda x: x * 0.5 + 0.5)),
     "two latents, no labels": Case(
@@ -60,20 +61,25 @@ CASES = {
         "mode-collapse", plant=plants.latents(lambda latent, *label: latent * 0 + 1)
     ),
     "fakes three times as wide": Case("value-range", plant=plants.output(lambda x: x * 3)),
-    "one latent a class": Case("class-collapse", plant=plants.latents(plants.by_class)),
+    "one latent a class": Case(
+        "class-collapse", plant=plants.latents(plants.by_class), labels=True
+    ),
     "two latents": Case("mode-collapse", plant=plants.latents(plants.two)),
 }
+
+
+def preset(data: str) -> str:
+    """Return the preset whose settings the runs of a set have: its own, or that for pictures."""
+    return data if data in presets.PRESETS else "small"
 
 
 def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
     """Train a case; one that diverges keeps its log."""
     options = {"log_every": 1_000, "sample_every": 3_000, "held_out": 250, "engine": "numpy"}
     settings = config.from_preset(
-        "digits" if base["data"] == "digits" else "mnist",
-        **{**options, **base, **case.options}, run=str(folder), seed=seed,
-        overwrite=folder.exists(),
+        preset(base["data"]), run=str(folder), seed=seed, overwrite=folder.exists(),
+        **{**options, **base, **case.options},
     )  # fmt: skip
-
     labs.train(settings, case.plant, [callbacks.Log()], data.silent)
     (folder / "complete").touch()
 
@@ -123,8 +129,12 @@ def main() -> None:
     engines.configure_process(engines.load("numpy"))
     same = {name: getattr(given, name) for name in ("data", "width", "batch", "steps")}
     kind = "{data}-w{width}-b{batch}-s{steps}".format(**same)
+    labelled = "conditioning" in presets.PRESETS[preset(given.data)].options
+    chosen = [name for name in given.only if labelled or not CASES[name].labels]
+    if left_out := [name for name in given.only if name not in chosen]:
+        print(f"{given.data} has no classes, which these need: {', '.join(left_out)}.\n")
     for seed in range(given.first, given.first + given.seeds) if not given.table else ():
-        for name in given.only:
+        for name in chosen:
             folder = given.output / f"{kind} {name}" / str(seed)
             if not (folder / "complete").exists():
                 train(CASES[name], folder, seed, same)
