@@ -243,14 +243,15 @@ def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]
         best = [one["variants"][one["best"]]["kid"] for one in of]
         rows.append([
             name, str(len(of)), f"{relative[name]:.2f}", f"{of[0]['images']:,}",
-            *(_cell([one[key] for one in own]) for key in ("kid", "mind", "power", "excess")),
-            ", ".join(one["best"] for one in of), _cell(best),
-            _cell([one["copies"] for one in of]) if "copies" in of[0] else "",
+            *(cell([one[key] for one in own]) for key in ("kid", "mind", "power", "excess")),
+            ", ".join(one["best"] for one in of), cell(best),
+            cell([one["copies"] for one in of]) if "copies" in of[0] else "",
         ])  # fmt: skip
     return reporting.grid(titles, rows)
 
 
-def _cell(values: Sequence[float]) -> str:
+def cell(values: Sequence[float]) -> str:
+    """Return the median with minimum and maximum, or the only value."""
     middle, least, most = (f"{f(values):.3g}" for f in (statistics.median, min, max))
     return middle if len(values) == 1 else f"{middle} [{least}, {most}]"
 

@@ -15,7 +15,7 @@ from PIL import Image
 from train_helpers import command
 
 import ganbaru
-from ganbaru import Config, InputError, from_pictures, from_preset
+from ganbaru import Config, InputError, engines, from_pictures, from_preset
 from ganbaru.cli import options
 from ganbaru.config import TOTALS, flag, from_fields
 from ganbaru.data.glance import Glance, glance
@@ -109,6 +109,24 @@ def test_a_gpu_gets_larger_images_networks_and_batches(tmp_path, monkeypatch):
     assert from_pictures(tmp_path / "a", batch=8).batch == 8
 
 
+@pytest.mark.parametrize(
+    ("installed", "given", "expected"),
+    [
+        (True, {}, "torch"),
+        (True, {"device": "cpu"}, "torch"),
+        (True, {"engine": "numpy"}, "numpy"),
+        (False, {}, "auto"),
+    ],
+)
+def test_pytorch_trains_where_it_is_installed(tmp_path, monkeypatch, installed, given, expected):
+    monkeypatch.setattr(recommendation, "_on_gpu", lambda config: False)
+    monkeypatch.setattr(engines, "_takes", lambda name, kind: installed and kind == "cpu")
+    path = folder(tmp_path / "a", (64, 64), count=4)
+    assert from_pictures(path, **given).engine == expected
+    said = recommendation.recommend({"data": str(path), **given}).reasons["width"]
+    assert ("PyTorch" in said) == (expected == "torch")
+
+
 # --- classes ----------------------------------------------------------------------------------
 
 
@@ -158,7 +176,7 @@ def test_the_rest_is_that_of_the_preset(tmp_path):
 def test_every_choice_is_said_and_replaced_by_its_flag(tmp_path):
     path = classes(tmp_path / "a", 30, 30)
     chosen = {"image_size": "32", "width": 5, "conditioning": "planes", "augment": "flip",
-              "batch": 7, "lr": 0.5, "minutes": 3.0}  # fmt: skip
+              "batch": 7, "lr": 0.5, "minutes": 3.0, "engine": "numpy"}  # fmt: skip
     assert set(chosen) == {name for names in recommendation.TOPICS.values() for name in names}
     plain, flags = reasons(path), [word for n, x in chosen.items() for word in (flag(n), x)]
     assert list(plain) == list(recommendation.TOPICS) and len(plain) == 5

@@ -19,6 +19,7 @@ from ganbaru.config import TOTALS, Config, flag, from_fields, from_preset, merge
 from ganbaru.data.glance import Glance, glance
 from ganbaru.data.picture import cropped_share
 from ganbaru.data.source import Sizes, Want
+from ganbaru.engines import AUTO
 from ganbaru.errors import InputError, command_line, did_you_mean
 from ganbaru.presets import PRESETS
 
@@ -87,7 +88,7 @@ class Recommendation:
 
 TOPICS = {
     "size": ("image_size",),
-    "width": ("width",),
+    "width": ("width", "engine"),
     "classes": ("conditioning",),
     "augment": ("augment",),
     "recipe": ("batch", "lr", "minutes"),
@@ -99,7 +100,7 @@ def _shown(topic: str, config: Config) -> str:
     height, width = config.size or (0, 0)
     return {
         "size": f"{height} high x {width} wide" if height else "the pictures' own",
-        "width": f"{config.width}, network {config.network}",
+        "width": f"{config.width}, network {config.network}, engine {config.engine}",
         "classes": "not used" if config.conditioning == "none" else config.conditioning,
         "augment": config.augment,
         "recipe": f"{config.objective}, batch {config.batch}, lr {config.lr:g}, {length}",
@@ -160,6 +161,7 @@ def recommend(given: Mapping[str, Any]) -> Recommendation:
         **base,
         "image_size": f"{size[0]}x{size[1]}" if size[0] != size[1] else str(size[0]),
         "width": row.gpu_width if gpu else row.width,
+        "engine": engines.choose_for_long(config.device) if config.engine == AUTO else AUTO,
         "conditioning": conditioning,
         "augment": "auto",
         "replacement": found.count < FEW_BATCHES * config.batch,
@@ -167,9 +169,11 @@ def recommend(given: Mapping[str, Any]) -> Recommendation:
         "checkpoint_every": GRIDS_TO_CHECKPOINT * row.grids,
     }
     narrow = "narrower for larger images, or a step would take too long"
+    speed = ["for a GPU" if gpu else narrow if row.side > 64 else "fast on a CPU"]
+    speed += [engines.LONG.reason] if fields["engine"] == engines.LONG.engine else []
     reasons = {
         "size": why_size,
-        "width": "for a GPU" if gpu else narrow if row.side > 64 else "fast on a CPU",
+        "width": "; ".join(speed),
         "classes": why_classes,
         "augment": "what it chooses is said below",
         "recipe": f"those of the preset {BASE}; Ctrl-C saves, --resume goes on",
