@@ -30,6 +30,8 @@ PRESETS: dict[str, Preset] = {}
 # Without momentum (betas of 0) MNIST gets better; the 1,797 digits, seen a hundred times, collapse.
 FAST: Options = {"conditioning": "softmax", "lr": 1e-3, "betas": (0.5, 0.99)}
 STEADY: Options = {**FAST, "betas": (0.0, 0.99)}
+# Batches of 32 have more updates in the same time, for which a rate of 1.5e-3 is right.
+BRISK: Options = {**STEADY, "batch": 32, "lr": 1.5e-3}
 SMALL_BATCH = "Batches of 64 instead of 128, to save memory."
 
 PRESETS["digits"] = Preset(
@@ -40,13 +42,13 @@ PRESETS["digits"] = Preset(
 )
 PRESETS["mnist"] = Preset(
     "MNIST at 28x28, by class",
-    {"data": "mnist", "width": 24, "latent": 16, "minutes": 5, **STEADY},
-    measured="1 min, 72,000 images: 98.1 % of labels obeyed",
+    {"data": "mnist", "width": 24, "latent": 16, "minutes": 5, **BRISK},
+    measured="1 min of one core, 36,000 images: 98.6 % of labels obeyed",
 )
 PRESETS["fashion-mnist"] = Preset(
     "Fashion-MNIST at 28x28, by class",
-    {"data": "fashion-mnist", "width": 24, "latent": 32, "minutes": 5, **STEADY},
-    measured="1 min, 74,000 images: 88.8 % of labels obeyed",
+    {"data": "fashion-mnist", "width": 24, "latent": 32, "minutes": 5, **BRISK},
+    measured="1 min of one core, 33,000 images: 88.1 % of labels obeyed",
 )
 PRESETS["stacked-mnist"] = Preset(
     "three digits as red, green and blue: 1,000 modes to count",
@@ -54,7 +56,10 @@ PRESETS["stacked-mnist"] = Preset(
     measured="69,000 images: 851 of 1,000 modes",
 )
 PRESETS["cifar10"] = Preset(
-    "CIFAR-10 at 32x32, by class", {"data": "cifar10", "conditioning": "projection", "epochs": 50}
+    "CIFAR-10 at 32x32, by class",
+    {"data": "cifar10", "network": "dcgan-filtered", "width": 32, "batch": 32, "latent": 64}
+    | {"objective": "rsgan", "minutes": 15, **STEADY},
+    measured="15 min of one core, 272,000 images: animals and vehicles in outline",
 )
 PRESETS["dcgan"] = Preset(
     "the paper's DCGAN, for your pictures",
