@@ -39,7 +39,7 @@ SICK = {
     "labels": {"label_gap": 0.0},
     "overfitting": {"train_d_loss": 0.2, "held_out_d_loss": 3.0},
     "class-collapse": {"class_diversity": 0.05},
-    "checkerboard": {"checkerboard": 200.0},
+    "checkerboard": {"checkerboard": 200.0, "step": 3000},
 }
 
 
@@ -93,6 +93,7 @@ def test_each_disease_is_found_alone(code):
 
 def test_a_healthy_log_has_no_findings_and_an_effect_is_no_finding():
     assert diagnose(_log(), Config()) == diagnosis.Diagnosis()
+    assert diagnose(_log(checkerboard=130.0, g_update=0.05), Config()) == diagnosis.Diagnosis()
     white = _log(lowest=1.9, moved=0, g_update=0.01)  # as drawings on white are for long
     assert diagnose(white, Config()) == diagnosis.Diagnosis()
     both = SICK["generator-frozen"] | SICK["mode-collapse"] | SICK["overfitting"]

@@ -36,6 +36,9 @@ COLLAPSED, ALIKE = 0.4, 0.25
 REPEATED = 0.05
 # Healthy: the least of two or three grids was up to 15.9; the mean of two once 33.
 PATTERN = 20.0
+# How far a G has moved once it has unlearned the checkerboard that it begins with: on 7,908 cat
+# faces the least of three grids was up to 132 at 16, 19 at 28, and at most 16 from 40 on.
+SETTLED = 32.0
 
 Numbers = Mapping[str, float]
 
@@ -243,7 +246,7 @@ RULES = (
         "checkerboard",
         0.33,
         ("checkerboard", "moved"),
-        lambda x: x["moved"] > MOVED and x["checkerboard"] > PATTERN,
+        lambda x: x["moved"] > SETTLED and x["checkerboard"] > PATTERN,
         "The images have a checkerboard: periods of 2 or 4 pixels are {checkerboard:.1f} times as "
         "strong as frequencies near them, compared with reals",
         lambda config: ["--network dcgan-filtered", "--network resnet"],
