@@ -1,77 +1,47 @@
 """Time and memory of a step as `ganbaru train PATH` chooses it, at each size and on each engine.
 
-python -m bench.picture_steps                                  numpy and torch, 3 turns
-python -m bench.picture_steps --engines numpy jax --sides 128 256 --turns 1
+python -m bench.picture_steps                                  numpy and torch
+python -m bench.picture_steps --engines numpy jax --sides 128 256 --rounds 20
 
-Each measurement is a process of its own on one thread, with 64 random images; engines take turns.
-Times are processor seconds of the median step, first ones left out, in batches of 16 by `small`.
-Memory is the peak of the process, with the images and the engine's library.
+Each engine is a process of its own on one core, with 64 random images; steps of `small` in batches
+of 16 take turns. Rates are of the median step in processor seconds, since a clock counts other work
+too; memory is the peak of the process, with the engine's library.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
-
-import numpy as np
+import dataclasses
 
 from ganbaru import config
-from ganbaru.gan.recommendation import ROWS
-from ganbaru.training import setup
-from ganbaru.training.loop import loop
+from ganbaru.gan.recommendation import BASE, ROWS, Row
 
 from . import reporting
+from .games import random_images
+from .interleaved import Bench, Contestant, Entry, Race
+from .scale import FULL
+from .step import steps_of
+from .worker import Turn
 
-IMAGES, STEPS, FIRST = 64, 16, 4
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-
-
-def one(engine: str, side: int, width: int, folder: Path) -> dict[str, float]:
-    """Return milliseconds of an image and the peak of memory in MiB, of this process."""
-    images = np.random.default_rng(0).integers(0, 256, (IMAGES, side, side, 3), np.uint8)
-    np.savez(folder / "images.npz", images=images)
-    run = setup.build(config.from_preset(
-        "small", data=str(folder / "images.npz"), image_size=str(side), width=width,
-        engine=engine, device="cpu", run=str(folder / "run"), held_out=0, epochs=None, steps=10**6,
-    ))  # fmt: skip
-    ends: list[float] = []
-
-    def measured() -> bool:
-        ends.append(time.process_time())
-        return len(ends) > STEPS
-
-    loop(run, measured)
-    seconds = statistics.median(np.diff(ends[FIRST:]).tolist())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"milliseconds": 1000 * seconds / run.config.batch, "memory": peak}
+IMAGES = 64
 
 
-def measured_apart(engine: str, side: int, width: int) -> dict[str, float]:
-    """Return what `one` returns, of a new process."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            __spec__.name,
-            "--one",
-            engine,
-            str(side),
-            str(width),
-            folder,
-        ]
-        done = subprocess.run(
-            command, env={**os.environ, **ONE_THREAD}, stdout=subprocess.PIPE, check=True
+def turn(engine: str, side: int, width: int) -> Turn:
+    """Return a turn that makes a step of the preset for pictures."""
+    settings = config.from_preset(BASE, data="random", image_size=str(side), width=width)
+    return steps_of(engine, settings, random_images(IMAGES, (side, side, 3)))
+
+
+def race(bench: Bench, row: Row) -> Race:
+    """Time the engines at a size."""
+    entries = {
+        engine: Entry(
+            Contestant(engine, "bench.picture_steps:turn", {"engine": engine}),
+            {"side": row.side, "width": row.width},
         )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+        for engine in bench.libraries
+    }
+    return bench.race(entries, cores=1, fresh=True)
 
 
 def main() -> None:
@@ -81,34 +51,22 @@ def main() -> None:
     )
     parser.add_argument("--engines", nargs="+", default=["numpy", "torch"])
     parser.add_argument("--sides", nargs="+", type=int, default=[row.side for row in ROWS])
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=FULL.rounds)
     given = parser.parse_args()
-    if given.one:
-        engine, side, width, folder = given.one
-        print(json.dumps(one(engine, int(side), int(width), Path(folder))))
-        return
+    bench = Bench(dataclasses.replace(FULL, rounds=given.rounds), given.engines)
     first, *others = given.engines
     titles = ["size", "width", *(f"{engine}: images a second" for engine in given.engines)]
     titles += [f"{engine} over {first}" for engine in others]
     titles += [f"{engine}: MiB" for engine in given.engines]
-    rows = []
+    batch, rows = config.from_preset(BASE).batch, []
     for row in (row for row in ROWS if row.side in given.sides):
-        turns = [
-            {e: measured_apart(e, row.side, row.width) for e in given.engines}
-            for _ in range(given.turns)
-        ]
-        middle = {e: statistics.median(turn[e]["milliseconds"] for turn in turns) for e in turns[0]}
-        memory = {e: statistics.median(turn[e]["memory"] for turn in turns) for e in turns[0]}
-        ratios = {
-            e: statistics.median(
-                turn[first]["milliseconds"] / turn[e]["milliseconds"] for turn in turns
-            )
-            for e in others
-        }
+        found = race(bench, row)
+        step = {engine: found.spread(engine, "processor").middle for engine in given.engines}
         rows.append([
-            f"{row.side}x{row.side}", str(row.width), *(f"{1000 / x:.0f}" for x in middle.values()),
-            *(f"{x:.2f}" for x in ratios.values()), *(f"{x:.0f}" for x in memory.values()),
+            f"{row.side}x{row.side}", str(row.width),
+            *(f"{batch / step[engine]:.0f}" for engine in given.engines),
+            *(f"{step[first] / step[engine]:.2f}" for engine in others),
+            *(f"{found.peaks[engine]:.0f}" for engine in given.engines),
         ])  # fmt: skip
         print(reporting.grid(titles, rows), flush=True)
 

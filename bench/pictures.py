@@ -24,10 +24,12 @@ the set. `copies` is then the copy rate of `ganbaru authenticity`, in %.
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -238,64 +240,76 @@ def table(results: Mapping[str, Sequence[Result]], relative: Mapping[str, float]
     titles = ["contestant", "seeds", "cost of an image", "images", "KID", "MIND", "power", "excess",
               "best average", "its KID", "copies"]  # fmt: skip
     rows = []
+    spread = reporting.spread
     for name, of in results.items():
         own = [one["variants"]["own"] for one in of]
         best = [one["variants"][one["best"]]["kid"] for one in of]
         rows.append([
             name, str(len(of)), f"{relative[name]:.2f}", f"{of[0]['images']:,}",
-            *(cell([one[key] for one in own]) for key in ("kid", "mind", "power", "excess")),
-            ", ".join(one["best"] for one in of), cell(best),
-            cell([one["copies"] for one in of]) if "copies" in of[0] else "",
+            *(spread([one[key] for one in own]) for key in ("kid", "mind", "power", "excess")),
+            ", ".join(one["best"] for one in of), spread(best),
+            spread([one["copies"] for one in of]) if "copies" in of[0] else "",
         ])  # fmt: skip
     return reporting.grid(titles, rows)
 
 
-def cell(values: Sequence[float]) -> str:
-    """Return the median with minimum and maximum, or the only value."""
-    middle, least, most = (f"{f(values):.3g}" for f in (statistics.median, min, max))
-    return middle if len(values) == 1 else f"{middle} [{least}, {most}]"
-
-
-def _parser() -> argparse.ArgumentParser:
+def parser(description: str | None, parse: Callable[[str], Any]) -> argparse.ArgumentParser:
+    """Return a parser of what comparisons of pictures share; `parse` reads a contestant."""
     found = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    found.add_argument("contestants", nargs="*", type=contestant, metavar="CONTESTANT")
+    found.add_argument("contestants", nargs="*", type=parse, metavar="CONTESTANT")
     found.add_argument("-o", "--output", required=True, type=Path, help="the folder for runs")
     found.add_argument("--data", default="cat-faces")
-    found.add_argument("--few", type=int, default=0, help="train on so many images; 0: on all")
-    found.add_argument("--images", type=int, default=9_500, help="of the first contestant")
     found.add_argument("--seeds", type=int, default=1)
     found.add_argument("--fakes", type=int, default=2_000, help="images that are scored")
-    found.add_argument("--averages", nargs="+", default=["own", *WIDTHS, "last"])
-    found.add_argument(
-        "--rounds", type=int, default=5, help="steps in which cost is measured; 0: all see --images"
-    )
     return found
+
+
+def compare(
+    names: Iterable[str],
+    seeds: int,
+    folder: Path,
+    result: Callable[[str, int, Path], Result],
+    table: Callable[[Mapping[str, Sequence[Result]]], str],
+) -> None:
+    """Get ``result(name, seed, run)`` where a run has none yet; print the table after each run."""
+    results: dict[str, list[Result]] = {}
+    for seed, name in itertools.product(range(seeds), names):
+        run = folder / f"{name.replace(' ', '-')}-{seed}"
+        path = run / "result.json"
+        if not path.exists():
+            made = result(name, seed, run)
+            files.write_text(path, json.dumps(made))
+        results.setdefault(name, []).append(json.loads(path.read_text(encoding="utf-8")))
+        print(table(results), flush=True)
 
 
 def main() -> None:
     """Measure costs, train and score what is missing, print the table."""
-    wanted = _parser().parse_args()
+    found = parser(__doc__, contestant)
+    found.add_argument("--few", type=int, default=0, help="train on so many images; 0: on all")
+    found.add_argument("--images", type=int, default=9_500, help="of the first contestant")
+    found.add_argument("--averages", nargs="+", default=["own", *WIDTHS, "last"])
+    found.add_argument(
+        "--rounds", type=int, default=5, help="steps in which cost is measured; 0: all see --images"
+    )
+    wanted = found.parse_args()
     chosen = dict(wanted.contestants) or CONTESTANTS
     engines.configure_process(engines.load("numpy"))
     wanted.output.mkdir(parents=True, exist_ok=True)
     task = Task(wanted.data, wanted.few, wanted.output)
     relative = costs({n: configured(task.data, o) for n, o in chosen.items()}, wanted.rounds)
-    results: dict[str, list[Result]] = {name: [] for name in chosen}
-    for seed in range(wanted.seeds):
-        for name, options in chosen.items():
-            run = wanted.output / f"{name.replace(' ', '-')}-{seed}"
-            settings = configured(
-                task.data, options, seed=seed, run=str(run), overwrite=True, engine="numpy",
-                held_out=0, images=round(wanted.images / relative[name]),
-            )  # fmt: skip
-            path = run / "result.json"
-            if not path.exists():
-                made = task.result(settings, wanted.fakes, wanted.averages)
-                files.write_text(path, json.dumps(made))
-            results[name].append(json.loads(path.read_text(encoding="utf-8")))
-            print(table({n: of for n, of in results.items() if of}, relative), flush=True)
+
+    def result(name: str, seed: int, run: Path) -> Result:
+        settings = configured(
+            task.data, chosen[name], seed=seed, run=str(run), overwrite=True, engine="numpy",
+            held_out=0, images=round(wanted.images / relative[name]),
+        )  # fmt: skip
+        return task.result(settings, wanted.fakes, wanted.averages)
+
+    in_table = functools.partial(table, relative=relative)
+    compare(chosen, wanted.seeds, wanted.output, result, in_table)
 
 
 if __name__ == "__main__":

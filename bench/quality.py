@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,11 +82,7 @@ def table(results: Sequence[Result]) -> str:
 
 
 def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return ""
-    kind = ",.0f" if values[0] > 1_000 else ".4g"
-    middle, least, most = (f"{f(values):{kind}}" for f in (statistics.median, min, max))
-    return middle if len(values) == 1 else f"{middle} [{least}, {most}]"
+    return reporting.spread(values, ",.0f" if values and values[0] > 1_000 else ".4g")
 
 
 def plot(results: Sequence[Result], path: Path) -> None:

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -55,6 +56,14 @@ def commit() -> str:
 
 
 # --- Markdown ---------------------------------------------------------------------------------
+
+
+def spread(values: Sequence[float], kind: str = ".3g") -> str:
+    """Return the median with minimum and maximum, the only value, or nothing if there is none."""
+    if not values:
+        return ""
+    middle, least, most = (f"{f(values):{kind}}" for f in (statistics.median, min, max))
+    return middle if len(values) == 1 else f"{middle} [{least}, {most}]"
 
 
 def number(x: float) -> str:

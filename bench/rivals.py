@@ -14,29 +14,29 @@ larger ones are shrunk, against 4,000 reals. A run that is there is not trained 
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from ganbaru import config, data, engines, files
+from ganbaru import config, data, engines
+from ganbaru.callbacks import AdaptiveAugmentation
 from ganbaru.gan.dataset import load_data
 from ganbaru.sampling import generators, image_io
 from ganbaru.training import setup
 from ganbaru.training.loop import loop
 
-from . import reporting
+from . import pictures, reporting
 from .picture_scores import Judge
-from .pictures import FIRST_SEED, Result, cell
+from .pictures import FIRST_SEED, Result
 
 EXAMPLE, EXAMPLE_SIZE, EXAMPLE_WIDTH, EXAMPLE_BATCH = "pytorch-example", 64, 64, 64
 # The presets' own sizes are kept, since they are part of what a user would run.
-SETTINGS: dict[str, Any] = {"engine": "numpy", "held_out": 0, "overwrite": True, "minutes": None}
+SETTINGS: dict[str, Any] = {"engine": "numpy", "held_out": 0, "overwrite": True}
+SETTINGS |= {**dict.fromkeys(config.TOTALS), "images": 10**9}  # seconds end a run
 
 
 def contestant(text: str) -> tuple[str, dict[str, Any]]:
@@ -47,12 +47,9 @@ def contestant(text: str) -> tuple[str, dict[str, Any]]:
 
 def preset(options: dict[str, Any], seconds: float, seed: int, run: Path, count: int) -> Result:
     """Train a preset; return its images (N, H, W, C) and how many it has seen."""
-    name = options["preset"]
-    own = {key: value for key, value in options.items() if key != "preset"}
-    settings = config.from_preset(
-        name, **{**own, **SETTINGS}, run=str(run), seed=seed, images=10**9, epochs=None
-    )
-    made = setup.build(settings)
+    own = {name: value for name, value in options.items() if name != "preset"}
+    settings = config.from_preset(options["preset"], **{**own, **SETTINGS}, run=str(run), seed=seed)
+    made = setup.build(settings, [AdaptiveAugmentation()])
     began = time.process_time()
     loop(made, lambda: time.process_time() - began > seconds)
     sampled = generators.from_run(made).sample(count, FIRST_SEED)
@@ -80,16 +77,12 @@ def example(reals: np.ndarray, seconds: float, seed: int, count: int) -> Result:
         for rows in torch.split(torch.randperm(len(images)), EXAMPLE_BATCH):
             if time.process_time() - began > seconds:
                 with torch.no_grad():
-                    parts = [g(pytorch.latent(n)) for n in _parts(count, EXAMPLE_BATCH)]
+                    parts = [g(x) for x in torch.split(pytorch.latent(count), EXAMPLE_BATCH)]
                 fakes = (torch.cat(parts).permute(0, 2, 3, 1) * 127.5 + 127.5).round()
                 return {"fakes": fakes.to(torch.uint8).numpy(), "images": seen, "steps": steps}
             real = images[rows].to(torch.float32) / 127.5 - 1
             pytorch_example.update(at, real, pytorch.latent(len(real)))
             seen, steps = seen + len(real), steps + 1
-
-
-def _parts(count: int, size: int) -> list[int]:
-    return [size] * (count // size) + ([count % size] if count % size else [])
 
 
 def shrunk(images: np.ndarray, size: int) -> np.ndarray:
@@ -99,45 +92,22 @@ def shrunk(images: np.ndarray, size: int) -> np.ndarray:
     return images.reshape(n, size, k, size, k, channels).mean((2, 4)).round().astype(np.uint8)
 
 
-def result(train: Callable[[], Result], judge: Judge, size: int, folder: Path) -> Result:
-    """Train and score a contestant, or read the result of a finished run."""
-    path = folder / "result.json"
-    if not path.exists():
-        began = time.process_time()
-        found = train()
-        found["seconds"] = time.process_time() - began
-        fakes = shrunk(found.pop("fakes"), size)
-        folder.mkdir(parents=True, exist_ok=True)
-        image_io.save_png(folder / "grid.png", image_io.enlarge(image_io.grid(fakes[:64], 8)))
-        found |= judge.scores(fakes)
-        files.write_text(path, json.dumps(found))
-    read: Result = json.loads(path.read_text(encoding="utf-8"))
-    return read
-
-
 def table(results: Mapping[str, Sequence[Result]]) -> str:
     """Return Markdown: medians over seeds with minimum and maximum."""
     titles = ["contestant", "seeds", "images", "updates", "KID", "MIND", "power", "excess"]
     keys = ("images", "steps", "kid", "mind", "power", "excess")
     rows = [
-        [n, str(len(of)), *(cell([x[key] for x in of]) for key in keys)]
-        for n, of in results.items()
+        [name, str(len(of)), *(reporting.spread([one[key] for one in of]) for key in keys)]
+        for name, of in results.items()
     ]
     return reporting.grid(titles, rows)
 
 
 def main() -> None:
     """Train and score what is missing, and print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("contestants", nargs="*", type=contestant, metavar="CONTESTANT")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="the folder for runs")
-    parser.add_argument("--data", default="cat-faces")
+    parser = pictures.parser(__doc__, contestant)
     parser.add_argument("--size", type=int, default=64, help="a side of the scored images")
     parser.add_argument("--seconds", type=float, default=300, help="of the processor")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--fakes", type=int, default=2_000, help="images that are scored")
     given = parser.parse_args()
     chosen = dict(given.contestants) or dict(map(contestant, ("small", EXAMPLE, "dcgan-cats")))
     engines.configure_process(engines.load("numpy"))
@@ -146,20 +116,20 @@ def main() -> None:
     def loaded(size: int) -> data.Source:
         return load_data(config.from_preset("small", data=given.data, image_size=str(size)))
 
-    judge, reals = Judge(loaded(given.size), given.output), loaded(EXAMPLE_SIZE).images
-    results: dict[str, list[Result]] = {name: [] for name in chosen}
-    for seed in range(given.seeds):
-        for name, options in chosen.items():
-            folder = given.output / f"{name.replace(' ', '-')}-{seed}"
+    judge = Judge(loaded(given.size), given.output)
 
-            def train(name: str = name, options: Any = options, folder: Path = folder) -> Result:
-                if name == EXAMPLE:
-                    return example(reals, given.seconds, seed, given.fakes)  # noqa: B023
-                of = {"data": given.data, **options}
-                return preset(of, given.seconds, seed, folder, given.fakes)  # noqa: B023
+    def result(name: str, seed: int, run: Path) -> Result:
+        if name == EXAMPLE:
+            found = example(loaded(EXAMPLE_SIZE).images, given.seconds, seed, given.fakes)
+        else:
+            options = {"data": given.data, **chosen[name]}
+            found = preset(options, given.seconds, seed, run, given.fakes)
+        fakes = shrunk(found.pop("fakes"), given.size)
+        run.mkdir(parents=True, exist_ok=True)
+        image_io.save_png(run / "grid.png", image_io.enlarge(image_io.grid(fakes[:64], 8)))
+        return found | judge.scores(fakes)
 
-            results[name].append(result(train, judge, given.size, folder))
-            print(table({n: of for n, of in results.items() if of}), flush=True)
+    pictures.compare(chosen, given.seeds, given.output, result, table)
 
 
 if __name__ == "__main__":

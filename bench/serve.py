@@ -30,9 +30,10 @@ def peak() -> float:
 
 def timed(turn: Turn) -> Answer:
     """Run a turn and time it."""
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     answer = turn()
-    return {"seconds": time.perf_counter() - began, **answer}
+    seconds, processor = time.perf_counter() - began, time.process_time() - worked
+    return {"seconds": seconds, "processor": processor, **answer}
 
 
 def made(function: str, settings: dict[str, Any]) -> Turn:

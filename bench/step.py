@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from ganbaru import engines
+from ganbaru.config import Config
 from ganbaru.data import Source
 from ganbaru.gan import step
 
@@ -28,9 +29,13 @@ def ours(
 
     It trains on the source or, without one, on random images in memory.
     """
-    machine = engines.load(engine, "cpu")
-    config = flops.config(Size(size, channels, width, batch))
     images = source or random_images(4 * batch, (size, size, channels))
+    return steps_of(engine, flops.config(Size(size, channels, width, batch)), images)
+
+
+def steps_of(engine: str, config: Config, images: Source) -> Turn:
+    """Return a turn that makes a step of a configuration on images."""
+    machine = engines.load(engine, "cpu")
     played, draw, state = gan(machine, config, images)
     train_step = machine.compile(partial(step.train_step, played), consumes=True)
     number = 0

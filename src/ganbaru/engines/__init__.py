@@ -158,10 +158,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
 LONG = Rule("torch", "PyTorch is installed: 1.5 to 2 times as fast as NumPy")
 
 
-def choose_for_long(device: str) -> str:
-    """Return the engine for a training of many minutes: AUTO, or PyTorch if that is NumPy."""
-    by_numpy = device in ("auto", "cpu") and choose(device) == RULES["cpu"][0]
-    return LONG.engine if by_numpy and _takes(LONG.engine, "cpu") else AUTO
+def choose_for_long() -> str:
+    """Return the engine for a training of many minutes on a CPU: PyTorch if installed, or AUTO."""
+    return LONG.engine if _takes(LONG.engine, "cpu") else AUTO
 
 
 def choose(device: str = "auto") -> Rule:

@@ -161,7 +161,7 @@ def recommend(given: Mapping[str, Any]) -> Recommendation:
         **base,
         "image_size": f"{size[0]}x{size[1]}" if size[0] != size[1] else str(size[0]),
         "width": row.gpu_width if gpu else row.width,
-        "engine": engines.choose_for_long(config.device) if config.engine == AUTO else AUTO,
+        "engine": AUTO if gpu or config.engine != AUTO else engines.choose_for_long(),
         "conditioning": conditioning,
         "augment": "auto",
         "replacement": found.count < FEW_BATCHES * config.batch,

@@ -23,7 +23,7 @@ SECONDS = 10.0  # of real steps
 SUITABLE = ("width", "batch", "augment")  # what is compared with the recommendation
 READING = (
     *("data", "data_dir", "split", "label_file", "key", "fit", "range", "image_size", "channels"),
-    *("engine", "device", "precision"),
+    *("device", "precision"),
 )
 PAGE = 4096  # what a file of the run's folder takes beside its content, at most
 COMPILED = (
@@ -195,7 +195,7 @@ def legible(source: Source) -> Record | None:
 
 def _advice(config: Config, tried: Trial, images: int, record: Record | None) -> list[str]:
     """Return what to change: for the data, for the budget and for the machine."""
-    found = _fitting(config)
+    found = _fitting(config, tried.run.engine.name)
     if not images:
         found.append(f"the first step takes {duration(tried.pace.first)}: give more --minutes")
     elif record and images < record.images:
@@ -210,12 +210,12 @@ def _advice(config: Config, tried: Trial, images: int, record: Record | None) ->
     return found
 
 
-def _fitting(config: Config) -> list[str]:
+def _fitting(config: Config, engine: str) -> list[str]:
     """Return what `train PATH` would choose for the data, unless a preset was made for them."""
     preset = PRESETS.get(config.preset)
     if preset and preset.options["data"] == config.data:
         return []
-    given = {name: getattr(config, name) for name in READING}
+    given = {name: getattr(config, name) for name in READING} | {"engine": engine}
     own = recommendation.recommend(given).fields
     other = [f"{flag(name)} {own[name]}" for name in SUITABLE if getattr(config, name) != own[name]]
     return [f"for such pictures, train PATH chooses {' '.join(other)}"] if other else []
