@@ -155,7 +155,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 # At the sizes of pictures (`bench.picture_steps`). But PyTorch starts two seconds later, and takes
 # 200 MB more.
-LONG = Rule("torch", "PyTorch is installed: 1.5 to 2 times as fast as NumPy")
+LONG = Rule("torch", "PyTorch is installed: 1.3 to 1.8 times as fast as NumPy")
 
 
 def choose_for_long() -> str:
