@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from train_helpers import command, log, newest, tiny, trained
+from train_helpers import command, log, newest, run_with, tiny, trained
 
 import ganbaru
-from ganbaru import Config, InputError, callbacks, labs
+from ganbaru import Config, InputError, callbacks, labs, nn, randomness
 from ganbaru.errors import DivergedError
+from ganbaru.gan import held_out
 from ganbaru.metrics import checkerboard, diagnosis
 from ganbaru.metrics.diagnosis import RULES, diagnose
 
@@ -239,6 +240,50 @@ def test_a_rollback_is_a_resume_at_half_the_rates(tmp_path, times, action):
     assert [change["images"] for change in header.history] == [48]  # from the checkpoint on
     assert [line["step"] for line in log(run)] == list(range(1, 13))
     assert "not_finite" not in log(run)[-1]
+
+
+class _Drifts(callbacks.Callback):
+    """Scales G's running variances by a factor, and compares each `drift` with its definition."""
+
+    def __init__(self, factor):
+        self.factor, self.found = factor, []
+
+    def step(self, run, metrics):
+        run.state["generator_buffers"] = {
+            name: x * self.factor if name.endswith("running_var") else x
+            for name, x in run.state["generator_buffers"].items()
+        }
+
+    def line(self, run, line):
+        if "drift" not in line:
+            return
+        labels, images = run.source.labels, run.source.images.astype(float)
+        chosen = held_out.spread(len(images), len(images))[: len(images) // 8 * 8]
+        draw = randomness.distribution(run.config.distribution)
+        latents = np.stack([draw(i, "sample", 0, run.config.latent) for i in range(len(chosen))])
+        fakes = [
+            np.concatenate([
+                nn.apply(run.gan.generator, run.state["generator"], run.state["generator_buffers"],
+                         latents[i : i + 8], labels[chosen[i : i + 8]], training=training)[0]
+                for i in range(0, len(chosen), 8)
+            ])
+            for training in (True, False)
+        ]  # fmt: skip
+        spread = np.mean([images[labels == each].var(axis=0).mean() for each in range(3)])
+        expected = np.sqrt(np.mean((fakes[0] - fakes[1]) ** 2) / spread) * 127.5
+        assert line["drift"] == pytest.approx(expected, rel=2e-3)
+        self.found.append(line["drift"])
+
+
+def test_drift_is_the_difference_that_the_running_statistics_make(tmp_path):
+    found = {}
+    for factor in (1, 0.01):
+        drifts = _Drifts(factor)
+        run_with(tiny(tmp_path, run=tmp_path / str(factor)), callbacks.Log(), drifts)
+        found[factor] = drifts.found[-1]
+    assert found[0.01] > 2 * found[1]
+    ganbaru.train(tiny(tmp_path, network="r3gan"), [callbacks.Log()])
+    assert not any("drift" in line for line in log(tmp_path / "run"))
 
 
 def test_the_report_shows_findings(tmp_path, sick_rules):

@@ -31,10 +31,12 @@ class Examination(Measurement):
     `value_range` the quotient of the ranges between them; `brightness` the mean of the fakes'
     values less that of the reals'.
     `checkerboard`: the excess of power at a checkerboard's frequencies over the reals' (1 for
-    reals), of images of 16 pixels a side or more.
+    reals), of images of 16 pixels a side or more. `drift`: the root mean square difference between
+    the fakes of the same latents by the running statistics of batch normalization and by those of
+    their batches, divided by the reals' spread as in `class_diversity`; only where G has any.
 
-    Fakes are of G in training, normalized by the statistics of their batches. Nothing of the run
-    changes.
+    The other numbers are of G in training, normalized by the statistics of its batches. Nothing of
+    the run changes.
     """
 
     def setup(self, run: Run, progress: Progress) -> None:
@@ -49,7 +51,9 @@ class Examination(Measurement):
         self.nearest = _nearest(shown)
         self.ends, self.mean = _ends(shown / 127.5 - 1), shown.mean() / 127.5 - 1
         self.power = checkerboard.spectrum(shown)
-        self.generator = models.batch_mode(run.engine, run.gan.generator)
+        self.modes = [models.batch_mode(run.engine, run.gan.generator)]
+        if run.state["generator_buffers"]:
+            self.modes.append(models.inference(run.engine, run.gan.generator))
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
         self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
@@ -58,7 +62,7 @@ class Examination(Measurement):
         """Return the numbers if they are due."""
         if not self.every.due(run.images):
             return {}
-        values = self._fakes(run)
+        values, *drifted = self._fakes(run)
         fakes = image_io.to_bytes(values)
         ends = _ends(values)
         low, high = ends - self.ends
@@ -70,24 +74,27 @@ class Examination(Measurement):
             "value_range": float(np.diff(ends)[0] / (np.diff(self.ends)[0] + 1e-6)),
             "brightness": float(values.mean() - self.mean),
         }
+        for others in drifted:
+            found["drift"] = 127.5 * float(np.sqrt(np.mean((others - values) ** 2))) / self.distance
         if min(fakes.shape[1:3]) >= checkerboard.LEAST:
             found["checkerboard"] = checkerboard.excess(checkerboard.spectrum(fakes), self.power)
         if len(run.classes) > 1:
             found["label_gap"] = self._label_gap(run)
         return found
 
-    def _fakes(self, run: Run) -> NDArray[np.floating]:
-        """Return as many fakes (N, C, H, W) as reals, each with the label of the real there."""
+    def _fakes(self, run: Run) -> list[NDArray[np.floating]]:
+        """Return as many fakes (N, C, H, W) as reals by each of `modes`, of the reals' labels."""
         player = run.state["generator"], run.state["generator_buffers"]
         draw = randomness.distribution(run.config.distribution)
-        made: list[NDArray[np.floating]] = []
+        made: list[list[NDArray[np.floating]]] = [[] for _ in self.modes]
         for images, labels in self.reals.batches(run.config.batch):
-            seeds = range(len(made), len(made) + len(images))
+            seeds = range(len(made[0]), len(made[0]) + len(images))
             latents = np.stack([draw(each, "sample", 0, run.config.latent) for each in seeds])
             label = [] if labels is None else [run.engine.from_numpy(labels)]
-            fakes = self.generator(*player, run.engine.from_numpy(latents), *label)
-            made += [*run.engine.to_numpy(fakes)]
-        return np.stack(made)
+            inputs = run.engine.from_numpy(latents), *label
+            for mode, fakes in zip(self.modes, made, strict=True):
+                fakes += [*run.engine.to_numpy(mode(*player, *inputs))]
+        return [np.stack(fakes) for fakes in made]
 
     def _label_gap(self, run: Run) -> float:
         assert self.reals.labels is not None
