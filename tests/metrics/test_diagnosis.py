@@ -33,7 +33,7 @@ SICK = {
     "divergence": {"not_finite": 3},
     "generator-frozen": {"g_update": 1e-7, "diversity": 0.2},
     "discriminator-weak": {"real_accuracy": 0.3, "fake_accuracy": 0.1},
-    "value-range": {"brightness": 0.9},
+    "value-range": {"brightness": 0.9, "step": 3000},
     "learning-rate": {"d_update": 0.9},
     "mode-collapse": {"diversity": 0.1},
     "discriminator-strong": {"real_accuracy": 1, "fake_accuracy": 1, "diversity": 0.1},

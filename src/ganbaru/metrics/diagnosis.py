@@ -26,6 +26,7 @@ WINDOW = 3  # lines of the log of which the medians are judged
 SCORED = 6  # scores in the log before a run is said to gain no more
 GAINED = 0.5  # ... if the best one was in this first part of its images
 LEAST = {"memorized", "checkerboard"}  # ... or the least: one grid of a healthy run may have 60
+TINY = 1e-12  # a divisor's least
 OLD_ERROR = 0.035  # of D's separation: the gap's error where a log of an older version lacks it
 PAGE = "docs/doctor.md"
 NOTES = {
@@ -84,8 +85,10 @@ class History:
     """The numbers of a log, line by line, in constant time and memory for each.
 
     Of most numbers the medians of the last lines count, of those in `LEAST` the least. `moved` is
-    how far G has come: its steps times the share of its weights that an update changes; `fastest`
-    the largest such share of a line, for weights grow until a high rate is a small share. `obeyed`
+    how far G has come: its steps times the share of its weights that an update changes; `d_moved`
+    D's. `fastest` is the largest such share of a line, for weights grow until a high rate is a
+    small share, and `lead` D's largest over G's. `variety` is the diversity that the fakes would
+    have with the contrast of reals: young ones are grey. `obeyed`
     is the largest part that labels have had in D's separation: once the fakes have their labels
     too, nothing trains D on reals with wrong ones, and healthy runs go below 0. `darkest` and
     `brightest` are the ends that the fakes' values have ever come nearest to the reals'.
@@ -105,6 +108,8 @@ class History:
         self.images = line["images"]
         if {"g_update", "d_update"} <= {*line}:
             self._most("fastest", max(line["g_update"], line["d_update"]))
+            self._most("g_fastest", line["g_update"])
+            self._most("d_fastest", line["d_update"])
         if BEST in line:
             self.scores += 1
             self.best = min(self.best, (line[BEST], self.images))
@@ -134,6 +139,12 @@ class History:
         }
         if "g_update" in numbers:
             numbers["moved"] = numbers["step"] * numbers["g_update"]
+        if {"g_update", "d_update"} <= {*numbers}:
+            numbers["d_moved"] = numbers["step"] * numbers["d_update"]
+            numbers["lead"] = self.ends["d_fastest"] / max(TINY, self.ends["g_fastest"])
+        if "diversity" in numbers:
+            contrast = min(1.0, max(TINY, numbers.get("value_range", 1.0)))
+            numbers["variety"] = numbers["diversity"] / contrast
         if len(self.recent.get("memorized", ())) == 1:  # by chance, maybe
             del numbers["memorized"]
         return {**self.ends, **numbers}
