@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser_helpers import PATH
+from browser_helpers import PATH, needs_chromium
 from native_helpers import save
 
 from ganbaru import export
@@ -48,7 +48,9 @@ PIXELS = """selector => [...document.querySelectorAll(selector)].map((canvas) =>
 
 @contextlib.contextmanager
 def browsing() -> Iterator[Any]:
-    """Start Chromium, which ends with the block."""
+    """Start Chromium, which ends with the block; without one the test is skipped."""
+    if PATH is None:
+        pytest.skip(needs_chromium.kwargs["reason"])
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=PATH, args=FLAGS)
         yield browser

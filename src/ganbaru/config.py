@@ -128,7 +128,7 @@ class Config:
     sample_every: int = _option(20_000, "images between two sample grids")
     checkpoint_every: int = _option(100_000, "images between two checkpoints")
     keep: int = _option(3, "how many of the newest checkpoints to keep")
-    held_out: int = _option(1_000, "test images for held-out losses at each grid; 0 for none")
+    held_out: int = _option(1_000, "held-out images for losses at each grid; 0 for none")
     evaluate_every: int = _option(0, "images between evaluations of the EMA generator; 0 for none")
     evaluate_images: int = _option(2_000, "number of images in such an evaluation, at most")
     patience: int = _option(0, "early stopping: evaluations without a better MIND; 0 for never")

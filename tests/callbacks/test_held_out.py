@@ -16,7 +16,7 @@ from train_helpers import assert_same_state, divided, log, newest, pictures, tin
 from ganbaru import InputError, RunError, callbacks, data, engines, nn, ops
 from ganbaru.callbacks import validation
 from ganbaru.config import Config
-from ganbaru.gan import batches, build, held_out, models
+from ganbaru.gan import augmentation, batches, build, held_out, models
 from ganbaru.gan.dataset import load_data
 from ganbaru.gan.held_out import Reals
 from ganbaru.sampling import generators
@@ -247,6 +247,31 @@ def test_data_say_that_there_is_no_test_split(tmp_path, make):
     assert validation.load(config, data.load(path), conditional=False) is None
 
 
+@pytest.mark.parametrize("conditioning", ["projection", "none"])
+def test_what_adaptive_augmentation_spares_is_held_out(tmp_path, conditioning):
+    """Of a set that lists one class after the other: both are in each batch."""
+    labels = np.arange(90) // 45
+    np.savez(tmp_path / "set.npz", images=random_images(90, 16, 16, 1), labels=labels)
+    measured = validation.Validation()
+    config = tiny(tmp_path, data=tmp_path / "set.npz", augment="flip+adaptive:hold=32", held_out=24,
+                  conditioning=conditioning)  # fmt: skip
+    run = setup.build(config, [callbacks.Log([measured])])
+    spared, training = measured.sets
+    train, held = augmentation.split(run.gan.augmentation, 90)
+    assert len(spared.chosen) == len({*spared.chosen}) == len(training.chosen) == 24
+    assert {*spared.chosen} <= {*held} and {*training.chosen} <= {*train}
+    if conditioning == "projection":
+        np.testing.assert_array_equal(labels[spared.chosen], labels[training.chosen])
+    for each in (spared, training):
+        batches = each.chosen.reshape(3, 8)
+        assert all(0 < labels[batch].sum() < 8 for batch in batches)
+    callback = callbacks.AdaptiveAugmentation()
+    callback.setup(run, data.silent)
+    assert {*callback.held_out.chosen} == {*held}
+    lines = log(trained(tmp_path, **{**dataclasses.asdict(config), "run": tmp_path / "other"}))
+    assert any({*KEYS[:3]} <= {*line} for line in lines)
+
+
 def test_training_on_the_test_images_holds_nothing_out(tmp_path):
     path = idx_of_test_images(tmp_path)
     source = data.load(path)
@@ -306,7 +331,7 @@ def test_test_images_that_cannot_be_had(tmp_path, monkeypatch):
         validation.load(config, source, conditional=False)
     measured = validation.Validation()
     run = setup.build(config, [callbacks.Log([measured])])
-    assert measured.held_out is None
+    assert measured.sets is None
     assert "Without losses on test images" in run.notes[-1] and "t10k-images" in run.notes[-1]
     assert validation.load(dataclasses.replace(config, held_out=0), source, False) is None
 

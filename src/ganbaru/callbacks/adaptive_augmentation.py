@@ -7,8 +7,7 @@ from typing import Any, TypedDict
 from ganbaru.callbacks import validation
 from ganbaru.data import Progress
 from ganbaru.errors import InputError
-from ganbaru.gan import augmentation, held_out
-from ganbaru.gan.held_out import Reals
+from ganbaru.gan import held_out
 from ganbaru.gan.step import StepMetrics
 from ganbaru.training.run import Callback, Every, Run
 
@@ -41,20 +40,13 @@ class AdaptiveAugmentation(Callback):
         if not self.adaptive:
             return
         run.strength = self.adaptive.start
-        images, labels = run.source.images, run.source.conditions if run.inputs else None
-        train, held = augmentation.split(run.gan.augmentation, len(images))
-        self.held_out = Reals(images, labels, held[:SCORED])
-        if not len(held):
-            test = validation.load(run.config, run.source, bool(run.inputs), progress)
-            if test is None:
-                raise InputError(
-                    f"--augment {run.config.augment} needs test images, and {run.source.name} has "
-                    f"none, or --held-out 0 excludes them: give adaptive:hold=N training images."
-                )
-            self.held_out = Reals(test.images, test.labels, test.chosen[:SCORED])
-        others = images[: len(train)], None if labels is None else labels[train]
-        chosen = held_out.paired(self.held_out, *others).chosen
-        self.training = Reals(images, labels, train[chosen])
+        found = validation.pair(run, SCORED, progress)
+        if found is None:
+            raise InputError(
+                f"--augment {run.config.augment} needs test images, and {run.source.name} has "
+                f"none, or --held-out 0 excludes them: give adaptive:hold=N training images."
+            )
+        self.held_out, self.training = found
         self.every = Every(max(1, int(self.adaptive.images / TIMES)), run.images)
 
     def state(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Validation: losses of one moment on held-out test images, and on as many training images."""
+"""Validation: losses of one moment on held-out images, and on as many training images."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ganbaru.config import Config
 from ganbaru.data import Progress, Source, silent
 from ganbaru.errors import InputError, RunError
-from ganbaru.gan import held_out
+from ganbaru.gan import augmentation, held_out
 from ganbaru.gan.dataset import load_test_data
 from ganbaru.gan.held_out import Reals
 from ganbaru.training.run import Every, Measurement, Run
@@ -21,37 +22,35 @@ from ganbaru.training.run_log import Line
 class Validation(Measurement):
     """Adds losses of one moment to the first line of the log after each `sample_every` images.
 
-    `held_out_d_loss` and `held_out_g_loss` are of the test images, `train_d_loss` and, for
+    `held_out_d_loss` and `held_out_g_loss` are of held-out images, `train_d_loss` and, for
     relativistic objectives, `train_g_loss` of as many training images, always the same, by the same
     procedure (`gan.held_out`). Their gap is overfitting, `held_out_error` the standard error of D's
     by which batches of images were drawn: `d_loss` in the same line is a mean over its steps,
     between which losses oscillate by more.
     """
 
-    held_out: Reals | None
+    sets: tuple[Reals, Reals] | None  # held-out and training images
 
     def setup(self, run: Run, progress: Progress) -> None:
-        """Load the test images; if they cannot be downloaded, the run goes on without, and says so.
+        """Choose the images; if tests cannot be downloaded, the run goes on without, and says so.
 
         Raises InputError where they do not fit the training images.
         """
+        self.sets = None
         try:
-            self.held_out = load(run.config, run.source, bool(run.inputs), progress)
+            if run.config.held_out:
+                self.sets = pair(run, run.config.held_out, progress)
         except RunError as error:
-            self.held_out = None
             run.notes.append(f"Without losses on test images, which could not be loaded: {error}")
-        if self.held_out:
-            self.training = held_out.paired(self.held_out, run.source.images, run.source.conditions)
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
         self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
 
     def values(self, run: Run, short: bool) -> Line:
         """Return the losses if they are due."""
-        if not (self.every.due(run.images) and self.held_out):
+        if not (self.every.due(run.images) and self.sets):
             return {}
-        sets = self.held_out, self.training
-        test, train = held_out.moments(run.engine, run.gan, run.state, run.config, *sets)
+        test, train = held_out.moments(run.engine, run.gan, run.state, run.config, *self.sets)
         found = {"held_out_d_loss": test.d_loss, "held_out_g_loss": test.g_loss}
         found["train_d_loss"] = train.d_loss
         if run.gan.relativistic:  # others do not compare fakes with reals: it would be the same
@@ -59,6 +58,26 @@ class Validation(Measurement):
         if (error := held_out.gap_error(test, train)) is not None:
             found["held_out_error"] = error
         return found
+
+
+def pair(run: Run, most: int, progress: Progress) -> tuple[Reals, Reals] | None:
+    """Return up to `most` held-out images and as many training images; None without the former.
+
+    Held out are the images that adaptive augmentation spares (`augmentation.split`), or else the
+    test images. Raises what `load` does.
+    """
+    images, labels = run.source.images, run.source.conditions if run.inputs else None
+    train, held = augmentation.split(run.gan.augmentation, len(images))
+    if len(held):
+        chosen = held[held_out.spread(len(held), min(most, len(held)))]
+        spared: Reals | None = Reals(images, labels, chosen)
+    else:
+        spared = load(run.config, run.source, bool(run.inputs), progress)
+    if spared is None:
+        return None
+    spared = dataclasses.replace(spared, chosen=spared.chosen[:most])
+    others = images[: len(train)], None if labels is None else labels[train]
+    return spared, Reals(images, labels, train[held_out.paired(spared, *others).chosen])
 
 
 def load(
