@@ -4,12 +4,13 @@ python -m bench.doctor -o runs/doctor                      digits at width 8, 30
 python -m bench.doctor -o runs/doctor --seeds 10 --only healthy "rates x30"
 python -m bench.doctor -o runs/doctor --data mnist --steps 5000 --only healthy
 python -m bench.doctor -o runs/doctor --table              of the runs that are there
+python -m bench.doctor -o runs/presets --presets --images 24000     every preset at 32x32, width 16
 
 A run that is there is not trained again, so that changed rules need no training. The table
 has, for each disease, the share of runs in which the doctor names it, with its 95 % interval, the
 names that it gives besides, and the median of the images until the first line with its name; for
 healthy runs, the share without any finding. Below it are the ends of the numbers of healthy runs,
-over all judged lines.
+over all judged lines. Of presets a line each has every finding and where it first held.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from ganbaru.labs.plants import Plant
 from ganbaru.metrics import diagnosis, intervals
 from ganbaru.training import run_folder, run_log
 
+from . import gallery
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -38,6 +41,7 @@ class Case:
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
     plant: Plant = plants.nothing
     labels: bool = False  # it needs classes
+    tests: bool = False  # it needs test images
 
 
 CASES = {
@@ -52,7 +56,7 @@ CASES = {
     "discriminator frozen": Case("discriminator-weak", {"lr_d": 1e-8}),
     "discriminator x20, generator x0.1": Case("discriminator-strong", {"lr_d": 4e-3, "lr_g": 2e-5}),
     "labels shuffled": Case("labels", plant=plants.source(plants.shuffled), labels=True),
-    "100 images": Case("overfitting", plant=plants.source(plants.few)),
+    "100 images": Case("overfitting", plant=plants.source(plants.few), tests=True),
     "fakes from 0 to 1": Case("value-range", plant=plants.output(lambda x: x * 0.5 + 0.5)),
     "two latents, no labels": Case(
         "mode-collapse", {"conditioning": "none"}, plant=plants.latents(plants.two)
@@ -84,6 +88,35 @@ def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
     (folder / "complete").touch()
 
 
+def lacking(name: str) -> list[str]:
+    """Return the cases that a data set has not the labels or the test images for."""
+    tests = True
+    try:
+        data.load(name, split="test")
+    except data.SplitError:
+        tests = False
+    labels = "conditioning" in presets.PRESETS[preset(name)].options
+    return [case for case, each in CASES.items() if each.labels > labels or each.tests > tests]
+
+
+def train_preset(name: str, folder: Path, images: int, seed: int, engine: str) -> str:
+    """Train a preset at 32x32 and width 16, unless it has run; return the findings as text."""
+    own = presets.PRESETS[name].options.get("data", "")
+    options: dict[str, Any] = {"data": gallery.STAND_IN.get(own, own)}
+    options |= {} if name == "digits" else gallery.SMALL
+    options |= dict.fromkeys(("epochs", "minutes", "steps"))
+    settings = config.from_preset(
+        name, run=str(folder), seed=seed, overwrite=folder.exists(), images=images, engine=engine,
+        log_every=1_000, sample_every=max(3_000, images // 12), evaluate_every=0, **options,
+    )  # fmt: skip
+    if not (folder / "complete").exists():
+        chosen = [callbacks.AdaptiveAugmentation(), callbacks.Log(), callbacks.Samples()]
+        labs.train(settings, plants.nothing, chosen, data.silent)
+        (folder / "complete").touch()
+    found = labs.found(folder, settings)
+    return ", ".join(f"{code} at {each.images:,}" for code, each in found.items()) or "none"
+
+
 def judged(
     case: Case, folders: list[Path], ends: dict[str, list[float]], named: Counter[tuple[str, bool]]
 ) -> str:
@@ -112,7 +145,7 @@ def judged(
 
 
 def main() -> None:
-    """Train what is missing, and print the table."""
+    """Read the options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -125,14 +158,32 @@ def main() -> None:
     parser.add_argument("--data", default="digits")
     parser.add_argument("--only", nargs="*", default=list(CASES))
     parser.add_argument("--table", action="store_true", help="train nothing")
+    parser.add_argument("--presets", nargs="*", help="these presets, or all, and no diseases")
+    parser.add_argument("--images", type=int, default=24_000, help="of each preset")
+    parser.add_argument("--engine", default="numpy", help="for presets")
     given = parser.parse_args()
+    print_presets(given) if given.presets is not None else print_cases(given)
+
+
+def print_presets(given: argparse.Namespace) -> None:
+    """Train presets and print a line of findings for each run."""
+    print("| preset | seed | findings, and where they first held |\n|---|---|---|")
+    for name in given.presets or presets.PRESETS:
+        for seed in range(given.first, given.first + given.seeds):
+            folder = given.output / name / str(seed)
+            found = train_preset(name, folder, given.images, seed, given.engine)
+            print(f"| `{name}` | {seed} | {found} |", flush=True)
+
+
+def print_cases(given: argparse.Namespace) -> None:
+    """Train the cases that are missing, and print the table."""
     engines.configure_process(engines.load("numpy"))
     same = {name: getattr(given, name) for name in ("data", "width", "batch", "steps")}
     kind = "{data}-w{width}-b{batch}-s{steps}".format(**same)
-    labelled = "conditioning" in presets.PRESETS[preset(given.data)].options
-    chosen = [name for name in given.only if labelled or not CASES[name].labels]
-    if left_out := [name for name in given.only if name not in chosen]:
-        print(f"{given.data} has no classes, which these need: {', '.join(left_out)}.\n")
+    left_out = [name for name in lacking(given.data) if name in given.only]
+    chosen = [name for name in given.only if name not in left_out]
+    if left_out:
+        print(f"{given.data} lacks classes or test images for these: {', '.join(left_out)}.\n")
     for seed in range(given.first, given.first + given.seeds) if not given.table else ():
         for name in chosen:
             folder = given.output / f"{kind} {name}" / str(seed)

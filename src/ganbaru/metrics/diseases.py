@@ -16,8 +16,8 @@ STILL, FAST = 1e-6, 0.1  # updates over weights
 UNEQUAL = 10  # D's largest update over G's; healthy runs of all presets: up to 2.9
 # G's steps times g_update, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
 MOVED = 8.0
-# D's steps times d_update, before which it may not know the labels yet: at a rate of 2e-4 it learned
-# those of CIFAR-10 at 0.9; with shuffled labels the first judged line has 4 and more.
+# D's steps times d_update, before which it may not know the labels yet: at a rate of 2e-4 it
+# learned those of CIFAR-10 at 0.9; with shuffled labels the first judged line has 4 and more.
 LEARNED = 2.0
 # How far a G has moved once it has unlearned what it begins with. A checkerboard: on 7,908 cat
 # faces the least of three grids was up to 132 at 16, 19 at 28, and at most 16 from 40 on. Grey
