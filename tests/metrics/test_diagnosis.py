@@ -119,13 +119,27 @@ def test_overfitting_is_a_gap_beyond_its_error_at_each_of_the_last_moments(gaps,
     assert [x.code for x in diagnose(lines, Config()).findings] == ["overfitting"] * found
 
 
+@pytest.mark.parametrize("strength, found", [(0.0, False), (0.3, False), (0.5, True)])
+def test_overfitting_is_found_where_adaptive_augmentation_can_do_no_more(strength, found):
+    config = Config(augment="flip+translation+adaptive:hold=32,target=0.6,most=0.5")
+    log = _log(**SICK["overfitting"], augment_strength=strength)
+    findings = diagnose(log, config).findings
+    assert [each.code for each in findings] == ["overfitting"] * found
+    assert not any("--augment" in word for each in findings for word in each.remedy)
+
+
 @given(st.sets(st.sampled_from(sorted(HEALTHY.keys() - {"images", "step", "seconds"}))))
 def test_numbers_that_a_log_lacks_are_no_finding_but_a_note(lacking):
     lines = [{n: x for n, x in line.items() if n not in lacking} for line in _log()]
-    found = diagnose(lines, Config())
+    found = diagnose(lines, Config(conditioning="projection"))
     hidden = {rule.code for rule in RULES if lacking & {*rule.needs}}
     assert found.findings == [] and all(code in "".join(found.notes) for code in hidden)
     assert bool(found.notes) >= bool(hidden)
+
+
+def test_labels_of_a_run_without_any_are_no_note():
+    lines = [{n: x for n, x in line.items() if n != "label_gap"} for line in _log()]
+    assert diagnose(lines, Config(conditioning="none")) == diagnosis.Diagnosis()
 
 
 @pytest.mark.parametrize("lines", [[], _log(1, step=50, diversity=0.0)], ids=["empty", "short"])

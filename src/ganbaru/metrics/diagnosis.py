@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ganbaru.config import Config, from_file, load_yaml
+from ganbaru.gan import augmentation
 from ganbaru.metrics.diseases import APART, RULES, Numbers, Rule
 from ganbaru.metrics.milestones import BEST
 from ganbaru.training import run_folder
@@ -158,6 +159,7 @@ class History:
         numbers, notes = self.numbers(), {**NOTES, **texts}
         if not numbers:
             return Diagnosis(notes=[notes["early"].format(STEPS)], judged=False)
+        numbers["relief"] = _relief(config, numbers)
         held = [rule for rule in RULES if _holds(rule, numbers)]
         if first := next((rule for rule in held if rule.primary), None):
             held = [first, *(rule for rule in held if rule.independent)]
@@ -171,7 +173,8 @@ class History:
             )
             for rule in held
         ]
-        return Diagnosis(findings, [*_unjudged(numbers, notes), *self._saturated(notes)])
+        hidden = _unjudged(config, numbers, notes)
+        return Diagnosis(findings, [*hidden, *self._saturated(notes)])
 
     def _saturated(self, texts: Mapping[str, str]) -> list[str]:
         """Return a note if scores have not improved in the second half of the run or longer."""
@@ -198,17 +201,20 @@ def _memorized(line: Line) -> float:
     return (gap - 2 * line.get("held_out_error", OLD_ERROR * apart)) / apart
 
 
+def _relief(config: Config, numbers: Numbers) -> float:
+    """Return by how much adaptive augmentation can still become stronger, 0 without any."""
+    adaptive = augmentation.parse(config.augment).adaptive
+    return adaptive.most - numbers.get("augment_strength", 0.0) if adaptive else 0.0
+
+
 def _holds(rule: Rule, numbers: Numbers) -> bool:
     return all(name in numbers for name in rule.needs) and rule.holds(numbers)
 
 
-def _unjudged(numbers: Numbers, texts: Mapping[str, str]) -> list[str]:
+def _unjudged(config: Config, numbers: Numbers, texts: Mapping[str, str]) -> list[str]:
     """Return a note of the diseases that cannot be seen without numbers that the log lacks."""
-    hidden = [
-        rule.code
-        for rule in RULES
-        if NOT_FINITE not in rule.needs and not all(name in numbers for name in rule.needs)
-    ]
+    judged = [rule for rule in RULES if NOT_FINITE not in rule.needs and rule.applies(config)]
+    hidden = [rule.code for rule in judged if not all(name in numbers for name in rule.needs)]
     if not hidden:
         return []
     return [texts["unjudged"].format(", ".join(hidden))]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ganbaru.config import Config
+from ganbaru.gan import augmentation
 from ganbaru.training.run_log import NOT_FINITE
 
 # Thresholds: see docs/doctor.md for the healthy runs' values.
@@ -33,6 +34,7 @@ HALF, BEYOND = (0.995, 1.1), 0.15
 # Shares of the difference between reals' and fakes' scores. Labels: healthy runs have 0.22 or more
 # from the first grid on, shuffled ones 0.08 at most. Gaps beyond their error: 0.001 and 0.040.
 OBEYED, MEMORIZED = 0.13, 0.03
+EXHAUSTED = 0.05  # of the strength that adaptive augmentation has left: until then it is at work
 # The least difference that counts: near its equilibrium a relativistic D has 0.006, of which a
 # healthy gap of 0.004 was 44 %.
 APART = 0.3
@@ -64,6 +66,7 @@ class Rule:
     primary: bool = False
     independent: bool = False  # reported beside a primary one
     further: str = ""
+    applies: Callable[[Config], bool] = lambda config: True
 
     def sentence(self, numbers: Numbers, texts: Mapping[str, str]) -> str:
         """Return what the numbers show; `texts` by code replace those in English."""
@@ -143,6 +146,10 @@ def _raised(player: str) -> Callable[[Config], Sequence[str]]:
         return [f"--lr-{player} {other if own < other else own * 2:.2g}"]
 
     return remedy
+
+
+def _augmentation(config: Config) -> Sequence[str]:
+    return [] if augmentation.parse(config.augment).adaptive else ["--augment auto"]
 
 
 RULES = (
@@ -228,15 +235,16 @@ RULES = (
         "label by {label_gap:.3f} lower",
         lambda config: ["`ganbaru data` to look at the classes", "--conditioning projection"],
         independent=True,
+        applies=lambda config: config.conditioning != "none",
     ),
     Rule(
         "overfitting",
         0.92,
         ("train_d_loss", "held_out_d_loss", "memorized"),
-        lambda x: x["memorized"] > MEMORIZED,
+        lambda x: x["memorized"] > MEMORIZED and x["relief"] < EXHAUSTED,
         "The discriminator overfits: its loss is {train_d_loss:.2f} on training images and "
         "{held_out_d_loss:.2f} on held-out ones of the same moment",
-        lambda config: ["--augment auto", "more images", "fewer --steps"],
+        lambda config: [*_augmentation(config), "more images", "fewer --steps"],
         independent=True,
     ),
     Rule(
