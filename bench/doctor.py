@@ -4,7 +4,7 @@ python -m bench.doctor -o runs/doctor                      digits at width 8, 30
 python -m bench.doctor -o runs/doctor --seeds 10 --only healthy "rates x30"
 python -m bench.doctor -o runs/doctor --data mnist --steps 5000 --only healthy
 python -m bench.doctor -o runs/doctor --table              of the runs that are there
-python -m bench.doctor -o runs/presets --presets --images 24000     every preset at 32x32, width 16
+python -m bench.doctor -o runs/presets --presets --images 24000   every preset at 32x32, width 16
 
 A run that is there is not trained again, so that changed rules need no training. The table
 has, for each disease, the share of runs in which the doctor names it, with its 95 % interval, the
@@ -99,8 +99,8 @@ def lacking(name: str) -> list[str]:
     return [case for case, each in CASES.items() if each.labels > labels or each.tests > tests]
 
 
-def train_preset(name: str, folder: Path, images: int, seed: int, engine: str) -> str:
-    """Train a preset at 32x32 and width 16, unless it has run; return the findings as text."""
+def train_preset(name: str, folder: Path, images: int, seed: int, engine: str) -> None:
+    """Train a preset at 32x32 and width 16; that of digits as it is."""
     own = presets.PRESETS[name].options.get("data", "")
     options: dict[str, Any] = {"data": gallery.STAND_IN.get(own, own)}
     options |= {} if name == "digits" else gallery.SMALL
@@ -109,12 +109,9 @@ def train_preset(name: str, folder: Path, images: int, seed: int, engine: str) -
         name, run=str(folder), seed=seed, overwrite=folder.exists(), images=images, engine=engine,
         log_every=1_000, sample_every=max(3_000, images // 12), evaluate_every=0, **options,
     )  # fmt: skip
-    if not (folder / "complete").exists():
-        chosen = [callbacks.AdaptiveAugmentation(), callbacks.Log(), callbacks.Samples()]
-        labs.train(settings, plants.nothing, chosen, data.silent)
-        (folder / "complete").touch()
-    found = labs.found(folder, settings)
-    return ", ".join(f"{code} at {each.images:,}" for code, each in found.items()) or "none"
+    chosen = [callbacks.AdaptiveAugmentation(), callbacks.Log(), callbacks.Samples()]
+    labs.train(settings, plants.nothing, chosen, data.silent)
+    (folder / "complete").touch()
 
 
 def judged(
@@ -126,13 +123,12 @@ def judged(
     """
     right, besides, images = 0, Counter[str](), []
     for folder in folders:
-        settings = config.from_fields(config.load_yaml(folder / "config.yaml"), None)
         lines, history = run_log.read_log(run_folder.Folder(folder)), diagnosis.History()
         for line in lines if not case.expected else ():
             history.add(line)
             for name, value in history.numbers().items():
                 ends.setdefault(name, []).append(value)
-        first = {code: each.images for code, each in labs.found(folder, settings).items()}
+        first = {code: each.images for code, each in labs.found(folder).items()}
         named.update((code, code == case.expected) for code in first)
         besides.update(first.keys() - {case.expected})
         right += case.expected in first if case.expected else not first
@@ -166,13 +162,16 @@ def main() -> None:
 
 
 def print_presets(given: argparse.Namespace) -> None:
-    """Train presets and print a line of findings for each run."""
+    """Train the presets that are missing, and print a line of findings for each run."""
     print("| preset | seed | findings, and where they first held |\n|---|---|---|")
     for name in given.presets or presets.PRESETS:
         for seed in range(given.first, given.first + given.seeds):
-            folder = given.output / name / str(seed)
-            found = train_preset(name, folder, given.images, seed, given.engine)
-            print(f"| `{name}` | {seed} | {found} |", flush=True)
+            folder = given.output / f"{given.engine}-i{given.images} {name}" / str(seed)
+            if not (folder / "complete").exists() and not given.table:
+                train_preset(name, folder, given.images, seed, given.engine)
+            if (folder / "complete").exists():
+                held = [f"{code} at {x.images:,}" for code, x in labs.found(folder).items()]
+                print(f"| `{name}` | {seed} | {', '.join(held) or 'none'} |", flush=True)
 
 
 def print_cases(given: argparse.Namespace) -> None:
@@ -193,9 +192,9 @@ def print_cases(given: argparse.Namespace) -> None:
     ends: dict[str, list[float]] = {}
     named = Counter[tuple[str, bool]]()
     for place in sorted(given.output.iterdir()):
-        case = CASES[place.name.partition(" ")[2]]
+        case = CASES.get(place.name.partition(" ")[2])
         folders = [one for one in place.iterdir() if (one / "complete").exists()]
-        if folders:
+        if case and folders:
             print(f"| {place.name} | {judged(case, folders, ends, named)} |")
     print("\n| finding | certainty |\n|---|---|")
     for code in sorted({code for code, _ in named}):

@@ -272,6 +272,15 @@ def test_what_adaptive_augmentation_spares_is_held_out(tmp_path, conditioning):
     assert any({*KEYS[:3]} <= {*line} for line in lines)
 
 
+def test_test_images_come_before_those_that_augmentation_spares(tmp_path):
+    measured = validation.Validation()
+    options = {"data": divided(tmp_path / "set"), "augment": "flip+adaptive:hold=8"}
+    run = setup.build(tiny(tmp_path, **options), [callbacks.Log([measured])])
+    held, training = measured.sets
+    train, _ = augmentation.split(run.gan.augmentation, 43)
+    assert len(held.images) == 70 and {*training.chosen} <= {*train}
+
+
 def test_training_on_the_test_images_holds_nothing_out(tmp_path):
     path = idx_of_test_images(tmp_path)
     source = data.load(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, TypedDict
 
 from ganbaru.callbacks import validation
@@ -40,13 +41,16 @@ class AdaptiveAugmentation(Callback):
         if not self.adaptive:
             return
         run.strength = self.adaptive.start
-        found = validation.pair(run, SCORED, progress)
-        if found is None:
-            raise InputError(
-                f"--augment {run.config.augment} needs test images, and {run.source.name} has "
-                f"none, or --held-out 0 excludes them: give adaptive:hold=N training images."
-            )
-        self.held_out, self.training = found
+        held = validation.spared(run, SCORED)
+        if held is None:
+            test = validation.load(run.config, run.source, bool(run.inputs), progress)
+            if test is None:
+                raise InputError(
+                    f"--augment {run.config.augment} needs test images, and {run.source.name} has "
+                    f"none, or --held-out 0 excludes them: give adaptive:hold=N training images."
+                )
+            held = dataclasses.replace(test, chosen=test.chosen[:SCORED])
+        self.held_out, self.training = held, validation.counterparts(run, held)
         self.every = Every(max(1, int(self.adaptive.images / TIMES)), run.images)
 
     def state(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Examination(Measurement):
         self.ends, self.mean = _ends(shown / 127.5 - 1), shown.mean() / 127.5 - 1
         self.power = checkerboard.spectrum(shown)
         self.modes = [models.batch_mode(run.engine, run.gan.generator)]
-        if run.state["generator_buffers"]:
+        if any(name.endswith("running_mean") for name in run.state["generator_buffers"]):
             self.modes.append(models.inference(run.engine, run.gan.generator))
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
@@ -106,10 +106,14 @@ class Examination(Measurement):
 
 
 def _distance_within(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> float:
-    """Return the root mean variance of pixels among images of one label."""
+    """Return the root mean variance of pixels among images of one label, or of all.
+
+    Of all where no two have the same label.
+    """
     groups = [images[labels[: len(images)] == label] for label in np.unique(labels)]
-    spread = [each.astype(np.float32).var(axis=0).mean() for each in groups if len(each) > 1]
-    return float(np.sqrt(np.mean(spread or [0.0])) + 1e-6)
+    several = [each for each in groups if len(each) > 1] or [images]
+    spread = [each.astype(np.float32).var(axis=0).mean() for each in several]
+    return float(np.sqrt(np.mean(spread)) + 1e-6)
 
 
 def _nearest(images: NDArray[np.uint8]) -> float:

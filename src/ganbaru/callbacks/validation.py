@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,8 @@ from ganbaru.training.run_log import Line
 class Validation(Measurement):
     """Adds losses of one moment to the first line of the log after each `sample_every` images.
 
-    `held_out_d_loss` and `held_out_g_loss` are of held-out images, `train_d_loss` and, for
+    `held_out_d_loss` and `held_out_g_loss` are of test images, or without them of those that
+    adaptive augmentation spares, `train_d_loss` and, for
     relativistic objectives, `train_g_loss` of as many training images, always the same, by the same
     procedure (`gan.held_out`). Their gap is overfitting, `held_out_error` the standard error of D's
     by which batches of images were drawn: `d_loss` in the same line is a mean over its steps,
@@ -36,12 +36,13 @@ class Validation(Measurement):
 
         Raises InputError where they do not fit the training images.
         """
-        self.sets = None
+        most, held = run.config.held_out, None
         try:
-            if run.config.held_out:
-                self.sets = pair(run, run.config.held_out, progress)
+            held = load(run.config, run.source, bool(run.inputs), progress)
         except RunError as error:
             run.notes.append(f"Without losses on test images, which could not be loaded: {error}")
+        held = held or (spared(run, most) if most else None)
+        self.sets = (held, counterparts(run, held)) if held else None
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
         self.every = Every(run.config.sample_every, int(lines[-1]["images"]) if lines else 0)
@@ -60,24 +61,26 @@ class Validation(Measurement):
         return found
 
 
-def pair(run: Run, most: int, progress: Progress) -> tuple[Reals, Reals] | None:
-    """Return up to `most` held-out images and as many training images; None without the former.
+def spared(run: Run, most: int) -> Reals | None:
+    """Return up to `most` of the images that adaptive augmentation spares, None if there are none.
 
-    Held out are the images that adaptive augmentation spares (`augmentation.split`), or else the
-    test images. Raises what `load` does.
+    In an order that mixes classes, which a set may list one after the other.
     """
-    images, labels = run.source.images, run.source.conditions if run.inputs else None
-    train, held = augmentation.split(run.gan.augmentation, len(images))
-    if len(held):
-        chosen = held[held_out.spread(len(held), min(most, len(held)))]
-        spared: Reals | None = Reals(images, labels, chosen)
-    else:
-        spared = load(run.config, run.source, bool(run.inputs), progress)
-    if spared is None:
+    _, held = augmentation.split(run.gan.augmentation, len(run.source.images))
+    if not len(held):
         return None
-    spared = dataclasses.replace(spared, chosen=spared.chosen[:most])
+    labels = run.source.conditions if run.inputs else None
+    chosen = held[held_out.spread(len(held), min(most, len(held)))]
+    return Reals(run.source.images, labels, chosen)
+
+
+def counterparts(run: Run, held: Reals) -> Reals:
+    """Return as many training images as are `held` out, of the same labels if there are labels."""
+    images, labels = run.source.images, run.source.conditions if run.inputs else None
+    train, _ = augmentation.split(run.gan.augmentation, len(images))
+    # Their number and labels are all that matters of the images that are paired.
     others = images[: len(train)], None if labels is None else labels[train]
-    return spared, Reals(images, labels, train[held_out.paired(spared, *others).chosen])
+    return Reals(images, labels, train[held_out.paired(held, *others).chosen])
 
 
 def load(

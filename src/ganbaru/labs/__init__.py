@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ganbaru import callbacks, engines
-from ganbaru.config import Config, from_preset
+from ganbaru.config import Config, from_file, from_preset, load_yaml
 from ganbaru.data import Progress, shown
 from ganbaru.errors import DivergedError, pick
 from ganbaru.labs import plants
@@ -180,7 +180,7 @@ def _train(
         "digits", **options, run=str(folder), overwrite=overwrite and folder.exists()
     )
     train(config, plant, callbacks.standard(), progress)
-    return found(folder, config)
+    return found(folder)
 
 
 def train(config: Config, plant: Plant, chosen: Sequence[Callback], progress: Progress) -> None:
@@ -191,10 +191,14 @@ def train(config: Config, plant: Plant, chosen: Sequence[Callback], progress: Pr
         loop(run, lambda: False)
 
 
-def found(folder: Path, config: Config) -> dict[str, Finding]:
-    """Return the doctor's findings by name, each as it was at the first line where it held."""
-    history, first = History(), dict[str, Finding]()
-    for line in read_log(run_folder.Folder(folder)):
+def found(folder: Path) -> dict[str, Finding]:
+    """Return the doctor's findings by name, each as it was at the first line where it held.
+
+    Of the configuration in the folder, which has what the run chose, such as its augmentation.
+    """
+    run, history, first = run_folder.Folder(folder), History(), dict[str, Finding]()
+    config = from_file(load_yaml(run.config), run.config)
+    for line in read_log(run):
         history.add(line)
         for each in history.diagnosis(config).findings:
             first.setdefault(each.code, each)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ganbaru.config import Config, from_file, load_yaml
 from ganbaru.gan import augmentation
-from ganbaru.metrics.diseases import APART, RULES, Numbers, Rule
+from ganbaru.metrics.diseases import APART, EXHAUSTED, RULES, Numbers, Rule
 from ganbaru.metrics.milestones import BEST
 from ganbaru.training import run_folder
 from ganbaru.training.run_log import NOT_FINITE, Line, read_log
@@ -28,7 +28,10 @@ SCORED = 6  # scores in the log before a run is said to gain no more
 GAINED = 0.5  # ... if the best one was in this first part of its images
 LEAST = {"memorized", "checkerboard"}  # ... or the least: one grid of a healthy run may have 60
 TINY = 1e-12  # a divisor's least
-OLD_ERROR = 0.035  # of D's separation: the gap's error where a log of an older version lacks it
+CONTRAST = 0.5  # before the first grid: healthy fakes had more once G had moved 8
+# Of D's separation: the gap's error where a log lacks it, as of a single batch of held-out images.
+OLD_ERROR = 0.035
+STRENGTH = "augment_strength"
 PAGE = "docs/doctor.md"
 NOTES = {
     "early": "The log has no line after {0} steps: nothing is judged.",
@@ -86,46 +89,57 @@ class History:
     """The numbers of a log, line by line, in constant time and memory for each.
 
     Of most numbers the medians of the last lines count, of those in `LEAST` the least. `moved` is
-    how far G has come: its steps times the share of its weights that an update changes; `d_moved`
-    D's. `fastest` is the largest such share of a line, for weights grow until a high rate is a
-    small share, and `lead` D's largest over G's. `variety` is the diversity that the fakes would
-    have with the contrast of reals: young ones are grey. `obeyed`
-    is the largest part that labels have had in D's separation: once the fakes have their labels
-    too, nothing trains D on reals with wrong ones, and healthy runs go below 0. `darkest` and
-    `brightest` are the ends that the fakes' values have ever come nearest to the reals'.
-    `memorized` is the smallest of the last gaps between held-out and training loss, less twice its
-    standard error, as a part of D's separation: a Wasserstein critic's gap on 250 images was -0.3
-    to 0.3 of it in healthy runs.
+    how far G has come: the sum over its steps of the share of its weights that an update changes;
+    `d_moved` D's. `fastest` is the largest such share of a line, for weights grow until a high rate
+    is a small share, and `lead` D's largest over G's. `variety` is the diversity that the fakes
+    would have with the contrast of reals: young ones are grey. `obeyed` is the largest part that
+    labels have had in D's separation, as the median of two or three grids: once the fakes have
+    their labels too, nothing trains D on reals with wrong ones, and healthy runs go below 0.
+    `darkest` and `brightest` are the ends that the fakes' values have ever come nearest to the
+    reals'. `memorized` is the smallest of the last gaps between held-out and training loss, less
+    twice its standard error, as a part of D's separation: a Wasserstein critic's gap on 250 images
+    was -0.3 to 0.3 of it in healthy runs.
     """
 
     def __init__(self) -> None:
         self.recent: dict[str, deque[float]] = {}
         self.ends: dict[str, float] = {}
-        self.images = 0.0
+        self.gaps: deque[float] = deque(maxlen=WINDOW)
+        self.images, self.step = 0.0, 0.0
         self.scores, self.best = 0, (math.inf, 0.0)
 
     def add(self, line: Line) -> None:
         """Take in the next line."""
         self.images = line["images"]
         if {"g_update", "d_update"} <= {*line}:
-            self._most("fastest", max(line["g_update"], line["d_update"]))
-            self._most("g_fastest", line["g_update"])
-            self._most("d_fastest", line["d_update"])
+            self._updates(line["step"] - self.step, line["g_update"], line["d_update"])
+        self.step = line["step"]
         if BEST in line:
             self.scores += 1
             self.best = min(self.best, (line[BEST], self.images))
+        if {"label_gap", "real_score", "fake_score"} <= {*line}:
+            apart = abs(line["real_score"] - line["fake_score"])
+            self.gaps.append(line["label_gap"] / max(1e-6, apart))
+            if len(self.gaps) > 1:
+                self._most("obeyed", statistics.median(self.gaps))
         if line["step"] < STEPS and NOT_FINITE not in line:
             return
         if {"held_out_d_loss", "train_d_loss", "real_score", "fake_score"} <= {*line}:
             line = {**line, "memorized": _memorized(line)}
         for name, value in line.items():
             self.recent.setdefault(name, deque(maxlen=WINDOW)).append(value)
-        if {"label_gap", "real_score", "fake_score"} <= {*line}:
-            apart = abs(line["real_score"] - line["fake_score"])
-            self._most("obeyed", line["label_gap"] / max(1e-6, apart))
         if {"lowest", "highest"} <= {*line}:
             self._most("darkest", -line["lowest"])
             self._most("brightest", line["highest"])
+
+    def _updates(self, steps: float, g: float, d: float) -> None:
+        """Take in how far the updates of some steps went, of G and of D."""
+        self._most("fastest", max(g, d))
+        self._most("g_fastest", g)
+        self._most("d_fastest", d)
+        self.ends["lead"] = self.ends["d_fastest"] / max(TINY, self.ends["g_fastest"])
+        for name, update in (("moved", g), ("d_moved", d)):
+            self.ends[name] = self.ends.get(name, 0.0) + max(0.0, steps) * update
 
     def _most(self, name: str, value: float) -> None:
         self.ends[name] = max(value, self.ends.get(name, -math.inf))
@@ -138,14 +152,9 @@ class History:
             name: min(values) if name in LEAST else statistics.median(values)
             for name, values in self.recent.items()
         }
-        if "g_update" in numbers:
-            numbers["moved"] = numbers["step"] * numbers["g_update"]
-        if {"g_update", "d_update"} <= {*numbers}:
-            numbers["d_moved"] = numbers["step"] * numbers["d_update"]
-            numbers["lead"] = self.ends["d_fastest"] / max(TINY, self.ends["g_fastest"])
         if "diversity" in numbers:
-            contrast = min(1.0, max(TINY, numbers.get("value_range", 1.0)))
-            numbers["variety"] = numbers["diversity"] / contrast
+            contrast = numbers.get("value_range", CONTRAST)
+            numbers["variety"] = numbers["diversity"] / min(1.0, max(TINY, contrast))
         if len(self.recent.get("memorized", ())) == 1:  # by chance, maybe
             del numbers["memorized"]
         return {**self.ends, **numbers}
@@ -159,7 +168,7 @@ class History:
         numbers, notes = self.numbers(), {**NOTES, **texts}
         if not numbers:
             return Diagnosis(notes=[notes["early"].format(STEPS)], judged=False)
-        numbers["relief"] = _relief(config, numbers)
+        numbers |= _of_configuration(config, numbers)
         held = [rule for rule in RULES if _holds(rule, numbers)]
         if first := next((rule for rule in held if rule.primary), None):
             held = [first, *(rule for rule in held if rule.independent)]
@@ -201,10 +210,22 @@ def _memorized(line: Line) -> float:
     return (gap - 2 * line.get("held_out_error", OLD_ERROR * apart)) / apart
 
 
-def _relief(config: Config, numbers: Numbers) -> float:
-    """Return by how much adaptive augmentation can still become stronger, 0 without any."""
-    adaptive = augmentation.parse(config.augment).adaptive
-    return adaptive.most - numbers.get("augment_strength", 0.0) if adaptive else 0.0
+def _of_configuration(config: Config, numbers: Numbers) -> dict[str, float]:
+    """Return the numbers that depend on the configuration.
+
+    `lead` is not below that of the learning rates: D's largest update may be in a few of a line's
+    steps. D moves `d_steps` times in a step. `relief` is by how much adaptive augmentation that is
+    at work can still become stronger, 0 without any.
+    """
+    found = {"relief": 0.0}
+    g, d = config.rates
+    if "lead" in numbers:
+        found["lead"] = max(numbers["lead"], d / max(TINY, g))
+        found["d_moved"] = numbers["d_moved"] * config.d_steps
+    adaptive, strength = augmentation.parse(config.augment).adaptive, numbers.get(STRENGTH, 0.0)
+    if adaptive and strength > EXHAUSTED:
+        found["relief"] = adaptive.most - strength
+    return found
 
 
 def _holds(rule: Rule, numbers: Numbers) -> bool:
