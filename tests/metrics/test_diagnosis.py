@@ -29,6 +29,7 @@ HEALTHY = {
     "class_diversity": 0.57, "nearest": 0.8, "lowest": 0.06, "highest": -0.12, "checkerboard": 3.5,
     "train_d_loss": 1.18, "held_out_d_loss": 1.2,
 }  # fmt: skip
+LABELLED = Config(conditioning="projection")
 SICK = {
     "divergence": {"not_finite": 3},
     "generator-frozen": {"g_update": 1e-7, "diversity": 0.2},
@@ -63,7 +64,7 @@ FURTHER = [
 
 @pytest.mark.parametrize("code, changes", FURTHER)
 def test_each_disease_is_found_by_other_numbers(code, changes):
-    assert [each.code for each in diagnose(_log(**changes), Config()).findings] == [code]
+    assert [each.code for each in diagnose(_log(**changes), LABELLED).findings] == [code]
 
 
 RECORDED = json.loads(Path(__file__).with_name("recorded_signals.json").read_text())
@@ -71,7 +72,7 @@ RECORDED = json.loads(Path(__file__).with_name("recorded_signals.json").read_tex
 
 @pytest.mark.parametrize("case", RECORDED)
 def test_recorded_signals_of_real_runs_are_named(case):
-    found = diagnose(RECORDED[case]["lines"], Config())
+    found = diagnose(RECORDED[case]["lines"], LABELLED)
     assert [each.code for each in found.findings] == RECORDED[case]["findings"]
 
 
@@ -84,7 +85,7 @@ def test_every_rule_has_a_case_and_a_page():
 
 @pytest.mark.parametrize("code", SICK)
 def test_each_disease_is_found_alone(code):
-    (found,) = diagnose(_log(**SICK[code]), Config()).findings
+    (found,) = diagnose(_log(**SICK[code]), LABELLED).findings
     assert (found.code, found.images) == (code, 19_200)
     assert 0 < found.certainty <= 1 and found.remedy and found.page.endswith(f"#{code}")
     assert json.loads(json.dumps(found.to_json()))["code"] == code
@@ -93,12 +94,12 @@ def test_each_disease_is_found_alone(code):
 
 
 def test_a_healthy_log_has_no_findings_and_an_effect_is_no_finding():
-    assert diagnose(_log(), Config()) == diagnosis.Diagnosis()
-    assert diagnose(_log(checkerboard=130.0, g_update=0.05), Config()) == diagnosis.Diagnosis()
+    assert diagnose(_log(), LABELLED) == diagnosis.Diagnosis()
+    assert diagnose(_log(checkerboard=130.0, g_update=0.05), LABELLED) == diagnosis.Diagnosis()
     white = _log(lowest=1.9, moved=0, g_update=0.01)  # as drawings on white are for long
-    assert diagnose(white, Config()) == diagnosis.Diagnosis()
+    assert diagnose(white, LABELLED) == diagnosis.Diagnosis()
     both = SICK["generator-frozen"] | SICK["mode-collapse"] | SICK["overfitting"]
-    codes = [each.code for each in diagnose(_log(**both), Config()).findings]
+    codes = [each.code for each in diagnose(_log(**both), LABELLED).findings]
     assert codes == ["generator-frozen", "overfitting"]
 
 
@@ -116,7 +117,7 @@ def test_overfitting_is_a_gap_beyond_its_error_at_each_of_the_last_moments(gaps,
     lines = _log(**({} if error is None else {"held_out_error": error}))
     for line, gap in zip(lines, gaps, strict=True):
         line["held_out_d_loss"] = line["train_d_loss"] + gap
-    assert [x.code for x in diagnose(lines, Config()).findings] == ["overfitting"] * found
+    assert [x.code for x in diagnose(lines, LABELLED).findings] == ["overfitting"] * found
 
 
 @pytest.mark.parametrize("strength, found", [(0.0, True), (0.3, False), (0.5, True)])
@@ -131,15 +132,17 @@ def test_overfitting_is_no_finding_while_adaptive_augmentation_is_at_work(streng
 @given(st.sets(st.sampled_from(sorted(HEALTHY.keys() - {"images", "step", "seconds"}))))
 def test_numbers_that_a_log_lacks_are_no_finding_but_a_note(lacking):
     lines = [{n: x for n, x in line.items() if n not in lacking} for line in _log()]
-    found = diagnose(lines, Config(conditioning="projection"))
+    found = diagnose(lines, LABELLED)
     hidden = {rule.code for rule in RULES if lacking & {*rule.needs}}
     assert found.findings == [] and all(code in "".join(found.notes) for code in hidden)
     assert bool(found.notes) >= bool(hidden)
 
 
-def test_labels_of_a_run_without_any_are_no_note():
+def test_labels_of_a_run_without_any_are_no_note_and_no_disease():
     lines = [{n: x for n, x in line.items() if n != "label_gap"} for line in _log()]
     assert diagnose(lines, Config(conditioning="none")) == diagnosis.Diagnosis()
+    for code in ("labels", "class-collapse"):
+        assert diagnose(_log(**SICK[code]), Config(conditioning="none")).findings == []
 
 
 @given(
@@ -153,8 +156,8 @@ def test_a_sick_log_may_lack_any_numbers_in_any_lines(code, lacking, first):
     for line in lines[first:]:
         for name in lacking:
             del line[name]
-    diagnose(lines, Config(conditioning="projection"))
-    diagnose(lines[::-1], Config(conditioning="projection"))
+    diagnose(lines, LABELLED)
+    diagnose(lines[::-1], LABELLED)
 
 
 def _sequence(steps, **numbers):
@@ -174,16 +177,16 @@ def test_rates_that_fall_to_zero_undo_no_way_that_was_gone(name, value):
     updates = [0.037 * (1 - step / 3000) + 1e-5 for step in steps]
     lines = _sequence(steps, g_update=updates, d_update=updates, **{name: value})
     expected = {"brightness": "value-range"}.get(name, name)
-    assert [each.code for each in diagnose(lines, Config()).findings] == [expected]
+    assert [each.code for each in diagnose(lines, LABELLED).findings] == [expected]
     wrong = _sequence(steps, g_update=updates, d_update=updates, label_gap=0.0)
-    assert [each.code for each in diagnose(wrong, Config()).findings] == ["labels"]
+    assert [each.code for each in diagnose(wrong, LABELLED).findings] == ["labels"]
 
 
 def test_a_fast_discriminator_is_known_by_its_rate_where_a_line_hides_its_updates():
     """In the first steps its updates are 50 times as large; a line is the mean of 200."""
     lines = _log(**SICK["discriminator-strong"], g_update=5e-4, d_update=2e-3)
-    assert diagnose(lines, Config()).findings == []
-    (found,) = diagnose(lines, Config(lr_d=4e-3, lr_g=2e-5)).findings
+    assert diagnose(lines, LABELLED).findings == []
+    (found,) = diagnose(lines, dataclasses.replace(LABELLED, lr_d=4e-3, lr_g=2e-5)).findings
     assert found.code == "discriminator-strong"
 
 
@@ -192,28 +195,28 @@ def test_grey_images_before_the_first_grid_are_no_collapse():
     for line in lines:
         for name in ("value_range", "nearest", "class_diversity"):
             del line[name]
-    assert diagnose(lines, Config()).findings == []
+    assert diagnose(lines, LABELLED).findings == []
     for line in lines:
         line["diversity"] = 0.1
-    assert [each.code for each in diagnose(lines, Config()).findings] == ["mode-collapse"]
+    assert [each.code for each in diagnose(lines, LABELLED).findings] == ["mode-collapse"]
 
 
 @pytest.mark.parametrize("lines", [[], _log(1, step=50, diversity=0.0)], ids=["empty", "short"])
 def test_a_young_run_is_not_judged(lines):
-    found = diagnose(lines, Config())
+    found = diagnose(lines, LABELLED)
     assert found.findings == [] and len(found.notes) == 1
 
 
 def test_one_bad_line_is_no_finding():
     lines = [*_log(), HEALTHY | {"step": 330, "diversity": 0.0}]
-    assert diagnose(lines, Config()).findings == []
+    assert diagnose(lines, LABELLED).findings == []
 
 
 @pytest.mark.parametrize("best, noted", [(2, True), (9, False)])
 def test_scores_that_stopped_improving_are_a_note(best, noted):
     lines = [line | {"mind": 1.0 - (i == best) * 0.5} for i, line in enumerate(_log(10))]
     lines = [line | {"step": 300 + i, "images": 1_000 * (i + 1)} for i, line in enumerate(lines)]
-    found = diagnose(lines, Config())
+    found = diagnose(lines, LABELLED)
     assert found.findings == [] and bool(found.notes) == noted
 
 

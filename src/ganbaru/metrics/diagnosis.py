@@ -92,7 +92,8 @@ class History:
     how far G has come: the sum over its steps of the share of its weights that an update changes;
     `d_moved` D's. `fastest` is the largest such share of a line, for weights grow until a high rate
     is a small share, and `lead` D's largest over G's. `variety` is the diversity that the fakes
-    would have with the contrast of reals: young ones are grey. `obeyed` is the largest part that
+    would have with the contrast of reals, for young ones are grey, and `class_variety` that within
+    a class. `obeyed` is the largest part that
     labels have had in D's separation, as the median of two or three grids: once the fakes have
     their labels too, nothing trains D on reals with wrong ones, and healthy runs go below 0.
     `darkest` and `brightest` are the ends that the fakes' values have ever come nearest to the
@@ -152,9 +153,10 @@ class History:
             name: min(values) if name in LEAST else statistics.median(values)
             for name, values in self.recent.items()
         }
-        if "diversity" in numbers:
-            contrast = numbers.get("value_range", CONTRAST)
-            numbers["variety"] = numbers["diversity"] / min(1.0, max(TINY, contrast))
+        contrast = min(1.0, max(TINY, numbers.get("value_range", CONTRAST)))
+        for name, of in (("variety", "diversity"), ("class_variety", "class_diversity")):
+            if of in numbers:
+                numbers[name] = numbers[of] / contrast
         if len(self.recent.get("memorized", ())) == 1:  # by chance, maybe
             del numbers["memorized"]
         return {**self.ends, **numbers}
@@ -169,7 +171,7 @@ class History:
         if not numbers:
             return Diagnosis(notes=[notes["early"].format(STEPS)], judged=False)
         numbers |= _of_configuration(config, numbers)
-        held = [rule for rule in RULES if _holds(rule, numbers)]
+        held = [rule for rule in RULES if rule.applies(config) and _holds(rule, numbers)]
         if first := next((rule for rule in held if rule.primary), None):
             held = [first, *(rule for rule in held if rule.independent)]
         findings = [

@@ -13,7 +13,9 @@ from ganbaru.gan import augmentation
 from ganbaru.training.run_log import NOT_FINITE
 
 # Thresholds: see docs/doctor.md for the healthy runs' values.
-STILL, FAST = 1e-6, 0.1  # updates over weights
+# Updates over weights: the first ones of Adam, of weights of 0.02, are 50 times the rate. Healthy
+# lines have up to 0.083 (a rate of 1.5e-3), those at 30 times the rate 0.19 and more.
+STILL, FAST = 1e-6, 0.13
 UNEQUAL = 10  # D's largest update over G's; healthy runs of all presets: up to 2.9
 # The sum of G's updates, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
 MOVED = 8.0
@@ -40,7 +42,7 @@ EXHAUSTED = 0.05
 # The least difference that counts: near its equilibrium a relativistic D has 0.006, of which a
 # healthy gap of 0.004 was 44 %.
 APART = 0.3
-COLLAPSED, ALIKE = 0.3, 0.25  # variety; class_diversity
+COLLAPSED, ALIKE = 0.3, 0.25  # variety, of all fakes and of those of a class
 VARIED = 0.4  # a diversity
 # The nearest fake's distance over that of reals: with one or two latents below 1e-6, a G that is
 # frozen at its start 0.22.
@@ -101,7 +103,7 @@ def _repeats(x: Numbers) -> bool:
 
 
 def _classes_alike(x: Numbers) -> bool:
-    return x.get("class_diversity", 1.0) < ALIKE and x.get("diversity", 0.0) >= VARIED
+    return x.get("class_variety", 1.0) < ALIKE and x.get("diversity", 0.0) >= VARIED
 
 
 def _collapsed(x: Numbers) -> bool:
@@ -148,6 +150,10 @@ def _raised(player: str) -> Callable[[Config], Sequence[str]]:
         return [f"--lr-{player} {other if own < other else own * 2:.2g}"]
 
     return remedy
+
+
+def _has_labels(config: Config) -> bool:
+    return config.conditioning != "none"
 
 
 def _augmentation(config: Config) -> Sequence[str]:
@@ -239,7 +245,7 @@ RULES = (
         "label by {label_gap:.3f} lower",
         lambda config: ["`ganbaru data` to look at the classes", "--conditioning projection"],
         independent=True,
-        applies=lambda config: config.conditioning != "none",
+        applies=_has_labels,
     ),
     Rule(
         "overfitting",
@@ -254,11 +260,12 @@ RULES = (
     Rule(
         "class-collapse",
         0.69,
-        ("class_diversity", "diversity", "moved"),
+        ("class_variety", "diversity", "moved"),
         lambda x: x["moved"] > MOVED and _classes_alike(x),
         "The images of a class are alike: they differ by {class_diversity:.2f} of what reals of a "
         "class do",
         lambda config: [*_rates(0.5)(config), "--minibatch-deviation", "--conditioning none"],
+        applies=_has_labels,
     ),
     Rule(
         "checkerboard",
