@@ -33,7 +33,7 @@ class Examination(Measurement):
     `checkerboard`: the excess of power at a checkerboard's frequencies over the reals' (1 for
     reals), of images of 16 pixels a side or more. `drift`: the root mean square difference between
     the fakes of the same latents by the running statistics of batch normalization and by those of
-    their batches, divided by the reals' spread as in `class_diversity`; only where G has any.
+    their batches, divided by the reals' spread as in `class_diversity`; of a G with that layer.
 
     The other numbers are of G in training, normalized by the statistics of its batches. Nothing of
     the run changes.

@@ -93,11 +93,10 @@ class History:
     `d_moved` D's. `fastest` is the largest such share of a line, for weights grow until a high rate
     is a small share, and `lead` D's largest over G's. `variety` is the diversity that the fakes
     would have with the contrast of reals, for young ones are grey, and `class_variety` that within
-    a class. `obeyed` is the largest part that
-    labels have had in D's separation, as the median of two or three grids: once the fakes have
-    their labels too, nothing trains D on reals with wrong ones, and healthy runs go below 0.
-    `darkest` and `brightest` are the ends that the fakes' values have ever come nearest to the
-    reals'. `memorized` is the smallest of the last gaps between held-out and training loss, less
+    a class. `obeyed` is the largest part that labels have had in D's separation, as the median of
+    two or three grids: once the fakes have their labels too, nothing trains D on reals with wrong
+    ones, and healthy runs go below 0. `darkest` and `brightest` are the ends that the fakes' values
+    have ever come nearest to the reals'. `memorized` is the smallest of the last gaps between held-out and training loss, less
     twice its standard error, as a part of D's separation: a Wasserstein critic's gap on 250 images
     was -0.3 to 0.3 of it in healthy runs.
     """

@@ -239,7 +239,15 @@ RULES = (
     Rule(
         "labels",
         0.92,
-        ("label_gap", "obeyed", "real_accuracy", "fake_accuracy", "d_moved"),
+        (
+            "label_gap",
+            "obeyed",
+            "real_accuracy",
+            "fake_accuracy",
+            "g_update",
+            "d_update",
+            "d_moved",
+        ),
         lambda x: x["obeyed"] < OBEYED and _needs_labels(x),
         "The discriminator ignores labels, or they are wrong: it scores reals with another class's "
         "label by {label_gap:.3f} lower",
