@@ -96,9 +96,9 @@ class History:
     a class. `obeyed` is the largest part that labels have had in D's separation, as the median of
     two or three grids: once the fakes have their labels too, nothing trains D on reals with wrong
     ones, and healthy runs go below 0. `darkest` and `brightest` are the ends that the fakes' values
-    have ever come nearest to the reals'. `memorized` is the smallest of the last gaps between held-out and training loss, less
-    twice its standard error, as a part of D's separation: a Wasserstein critic's gap on 250 images
-    was -0.3 to 0.3 of it in healthy runs.
+    have ever come nearest to the reals'. `memorized` is the smallest of the last gaps between
+    held-out and training loss, less twice its standard error, as a part of D's separation: a
+    Wasserstein critic's gap on 250 images was -0.3 to 0.3 of it in healthy runs.
     """
 
     def __init__(self) -> None:

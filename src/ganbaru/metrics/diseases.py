@@ -16,6 +16,7 @@ from ganbaru.training.run_log import NOT_FINITE
 # Updates over weights: the first ones of Adam, of weights of 0.02, are 50 times the rate. Healthy
 # lines have up to 0.083 (a rate of 1.5e-3), those at 30 times the rate 0.19 and more.
 STILL, FAST = 1e-6, 0.13
+UPDATES = "g_update", "d_update"
 UNEQUAL = 10  # D's largest update over G's; healthy runs of all presets: up to 2.9
 # The sum of G's updates, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
 MOVED = 8.0
