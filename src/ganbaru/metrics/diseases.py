@@ -85,6 +85,11 @@ def _strong(x: Numbers) -> bool:
     return min(x["real_accuracy"], x["fake_accuracy"]) > STRONG
 
 
+def _led(x: Numbers) -> bool:
+    """Return whether D wins by moving faster, which is said rather than that it moves fast."""
+    return _strong(x) and x["diversity"] < POOR and x["lead"] > UNEQUAL
+
+
 def _weak(x: Numbers) -> bool:
     return x["d_update"] < STILL or x["real_accuracy"] + x["fake_accuracy"] < WEAK
 
@@ -206,8 +211,8 @@ RULES = (
     Rule(
         "learning-rate",
         0.92,
-        ("fastest",),
-        lambda x: x["fastest"] > FAST,
+        ("fastest", "lead", "real_accuracy", "fake_accuracy", "diversity"),
+        lambda x: x["fastest"] > FAST and not _led(x),
         "The learning rates are too high: updates changed weights by up to {fastest:.0%} of their "
         "size, on the mean of a line of the log",
         _rates(0.1),
@@ -228,9 +233,7 @@ RULES = (
         "discriminator-strong",
         0.92,
         ("real_accuracy", "fake_accuracy", "diversity", "moved", "lead"),
-        lambda x: (
-            _strong(x) and x["diversity"] < POOR and (x["lead"] > UNEQUAL or x["moved"] > MOVED)
-        ),
+        lambda x: _led(x) or (_strong(x) and x["diversity"] < POOR and x["moved"] > MOVED),
         "The discriminator is too strong: it sees {real_accuracy:.1%} of reals and "
         "{fake_accuracy:.1%} of fakes as what they are, and the fakes differ from each other by "
         "{diversity:.2f} of what reals do",
