@@ -11,6 +11,7 @@ import pytest
 from data_helpers import cifar_binary, picture_files, random_images, write_folder, write_idx
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 from train_helpers import assert_same_state, divided, log, newest, pictures, tiny, trained
 
 from ganbaru import InputError, RunError, callbacks, data, engines, nn, ops
@@ -104,8 +105,16 @@ def test_losses_are_the_formulas_of_the_checkpointed_networks(tmp_path, objectiv
         line["train_g_loss"] = shown["test"][1]
     expected = [*shown["test"], *shown["train"]]
     assert [line[key] for key in KEYS] == pytest.approx(expected, abs=1e-5)
-    error = (parts["test"] - parts["train"]).std(ddof=1) / 17**0.5
-    assert line["held_out_error"] == pytest.approx(error, abs=1e-5)
+    error = (parts["test"] - parts["train"]).std(ddof=1) / 17**0.5 * stdtrit(16, 0.975) / 2
+    assert line["held_out_error"] == pytest.approx(error, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 11, 12, 24, 200])
+def test_twice_the_error_of_a_gap_is_half_of_its_95_percent_interval(count):
+    gaps = np.random.default_rng(count).normal(size=count)
+    moments = (held_out.Moment(tuple(x), tuple(x)) for x in (gaps, gaps * 0))
+    expected = stdtrit(count - 1, 0.975) * gaps.std(ddof=1) / count**0.5
+    assert 2 * held_out.gap_error(*moments) == pytest.approx(expected, rel=1e-3)
 
 
 def test_nothing_of_the_run_changes(tmp_path):

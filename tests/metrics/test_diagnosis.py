@@ -107,9 +107,9 @@ def test_a_healthy_log_has_no_findings_and_an_effect_is_no_finding():
     ([0.5] * 5, 0.05, True),
     ([0.5] * 5, 0.24, False),
     ([0.5, 0.5, 0.5, -0.2, 0.5], 0.05, False),
-    ([0.05] * 5, 0.0, False),
+    ([0.03] * 5, 0.0, False),
     ([0.1] * 5, 0.0, True),
-    ([0.25] * 5, None, False),  # a log of an older version: a tenth of the separation
+    ([0.22] * 5, None, False),  # a log of an older version: a tenth of the separation
     ([0.3] * 5, None, True),
 ])  # fmt: skip
 def test_overfitting_is_a_gap_beyond_its_error_at_each_of_the_last_moments(gaps, error, found):

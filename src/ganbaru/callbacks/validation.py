@@ -24,7 +24,7 @@ class Validation(Measurement):
     `held_out_d_loss` and `held_out_g_loss` are of test images, or without them of those that
     adaptive augmentation spares, `train_d_loss` and, for relativistic objectives, `train_g_loss` of
     as many training images, always the same, by the same procedure (`gan.held_out`). Their gap is
-    overfitting, `held_out_error` the standard error of D's by which batches of images were drawn:
+    overfitting, `held_out_error` the error of D's by which batches of images were drawn:
     `d_loss` in the same line is a mean over its steps, between which losses oscillate by more.
     """
 

@@ -97,7 +97,7 @@ class History:
     two or three grids: once the fakes have their labels too, nothing trains D on reals with wrong
     ones, and healthy runs go below 0. `darkest` and `brightest` are the ends that the fakes' values
     have ever come nearest to the reals'. `memorized` is the smallest of the last gaps between
-    held-out and training loss, less twice its standard error, as a part of D's separation: a
+    held-out and training loss, less twice its error, as a part of D's separation: a
     Wasserstein critic's gap on 250 images was -0.3 to 0.3 of it in healthy runs.
     """
 
