@@ -178,7 +178,7 @@ RULES = (
     ),
     Rule(
         "generator-frozen",
-        0.92,
+        0.96,
         ("g_update",),
         lambda x: x["g_update"] < STILL,
         "The generator does not move: an update changes its weights by {g_update:.1e} of their "
@@ -188,7 +188,7 @@ RULES = (
     ),
     Rule(
         "discriminator-weak",
-        0.92,
+        0.93,
         ("real_accuracy", "fake_accuracy", "d_update"),
         _weak,
         "The discriminator is too weak: it sees {real_accuracy:.0%} of reals and "
@@ -199,7 +199,7 @@ RULES = (
     ),
     Rule(
         "value-range",
-        0.95,
+        0.98,
         ("brightness", "value_range", "moved"),
         lambda x: _out_of_reach(x) or (x["moved"] > MOVED and _range_differs(x)),
         "Fakes and reals have other ranges of values: that of the fakes is {value_range:.2f} times "
@@ -210,7 +210,7 @@ RULES = (
     ),
     Rule(
         "learning-rate",
-        0.92,
+        0.68,
         ("fastest", "lead", "real_accuracy", "fake_accuracy", "diversity"),
         lambda x: x["fastest"] > FAST and not _led(x),
         "The learning rates are too high: updates changed weights by up to {fastest:.0%} of their "
@@ -231,7 +231,7 @@ RULES = (
     ),
     Rule(
         "discriminator-strong",
-        0.92,
+        0.68,
         ("real_accuracy", "fake_accuracy", "diversity", "moved", "lead"),
         lambda x: _led(x) or (_strong(x) and x["diversity"] < POOR and x["moved"] > MOVED),
         "The discriminator is too strong: it sees {real_accuracy:.1%} of reals and "
@@ -242,7 +242,7 @@ RULES = (
     ),
     Rule(
         "labels",
-        0.92,
+        0.89,
         (
             "label_gap",
             "obeyed",
@@ -261,7 +261,7 @@ RULES = (
     ),
     Rule(
         "overfitting",
-        0.92,
+        0.96,
         ("train_d_loss", "held_out_d_loss", "memorized"),
         lambda x: x["memorized"] > MEMORIZED and x["relief"] < EXHAUSTED,
         "The discriminator overfits: its loss is {train_d_loss:.2f} on training images and "
@@ -271,7 +271,7 @@ RULES = (
     ),
     Rule(
         "class-collapse",
-        0.69,
+        0.56,
         ("class_variety", "diversity", "moved"),
         lambda x: x["moved"] > MOVED and _classes_alike(x),
         "The images of a class are alike: they differ by {class_diversity:.2f} of what reals of a "
@@ -281,7 +281,7 @@ RULES = (
     ),
     Rule(
         "checkerboard",
-        0.33,
+        0.5,
         ("checkerboard", "moved"),
         lambda x: x["moved"] > SETTLED and x["checkerboard"] > PATTERN,
         "The images have a checkerboard: periods of 2 or 4 pixels are {checkerboard:.1f} times as "
