@@ -132,9 +132,11 @@ def assert_same_weights(gan: TrainingCase, theirs: HandWritten, without_slope: t
     """Compare weights and running statistics of both players within 1e-9.
 
     Parameters `without_slope` do nothing, so that Adam follows the signs of rounding: they stay
-    within 1e-8 of their start, 0.
+    within 1e-8 of their start, 0. The running means of their layers hold them, to 1.2e-9 on one
+    processor.
     """
     found = gan.arrays()
+    shifted = {f"{name.partition('.')[0]}.norm.running_mean" for name in without_slope}
     for player in theirs.players():
         parameters, buffers = theirs.arrays(player)
         for group, expected in ((player, parameters), (f"{player}_buffers", buffers)):
@@ -142,7 +144,8 @@ def assert_same_weights(gan: TrainingCase, theirs: HandWritten, without_slope: t
                 if name in without_slope:
                     assert np.abs([array, wanted]).max() < 1e-8
                     continue
-                assert_allclose(array, wanted, rtol=0, atol=1e-9, err_msg=f"{group} {name}")
+                within = 1e-8 if name in shifted else 1e-9
+                assert_allclose(array, wanted, rtol=0, atol=within, err_msg=f"{group} {name}")
 
 
 class SameFakes(HandWritten):
