@@ -77,15 +77,25 @@ def preset(data: str) -> str:
     return data if data in presets.PRESETS else "small"
 
 
-def train(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
-    """Train a case; one that diverges keeps its log."""
-    options = {"log_every": 1_000, "sample_every": 3_000, "held_out": 250, "engine": "numpy"}
+def complete(folder: Path) -> bool:
+    """Return whether a run is there, whole."""
+    return (folder / "complete").exists()
+
+
+def train(name: str, folder: Path, plant: Plant, options: dict[str, Any]) -> None:
+    """Train a preset with a plant; a run that diverges keeps its log."""
     settings = config.from_preset(
-        preset(base["data"]), run=str(folder), seed=seed, overwrite=folder.exists(),
-        **{**options, **base, **case.options},
-    )  # fmt: skip
-    labs.train(settings, case.plant, [callbacks.Log()], data.silent)
+        name, run=str(folder), overwrite=folder.exists(), log_every=1_000, **options
+    )
+    chosen = [callbacks.AdaptiveAugmentation(), callbacks.Log(), callbacks.Samples()]
+    labs.train(settings, plant, chosen, data.silent)
     (folder / "complete").touch()
+
+
+def train_case(case: Case, folder: Path, seed: int, base: dict[str, Any]) -> None:
+    """Train a case on the NumPy engine."""
+    options = {"sample_every": 3_000, "held_out": 250, "engine": "numpy", "seed": seed}
+    train(preset(base["data"]), folder, case.plant, {**options, **base, **case.options})
 
 
 def lacking(name: str) -> list[str]:
@@ -102,16 +112,11 @@ def lacking(name: str) -> list[str]:
 def train_preset(name: str, folder: Path, images: int, seed: int, engine: str) -> None:
     """Train a preset at 32x32 and width 16; that of digits as it is."""
     own = presets.PRESETS[name].options.get("data", "")
-    options: dict[str, Any] = {"data": gallery.STAND_IN.get(own, own)}
-    options |= {} if name == "digits" else gallery.SMALL
-    options |= dict.fromkeys(("epochs", "minutes", "steps"))
-    settings = config.from_preset(
-        name, run=str(folder), seed=seed, overwrite=folder.exists(), images=images, engine=engine,
-        log_every=1_000, sample_every=max(3_000, images // 12), evaluate_every=0, **options,
-    )  # fmt: skip
-    chosen = [callbacks.AdaptiveAugmentation(), callbacks.Log(), callbacks.Samples()]
-    labs.train(settings, plants.nothing, chosen, data.silent)
-    (folder / "complete").touch()
+    small = {} if name == "digits" else gallery.SMALL
+    options = {"data": gallery.STAND_IN.get(own, own), "seed": seed, "engine": engine}
+    options |= {**small, **dict.fromkeys(config.TOTALS), "images": images}
+    options |= {"sample_every": max(3_000, images // 12), "evaluate_every": 0}
+    train(name, folder, plants.nothing, options)
 
 
 def judged(
@@ -167,9 +172,9 @@ def print_presets(given: argparse.Namespace) -> None:
     for name in given.presets or presets.PRESETS:
         for seed in range(given.first, given.first + given.seeds):
             folder = given.output / f"{given.engine}-i{given.images} {name}" / str(seed)
-            if not (folder / "complete").exists() and not given.table:
+            if not complete(folder) and not given.table:
                 train_preset(name, folder, given.images, seed, given.engine)
-            if (folder / "complete").exists():
+            if complete(folder):
                 held = [f"{code} at {x.images:,}" for code, x in labs.found(folder).items()]
                 print(f"| `{name}` | {seed} | {', '.join(held) or 'none'} |", flush=True)
 
@@ -186,14 +191,14 @@ def print_cases(given: argparse.Namespace) -> None:
     for seed in range(given.first, given.first + given.seeds) if not given.table else ():
         for name in chosen:
             folder = given.output / f"{kind} {name}" / str(seed)
-            if not (folder / "complete").exists():
-                train(CASES[name], folder, seed, same)
+            if not complete(folder):
+                train_case(CASES[name], folder, seed, same)
     print("| case | expected | found | besides | images until it is named |\n|---|---|---|---|---|")
     ends: dict[str, list[float]] = {}
     named = Counter[tuple[str, bool]]()
     for place in sorted(given.output.iterdir()):
         case = CASES.get(place.name.partition(" ")[2])
-        folders = [one for one in place.iterdir() if (one / "complete").exists()]
+        folders = [*filter(complete, place.iterdir())]
         if case and folders:
             print(f"| {place.name} | {judged(case, folders, ends, named)} |")
     print("\n| finding | certainty |\n|---|---|")

@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw
 import ganbaru
 from ganbaru import files, records
 from ganbaru.callbacks import Callback, standard
-from ganbaru.config import Config, flag
+from ganbaru.config import TOTALS, Config, flag
 from ganbaru.gan.step import StepMetrics
 from ganbaru.metrics import milestones
 from ganbaru.metrics.definitions import METRICS
@@ -103,7 +103,7 @@ def train(name: str, images: int, small: bool, folder: Path) -> Entry:
     options = {"data": STAND_IN.get(whole.data, whole.data), **(SMALL if small else {})}
     options = {key: value for key, value in options.items() if getattr(whole, key) != value}
     flags = (word for key, value in options.items() for word in (flag(key), str(value)))
-    given = {**options, **dict.fromkeys(("epochs", "minutes", "steps")), "images": images}
+    given = {**options, **dict.fromkeys(TOTALS), "images": images}
     given |= {"run": str(folder / name), "sample_every": images, "evaluate_every": images}
     given |= {"log_every": max(1, images // 40), "evaluate_images": SCORED}
     config = ganbaru.from_preset(name, **given)

@@ -35,12 +35,12 @@ class Validation(Measurement):
 
         Raises InputError where they do not fit the training images.
         """
-        most, held = run.config.held_out, None
+        held = None
         try:
             held = load(run.config, run.source, bool(run.inputs), progress)
         except RunError as error:
             run.notes.append(f"Without losses on test images, which could not be loaded: {error}")
-        held = held or (spared(run, most) if most else None)
+        held = held or spared(run, run.config.held_out)
         self.sets = (held, counterparts(run, held)) if held else None
 
     def start(self, run: Run, lines: Sequence[Line]) -> None:
@@ -66,11 +66,9 @@ def spared(run: Run, most: int) -> Reals | None:
     In an order that mixes classes, which a set may list one after the other.
     """
     _, held = augmentation.split(run.gan.augmentation, len(run.source.images))
-    if not len(held):
-        return None
-    labels = run.source.conditions if run.inputs else None
     chosen = held[held_out.spread(len(held), min(most, len(held)))]
-    return Reals(run.source.images, labels, chosen)
+    labels = run.source.conditions if run.inputs else None
+    return Reals(run.source.images, labels, chosen) if len(chosen) else None
 
 
 def counterparts(run: Run, held: Reals) -> Reals:

@@ -60,7 +60,8 @@ class Moment(NamedTuple):
         return math.fsum(self.g_losses) / len(self.g_losses)
 
 
-# The 97.5 % points of Student's t with 1 to 10 degrees of freedom.
+# The 97.5 % points of Student's t with 1 to 10 degrees of freedom. Those of scipy, which training
+# does not load otherwise, would take 0.28 s and 15 MiB at each run's first grid.
 STUDENT = 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228
 
 

@@ -134,12 +134,10 @@ class History:
 
     def _updates(self, steps: float, g: float, d: float) -> None:
         """Take in how far the updates of some steps went, of G and of D."""
-        self._most("fastest", max(g, d))
-        self._most("g_fastest", g)
-        self._most("d_fastest", d)
-        self.ends["lead"] = self.ends["d_fastest"] / max(TINY, self.ends["g_fastest"])
-        for name, update in (("moved", g), ("d_moved", d)):
-            self.ends[name] = self.ends.get(name, 0.0) + max(0.0, steps) * update
+        each = ("moved", "g_fastest", g), ("d_moved", "d_fastest", d)
+        for moved, fastest, update in each:
+            self._most(fastest, update)
+            self.ends[moved] = self.ends.get(moved, 0.0) + max(0.0, steps) * update
 
     def _most(self, name: str, value: float) -> None:
         self.ends[name] = max(value, self.ends.get(name, -math.inf))
@@ -152,6 +150,9 @@ class History:
             name: min(values) if name in LEAST else statistics.median(values)
             for name, values in self.recent.items()
         }
+        if "g_fastest" in self.ends:
+            g, d = self.ends["g_fastest"], self.ends["d_fastest"]
+            numbers |= {"fastest": max(g, d), "lead": d / max(TINY, g)}
         contrast = min(1.0, max(TINY, numbers.get("value_range", CONTRAST)))
         for name, of in (("variety", "diversity"), ("class_variety", "class_diversity")):
             if of in numbers:

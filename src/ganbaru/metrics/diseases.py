@@ -16,7 +16,6 @@ from ganbaru.training.run_log import NOT_FINITE
 # Updates over weights: the first ones of Adam, of weights of 0.02, are 50 times the rate. Healthy
 # lines have up to 0.083 (a rate of 1.5e-3), those at 30 times the rate 0.19 and more.
 STILL, FAST = 1e-6, 0.13
-UPDATES = "g_update", "d_update"
 UNEQUAL = 10  # D's largest update over G's; healthy runs of all presets: up to 2.9
 # The sum of G's updates, before which a slow run (2e-4, 250 steps: 1.7) looks as sick ones do.
 MOVED = 8.0
@@ -85,9 +84,13 @@ def _strong(x: Numbers) -> bool:
     return min(x["real_accuracy"], x["fake_accuracy"]) > STRONG
 
 
+def _wins(x: Numbers) -> bool:
+    return _strong(x) and x["diversity"] < POOR
+
+
 def _led(x: Numbers) -> bool:
     """Return whether D wins by moving faster, which is said rather than that it moves fast."""
-    return _strong(x) and x["diversity"] < POOR and x["lead"] > UNEQUAL
+    return _wins(x) and x["lead"] > UNEQUAL
 
 
 def _weak(x: Numbers) -> bool:
@@ -233,7 +236,7 @@ RULES = (
         "discriminator-strong",
         0.68,
         ("real_accuracy", "fake_accuracy", "diversity", "moved", "lead"),
-        lambda x: _led(x) or (_strong(x) and x["diversity"] < POOR and x["moved"] > MOVED),
+        lambda x: _led(x) or (_wins(x) and x["moved"] > MOVED),
         "The discriminator is too strong: it sees {real_accuracy:.1%} of reals and "
         "{fake_accuracy:.1%} of fakes as what they are, and the fakes differ from each other by "
         "{diversity:.2f} of what reals do",
